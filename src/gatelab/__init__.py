@@ -1,0 +1,3 @@
+"""gatelab: experiments with recurrent networks on text."""
+
+__version__ = "0.1.0"

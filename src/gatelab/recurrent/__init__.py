@@ -1,0 +1,7 @@
+"""The recurrent encoders. Knows torch and nothing else of gatelab."""
+
+from gatelab.recurrent.encoder import GatedEncoder, GRUEncoder, LSTMEncoder, RNNEncoder
+from gatelab.recurrent.gated import GatedLSTM
+from gatelab.recurrent.ragged import reverse_valid, valid_mask
+
+__all__ = ["GRUEncoder", "GatedEncoder", "GatedLSTM", "LSTMEncoder", "RNNEncoder", "reverse_valid", "valid_mask"]
