@@ -47,13 +47,16 @@ class Reject:
 class Table:
     """Texts with their labels, as they stand in the files.
 
-    labels holds indices into classes; lines the line on which each row begins in its file; files the index of it.
+    labels holds indices into classes; lines the line on which each row begins in its file, files[row] that file's index
+    in file_names.
     """
 
     texts: list[str]
     labels: list[int]
     classes: list[str]
     lines: list[int]
+    files: list[int]
+    file_names: list[str]
     rejects: list[Reject]
     dropped: dict[str, int]
     notes: list[str]
@@ -118,6 +121,8 @@ class Rows:
     texts: list[str] = field(default_factory=list)
     label_values: list[str] = field(default_factory=list)
     lines: list[int] = field(default_factory=list)
+    files: list[int] = field(default_factory=list)
+    file_names: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     num_rows: int = 0
 
@@ -131,6 +136,8 @@ class Rows:
             labels=labels,
             classes=classes,
             lines=self.lines if whole else [self.lines[row] for row in keep],
+            files=self.files if whole else [self.files[row] for row in keep],
+            file_names=self.file_names,
             rejects=self.rejects,
             dropped=dropped,
             notes=notes,
@@ -167,6 +174,7 @@ def read_rows(
             for column in (result.text_column, result.label_column):
                 if column is not None and column not in header:
                     raise DataError(f"{file}: has no column '{column}', which {result.where} has. Its columns: {header}.")
+            result.file_names.append(str(file))
             collect(result, header, records)
             result.rejects += reader.rejects
             result.num_rows += reader.num_records
@@ -184,13 +192,14 @@ def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str
         text = fields[text_index]
         value = "" if label_index is None else fields[label_index].strip()
         if not text.strip():
-            rows.rejects.append(Reject(rows.where, line, "no text"))
+            rows.rejects.append(Reject(rows.file_names[-1], line, "no text"))
         elif label_index is not None and not value:
-            rows.rejects.append(Reject(rows.where, line, "no label"))
+            rows.rejects.append(Reject(rows.file_names[-1], line, "no label"))
         else:
             rows.texts.append(text)
             rows.label_values.append(value)
             rows.lines.append(line)
+            rows.files.append(len(rows.file_names) - 1)
 
 
 def no_usable_rows(rows: Rows) -> DataError:

@@ -1,0 +1,129 @@
+"""The commands. Nothing heavy is imported before it is needed."""
+
+import contextlib
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from gatelab.screen import console, user_errors
+
+app = typer.Typer(
+    help="Experiments with recurrent networks on text: train, look, predict, compare.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+OutputDir = Annotated[Path, typer.Option("--output-dir", help="Root of the run folders.")]
+RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the first digits of an identity.")]
+
+
+def complete_override(incomplete: str) -> list[str]:
+    from gatelab.overrides import completions
+
+    return completions(incomplete)
+
+
+@app.command(
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    add_help_option=False,
+    short_help="Train one run, or many with -m.",
+)
+def train(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", autocompletion=complete_override)
+    ] = None,
+) -> None:
+    """Train one run, or many with -m. All of Hydra: gatelab train --help lists every key."""
+    from gatelab.overrides import run_hydra
+
+    with user_errors():
+        sys.exit(run_hydra(overrides or []))
+
+
+@app.command()
+def predict(
+    run: RunName,
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to classify.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table of texts to classify.")] = None,
+    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go.")] = None,
+    text: Annotated[str | None, typer.Option(help="The column of --csv that holds the text.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="The encoding of --csv, e.g. cp1252.")] = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Classify texts with a finished run.
+
+    [dim]gatelab predict 3f9c "I expected a bore and got a gem"[/]
+
+    [dim]gatelab predict 3f9c --csv new.csv --out predictions.csv[/]
+    """
+    from gatelab.predict import predict_csv, predict_texts
+
+    with user_errors():
+        if (csv is None) == (not texts):
+            raise typer.BadParameter('give texts ("…" "…") or --csv FILE --out FILE, one of the two')
+        if csv is None:
+            predict_texts(run, output_dir, texts or [])
+        elif out is None:
+            raise typer.BadParameter("--csv needs --out FILE for the predictions")
+        else:
+            predict_csv(run, output_dir, csv, out, text=text, encoding=encoding)
+
+
+@app.command()
+def data(
+    file: Annotated[list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")],
+    text: Annotated[str | None, typer.Option(help="The column of the text; found by name and content.")] = None,
+    label: Annotated[str | None, typer.Option(help="The column of the label; found likewise.")] = None,
+    encoding: Annotated[str | None, typer.Option(help="For example cp1252.")] = None,
+    delimiter: Annotated[str | None, typer.Option(help="For example ';'.")] = None,
+) -> None:
+    """Say what is in a CSV before training on it.
+
+    Encoding, columns, rows, rejects by line, labels, lengths, duplicates, texts with conflicting labels, and how much of
+    a random test set would stand in the training set.
+
+    [dim]gatelab data reviews.csv[/]
+    """
+    from gatelab.data.inspect import inspect_table
+
+    with user_errors():
+        for part in inspect_table(file, text=text, label=label, encoding=encoding, delimiter=delimiter):
+            console.print(part, soft_wrap=isinstance(part, str))
+
+
+@app.command()
+def runs(
+    name: Annotated[str | None, typer.Argument(help="Only the runs of this name.")] = None,
+    mean: Annotated[bool, typer.Option("--mean", help="Means and spreads over the seeds of each arm.")] = False,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """List finished, interrupted and failed runs with their test metrics, best first.
+
+    [dim]gatelab runs gop_debate --mean[/]
+    """
+    from gatelab.reports.runs import list_runs, means_table, runs_table
+
+    with user_errors():
+        folders = list_runs(output_dir, name)
+        if not folders:
+            where = output_dir / name if name else output_dir
+            console.print(f"No runs in {where}. gatelab train makes one; --output-dir names another place.")
+            return
+        console.print(means_table(folders) if mean else runs_table(folders))
+
+
+def main() -> None:
+    """The console script. Ctrl-C ends with exit code 130 and no traceback."""
+    with contextlib.suppress(BrokenPipeError):
+        try:
+            app()
+        except KeyboardInterrupt:
+            sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""The configs: where they lie, and what may stand in them. Checked before any data is read."""
+
+import difflib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from gatelab.runs.identity import flatten
+
+_PACKAGE = Path(__file__).parent
+_CHECKOUT = _PACKAGE.parents[1]
+# An installed wheel carries both inside the package; a checkout has them at its top.
+CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _CHECKOUT / "conf"
+EXPERIMENT_DIRS = (_PACKAGE / "experiments", _CHECKOUT / "experiments", Path("experiments"))
+
+
+class ConfigError(ValueError):
+    """Names the config key that is wrong, what was expected, and the nearest right one."""
+
+
+Share = Annotated[float, Field(ge=0, lt=1)]
+Dropout = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+
+
+class Group(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=False)
+
+
+class Targeted(Group):
+    target: str = Field(alias="_target_")
+
+
+class OpenGroup(BaseModel):
+    model_config = ConfigDict(extra="allow")
+
+
+class Split(Group):
+    by: Literal["group", "random"]
+    validation: Annotated[float, Field(gt=0, lt=1)]
+    test: Annotated[float, Field(gt=0, lt=1)]
+    seed: int
+
+    @model_validator(mode="after")
+    def leaves_rows_to_train_on(self) -> "Split":
+        if self.validation + self.test >= 1:
+            raise ValueError(f"validation={self.validation} and test={self.test} leave no rows to train on")
+        return self
+
+
+class Tokenizer(Group):
+    lowercase: bool
+    urls: bool
+    mentions: bool
+    elongations: bool
+    vocab_size: Annotated[int, Field(ge=3)] | None
+    min_count: Count
+
+
+class Data(Targeted):
+    text: str | None
+    label: str | None
+    labels: list[Any] | dict[Any, Any] | None
+    encoding: str | None
+    delimiter: Annotated[str, Field(min_length=1, max_length=1)] | None
+    split: Split
+    tokenizer: Tokenizer
+    max_length: Count | None
+    batch_size: Count
+    eval_batch_size: Count
+    seed: int
+    cache_dir: str
+
+
+class SampleOptions(Data):
+    num_rows: Annotated[int, Field(ge=20)]
+    gap: Annotated[int, Field(ge=0)]
+    sample_seed: int
+
+
+class CsvOptions(Data):
+    path: str | list[str]
+    validation_path: str | list[str] | None
+    test_path: str | list[str] | None
+
+
+class GopDebateOptions(Data):
+    path: str | None
+    url: str
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+
+
+class Encoder(Targeted):
+    hidden_size: Count
+    num_layers: Count
+    bidirectional: bool
+    dropout: Dropout
+
+
+class Model(Targeted):
+    embedding_size: Count
+    embedding_dropout: Dropout
+    dropout: Dropout
+    pooling: Literal["last", "mean", "max"]
+    class_weights: Literal["balanced"] | list[Annotated[float, Field(gt=0)]] | None
+
+
+class Optimizer(OpenGroup):
+    target: str = Field(alias="_target_")
+    lr: Annotated[float, Field(gt=0)]
+    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    schedule: Literal["constant", "linear", "cosine"]
+    warmup: Share
+
+
+Limit = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
+
+
+class Trainer(OpenGroup):
+    target: str = Field(alias="_target_")
+    max_epochs: Count
+    gradient_clip_val: Annotated[float, Field(gt=0)] | None
+    accumulate_grad_batches: Count
+    precision: Literal["16-mixed", "bf16-mixed", "32-true", "64-true", "bf16-true", "16-true"]
+    accelerator: Literal["auto", "cpu", "cuda", "gpu"]
+    deterministic: bool | Literal["warn"]
+    limit_train_batches: Limit
+    limit_val_batches: Limit
+    limit_test_batches: Limit
+    log_every_n_steps: Count
+
+
+class WandbTracker(Targeted):
+    project: str
+    entity: str | None
+    mode: Literal["offline", "online", "disabled"]
+
+
+class Config(Group):
+    name: Annotated[str, Field(pattern=r"^[\w][\w.+-]*$")]
+    seed: Annotated[int, Field(ge=0, lt=2**32)]
+    baseline: Literal["linear", "none"]
+    output_dir: str
+    force: bool
+    data: OpenGroup
+    encoder: OpenGroup
+    model: OpenGroup
+    optimizer: Optimizer
+    trainer: Trainer
+    callbacks: OpenGroup
+    tracker: OpenGroup
+    experiment: OpenGroup | None
+
+
+# The groups whose keys are known by what they build; a _target_ of the user's own may have any.
+KNOWN: dict[str, type[Group]] = {
+    "gatelab.data.module.SampleData": SampleOptions,
+    "gatelab.data.module.SentimentData": CsvOptions,
+    "gatelab.data.module.GopDebateData": GopDebateOptions,
+    "gatelab.recurrent.LSTMEncoder": Encoder,
+    "gatelab.recurrent.GRUEncoder": Encoder,
+    "gatelab.recurrent.RNNEncoder": Encoder,
+    "gatelab.recurrent.GatedEncoder": Encoder,
+    "gatelab.learning.classifier.SequenceClassifier": Model,
+    "gatelab.runs.tracking.wandb_logger": WandbTracker,
+}
+
+
+def check_config(config: dict[str, Any]) -> None:
+    """Raise ConfigError for unknown keys and impossible values, every one named with its full key."""
+    problems = _problems(Config, config, "")
+    for group in ("data", "encoder", "model", "tracker"):
+        values = config.get(group)
+        known = KNOWN.get(values.get("_target_", "")) if isinstance(values, dict) else None
+        if known is not None:
+            problems += _problems(known, values, f"{group}.")
+    if problems:
+        raise ConfigError("\n".join(problems))
+
+
+def _problems(schema: type[BaseModel], values: Any, prefix: str) -> list[str]:
+    try:
+        schema.model_validate(values)
+    except ValidationError as error:
+        return list(dict.fromkeys(_explain(problem, values, prefix) for problem in error.errors()))
+    return []
+
+
+def _explain(problem: Any, values: Any, prefix: str) -> str:
+    parts = [str(part) for part in problem["loc"]]
+    known = flatten(values)
+    while len(parts) > 1 and ".".join(parts) not in known:
+        parts.pop()  # the alternatives of a union and the items of a list are no keys
+    key = prefix + ".".join(parts)
+    if problem["type"] == "extra_forbidden":
+        return f"{key}: unknown key.{_did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
+    if problem["type"] == "missing":
+        return f"{key}: is missing."
+    return f"{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def suggest_key(key: str, keys: Iterable[str]) -> str:
+    """A sentence that proposes the nearest key, or the keys that end in the given one; empty when none is near."""
+    keys = list(keys)
+    same_end = [known for known in keys if known.endswith("." + key)]
+    if same_end:
+        return f" Did you mean {' or '.join(same_end[:3])}?"
+    return _did_you_mean(key, keys)
+
+
+def _did_you_mean(key: str, keys: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]}?" if near else ""

@@ -1,0 +1,97 @@
+"""Batches as a pure function of (seed, epoch, index): similar lengths together, right-padded to the longest."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gatelab.data.prepare import Prepared
+from gatelab.data.tokenize import PAD_ID
+
+BATCHES_PER_POOL = 50  # rows are sorted by length within pools of this many batches
+
+
+class Batch(NamedTuple):
+    """tokens (B, T) right-padded with 0, lengths (B,), labels (B,), rows (B,): indices into the prepared data."""
+
+    tokens: Tensor
+    lengths: Tensor
+    labels: Tensor
+    rows: Tensor
+
+
+class BatchLoader:
+    """Iterates over the batches of one epoch; its state is two integers, epoch and index.
+
+    Iterating goes from ``index`` to the epoch's end and then stands at the beginning of the next epoch. shuffle=False
+    keeps one order, by length. With several ranks each takes every world_size-th row of every batch, so what a step
+    sees does not depend on their number; batch_size counts the rows of all ranks.
+    """
+
+    def __init__(
+        self,
+        data: Prepared,
+        rows: NDArray[np.int64],
+        *,
+        batch_size: int,
+        seed: int,
+        shuffle: bool,
+        rank: int = 0,
+        world_size: int = 1,
+    ) -> None:
+        self.data, self.rows, self.batch_size, self.seed, self.shuffle = data, rows, batch_size, seed, shuffle
+        self.rank, self.world_size = rank, world_size
+        self.epoch, self.index = 0, 0
+        self.lengths = np.diff(data.offsets)[rows]
+
+    def __len__(self) -> int:
+        full, rest = divmod(len(self.rows), self.batch_size)
+        return max(1, full + (rest >= self.world_size))  # a rest too small for all ranks joins the batch before it
+
+    def __iter__(self) -> Iterator[Batch]:
+        epoch, num_batches = self.epoch, len(self)
+        order, starts = self.plan(epoch)
+        for index in range(self.index, num_batches):
+            # The state moves on before the batch leaves: who stops at the last batch never comes back here.
+            last = index + 1 == num_batches
+            self.epoch, self.index = (epoch + 1, 0) if last else (epoch, index + 1)
+            yield self.collate(order[starts[index] : starts[index + 1]][self.rank :: self.world_size])
+
+    def state_dict(self) -> dict[str, int]:
+        return {"epoch": self.epoch, "index": self.index}
+
+    def load_state_dict(self, state: dict[str, int]) -> None:
+        self.epoch, self.index = state["epoch"], state["index"]
+
+    def plan(self, epoch: int) -> tuple[NDArray[np.int64], list[int]]:
+        """The rows of an epoch in order, and where each batch begins in it (and the last one ends)."""
+        starts = [index * self.batch_size for index in range(len(self))] + [len(self.rows)]
+        if not self.shuffle:
+            return self.rows[np.argsort(self.lengths, kind="stable")], starts
+        random = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
+        order = random.permutation(len(self.rows))
+        pool = self.batch_size * BATCHES_PER_POOL
+        order = order[np.lexsort((self.lengths[order], np.arange(len(order)) // pool))]
+        # Whole batches change places; the last one, which may be of another size, stays the last.
+        batches = random.permutation(len(self) - 1)
+        last = order[starts[-2] :]
+        shuffled = order[: starts[-2]].reshape(-1, self.batch_size)[batches].reshape(-1)
+        return self.rows[np.concatenate([shuffled, last])], starts
+
+    def collate(self, rows: NDArray[np.int64]) -> Batch:
+        """The rows as tensors, by one indexed read."""
+        begins = self.data.offsets[rows]
+        lengths = self.data.offsets[rows + 1] - begins
+        steps = np.arange(lengths.max(initial=1))
+        valid = steps < lengths[:, None]  # (B, T)
+        position = np.where(valid, begins[:, None] + steps, 0)
+        tokens = np.where(valid, self.data.tokens[position], PAD_ID)  # (B, T)
+        return Batch(
+            torch.from_numpy(tokens.astype(np.int64)),
+            torch.from_numpy(lengths),
+            torch.from_numpy(self.data.labels[rows].astype(np.int64)),
+            torch.from_numpy(rows),
+        )

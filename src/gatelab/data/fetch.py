@@ -1,0 +1,241 @@
+"""Bring a table from a URL to a local file whose sha256 is known. Files appear whole and checked, or not at all."""
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path, PureWindowsPath
+from typing import IO, TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from gatelab.data.errors import DataError
+from gatelab.data.read import table_in_zip
+
+if TYPE_CHECKING:
+    import requests
+
+MIB = 2**20
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+MEMORY_NAME = ".sha256.json"
+MAX_MEMORIES = 1000
+
+
+def fetch_table(url: str, sha256: str, folder: Path, *, hint: str = "") -> Path:
+    """The table inside the zip at url, as a file in folder; sha256 is that of the table, not of the zip.
+
+    A table that is in folder already, under whatever name, is found by its sha256 without the network. Raises
+    DataError, which ends with hint, when it cannot be had or is another one; the files in folder stay as they were.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for path in sorted(folder.iterdir()):
+            is_table = path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
+            if is_table and sha256_of(path, folder / MEMORY_NAME) == sha256.lower():
+                return path
+        with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as name:
+            staging = Path(name)
+            archive = download(url, staging / "archive.zip", hint=hint)
+            try:
+                table = extract_table(archive, staging)
+                check_sha256(table, sha256)
+            except DataError as error:  # the staged files are about to go: name the URL instead
+                text = str(error).replace(f"{staging}{os.sep}", "").replace(str(staging), str(folder))
+                raise DataError(with_hint(f"{url}: {text}", hint)) from None
+            target = folder / table.name
+            os.replace(table, target)
+    except OSError as error:
+        raise DataError(with_hint(f"{folder}: cannot hold the table ({error}). Name another folder.", hint)) from None
+    return target
+
+
+def download(url: str, target: Path, *, max_bytes: int = 500 * MIB, timeout: float = 30, hint: str = "") -> Path:
+    """Download an http or https URL into target, which is replaced once everything has arrived.
+
+    timeout is in seconds, for the connection and for each wait for data. Raises DataError, which ends with hint.
+    """
+    import requests
+
+    if urlsplit(url).scheme not in ("http", "https"):
+        raise DataError(with_hint(f"{url}: is no http or https URL. Give one, or the path of a local file.", hint))
+    try:
+        # identity: bytes as they are stored, so that they can be counted against Content-Length
+        headers = {"Accept-Encoding": "identity"}
+        with requests.get(url, headers=headers, stream=True, timeout=timeout) as response:
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with replacing(target) as file:
+                receive(response, file, url, max_bytes)
+    except DataError as error:
+        raise DataError(with_hint(str(error), hint)) from None
+    except requests.RequestException as error:
+        reason = why_it_failed(error, timeout)
+        raise DataError(with_hint(f"{url}: could not be downloaded: {reason}.", hint)) from None
+    except OSError as error:
+        raise DataError(with_hint(f"{target}: cannot be written ({error}).", hint)) from None
+    return target
+
+
+def extract_table(archive: Path, folder: Path, *, max_bytes: int = 1024 * MIB) -> Path:
+    """Unpack the one table of a zip into folder, under its own name without folders.
+
+    Raises DataError for an archive that has any member which would leave folder, and for a table of more than
+    max_bytes, counted while unpacking.
+    """
+    try:
+        with zipfile.ZipFile(archive) as opened:
+            for member in opened.infolist():
+                refuse_unsafe(archive, member)
+            entry = table_in_zip(archive, opened)
+            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
+                # zipfile inflates the other methods without a limit on memory
+                raise DataError(f"{archive}: '{entry.filename}' is not packed by deflate. Unpack it and give the file.")
+            target = folder / PureWindowsPath(entry.filename).name
+            folder.mkdir(parents=True, exist_ok=True)
+            with opened.open(entry) as source, replacing(target) as file:
+                num_bytes = 0
+                while chunk := source.read(MIB):
+                    num_bytes += len(chunk)
+                    if num_bytes > max_bytes:
+                        raise DataError(
+                            f"{archive}: '{entry.filename}' unpacks to more than the {max_bytes:,} bytes allowed. "
+                            "If the archive is to be trusted, unpack it and give the file."
+                        )
+                    file.write(chunk)
+    except DataError:
+        raise
+    except zipfile.BadZipFile as error:
+        raise DataError(f"{archive}: is no zip archive, or a damaged one ({error}). Fetch it again.") from None
+    except Exception as error:  # a broken or encrypted archive makes zipfile raise nearly anything
+        raise DataError(
+            f"{archive}: cannot be unpacked into {folder} ({error}). Unpack it and give the file."
+        ) from error
+    return target
+
+
+def check_sha256(path: Path, expected: str) -> None:
+    """Raise DataError if the file is not the expected one; the file stays."""
+    found = sha256_of(path)
+    if found != expected.lower():
+        raise DataError(
+            f"{path}: has sha256 {found[:16]}…, and {expected[:16].lower()}… was expected. It is another version, or "
+            "was damaged on the way: fetch it again, or pin the new sha256 if the change is meant."
+        )
+
+
+def sha256_of(path: Path, memory: Path | None = None) -> str:
+    """The sha256 of a file, in hex; remembered in the JSON file memory for as long as size and mtime stay."""
+    try:
+        before = path.stat()  # taken first: a file that changes while it is read is read again next time
+        key = os.path.abspath(path)
+        if memory is not None:
+            remembered = read_memory(memory).get(key)
+            if remembered and remembered[:2] == [before.st_size, before.st_mtime_ns]:
+                return str(remembered[2])
+        digest = hashlib.sha256()
+        with open(path, "rb") as file:
+            while chunk := file.read(MIB):
+                digest.update(chunk)
+    except OSError as error:
+        raise DataError(
+            f"{path}: cannot be read ({error.strerror}). Check that the path names a readable file."
+        ) from None
+    if memory is not None:
+        remember(memory, key, [before.st_size, before.st_mtime_ns, digest.hexdigest()])
+    return digest.hexdigest()
+
+
+def receive(response: "requests.Response", file: IO[bytes], url: str, max_bytes: int) -> None:
+    from rich.console import Console
+    from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+
+    if response.status_code != 200:
+        raise DataError(
+            f"{url}: the server answered {response.status_code} {response.reason}. Check the URL in a browser."
+        )
+    header = response.headers.get("Content-Length", "")
+    expected = int(header) if header.isdecimal() else None
+    too_large = DataError(
+        f"{url}: is larger than the {max_bytes:,} bytes allowed. Download it yourself, give the file."
+    )
+    if expected is not None and expected > max_bytes:
+        raise too_large
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+        task = progress.add_task("downloading", total=expected)
+        num_bytes = 0
+        for chunk in response.iter_content(MIB // 4):
+            num_bytes += len(chunk)
+            if num_bytes > max_bytes:
+                raise too_large
+            file.write(chunk)
+            progress.update(task, completed=num_bytes)
+    received = response.raw.tell()  # as sent: a server may compress against our wish
+    if expected is not None and received != expected:
+        raise DataError(f"{url}: broke off after {received:,} of {expected:,} bytes. Try again.")
+
+
+def why_it_failed(error: "requests.RequestException", timeout: float) -> str:
+    import requests
+
+    if isinstance(error, requests.exceptions.InvalidSchema):
+        return "it leads on to an address that is neither http nor https, which is not followed; check the URL"
+    if isinstance(error, requests.Timeout) or "timed out" in str(error):
+        return f"the server was silent for {timeout:g} s; try again later"
+    if isinstance(error, requests.exceptions.ChunkedEncodingError):
+        return f"the connection broke off half-way ({error}); try again"
+    return f"there was no connection ({error}); check the URL and the network"
+
+
+def refuse_unsafe(archive: Path, member: zipfile.ZipInfo) -> None:
+    path = PureWindowsPath(member.filename)  # knows both separators, and drives
+    if path.anchor or ".." in path.parts:
+        problem = "has a path that leads out of the folder"
+    elif stat.S_ISLNK(member.external_attr >> 16):
+        problem = "is a symbolic link"
+    else:
+        return
+    raise DataError(
+        f"{archive}: refused, because its member '{member.filename}' {problem}, and no honest table needs that. "
+        "If you trust its source, unpack it yourself and give the file."
+    )
+
+
+@contextmanager
+def replacing(target: Path) -> Iterator[IO[bytes]]:
+    """A file beside target that takes its place when the block ends, and is removed when the block raises."""
+    temporary = target.parent / f".{uuid.uuid4().hex}.part"
+    try:
+        with open(temporary, "xb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, target)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def read_memory(memory: Path) -> dict[str, list[int | str]]:
+    """What the file holds; nothing if it is missing or damaged, since all of it can be computed again."""
+    try:
+        entries = json.loads(memory.read_text(encoding="utf-8"))
+        return {key: [int(size), int(mtime), str(digest)] for key, (size, mtime, digest) in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        return {}
+
+
+def remember(memory: Path, key: str, entry: list[int | str]) -> None:
+    entries = read_memory(memory)
+    entries.pop(key, None)
+    entries[key] = entry  # the newest last
+    text = json.dumps(dict(list(entries.items())[-MAX_MEMORIES:]), indent=0)
+    with suppress(OSError), replacing(memory) as file:  # a folder that cannot be written costs time, no result
+        file.write(text.encode())
+
+
+def with_hint(text: str, hint: str) -> str:
+    return f"{text} {hint}".rstrip()

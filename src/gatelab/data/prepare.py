@@ -1,0 +1,209 @@
+"""Read, split, fit, encode once; afterwards the arrays are mapped from a cache named by content and settings."""
+
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatelab.data.errors import DataError
+from gatelab.data.fetch import sha256_of
+from gatelab.data.read import Table, expand_paths, read_table
+from gatelab.data.split import Indices, Split, group_key, leakage, split_rows
+from gatelab.data.tokenize import encode_texts, fit_tokenizer, new_tokenizer
+
+FORMAT = 1  # raised when what stands in a cache folder, or how it is computed, changes
+CHUNK = 20_000
+PARTS = ("train", "validation", "test")
+MAX_LISTED_REJECTS = 1000
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of a data set, one list a part; validation and test are cut from train where they are not given."""
+
+    train: Sequence[Path]
+    validation: Sequence[Path] = ()
+    test: Sequence[Path] = ()
+
+    def parts(self) -> dict[str, Sequence[Path]]:
+        return {part: files for part in PARTS if (files := getattr(self, part))}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """All that decides, with the files' content, what the arrays hold. Keys as in conf/data."""
+
+    text: str | None = None
+    label: str | None = None
+    labels: Any = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    split: Mapping[str, Any] = field(default_factory=lambda: dict(by="group", validation=0.1, test=0.2, seed=141))
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)
+    max_length: int | None = None
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A data set ready for batches: flat token ids with offsets, labels, the rows of each part, and what was found.
+
+    Row r has tokens[offsets[r] : offsets[r + 1]] and stands at line lines[r] of the file record["files"][files[r]].
+    """
+
+    folder: Path
+    tokens: NDArray[np.int32]
+    offsets: NDArray[np.int64]
+    labels: NDArray[np.int32]
+    lines: NDArray[np.int64]
+    files: NDArray[np.int32]
+    parts: dict[str, Indices]
+    record: dict[str, Any]
+
+    @property
+    def classes(self) -> list[str]:
+        return self.record["classes"]
+
+    @property
+    def vocab_size(self) -> int:
+        return self.record["vocab_size"]
+
+    @property
+    def tokenizer_file(self) -> Path:
+        return self.folder / "tokenizer.json"
+
+
+def content_of(source: Source, memory: Path | None = None) -> dict[str, list[str]]:
+    """The sha256 of every file, part by part: what stands for the data in an identity."""
+    return {
+        part: [sha256_of(file, memory) for file in expand_paths(list(files))] for part, files in source.parts().items()
+    }
+
+
+def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
+    """The arrays of a data set, from the cache or made now. Raises DataError as the steps do."""
+    cache_dir.mkdir(parents=True, exist_ok=True)
+    content = content_of(source, cache_dir / "sha256.json")
+    plain = json.dumps([FORMAT, content, asdict(settings)], sort_keys=True, default=str)
+    folder = cache_dir / "prepared" / hashlib.sha256(plain.encode()).hexdigest()[:20]
+    if not (folder / "record.json").exists():
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
+        try:
+            build(source, settings, content, temporary)
+            os.replace(temporary, folder)
+        except OSError:
+            if not (folder / "record.json").exists():  # else another process was faster, with the same content
+                raise
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+    return load(folder)
+
+
+def load(folder: Path) -> Prepared:
+    arrays = {
+        name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("tokens", "offsets", "labels", "lines", "files")
+    }
+    parts = {part: np.load(folder / f"{part}.npy") for part in PARTS}
+    record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    return Prepared(folder, parts=parts, record=record, **arrays)
+
+
+def read_source(source: Source, settings: Settings) -> dict[str, Table]:
+    """The table of every part that has files, all with the classes and columns of the first."""
+    tables: dict[str, Table] = {}
+    text, label, labels = settings.text, settings.label, settings.labels
+    for part, files in source.parts().items():
+        table = read_table(
+            list(files), text=text, label=label, labels=labels, encoding=settings.encoding, delimiter=settings.delimiter
+        )
+        if tables and sorted(table.classes) != sorted(tables["train"].classes):
+            raise DataError(
+                f"the {part} file has the classes {table.classes}, the train file {tables['train'].classes}. "
+                "Choose those that both have with data.labels=."
+            )
+        if not tables:
+            text, label = table.text_column, table.label_column
+            labels = table.classes if labels is None else labels
+        tables[part] = table
+    return tables
+
+
+def build(source: Source, settings: Settings, content: dict[str, list[str]], folder: Path) -> None:
+    tables = read_source(source, settings)
+    texts = [text for table in tables.values() for text in table.texts]
+    labels = np.array([label for table in tables.values() for label in table.labels], dtype=np.int32)
+    split = cut_parts(tables, texts, labels, settings.split)
+    for part in PARTS:
+        rows = getattr(split, part)
+        if not len(rows):
+            raise DataError(f"the {part} part is empty: raise data.split.{part}, or give a file with more rows.")
+        np.save(folder / f"{part}.npy", rows)
+
+    options = dict(settings.tokenizer)
+    vocab_size, min_count = options.pop("vocab_size", None), options.pop("min_count", 1)
+    tokenizer = new_tokenizer(**options)
+    fit_tokenizer(tokenizer, (texts[row] for row in split.train), vocab_size=vocab_size, min_count=min_count)
+    tokenizer.save(str(folder / "tokenizer.json"))
+    flat, lengths = [], []
+    for begin in range(0, len(texts), CHUNK):
+        encoded = encode_texts(tokenizer, texts[begin : begin + CHUNK], settings.max_length)
+        lengths.append(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
+        flat.append(np.concatenate([np.array(ids, dtype=np.int32) for ids in encoded]))
+    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
+    np.save(folder / "tokens.npy", np.concatenate(flat))
+    np.save(folder / "offsets.npy", offsets)
+    np.save(folder / "labels.npy", labels)
+    np.save(folder / "lines.npy", np.array([line for table in tables.values() for line in table.lines], dtype=np.int64))
+    file_names = list(dict.fromkeys(name for table in tables.values() for name in table.file_names))
+    numbers = {name: number for number, name in enumerate(file_names)}
+    files = [numbers[table.file_names[file]] for table in tables.values() for file in table.files]
+    np.save(folder / "files.npy", np.array(files, dtype=np.int32))
+
+    train = tables["train"]
+    rejects = [reject for table in tables.values() for reject in table.rejects]
+    record = {
+        "sha256": content,
+        "files": file_names,
+        "classes": train.classes,
+        "columns": {"text": train.text_column, "label": train.label_column, "all": train.columns},
+        "encoding": train.encoding,
+        "rows": sum(table.num_rows for table in tables.values()),
+        "used": len(texts),
+        "rejected": len(rejects),
+        "rejects": [asdict(reject) for reject in rejects[:MAX_LISTED_REJECTS]],
+        "dropped": {part: table.dropped for part, table in tables.items()},
+        "notes": [note for table in tables.values() for note in table.notes],
+        "label_counts": {
+            part: dict(zip(train.classes, np.bincount(labels[getattr(split, part)], minlength=len(train.classes)).tolist(), strict=True))
+            for part in PARTS
+        },
+        "split_sizes": {part: len(getattr(split, part)) for part in PARTS},
+        "leakage": split.leakage,
+        "vocab_size": tokenizer.get_vocab_size(),
+        "num_tokens": int(offsets[-1]),
+    }  # fmt: skip
+    (folder / "record.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+
+
+def cut_parts(tables: dict[str, Table], texts: list[str], labels: NDArray[np.int32], wanted: Mapping[str, Any]) -> Split:
+    """Parts that have files are those files; the others are cut from the training file."""
+    train = tables["train"]
+    shares = {part: 0.0 if part in tables else wanted[part] for part in ("validation", "test")}
+    split = split_rows(train.texts, train.labels, by=wanted["by"], seed=wanted["seed"], **shares)
+    parts = {part: getattr(split, part) for part in PARTS}
+    begin = 0
+    for part, table in tables.items():
+        if part != "train":
+            parts[part] = np.arange(begin, begin + len(table.texts))
+        begin += len(table.texts)
+    if "test" not in tables:
+        return Split(**parts, leakage=split.leakage)
+    return Split(**parts, leakage=leakage(texts, [group_key(text) for text in texts], parts["train"], parts["test"]))

@@ -1,0 +1,134 @@
+"""Split rows into train, validation and test so that no test row stands in the training set.
+
+Rows whose texts are equal once case, URLs, a leading "RT @name:" and punctuation are gone form a group; a group lies
+whole in one part. Who goes where is decided by a hash of (seed, group), so the same seed gives the same split on every
+platform, whatever the order of the rows.
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatelab.data.errors import DataError
+
+Indices = NDArray[np.int64]
+
+_RETWEET = re.compile(r"^\s*rt\s+@\w+:?\s*")
+_URL = re.compile(r"(?:https?://|www\.)\S+")
+_NOT_WORD = re.compile(r"[\W_]+")
+
+
+@dataclass(frozen=True)
+class Split:
+    """Row indices of each part, ascending, and what leaked from train into test."""
+
+    train: Indices
+    validation: Indices
+    test: Indices
+    leakage: dict[str, Any]
+
+
+def split_rows(
+    texts: Sequence[str], labels: Sequence[int], *, validation: float, test: float, by: str = "group", seed: int
+) -> Split:
+    """Split stratified by label, ``by`` "group" (leak-free) or "random" (rows alone, for repeating published numbers).
+
+    validation and test are shares of all rows. Raises DataError for a class with too few rows to stand in every part.
+    """
+    keys = [group_key(text) for text in texts]
+    parts = assign(keys if by == "group" else [str(row) for row in range(len(texts))], labels, validation, test, seed)
+    indices = [np.flatnonzero(parts == part) for part in range(3)]
+    return Split(*indices, leakage=leakage(texts, keys, indices[0], indices[2]))
+
+
+def group_key(text: str) -> str:
+    """What of a text makes it the same as another: its words in lower case, without URLs or a leading retweet mark.
+
+    A text of which nothing is left (an emoji, a link) is its own key.
+    """
+    lowered = unicodedata.normalize("NFKC", text).casefold()
+    bare = _NOT_WORD.sub(" ", _URL.sub(" ", _RETWEET.sub("", lowered))).strip()
+    return bare or lowered.strip()
+
+
+def assign(keys: Sequence[str], labels: Sequence[int], validation: float, test: float, seed: int) -> NDArray[np.int8]:
+    """The part of each row: 0 train, 1 validation, 2 test."""
+    numbers: dict[str, int] = {}
+    groups = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), dtype=np.int64, count=len(keys))
+    sizes = np.bincount(groups)
+    label_array = np.asarray(labels, dtype=np.int64)
+    num_classes = int(label_array.max()) + 1
+    votes = np.zeros((len(sizes), num_classes), dtype=np.int64)
+    np.add.at(votes, (groups, label_array), 1)
+    strata = votes.argmax(axis=1)  # a group with several labels counts where most of its rows are
+    salt = str(seed).encode()
+    order_of = np.fromiter(
+        (int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(), "big") >> 1
+         for key in numbers),
+        dtype=np.int64,
+        count=len(numbers),
+    )  # fmt: skip
+    group_parts = np.zeros(len(sizes), dtype=np.int8)
+    for stratum in range(num_classes):
+        members = np.flatnonzero(strata == stratum)
+        members = members[np.argsort(order_of[members], kind="stable")]
+        group_parts[members] = cut(sizes[members], validation, test)
+    parts = group_parts[groups]
+    wanted = [0] + [1] * (validation > 0) + [2] * (test > 0)
+    for label in range(num_classes):
+        rows = label_array == label
+        if not set(wanted) <= set(parts[rows].tolist()):
+            raise DataError(
+                f"class number {label + 1} has only {int(rows.sum())} rows ({len(set(groups[rows].tolist()))} different), "
+                f"too few for {len(wanted)} parts with shares validation={validation}, test={test}. Drop the class with "
+                "data.labels=, add rows, or set data.split.validation=0."
+            )
+    return parts
+
+
+def cut(sizes: NDArray[np.int64], validation: float, test: float) -> NDArray[np.int8]:
+    """Parts for groups in their hashed order: the first fill test, the next validation, the rest is train.
+
+    Each part that is asked for gets at least one group as long as there are enough.
+    """
+    middle = (np.cumsum(sizes) - sizes / 2) / max(1, sizes.sum())
+    parts = np.where(middle < test, 2, np.where(middle < test + validation, 1, 0)).astype(np.int8)
+    wanted = [part for part, share in ((2, test), (1, validation)) if share > 0]
+    if len(sizes) > len(wanted):
+        for position, part in enumerate(wanted):
+            if part not in parts:
+                parts[position] = part
+        if 0 not in parts:
+            parts[-1] = 0
+    return parts
+
+
+def leakage(texts: Sequence[str], keys: Sequence[str], train: Indices, test: Indices) -> dict[str, Any]:
+    """How much of the test set stands in the training set, word for word (exact) and by group key (normalised)."""
+    counts = {}
+    for name, values in (("exact", texts), ("normalised", keys)):
+        seen = {values[row] for row in train}
+        counts[name] = sum(values[row] in seen for row in test)
+    total = max(1, len(test))
+    return {
+        "test_rows": len(test),
+        "exact": counts["exact"],
+        "normalised": counts["normalised"],
+        "exact_share": counts["exact"] / total,
+        "normalised_share": counts["normalised"] / total,
+    }
+
+
+def conflicts(values: Sequence[str], labels: Sequence[int]) -> dict[str, Counter[int]]:
+    """The texts that carry more than one label, with how often each."""
+    seen: dict[str, Counter[int]] = {}
+    for value, label in zip(values, labels, strict=True):
+        seen.setdefault(value, Counter())[label] += 1
+    return {value: counts for value, counts in seen.items() if len(counts) > 1}

@@ -1,0 +1,1 @@
+"""The LightningModule, its metrics, and the linear baseline."""

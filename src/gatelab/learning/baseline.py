@@ -1,0 +1,57 @@
+"""What an LSTM has to beat: the majority class, and TF-IDF over words and pairs of words with logistic regression."""
+
+import json
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from gatelab.learning.metrics import all_metrics
+
+FORMAT = 1
+MAX_TRAIN_ROWS = 100_000  # keeps it to seconds; beyond it an evenly spaced sample of the training rows is used
+
+
+def cached_baselines(file: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """compute(), once a data set: remembered in a JSON file beside the prepared arrays."""
+    if file.exists():
+        remembered = json.loads(file.read_text(encoding="utf-8"))
+        if remembered["format"] == FORMAT:
+            return remembered["baselines"]
+    baselines = compute()
+    temporary = file.with_suffix(f".{os.getpid()}.tmp")
+    temporary.write_text(json.dumps({"format": FORMAT, "baselines": baselines}), encoding="utf-8")
+    os.replace(temporary, file)
+    return baselines
+
+
+def fit_baselines(
+    train_texts: Sequence[str],
+    train_labels: np.ndarray[Any, Any],
+    test_texts: Sequence[str],
+    test_labels: np.ndarray[Any, Any],
+    classes: list[str],
+) -> dict[str, Any]:
+    """The test metrics of "majority" and "linear", in the form of ``all_metrics``."""
+    from sklearn.feature_extraction.text import TfidfVectorizer
+    from sklearn.linear_model import LogisticRegression
+
+    labels = torch.from_numpy(np.asarray(test_labels, dtype=np.int64))
+    shares = np.bincount(train_labels, minlength=len(classes)) / len(train_labels)
+    majority = torch.from_numpy(np.tile(shares, (len(test_labels), 1)))
+
+    step = -(-len(train_texts) // MAX_TRAIN_ROWS)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
+    features = vectorizer.fit_transform(train_texts[::step])
+    model = LogisticRegression(C=10.0, max_iter=1000).fit(features, train_labels[::step])
+    linear = torch.zeros_like(majority)
+    linear[:, torch.from_numpy(model.classes_.astype(np.int64))] = torch.from_numpy(
+        model.predict_proba(vectorizer.transform(test_texts))
+    )
+    return {
+        "majority": all_metrics(majority, labels, classes),
+        "linear": {**all_metrics(linear, labels, classes), "train_rows": features.shape[0]},
+    }

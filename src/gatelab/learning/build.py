@@ -1,0 +1,67 @@
+"""From config groups to a module that learns."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+
+from gatelab.configuration import ConfigError
+from gatelab.learning.classifier import SequenceClassifier
+from gatelab.learning.schedule import make_schedule
+
+
+def build_model(
+    model: dict[str, Any],
+    encoder: dict[str, Any],
+    *,
+    vocab_size: int,
+    num_classes: int,
+    optimizer: dict[str, Any] | None = None,
+    class_weights: list[float] | None = None,
+) -> SequenceClassifier:
+    """The classifier around its encoder, with random weights. Without optimizer it can only predict.
+
+    Raises ConfigError naming the group whose keys do not fit what its ``_target_`` takes.
+    """
+    training: dict[str, Any] = {}
+    if optimizer is not None:
+        options = dict(optimizer)
+        training["schedule"] = make_schedule(options.pop("schedule"), options.pop("warmup"))
+        if options["_target_"].startswith("torch.optim.Adam"):
+            options.setdefault("fused", True)  # one kernel for all parameters, on the CPU too
+        training["optimizer"] = build("optimizer", options, _partial_=True)
+    built_encoder = build("encoder", encoder, input_size=model["embedding_size"])
+    return build(
+        "model",
+        {**model, "class_weights": class_weights},
+        encoder=built_encoder,
+        vocab_size=vocab_size,
+        num_classes=num_classes,
+        **training,
+    )
+
+
+def build(group: str, options: dict[str, Any], **more: Any) -> Any:
+    """Instantiate one config group; what its ``_target_`` refuses is a ConfigError that names the group."""
+    try:
+        get_class(options["_target_"]) if "_partial_" not in more else None
+        return instantiate(options, _convert_="all", **more)
+    except InstantiationException as error:
+        cause = error.__cause__ or error
+        raise ConfigError(f"{group}: {options['_target_']} refused its settings: {cause}") from error
+    except (ImportError, ValueError) as error:
+        raise ConfigError(f"{group}._target_={options['_target_']}: cannot be used: {error}") from error
+
+
+def weigh_classes(wanted: str | Sequence[float] | None, counts: Sequence[int]) -> list[float] | None:
+    """model.class_weights as numbers: "balanced" gives every class the same total weight over the training rows."""
+    if wanted is None:
+        return None
+    if wanted == "balanced":
+        sizes = np.asarray(counts, dtype=float)
+        return (sizes.sum() / (len(sizes) * sizes)).tolist()
+    if len(wanted) != len(counts):
+        raise ConfigError(f"model.class_weights: has {len(wanted)} weights for {len(counts)} classes.")
+    return [float(weight) for weight in wanted]

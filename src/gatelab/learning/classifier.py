@@ -1,0 +1,115 @@
+"""A text classifier: embed → encode → pool → head.
+
+B batch, T time, E embedding, D = H × directions, K classes.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from gatelab.data.batch import Batch
+from gatelab.data.tokenize import PAD_ID
+from gatelab.learning.metrics import headline_metrics
+from gatelab.learning.pooling import POOLINGS
+
+
+class SequenceClassifier(pl.LightningModule):
+    """Classifies right-padded token ids.
+
+    encoder maps (B, T, E) and lengths (B,) to states (B, T, D); see gatelab.recurrent.encoder. optimizer builds the
+    optimizer from the parameters, schedule the learning-rate factor from (step, number of steps).
+
+    Raises ValueError for an unknown pooling or an encoder without output_size.
+    """
+
+    def __init__(
+        self,
+        encoder: nn.Module,
+        *,
+        vocab_size: int,
+        num_classes: int,
+        embedding_size: int,
+        embedding_dropout: float = 0.0,
+        dropout: float = 0.0,
+        pooling: str = "last",
+        class_weights: list[float] | None = None,
+        optimizer: Callable[[Any], torch.optim.Optimizer] | None = None,
+        schedule: Callable[[int, int], float] | None = None,
+    ) -> None:
+        super().__init__()
+        if pooling not in POOLINGS:
+            raise ValueError(f"model.pooling must be one of {', '.join(POOLINGS)}, not {pooling}")
+        if not isinstance(getattr(encoder, "output_size", None), int):
+            raise ValueError(f"{type(encoder).__name__} needs an attribute output_size: the D of its states (B, T, D)")
+        self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=PAD_ID)
+        self.embedding_dropout = nn.Dropout1d(embedding_dropout)
+        self.encoder = encoder
+        self.pool = POOLINGS[pooling]
+        self.dropout = nn.Dropout(dropout)
+        self.head = nn.Linear(encoder.output_size, num_classes)  # type: ignore[arg-type]
+        self.register_buffer("class_weights", None if class_weights is None else torch.tensor(class_weights), False)
+        self._optimizer, self._schedule = optimizer, schedule
+        self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
+        self.predictions: tuple[Tensor, Tensor, Tensor] | None = None
+
+    def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
+        """tokens (B, T), lengths (B,) → logits (B, K)."""
+        x = self.embedding(tokens)  # (B, T, E)
+        x = self.embedding_dropout(x.transpose(1, 2)).transpose(1, 2)
+        states = self.encoder(x, lengths)  # (B, T, D)
+        pooled = self.pool(states, lengths, getattr(self.encoder, "bidirectional", False))  # (B, D)
+        return self.head(self.dropout(pooled))  # (B, K)
+
+    def training_step(self, batch: Batch, index: int) -> Tensor:
+        loss = F.cross_entropy(self(batch.tokens, batch.lengths), batch.labels, weight=self.class_weights)
+        self.log("train/loss", loss, on_step=True, on_epoch=False)
+        return loss
+
+    def validation_step(self, batch: Batch, index: int) -> None:
+        self._evaluate(batch)
+
+    def test_step(self, batch: Batch, index: int) -> None:
+        self._evaluate(batch)
+
+    def _evaluate(self, batch: Batch) -> None:
+        logits = self(batch.tokens, batch.lengths)
+        self._evaluated.append((batch.rows, logits.float(), batch.labels))
+
+    def on_validation_epoch_start(self) -> None:
+        self._evaluated.clear()
+
+    on_test_epoch_start = on_validation_epoch_start
+
+    def on_validation_epoch_end(self) -> None:
+        _, logits, labels = self._gather()
+        loss = F.cross_entropy(logits, labels, weight=self.class_weights)
+        metrics = {"loss": loss.item(), **headline_metrics(logits.softmax(1), labels)}
+        self.log_dict({f"validation/{name}": value for name, value in metrics.items()})
+
+    def on_test_epoch_end(self) -> None:
+        """Leaves (rows (N,), probabilities (N, K), labels (N,)) in ``predictions``, in the order of the rows."""
+        rows, logits, labels = self._gather()
+        order = rows.argsort()
+        self.predictions = rows[order].cpu(), logits[order].double().softmax(1).cpu(), labels[order].cpu()
+
+    def _gather(self) -> tuple[Tensor, Tensor, Tensor]:
+        """What every rank has evaluated, as three tensors with N rows."""
+        mine = tuple(torch.cat(parts) for parts in zip(*self._evaluated, strict=True))
+        self._evaluated.clear()
+        if self.trainer.world_size > 1:
+            gathered: list[Any] = [None] * self.trainer.world_size
+            torch.distributed.all_gather_object(gathered, tuple(tensor.cpu() for tensor in mine))
+            mine = tuple(torch.cat(parts).to(self.device) for parts in zip(*gathered, strict=True))
+        return mine  # type: ignore[return-value]
+
+    def configure_optimizers(self) -> Any:
+        optimizer = (self._optimizer or torch.optim.Adam)(self.parameters())
+        if self._schedule is None:
+            return optimizer
+        num_steps, schedule = int(self.trainer.estimated_stepping_batches), self._schedule
+        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step, num_steps))
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

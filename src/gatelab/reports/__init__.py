@@ -1,0 +1,1 @@
+"""Reads run folders; draws tables. Never imports learning or data."""

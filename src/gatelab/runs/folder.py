@@ -1,0 +1,149 @@
+"""The run folder: all that a run leaves, every file replaced whole."""
+
+import json
+import os
+import shutil
+import tempfile
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from filelock import FileLock, Timeout
+
+STATUSES = ("running", "finished", "interrupted", "failed")
+
+
+class RunError(ValueError):
+    """A run that cannot be found or cannot be started."""
+
+
+class RunFolder:
+    """outputs/<name>/<identity>/ and the paths in it."""
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        self.config = self.path / "config.yaml"
+        self.record_file = self.path / "run.json"
+        self.metrics = self.path / "metrics.csv"
+        self.predictions = self.path / "predictions.csv"
+        self.checkpoints = self.path / "checkpoints"
+        self.best = self.checkpoints / "best.ckpt"
+        self.last = self.checkpoints / "last.ckpt"
+        self.model = self.path / "model"
+        self.error_log = self.path / "error.log"
+
+    @property
+    def record(self) -> dict[str, Any]:
+        """What run.json says; empty where there is none."""
+        try:
+            return json.loads(self.record_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except json.JSONDecodeError as error:
+            raise RunError(f"{self.record_file}: line {error.lineno} is not valid JSON. Run again with force=true.") from None
+
+    @property
+    def status(self) -> str | None:
+        """running, finished, interrupted, failed; None without a run. A run whose process died counts as interrupted."""
+        status = self.record.get("status")
+        if status == "running" and not self.is_locked():
+            return "interrupted"
+        return status
+
+    def update(self, **values: Any) -> None:
+        """Change entries of run.json, at once and whole."""
+        write_whole(self.record_file, json.dumps({**self.record, **values}, indent=2, ensure_ascii=False) + "\n")
+
+    def is_locked(self) -> bool:
+        try:
+            with self._lock():
+                return False
+        except Timeout:
+            return True
+
+    def _lock(self) -> FileLock:
+        return FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Hold the run against a second start; the operating system lets go when the process dies.
+
+        Raises RunError when it is running elsewhere.
+        """
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        lock = self._lock()
+        try:
+            lock.acquire()
+        except Timeout:
+            since = self.record.get("started", "?")
+            process = self.record.get("process", "?")
+            raise RunError(
+                f"run {self.path.name} is running elsewhere (process {process}, since {since}). Wait for it, or stop it; "
+                "another seed or setting is another run and can start now."
+            ) from None
+        try:
+            yield
+        finally:
+            lock.release()
+
+    @contextmanager
+    def recorded(self, **values: Any) -> Iterator[None]:
+        """Empty the folder, mark the run as running, and at the end as finished, interrupted or failed."""
+        if self.path.exists():
+            shutil.rmtree(self.path)
+        self.checkpoints.mkdir(parents=True)
+        started = datetime.now(timezone.utc)
+        self.update(status="running", started=started.isoformat(timespec="seconds"), process=os.getpid(), **values)
+        status, extra = "failed", {}
+        try:
+            yield
+            status = "finished"
+        except (KeyboardInterrupt, SystemExit):
+            status = "interrupted"
+            raise
+        except BaseException as error:
+            write_whole(self.error_log, traceback.format_exc())
+            extra = {"error": f"{type(error).__name__}: {error}"}
+            raise
+        finally:
+            seconds = (datetime.now(timezone.utc) - started).total_seconds()
+            self.update(status=status, seconds=round(seconds, 2), **extra)
+
+
+def write_whole(file: Path, text: str) -> None:
+    """Replace a file by text: a temporary file in the same folder, flushed to the disk, renamed."""
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    try:
+        with open(descriptor, "w", encoding="utf-8") as stream:
+            stream.write(text)
+            stream.flush()
+            os.fsync(stream.fileno())
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, file)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def all_runs(output_dir: str | Path, name: str | None = None) -> list[RunFolder]:
+    """Every run below output_dir, or those of one name."""
+    pattern = f"{name}/*/run.json" if name else "*/*/run.json"
+    return [RunFolder(file.parent) for file in sorted(Path(output_dir).glob(pattern))]
+
+
+def find_run(run: str, output_dir: str | Path) -> RunFolder:
+    """A run by its folder or by the first digits of its identity. Raises RunError when there is none, or several."""
+    if (Path(run) / "run.json").is_file():
+        return RunFolder(run)
+    matches = [folder for folder in all_runs(output_dir) if folder.path.name.startswith(run)]
+    if len(matches) == 1:
+        return matches[0]
+    if matches:
+        places = ", ".join(str(folder.path) for folder in matches[:5])
+        raise RunError(f"{run}: {len(matches)} runs begin so ({places}). Give more digits, or the folder.")
+    raise RunError(
+        f"{run}: no such run in {output_dir}. gatelab runs lists them; --output-dir names another root of run folders."
+    )

@@ -1,0 +1,34 @@
+"""What a person sees: one console for all output, one form for all errors."""
+
+import contextlib
+from collections.abc import Iterator
+
+from rich.console import Console
+
+console = Console(highlight=False)
+errors = Console(stderr=True, highlight=False)
+
+
+@contextlib.contextmanager
+def user_errors() -> Iterator[None]:
+    """Turn what the user can mend into one paragraph and exit code 2, without a traceback."""
+    import typer
+
+    try:
+        yield
+    except (ValueError, OSError) as error:
+        if not is_user_error(error):
+            raise
+        show_error(str(error))
+        raise typer.Exit(2) from None
+
+
+def is_user_error(error: BaseException) -> bool:
+    """Errors that gatelab itself raises for what a user did, and files that cannot be read or written."""
+    module = type(error).__module__
+    return module.startswith("gatelab.") or isinstance(error, (FileNotFoundError, PermissionError))
+
+
+def show_error(message: str) -> None:
+    errors.print("[bold red]error:[/]", end=" ")
+    errors.print(message, markup=False, soft_wrap=True)

@@ -1,0 +1,171 @@
+"""One run: compose → build → fit → test → record. gatelab train calls ``train`` with the composed config."""
+
+import os
+import warnings
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from gatelab.configuration import ConfigError, check_config
+from gatelab.runs.folder import RunFolder, write_whole
+from gatelab.runs.identity import identity_of
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
+
+
+def train(config: DictConfig) -> tuple[RunFolder, bool]:
+    """Train the run that config describes, unless it is finished. Returns its folder and whether it was trained now.
+
+    Raises ConfigError, DataError or RunError for what the user can mend.
+    """
+    settings = resolve(config)
+    check_config(settings)
+    import pytorch_lightning as pl
+    import torch
+
+    from gatelab.learning.build import build, build_model, weigh_classes
+    from gatelab.runs.tracking import close_tracker
+
+    data = build("data", settings["data"])
+    prepared = data.prepared
+    identity = identity_of(settings, prepared.record["sha256"])
+    folder = RunFolder(os.path.join(settings["output_dir"], settings["name"], identity))
+    with folder.alone():
+        if folder.status == "finished" and not settings["force"]:
+            return folder, False
+        with folder.recorded(**describe(settings, identity, prepared.record)):
+            write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(settings)))
+            try:
+                baselines = fit_baselines(data, settings["baseline"])
+                pl.seed_everything(settings["seed"], verbose=False)
+                torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
+                counts = list(prepared.record["label_counts"]["train"].values())
+                module = build_model(
+                    settings["model"],
+                    settings["encoder"],
+                    vocab_size=prepared.vocab_size,
+                    num_classes=len(prepared.classes),
+                    optimizer=settings["optimizer"],
+                    class_weights=weigh_classes(settings["model"]["class_weights"], counts),
+                )
+                trainer = build_trainer(settings, folder, identity)
+                trainer.fit(module, datamodule=data)
+                stop_if_interrupted(trainer)
+                module.load_state_dict(torch.load(folder.best, weights_only=True)["state_dict"])
+                trainer.test(module, datamodule=data, verbose=False)
+                stop_if_interrupted(trainer)
+                record_result(folder, settings, trainer, module, prepared, baselines)
+            finally:
+                close_tracker()
+    return folder, True
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """The config as plain values."""
+    try:
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key} is not set: give {error.full_key}=…") from None
+
+
+def describe(settings: dict[str, Any], identity: str, data: dict[str, Any]) -> dict[str, Any]:
+    """What run.json says from the start."""
+    from gatelab.runs.provenance import provenance
+
+    return {"identity": identity, "name": settings["name"], "seed": settings["seed"], "data": data, **provenance()}
+
+
+def fit_baselines(data: Any, wanted: str) -> dict[str, Any]:
+    if wanted == "none":
+        return {}
+    from gatelab.data.prepare import read_source
+    from gatelab.learning import baseline
+
+    def compute() -> dict[str, Any]:
+        texts = [text for table in read_source(data.source(), data.settings).values() for text in table.texts]
+        parts, labels = data.prepared.parts, np.asarray(data.prepared.labels)
+        train, test = parts["train"], parts["test"]
+        train_texts, test_texts = ([texts[row] for row in rows] for rows in (train, test))
+        return baseline.fit_baselines(train_texts, labels[train], test_texts, labels[test], data.prepared.classes)
+
+    return baseline.cached_baselines(data.prepared.folder / "baselines.json", compute)
+
+
+def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str) -> Any:
+    import logging
+
+    import pytorch_lightning as pl
+    from pytorch_lightning.callbacks import ModelCheckpoint
+
+    from gatelab.learning.build import build
+    from gatelab.runs.progress import ProgressLine
+    from gatelab.runs.tracking import MetricsCsv
+    from gatelab.screen import console
+
+    logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    checkpoint = ModelCheckpoint(
+        folder.checkpoints,
+        "best",
+        monitor="validation/macro_f1",
+        mode="max",
+        save_last=True,
+        enable_version_counter=False,
+    )
+    callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
+    loggers: list[Any] = [MetricsCsv(folder.metrics)]
+    if settings["tracker"]:
+        about: dict[str, Any] = dict(folder=folder.path, name=settings["name"], identity=identity, config=settings)
+        loggers.append(build("tracker", settings["tracker"], **about))
+    trainer: pl.Trainer = build(
+        "trainer",
+        settings["trainer"],
+        logger=loggers,
+        callbacks=[*callbacks, checkpoint, ProgressLine(console)],
+        default_root_dir=str(folder.path),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )
+    return trainer
+
+
+def stop_if_interrupted(trainer: Any) -> None:
+    if trainer.interrupted:
+        raise KeyboardInterrupt
+
+
+def record_result(
+    folder: RunFolder, settings: dict[str, Any], trainer: Any, module: Any, prepared: Any, baselines: dict[str, Any]
+) -> None:
+    """Predictions, the model, and the final metrics of the test rows."""
+    from gatelab.learning.export import save_model
+    from gatelab.learning.metrics import all_metrics
+    from gatelab.runs.predictions import write_predictions
+
+    rows, probabilities, labels = module.predictions
+    metrics = all_metrics(probabilities, labels, prepared.classes)
+    for logger in trainer.loggers:
+        plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}
+        logger.log_metrics({"epoch": trainer.current_epoch, **plain}, step=trainer.global_step)
+    write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy())
+    save_model(
+        folder.model,
+        module,
+        prepared.tokenizer_file,
+        model=settings["model"],
+        encoder=settings["encoder"],
+        classes=prepared.classes,
+        max_length=settings["data"]["max_length"],
+    )
+    folder.update(
+        metrics=metrics,
+        baselines=baselines,
+        best_validation={"macro_f1": float(trainer.checkpoint_callback.best_model_score)},
+        epochs=trainer.current_epoch,
+        steps=trainer.global_step,
+        parameters=sum(parameter.numel() for parameter in module.parameters()),
+    )
