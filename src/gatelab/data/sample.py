@@ -1,8 +1,8 @@
 """A generated table of short reviews whose label depends on word order and on a cue some words back.
 
-Every review praises one thing and blames another, and a connective tells which of the two counts: in "A, but B" it is B,
-in "A, although B" it is A. Who swaps the two phrases flips the label and keeps the words. No phrase stands next to a
-connective, so single words and pairs of them say nothing about the label; reading from left to right says all.
+Every review holds one praising and one blaming phrase, and a connective tells which of the two counts: in "A, but B"
+it is B, in "A, although B" it is A. Swapping the two phrases flips the label and keeps the words. No phrase stands next
+to a connective, so single words and pairs of them say nothing about the label; reading from left to right says all.
 """
 
 import csv
@@ -20,7 +20,7 @@ T = TypeVar("T")
 PRAISE = ("wonderful", "excellent", "superb", "brilliant", "lovely", "outstanding", "a delight", "a pleasure")
 BLAME = ("terrible", "awful", "dreadful", "disappointing", "annoying", "poor", "a letdown", "a disaster")
 
-MIN_ROWS, MAX_ROWS = 20, 1_000_000  # far fewer than there are texts, so that drawing until all differ ends soon
+MIN_ROWS, MAX_ROWS = 20, 1_000_000  # there are 200 million reviews, so drawing until all differ ends soon
 MAX_GAP = 1000
 
 
@@ -36,6 +36,7 @@ def write_sample(path: str | Path, *, num_rows: int = 4000, gap: int = 4, seed: 
     check_range("data.gap", gap, 0, MAX_GAP)
     random, filler_random = Random(f"reviews {seed}"), Random(f"filler {seed}")
     labels = ["positive" if row % 2 else "negative" for row in range(num_rows)]
+    labels.sort(key=lambda _: random.random())
     written: set[str] = set()
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -58,8 +59,8 @@ class Pattern(NamedTuple):
     same_thing: bool = False
 
 
-# The second clause decides more often, as it does in real reviews. A network that has learnt to trust what came last has
-# a foothold for learning the rest; words out of order gain nothing by it.
+# The second clause decides a little more often than the first. A network that has learnt to trust what came last has a
+# foothold for learning the rest; words out of order gain nothing by it.
 PATTERNS = (
     Pattern("{first}, but {second}.", 2),
     Pattern("{first}, and yet {second}.", 2),

@@ -1,11 +1,12 @@
 """From config groups to a module that learns."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 from hydra.errors import InstantiationException
-from hydra.utils import get_class, instantiate
+from hydra.utils import instantiate
 
 from gatelab.configuration import ConfigError
 from gatelab.learning.classifier import SequenceClassifier
@@ -31,7 +32,7 @@ def build_model(
         training["schedule"] = make_schedule(options.pop("schedule"), options.pop("warmup"))
         if options["_target_"].startswith("torch.optim.Adam"):
             options.setdefault("fused", True)  # one kernel for all parameters, on the CPU too
-        training["optimizer"] = build("optimizer", options, _partial_=True)
+        training["optimizer"] = partial(build, "optimizer", options)
     built_encoder = build("encoder", encoder, input_size=model["embedding_size"])
     return build(
         "model",
@@ -44,15 +45,13 @@ def build_model(
 
 
 def build(group: str, options: dict[str, Any], **more: Any) -> Any:
-    """Instantiate one config group; what its ``_target_`` refuses is a ConfigError that names the group."""
+    """Instantiate one config group with more arguments; what its ``_target_`` refuses is a ConfigError."""
     try:
-        get_class(options["_target_"]) if "_partial_" not in more else None
-        return instantiate(options, _convert_="all", **more)
+        return instantiate(options, _convert_="all", _partial_=True)(**more)
     except InstantiationException as error:
-        cause = error.__cause__ or error
-        raise ConfigError(f"{group}: {options['_target_']} refused its settings: {cause}") from error
-    except (ImportError, ValueError) as error:
         raise ConfigError(f"{group}._target_={options['_target_']}: cannot be used: {error}") from error
+    except (TypeError, ValueError) as error:
+        raise ConfigError(f"{group}: {options['_target_']} refused its settings: {error}") from error
 
 
 def weigh_classes(wanted: str | Sequence[float] | None, counts: Sequence[int]) -> list[float] | None:

@@ -37,7 +37,7 @@ class SequenceClassifier(pl.LightningModule):
         dropout: float = 0.0,
         pooling: str = "last",
         class_weights: list[float] | None = None,
-        optimizer: Callable[[Any], torch.optim.Optimizer] | None = None,
+        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
         schedule: Callable[[int, int], float] | None = None,
     ) -> None:
         super().__init__()
@@ -107,7 +107,7 @@ class SequenceClassifier(pl.LightningModule):
         return mine  # type: ignore[return-value]
 
     def configure_optimizers(self) -> Any:
-        optimizer = (self._optimizer or torch.optim.Adam)(self.parameters())
+        optimizer = (self._optimizer or torch.optim.Adam)(params=self.parameters())
         if self._schedule is None:
             return optimizer
         num_steps, schedule = int(self.trainer.estimated_stepping_batches), self._schedule

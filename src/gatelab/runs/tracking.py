@@ -74,7 +74,7 @@ def close_tracker() -> None:
     import sys
 
     if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
-        sys.modules["wandb"].finish(quiet=True)
+        sys.modules["wandb"].finish()
 
 
 def tracker_hint(folder: Path, tracker: dict[str, Any]) -> str | None:
@@ -83,5 +83,5 @@ def tracker_hint(folder: Path, tracker: dict[str, Any]) -> str | None:
         return None
     if tracker.get("mode") == "offline":
         runs = sorted((folder / "wandb").glob("offline-run-*"))
-        return f"wandb beta leet {runs[-1]}   (or, with an account: wandb sync {runs[-1]})" if runs else None
+        return f"wandb leet {runs[-1]}   (or, with an account: wandb sync {runs[-1]})" if runs else None
     return f"https://wandb.ai, project {tracker.get('project')}"
