@@ -49,7 +49,9 @@ def predict(
     run: RunName,
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to classify.")] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table of texts to classify.")] = None,
-    out: Annotated[Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go.")
+    ] = None,
     text: Annotated[str | None, typer.Option(help="The column of --csv that holds the text.")] = None,
     encoding: Annotated[str | None, typer.Option(help="The encoding of --csv, e.g. cp1252.")] = None,
     output_dir: OutputDir = Path("outputs"),
@@ -75,7 +77,9 @@ def predict(
 
 @app.command()
 def data(
-    file: Annotated[list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")],
+    file: Annotated[
+        list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")
+    ],
     text: Annotated[str | None, typer.Option(help="The column of the text; found by name and content.")] = None,
     label: Annotated[str | None, typer.Option(help="The column of the label; found likewise.")] = None,
     encoding: Annotated[str | None, typer.Option(help="For example cp1252.")] = None,

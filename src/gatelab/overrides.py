@@ -75,7 +75,9 @@ def register_experiments() -> None:
     store = ConfigStore.instance()
     for folder in EXPERIMENT_DIRS:
         for file in sorted(folder.glob("*.yaml")):
-            store.store(name=file.stem, node=OmegaConf.load(file), group="experiments", package="_global_", provider=str(file))
+            store.store(
+                name=file.stem, node=OmegaConf.load(file), group="experiments", package="_global_", provider=str(file)
+            )
 
 
 def explain(message: str, overrides: list[str]) -> str:
@@ -83,7 +85,9 @@ def explain(message: str, overrides: list[str]) -> str:
     override = re.search(r"Could not override '([^']+)'", message)
     if override:
         key = override[1].lstrip("+~")
-        return f"{key}: unknown key.{suggest_key(key, known_keys(overrides))} gatelab train --cfg job shows all of them."
+        return (
+            f"{key}: unknown key.{suggest_key(key, known_keys(overrides))} gatelab train --cfg job shows all of them."
+        )
     choice = re.search(r"Could not find '([^']+)'", message)
     if choice:
         group, _, name = choice[1].rpartition("/")

@@ -1,11 +1,13 @@
 """What a person sees: one console for all output, one form for all errors."""
 
 import contextlib
+import sys
 from collections.abc import Iterator
 
 from rich.console import Console
 
-console = Console(highlight=False)
+# Where there is no terminal nothing is known of its width: tables into files and pipes are not squeezed into 80 columns.
+console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 
 

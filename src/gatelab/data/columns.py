@@ -30,7 +30,9 @@ def find_columns(
     if label is None:
         label = find_label(file, header, rows, text)
     if text == label:
-        raise DataError(f"{file}: column '{text}' was given as both text and label. Name two with data.text= data.label=.")
+        raise DataError(
+            f"{file}: column '{text}' was given as both text and label. Name two with data.text= data.label=."
+        )
     return text, label
 
 
@@ -67,7 +69,11 @@ def find_label(file: Path, header: list[str], rows: list[list[str]], text: str) 
             candidates.append(name)
     if len(candidates) == 1:
         return candidates[0]
-    found = f"several could be ({', '.join(candidates)})" if candidates else "none looks like one (2 to 20 different values)"
+    found = (
+        f"several could be ({', '.join(candidates)})"
+        if candidates
+        else "none looks like one (2 to 20 different values)"
+    )
     raise DataError(
         f"{file}: which column is the label? By its content {found}. Its columns: {', '.join(header)}. Name it: data.label="
     )

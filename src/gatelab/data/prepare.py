@@ -109,7 +109,8 @@ def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
 
 def load(folder: Path) -> Prepared:
     arrays = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("tokens", "offsets", "labels", "lines", "files")
+        name: np.load(folder / f"{name}.npy", mmap_mode="r")
+        for name in ("tokens", "offsets", "labels", "lines", "files")
     }
     parts = {part: np.load(folder / f"{part}.npy") for part in PARTS}
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
@@ -193,7 +194,9 @@ def build(source: Source, settings: Settings, content: dict[str, list[str]], fol
     (folder / "record.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
 
 
-def cut_parts(tables: dict[str, Table], texts: list[str], labels: NDArray[np.int32], wanted: Mapping[str, Any]) -> Split:
+def cut_parts(
+    tables: dict[str, Table], texts: list[str], labels: NDArray[np.int32], wanted: Mapping[str, Any]
+) -> Split:
     """Parts that have files are those files; the others are cut from the training file."""
     train = tables["train"]
     shares = {part: 0.0 if part in tables else wanted[part] for part in ("validation", "test")}

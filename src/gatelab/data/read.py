@@ -173,7 +173,9 @@ def read_rows(
                 result = Rows(str(file), header, *columns, encoding=used)
             for column in (result.text_column, result.label_column):
                 if column is not None and column not in header:
-                    raise DataError(f"{file}: has no column '{column}', which {result.where} has. Its columns: {header}.")
+                    raise DataError(
+                        f"{file}: has no column '{column}', which {result.where} has. Its columns: {header}."
+                    )
             result.file_names.append(str(file))
             collect(result, header, records)
             result.rejects += reader.rejects
@@ -254,7 +256,9 @@ def open_table(file: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrap
         try:
             text = io.TextIOWrapper(stream, encoding=used, newline="")
         except LookupError:
-            raise DataError(f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252.") from None
+            raise DataError(
+                f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252."
+            ) from None
         try:
             yield text, used
         except UnicodeDecodeError as error:

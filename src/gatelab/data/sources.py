@@ -14,7 +14,9 @@ from gatelab.data.sample import write_sample
 Paths = str | Sequence[str]
 
 
-def csv_source(path: Paths | None = None, validation_path: Paths | None = None, test_path: Paths | None = None) -> Source:
+def csv_source(
+    path: Paths | None = None, validation_path: Paths | None = None, test_path: Paths | None = None
+) -> Source:
     """data=csv: the user's own files, the parts apart where they are given."""
     if path is None:
         raise DataError("data.path is not set: give your file, for example data.path=reviews.csv.")

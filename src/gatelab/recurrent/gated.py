@@ -99,9 +99,7 @@ class GatedLSTM(nn.Module):
             b = W.new_zeros(W.shape[0])
         return tuple(map(GateWeights, W.chunk(4), U.chunk(4), b.chunk(4)))
 
-    def forward(
-        self, input: Tensor, hx: State | None = None, lengths: Tensor | None = None
-    ) -> tuple[Tensor, State]:
+    def forward(self, input: Tensor, hx: State | None = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
         """Run the layers over input (T, B, E), or (B, T, E) with ``batch_first``.
 
         hx: initial (h_0, c_0), each (layers × directions, B, H); zeros without it. lengths (B,): the valid steps of each
@@ -136,7 +134,9 @@ class GatedLSTM(nn.Module):
         return (x if self.batch_first else x.transpose(0, 1)), (h_n, c_n)
 
     def extra_repr(self) -> str:
-        return f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, bidirectional={self.bidirectional}"
+        return (
+            f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, bidirectional={self.bidirectional}"
+        )
 
 
 def run_layer(

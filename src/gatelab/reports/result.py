@@ -6,7 +6,12 @@ from rich.table import Table
 
 from gatelab.runs.folder import RunFolder
 
-HEADLINE = (("accuracy", "accuracy"), ("macro-F1", "macro_f1"), ("AUROC", "auroc"), ("calibration error", "calibration_error"))
+HEADLINE = (
+    ("accuracy", "accuracy"),
+    ("macro-F1", "macro_f1"),
+    ("AUROC", "auroc"),
+    ("calibration error", "calibration_error"),
+)
 
 
 def result_table(folder: RunFolder) -> Table:
@@ -19,7 +24,9 @@ def result_table(folder: RunFolder) -> Table:
     for name in columns:
         table.add_column(name, justify="right")
     for title, key in HEADLINE:
-        table.add_row(title, *(f"{metrics[key]:.4f}" for metrics in columns.values()), end_section=key == HEADLINE[-1][1])
+        table.add_row(
+            title, *(f"{metrics[key]:.4f}" for metrics in columns.values()), end_section=key == HEADLINE[-1][1]
+        )
     for name, values in record["metrics"]["per_class"].items():
         numbers = (f"{metrics['per_class'][name]['f1']:.4f}" for metrics in columns.values())
         table.add_row(f"F1 {name} ({values['support']:,})", *numbers)
@@ -30,8 +37,14 @@ def data_lines(data: dict[str, Any]) -> list[str]:
     """What a person should know of the data before training on it."""
     leak, columns = data["leakage"], data["columns"]
     sizes = " · ".join(f"{part} {size:,}" for part, size in data["split_sizes"].items())
-    lines = [f"data    {', '.join(data['files'])}: text '{columns['text']}', label '{columns['label']}' ({data['encoding']})"]
+    lines = [
+        f"data    {', '.join(data['files'])}: text '{columns['text']}', label '{columns['label']}' ({data['encoding']})"
+    ]
     dropped = sum(sum(counts.values()) for counts in data["dropped"].values())
-    lines.append(f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)")
-    lines.append(f"split   {sizes}; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised")
+    lines.append(
+        f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)"
+    )
+    lines.append(
+        f"split   {sizes}; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
+    )
     return lines + [f"note    {note}" for note in data["notes"]]

@@ -27,8 +27,8 @@ def runs_table(folders: list[RunFolder]) -> Table:
         table.add_column(title, no_wrap=True)
     for key in keys:
         table.add_column(SHORT.get(key, key))
-    for title in (*METRICS, "linear", "seconds"):
-        table.add_column(title, justify="right")
+    for title in (*METRICS, "linear macro_f1", "seconds"):
+        table.add_column(title, justify="right", min_width=7)
     for folder, record, status in rows:
         metrics = record.get("metrics", {})
         linear = record.get("baselines", {}).get("linear", {}).get("macro_f1")
@@ -82,7 +82,11 @@ def mean_and_spread(values: list[float]) -> str:
 def differing_keys(configs: list[dict[str, Any]]) -> list[str]:
     """The config keys whose value is not the same in all runs."""
     keys = {key: None for config in configs for key in config}
-    return [key for key in keys if len({repr(config.get(key)) for config in configs}) > 1 and key not in ("name", "output_dir")]
+    return [
+        key
+        for key in keys
+        if len({repr(config.get(key)) for config in configs}) > 1 and key not in ("name", "output_dir")
+    ]
 
 
 def load_config(folder: RunFolder) -> dict[str, Any]:

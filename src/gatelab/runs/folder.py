@@ -43,7 +43,9 @@ class RunFolder:
         except FileNotFoundError:
             return {}
         except json.JSONDecodeError as error:
-            raise RunError(f"{self.record_file}: line {error.lineno} is not valid JSON. Run again with force=true.") from None
+            raise RunError(
+                f"{self.record_file}: line {error.lineno} is not valid JSON. Run again with force=true."
+            ) from None
 
     @property
     def status(self) -> str | None:

@@ -58,7 +58,7 @@ class ProgressLine(pl.Callback):
             refresh=True,
         )
 
-    def on_validation_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
         if trainer.sanity_checking or "validation/macro_f1" not in values or not trainer.is_global_zero:
             return

@@ -8,7 +8,17 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-PACKAGES = ("gatelab", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "pandas", "scikit-learn", "tokenizers")
+PACKAGES = (
+    "gatelab",
+    "torch",
+    "pytorch-lightning",
+    "torchmetrics",
+    "hydra-core",
+    "numpy",
+    "pandas",
+    "scikit-learn",
+    "tokenizers",
+)
 
 
 def provenance() -> dict[str, Any]:
