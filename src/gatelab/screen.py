@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
-# Where there is no terminal nothing is known of its width: tables into files and pipes are not squeezed into 80 columns.
+# Without a terminal there is no width to keep to: tables in files and pipes are not squeezed into 80 columns.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
 

@@ -40,7 +40,7 @@ def train(config: DictConfig) -> tuple[RunFolder, bool]:
             try:
                 baselines = fit_baselines(data, settings["baseline"])
                 pl.seed_everything(settings["seed"], verbose=False)
-                torch.utils.deterministic.fill_uninitialized_memory = False  # nothing here reads such memory
+                setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
                 counts = list(prepared.record["label_counts"]["train"].values())
                 module = build_model(
                     settings["model"],
@@ -117,7 +117,12 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str) ->
     callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
     loggers: list[Any] = [MetricsCsv(folder.metrics)]
     if settings["tracker"]:
-        about: dict[str, Any] = dict(folder=folder.path, name=settings["name"], identity=identity, config=settings)
+        about: dict[str, Any] = {
+            "folder": folder.path,
+            "name": settings["name"],
+            "identity": identity,
+            "config": settings,
+        }
         loggers.append(build("tracker", settings["tracker"], **about))
     trainer: pl.Trainer = build(
         "trainer",

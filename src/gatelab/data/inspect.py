@@ -12,7 +12,7 @@ from rich.table import Table as ScreenTable
 from gatelab.data.read import Table, read_table
 from gatelab.data.split import conflicts, group_key, split_rows
 
-SPLIT = dict(validation=0.1, test=0.2, seed=141)  # as in conf/train.yaml and conf/data/_table.yaml
+SPLIT = {"validation": 0.1, "test": 0.2, "seed": 141}  # as in conf/train.yaml and conf/data/_table.yaml
 QUANTILES = (0, 25, 50, 75, 95, 99, 100)
 MAX_LISTED = 10
 

@@ -46,7 +46,9 @@ class Settings:
     labels: Any = None
     encoding: str | None = None
     delimiter: str | None = None
-    split: Mapping[str, Any] = field(default_factory=lambda: dict(by="group", validation=0.1, test=0.2, seed=141))
+    split: Mapping[str, Any] = field(
+        default_factory=lambda: {"by": "group", "validation": 0.1, "test": 0.2, "seed": 141}
+    )
     tokenizer: Mapping[str, Any] = field(default_factory=dict)
     max_length: int | None = None
 

@@ -59,19 +59,20 @@ class Pattern(NamedTuple):
     same_thing: bool = False
 
 
-# The second clause decides a little more often than the first. A network that has learnt to trust what came last has a
+# The second clause decides more often than the first. A network that has learnt to trust what came last has a
 # foothold for learning the rest; words out of order gain nothing by it.
 PATTERNS = (
     Pattern("{first}, but {second}.", 2),
     Pattern("{first}, and yet {second}.", 2),
+    Pattern("{first}; all the same, {second}.", 2),
     Pattern("Although {first}, {second}.", 2),
     Pattern("Even though {first}, {second}.", 2),
+    Pattern("Granted, {first}; still, {second}.", 2),
     Pattern("It is not true that {first}, as everyone claimed: {second}.", 2, same_thing=True),
     Pattern("I had expected that {first}, and found that {second}.", 2, same_thing=True),
     Pattern("Instead of finding that {first}, I found that {second}.", 2, same_thing=True),
     Pattern("{first}, although {second}.", 1),
     Pattern("{first}, even though {second}.", 1),
-    Pattern("{first}: it is not true that {second}, as everyone claimed.", 1, same_thing=True),
     Pattern("I found that {first}, where I had expected that {second}.", 1, same_thing=True),
     Pattern("I found that {first}, instead of finding that {second}.", 1, same_thing=True),
 )

@@ -44,8 +44,8 @@ def split_rows(
     """
     keys = [group_key(text) for text in texts]
     parts = assign(keys if by == "group" else [str(row) for row in range(len(texts))], labels, validation, test, seed)
-    indices = [np.flatnonzero(parts == part) for part in range(3)]
-    return Split(*indices, leakage=leakage(texts, keys, indices[0], indices[2]))
+    train_rows, validation_rows, test_rows = (np.flatnonzero(parts == part) for part in range(3))
+    return Split(train_rows, validation_rows, test_rows, leakage(texts, keys, train_rows, test_rows))
 
 
 def group_key(text: str) -> str:

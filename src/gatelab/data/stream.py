@@ -4,6 +4,7 @@ import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 from gatelab.data.columns import find_columns
 from gatelab.data.read import RecordReader, Reject, expand_paths, open_table, sniff_delimiter
@@ -19,6 +20,7 @@ class RowStream:
         (self.file,) = expand_paths(file)
         self._open = ExitStack()
         self._stream, _ = self._open.enter_context(open_table(self.file, encoding))
+        self._bytes: Any = self._stream.buffer
         self._reader = RecordReader(self.file, self._stream, sniff_delimiter(self.file, self._stream))
         self.columns = self._reader.header()
         self._text: str | None = None
@@ -37,7 +39,7 @@ class RowStream:
 
     @property
     def position(self) -> int:
-        return self._stream.buffer.tell()
+        return self._bytes.tell()
 
     def __enter__(self) -> "RowStream":
         return self

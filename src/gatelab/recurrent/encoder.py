@@ -10,6 +10,8 @@ says so with an attribute ``bidirectional = True``: the first half of D is then 
 half at its first.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 
@@ -24,7 +26,7 @@ class TorchEncoder(nn.Module):
     the fast kernels stay in use on ragged batches. Raises ValueError for sizes below 1 and a dropout outside [0, 1).
     """
 
-    layer_type: type[nn.RNNBase]
+    layer_type: Callable[..., nn.Module]
 
     def __init__(
         self,

@@ -114,7 +114,7 @@ class GatedLSTM(nn.Module):
         if hx is None:
             zeros = x.new_zeros(self.num_layers * len(self.directions), x.shape[0], self.hidden_size)
             hx = (zeros, zeros)
-        finals = []
+        finals: list[State] = []
         for layer in range(self.num_layers):
             outputs = []
             for direction in self.directions:

@@ -49,7 +49,7 @@ class RunFolder:
 
     @property
     def status(self) -> str | None:
-        """running, finished, interrupted, failed; None without a run. A run whose process died counts as interrupted."""
+        """One of STATUSES, None without a run. A run whose process died counts as interrupted."""
         status = self.record.get("status")
         if status == "running" and not self.is_locked():
             return "interrupted"
@@ -83,8 +83,8 @@ class RunFolder:
             since = self.record.get("started", "?")
             process = self.record.get("process", "?")
             raise RunError(
-                f"run {self.path.name} is running elsewhere (process {process}, since {since}). Wait for it, or stop it; "
-                "another seed or setting is another run and can start now."
+                f"run {self.path.name} is running elsewhere (process {process}, since {since}). Wait for it, or stop "
+                "it; another seed or setting is another run and can start now."
             ) from None
         try:
             yield

@@ -1,0 +1,128 @@
+"""Times the way from a CSV to the first batch, and a second start on the filled cache; each in a process of its own.
+
+    python benchmarks/ingest.py                       # 10^4, 10^5 and 10^6 rows of 20 words
+    python benchmarks/ingest.py --rows 100000
+
+The texts are drawn from 50,000 words with Zipf's frequencies. The settings are those of conf/data. Goals at 10^6 rows: the
+first start within 45 s and 1.5 GiB, the second within 2 s, both from before the import of gatelab.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NUM_WORDS, WORDS_PER_ROW, CHUNK = 50_000, 20, 20_000
+LETTERS = np.array(list("etaoinshrdlucmfwypvbgkqjxz"))
+STEPS = {
+    "hash": "content_of",
+    "read": "read_source",
+    "split": "cut_parts",
+    "fit": "fit_tokenizer",
+    "encode": "encode_texts",
+}
+MAX_SECONDS, MAX_GIB, MAX_SECOND_START = 45.0, 1.5, 2.0
+
+
+def write_csv(file: Path, num_rows: int, seed: int) -> None:
+    """A table text,label; a chunk at a time, so that this process stays small."""
+    random = np.random.default_rng(seed)
+    lengths = random.integers(2, 11, NUM_WORDS)
+    words = np.array(["".join(random.choice(LETTERS, length)) for length in lengths], dtype=object)
+    cumulative = np.cumsum(1 / np.arange(1, NUM_WORDS + 1))
+    cumulative /= cumulative[-1]
+    with open(file, "w", encoding="utf-8") as stream:
+        stream.write("text,label\n")
+        for begin in range(0, num_rows, CHUNK):
+            size = min(CHUNK, num_rows - begin)
+            drawn = words[np.searchsorted(cumulative, random.random((size, WORDS_PER_ROW)))]
+            labels = np.array(["negative", "positive"])[random.integers(0, 2, size)]
+            stream.writelines(f"{' '.join(row)},{label}\n" for row, label in zip(drawn, labels, strict=True))
+
+
+def measure(file: Path, cache_dir: Path) -> dict[str, Any]:
+    """In a fresh process: import, prepare, first batch."""
+    start = time.perf_counter()
+    from gatelab.data import prepare as module
+    from gatelab.data.batch import BatchLoader
+
+    imported = time.perf_counter()
+    seconds = {step: time_calls(module, name) for step, name in STEPS.items()}
+    settings = module.Settings(tokenizer={"vocab_size": 20_000, "min_count": 2}, max_length=256)
+    data = module.prepare(module.Source([file]), settings, cache_dir)
+    batch = next(iter(BatchLoader(data, data.parts["train"], batch_size=32, seed=141, shuffle=True)))
+    end = time.perf_counter()
+    assert batch.tokens.shape[0] == 32
+    return {
+        "seconds": end - start,
+        "without_import": end - imported,
+        "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
+        "steps": {step: total() for step, total in seconds.items()},
+    }
+
+
+def time_calls(module: Any, name: str) -> Callable[[], float]:
+    """Wrap a function of the module; the result says how many seconds its calls took together."""
+    function, seconds = getattr(module, name), [0.0]
+
+    def timed(*arguments: Any, **options: Any) -> Any:
+        start = time.perf_counter()
+        try:
+            return function(*arguments, **options)
+        finally:
+            seconds[0] += time.perf_counter() - start
+
+    setattr(module, name, timed)
+    return lambda: seconds[0]
+
+
+def in_fresh_process(file: Path, cache_dir: Path) -> dict[str, Any]:
+    command = [sys.executable, __file__, "--measure", str(file), str(cache_dir)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rows", type=int, nargs="+", default=[10**4, 10**5, 10**6])
+    parser.add_argument("--seed", type=int, default=141)
+    parser.add_argument("--measure", nargs=2, type=Path, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.measure:
+        print(json.dumps(measure(*arguments.measure)))
+        return
+    print(
+        f"{'rows':>9} {'first start':>12} {'peak GiB':>9} {'second start':>13} {'less import':>12}   "
+        + " ".join(f"{step:>7}" for step in STEPS)
+    )
+    goals = []
+    with tempfile.TemporaryDirectory() as folder:
+        for num_rows in arguments.rows:
+            file, cache_dir = Path(folder, f"{num_rows}.csv"), Path(folder, f"cache-{num_rows}")
+            write_csv(file, num_rows, arguments.seed)
+            first, second = in_fresh_process(file, cache_dir), in_fresh_process(file, cache_dir)
+            print(
+                f"{num_rows:>9,} {first['seconds']:>10.2f} s {first['peak_gib']:>9.2f} {second['seconds']:>11.2f} s "
+                f"{second['without_import']:>10.2f} s   "
+                + " ".join(f"{first['steps'][step]:>5.1f} s" for step in STEPS),
+                flush=True,
+            )
+            if num_rows == 10**6:
+                goals = [
+                    ("first start", first["seconds"], MAX_SECONDS, "s"),
+                    ("peak memory", first["peak_gib"], MAX_GIB, "GiB"),
+                    ("second start", second["seconds"], MAX_SECOND_START, "s"),
+                ]
+    for name, value, goal, unit in goals:
+        print(f"{name:<12} {value:6.2f} {unit} of {goal:g} {unit}: {value / goal:.2f} of the goal")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What all tests share. GATELAB_DATA names the folder of real data; tests that need it skip without it."""
+
+import csv
+import os
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import pytest
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
+os.environ["WANDB_SILENT"] = "true"
+
+DATA = Path(os.environ.get("GATELAB_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
+
+
+@pytest.fixture(scope="session")
+def real_data() -> Path:
+    if not DATA.is_dir():
+        pytest.skip(f"no real data at {DATA}; set GATELAB_DATA")
+    return DATA
+
+
+@pytest.fixture(scope="session")
+def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture
+def write_csv(tmp_path: Path) -> Callable[..., Path]:
+    """write_csv(rows, name="table.csv", header=("text", "label")): a CSV in the test's own folder."""
+
+    def write(
+        rows: Iterable[Iterable[str]], name: str = "table.csv", header: Iterable[str] = ("text", "label")
+    ) -> Path:
+        file = tmp_path / name
+        with open(file, "w", newline="", encoding="utf-8") as stream:
+            csv.writer(stream).writerows([header, *rows])
+        return file
+
+    return write

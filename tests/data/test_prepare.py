@@ -1,0 +1,80 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from gatelab.data import prepare as steps
+from gatelab.data.errors import DataError
+from gatelab.data.prepare import Settings, Source, prepare
+
+ROWS = [
+    (f"the {adjective} film number {n}", label)
+    for n in range(60)
+    for adjective, label in (("good", "pos"), ("bad", "neg"))
+]
+Write = Callable[..., Path]
+
+
+def test_each_row_keeps_its_tokens_its_label_and_its_line(write_csv: Write, tmp_path: Path) -> None:
+    prepared = prepare(Source([write_csv(ROWS)]), Settings(), tmp_path / "cache")
+    words = {token: word for word, token in json.loads(prepared.tokenizer_file.read_text())["model"]["vocab"].items()}
+    for row, (text, label) in enumerate(ROWS):
+        tokens = [words[token] for token in prepared.tokens[prepared.offsets[row] : prepared.offsets[row + 1]]]
+        assert all(token in (word, "<unk>") for token, word in zip(tokens, text.split(), strict=True))
+        assert prepared.classes[prepared.labels[row]] == label
+        assert prepared.lines[row] == row + 2
+
+
+def test_the_tokenizer_sees_the_training_rows_alone(write_csv: Write, tmp_path: Path) -> None:
+    prepared = prepare(Source([write_csv(ROWS)]), Settings(), tmp_path / "cache")
+    vocabulary = json.loads(prepared.tokenizer_file.read_text())["model"]["vocab"]
+    seen = {word for row in prepared.parts["train"] for word in ROWS[row][0].split()}
+    assert set(vocabulary) - {"<pad>", "<unk>"} == seen
+    assert any(word not in vocabulary for row in prepared.parts["test"] for word in ROWS[row][0].split())
+
+
+def test_a_second_start_reads_the_cache_and_a_changed_file_or_setting_does_not(
+    write_csv: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    builds = []
+    build = steps.build
+    monkeypatch.setattr(steps, "build", lambda *arguments: (builds.append(1), build(*arguments)))
+    file = write_csv(ROWS)
+    first = prepare(Source([file]), Settings(), tmp_path / "cache")
+    moved = file.rename(file.with_name("moved.csv"))
+    again = prepare(Source([moved]), Settings(), tmp_path / "cache")
+    assert len(builds) == 1
+    assert again.folder == first.folder
+    assert np.array_equal(again.tokens, first.tokens)
+    prepare(Source([moved]), Settings(max_length=3), tmp_path / "cache")
+    assert len(builds) == 2
+    prepare(Source([write_csv(ROWS[:-2])]), Settings(), tmp_path / "cache")
+    assert len(builds) == 3
+
+
+def test_a_failed_preparation_leaves_nothing_in_the_cache(write_csv: Write, tmp_path: Path) -> None:
+    with pytest.raises(DataError):
+        prepare(Source([write_csv(ROWS[:2] * 2)]), Settings(), tmp_path / "cache")
+    assert not list((tmp_path / "cache" / "prepared").iterdir())
+
+
+def test_files_given_for_validation_and_test_are_those_parts(write_csv: Write, tmp_path: Path) -> None:
+    train, validation, test = write_csv(ROWS, "a.csv"), write_csv(ROWS[:10], "b.csv"), write_csv(ROWS[10:30], "c.csv")
+    prepared = prepare(Source([train], [validation], [test]), Settings(), tmp_path / "cache")
+    assert prepared.record["split_sizes"] == {"train": 120, "validation": 10, "test": 20}
+    assert [prepared.record["files"][prepared.files[row]] for row in prepared.parts["test"]] == [str(test)] * 20
+    assert prepared.record["leakage"]["exact"] == 20, "a test file that repeats training rows is counted"
+
+
+def test_a_test_file_with_other_classes_is_refused(write_csv: Write, tmp_path: Path) -> None:
+    other = write_csv([("fine", "pos"), ("so so", "meh")], "test.csv")
+    with pytest.raises(DataError, match=r"data\.labels"):
+        prepare(Source([write_csv(ROWS)], test=[other]), Settings(), tmp_path / "cache")
+
+
+def test_an_empty_part_is_refused_by_name(write_csv: Write, tmp_path: Path) -> None:
+    split = {"by": "group", "validation": 0.1, "test": 0.0, "seed": 1}
+    with pytest.raises(DataError, match=r"test part is empty"):
+        prepare(Source([write_csv(ROWS)]), Settings(split=split), tmp_path / "cache")

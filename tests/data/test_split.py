@@ -1,0 +1,98 @@
+import random
+
+import numpy as np
+import pytest
+
+from gatelab.data.errors import DataError
+from gatelab.data.split import assign, group_key, split_rows
+
+WORDS = ["red", "green", "blue", "calm", "loud", "sweet", "sour", "near", "far", "old", "new", "big", "small"]
+
+
+def make_texts(num_rows: int, seed: int = 0) -> tuple[list[str], list[int]]:
+    draw = random.Random(seed)
+    texts = [" ".join(draw.choices(WORDS, k=4)) for _ in range(num_rows)]
+    texts += [
+        f"RT @someone: {text.upper()}!!! https://t.co/{index}" for index, text in enumerate(texts[: num_rows // 3])
+    ]
+    return texts, [draw.randrange(2) for _ in texts]
+
+
+def test_no_test_text_stands_in_the_training_set_of_a_group_split() -> None:
+    texts, labels = make_texts(900)
+    split = split_rows(texts, labels, validation=0.1, test=0.2, by="group", seed=1)
+    parts = [{group_key(texts[row]) for row in rows} for rows in (split.train, split.validation, split.test)]
+    assert not parts[0] & parts[1]
+    assert not parts[0] & parts[2]
+    assert not parts[1] & parts[2]
+    assert split.leakage["exact"] == split.leakage["normalised"] == 0
+
+
+def test_a_random_split_counts_what_it_leaks() -> None:
+    texts, labels = make_texts(900)
+    split = split_rows(texts, labels, validation=0.1, test=0.2, by="random", seed=1)
+    train = [texts[row] for row in split.train]
+    assert split.leakage["exact"] == sum(texts[row] in train for row in split.test) > 0
+    keys = {group_key(text) for text in train}
+    assert split.leakage["normalised"] == sum(group_key(texts[row]) in keys for row in split.test)
+    assert split.leakage["normalised"] > split.leakage["exact"]
+
+
+def test_every_row_is_in_one_part_and_the_shares_are_kept_for_each_class() -> None:
+    texts, labels = make_texts(3000)
+    for by in ("group", "random"):
+        split = split_rows(texts, labels, validation=0.1, test=0.2, by=by, seed=5)
+        rows = np.concatenate([split.train, split.validation, split.test])
+        assert sorted(rows.tolist()) == list(range(len(texts)))
+        for label in (0, 1):
+            total = labels.count(label)
+            assert abs(sum(labels[row] == label for row in split.test) / total - 0.2) < 0.03
+            assert abs(sum(labels[row] == label for row in split.validation) / total - 0.1) < 0.03
+
+
+def test_the_same_seed_gives_the_same_split_on_every_platform() -> None:
+    keys = [f"text {number}" for number in range(12)]
+    parts = assign(keys, [0, 1] * 6, validation=0.2, test=0.3, seed=141)
+    assert parts.tolist() == assign(keys, [0, 1] * 6, validation=0.2, test=0.3, seed=141).tolist()
+    assert parts.tolist() != assign(keys, [0, 1] * 6, validation=0.2, test=0.3, seed=142).tolist()
+
+
+def test_the_order_of_the_rows_does_not_move_a_text_to_another_part() -> None:
+    texts, labels = make_texts(300)
+    split = split_rows(texts, labels, validation=0.1, test=0.2, by="group", seed=3)
+    order = list(range(len(texts)))
+    random.Random(9).shuffle(order)
+    moved = split_rows(
+        [texts[i] for i in order], [labels[i] for i in order], validation=0.1, test=0.2, by="group", seed=3
+    )
+    assert {group_key(texts[row]) for row in split.test} == {group_key(texts[order[row]]) for row in moved.test}
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("RT @a_b: Great debate!", "great debate"),
+        ("See https://t.co/xyz now", "see NOW ..."),
+        ("Straße", "STRASSE"),
+        ("ｆｕｌｌ", "full"),
+    ],
+)
+def test_texts_that_differ_in_case_links_retweet_marks_and_punctuation_are_one_group(one: str, other: str) -> None:
+    assert group_key(one) == group_key(other)
+
+
+def test_texts_of_which_nothing_is_left_are_not_thrown_together() -> None:
+    assert len({group_key(text) for text in ("😀", "😡", "https://a.b", "https://c.d", "!!", "??")}) == 6
+
+
+def test_a_class_with_fewer_rows_than_parts_is_refused_with_what_to_do() -> None:
+    texts = [f"text {number}" for number in range(50)]
+    with pytest.raises(DataError, match=r"class number 2 has only 2 rows.*data\.labels="):
+        split_rows(texts, [0] * 48 + [1] * 2, validation=0.1, test=0.2, by="group", seed=1)
+
+
+def test_a_class_with_as_many_rows_as_parts_has_one_in_each() -> None:
+    texts = [f"text {number}" for number in range(53)]
+    split = split_rows(texts, [0] * 50 + [1] * 3, validation=0.1, test=0.2, by="group", seed=1)
+    for rows in (split.train, split.validation, split.test):
+        assert sum(row >= 50 for row in rows) == 1
