@@ -66,11 +66,11 @@ def test_each_phrase_is_as_frequent_in_one_class_as_in_the_other(rows: list[tupl
 @pytest.mark.parametrize(
     ("cue", "decisive"),
     [
-        (r"^(?!.*(hough|not true)).*, (but|and yet) the", 1),
+        (r", (but|and yet) the", 1),
+        (r"; (all the same,|still,) the", 1),
         (r"^[^.]*\. (Although|Even though) ", 1),
         (r"^[^.]*\. The [^.]*, (although|even though) ", 0),
         (r"^[^.]*\. It is not true ", 1),
-        (r"^[^.]*\. The [^.]*: it is not true ", 0),
         (r"^[^.]*\. I had expected ", 1),
         (r"^[^.]*\. I found [^.]*, where I had expected ", 0),
         (r"^[^.]*\. Instead of ", 1),
