@@ -158,7 +158,8 @@ def keras_epochs(
         script = Path(__file__).with_name("keras_epoch.py")
         command = [python, str(script), str(file), *map(str, (torch.get_num_threads(), epochs, batch_size))]
         with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdin and process.stdout
+            assert process.stdin is not None
+            assert process.stdout is not None
             stdin, stdout = process.stdin, process.stdout
             print(json.loads(stdout.readline()))
 

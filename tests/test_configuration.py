@@ -6,7 +6,7 @@ from omegaconf import OmegaConf
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError, check_config
 from gatelab.learning.build import build, build_model
-from gatelab.overrides import compose, completions, explain
+from gatelab.overrides import completions, compose, explain
 from gatelab.train import resolve
 
 CHOICES = sorted(
