@@ -89,7 +89,7 @@ def gatelab_epoch(settings: dict[str, Any]) -> float:
     data = build("data", settings["data"])
     module, timer = new_module(settings, data.prepared), TrainingTime()
     with tempfile.TemporaryDirectory() as path:
-        trainer = build_trainer(settings, RunFolder(Path(path, "run")), "benchmark")
+        trainer = build_trainer(settings, RunFolder(path), "benchmark")
         trainer.callbacks.append(timer)
         trainer.fit(module, datamodule=data)
         close_tracker()
@@ -168,7 +168,10 @@ def keras_epochs(
                 stdin.flush()
                 return json.loads(stdout.readline())
 
-            yield epoch
+            try:
+                yield epoch
+            finally:
+                process.kill()
 
 
 def padded_rows(data: Prepared) -> tuple[Tensor, Tensor]:

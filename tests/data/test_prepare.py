@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -38,9 +39,14 @@ def test_the_tokenizer_sees_the_training_rows_alone(write_csv: Write, tmp_path: 
 def test_a_second_start_reads_the_cache_and_a_changed_file_or_setting_does_not(
     write_csv: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    builds = []
+    builds: list[int] = []
     build = steps.build
-    monkeypatch.setattr(steps, "build", lambda *arguments: (builds.append(1), build(*arguments)))
+
+    def counted(*arguments: Any) -> None:
+        builds.append(1)
+        build(*arguments)
+
+    monkeypatch.setattr(steps, "build", counted)
     file = write_csv(ROWS)
     first = prepare(Source([file]), Settings(), tmp_path / "cache")
     moved = file.rename(file.with_name("moved.csv"))

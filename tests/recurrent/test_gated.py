@@ -1,5 +1,7 @@
 """GatedLSTM against nn.LSTM, in float64 with random weights."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,7 +13,7 @@ from gatelab.recurrent.gated import lstm_step
 
 B, T, E, H = 5, 7, 3, 4
 LENGTHS = torch.tensor([7, 1, 4, 6, 2])
-TOLERANCE = {"rtol": 0.0, "atol": 1e-10}
+TOLERANCE: Any = {"rtol": 0.0, "atol": 1e-10}
 
 
 def a_pair(num_layers: int = 1, bidirectional: bool = False, bias: bool = True, batch_first: bool = True):
@@ -26,7 +28,7 @@ def a_pair(num_layers: int = 1, bidirectional: bool = False, bias: bool = True, 
     return ours, theirs
 
 
-def packed(lstm: nn.LSTM, x: Tensor, lengths: Tensor, hx: tuple[Tensor, Tensor] | None):
+def packed(lstm: nn.LSTM, x: Tensor, lengths: Tensor, hx: Any):
     sequence = pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
     output, final = lstm(sequence, hx)
     return pad_packed_sequence(output, batch_first=True, total_length=x.shape[1])[0], final

@@ -9,6 +9,7 @@ import gzip
 import io
 import itertools
 import zipfile
+import zlib
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -192,10 +193,10 @@ def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str
     label_index = None if rows.label_column is None else header.index(rows.label_column)
     for line, fields in records:
         text = fields[text_index]
-        value = "" if label_index is None else fields[label_index].strip()
+        value = "" if label_index is None else fields[label_index]
         if not text.strip():
             rows.rejects.append(Reject(rows.file_names[-1], line, "no text"))
-        elif label_index is not None and not value:
+        elif label_index is not None and not value.strip():
             rows.rejects.append(Reject(rows.file_names[-1], line, "no label"))
         else:
             rows.texts.append(text)
@@ -238,33 +239,37 @@ def expand_paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
 @contextmanager
 def open_table(file: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrapper, str]]:
     """Open a table as text, decompressed, with the encoding it says it has, else UTF-8."""
-    with open_bytes(file) as stream:
-        head = stream.read(4096)
-        if not head:
-            raise DataError(f"{file}: is empty.")
-        for magic, what in NO_TABLE.items():
-            if head.startswith(magic):
-                raise DataError(f"{file}: is no table but {what}. gatelab reads .csv, .tsv, .csv.gz and .zip.")
-        found = next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
-        used = encoding or found or "utf-8"
-        if not encoding and not found and head.count(0) > len(head) // 10:
-            raise DataError(
-                f"{file}: is no table in UTF-8: {head.count(0)} of its first {len(head)} bytes are NUL. "
-                "If it is UTF-16 without a byte order mark, give data.encoding=utf-16-le."
-            )
-        stream.seek(0)
-        try:
-            text = io.TextIOWrapper(stream, encoding=used, newline="")
-        except LookupError:
-            raise DataError(
-                f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252."
-            ) from None
-        try:
+    try:
+        with open_bytes(file) as stream:
+            used = find_encoding(file, stream.read(4096), encoding)
+            stream.seek(0)
+            try:
+                text = io.TextIOWrapper(stream, encoding=used, newline="")
+            except LookupError:
+                raise DataError(
+                    f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252."
+                ) from None
             yield text, used
-        except UnicodeDecodeError as error:
-            raise undecodable(file, used, error) from None
-        except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile) as error:
-            raise DataError(f"{file}: is damaged ({error}). Fetch it again.") from None
+    except UnicodeError as error:
+        raise undecodable(file, used, error) from None
+    except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        raise DataError(f"{file}: is damaged ({error}). Fetch it again.") from None
+
+
+def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
+    """The given encoding, else what the first bytes say, else UTF-8. Raises DataError for what is no text."""
+    if not head:
+        raise DataError(f"{file}: is empty.")
+    for magic, what in NO_TABLE.items():
+        if head.startswith(magic):
+            raise DataError(f"{file}: is no table but {what}. gatelab reads .csv, .tsv, .csv.gz and .zip.")
+    found = next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
+    if not encoding and not found and head.count(0) > len(head) // 10:
+        raise DataError(
+            f"{file}: is no table in UTF-8: {head.count(0)} of its first {len(head)} bytes are NUL. "
+            "If it is UTF-16 without a byte order mark, give data.encoding=utf-16-le."
+        )
+    return encoding or found or "utf-8"
 
 
 @contextmanager
@@ -299,20 +304,24 @@ def table_in_zip(file: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     return tables[0]
 
 
-def undecodable(file: Path, encoding: str, error: UnicodeDecodeError) -> DataError:
+def undecodable(file: Path, encoding: str, error: UnicodeError) -> DataError:
     """Say on which line and byte the first undecodable bytes stand: a second, slow look at the file."""
-    where, bad = "", error.object[error.start : error.start + 1]
+    if b"\n".decode(encoding, "ignore") != "\n":  # UTF-16 and its like: lines cannot be told by their bytes
+        return DataError(
+            f"{file}: is not valid {encoding} ({error}). Leave data.encoding= out, or name the file's own encoding with it."
+        )
+    where, problem = "", f"it is not valid {encoding} ({error})"
     with open_bytes(file) as stream:
         for number, line in enumerate(stream, start=1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as second:
-                where, bad = f" line {number}, byte {second.start + 1}", line[second.start : second.start + 1]
+                where = f" line {number}, byte {second.start + 1}:"
+                problem = f"byte 0x{line[second.start]:02x} is not valid {encoding}"
                 break
-    return DataError(
-        f"{file}{':' + where if where else ''}: byte 0x{bad.hex()} is not valid {encoding}. "
-        "If the file was written on Windows, try data.encoding=cp1252."
-    )
+    other = "utf-8" if encoding.lower() in ("cp1252", "windows-1252") else "cp1252"
+    hint = "If the file was written on Windows, try" if other == "cp1252" else "Leave it out, or try"
+    return DataError(f"{file}:{where} {problem}. {hint} data.encoding={other}.")
 
 
 def sniff_delimiter(file: Path, stream: io.TextIOWrapper) -> str:
@@ -348,8 +357,8 @@ class RecordReader:
         self.file, self.delimiter = file, delimiter
         self.rejects: list[Reject] = []
         self.num_records = 0
-        self._record: list[str] = []  # the lines of the record that is being read
         self._has_nul = False
+        self._at_end = False
         self._reader = csv.reader(self._lines(stream), delimiter=delimiter)
         self._num_columns = 0
 
@@ -358,14 +367,19 @@ class RecordReader:
             if "\0" in line:
                 self._has_nul = True
                 line = line.replace("\0", "�")
-            self._record.append(line)
             yield line
+        self._at_end = True
 
     def header(self) -> list[str]:
-        fields = next((fields for fields in self._reader if fields), None)
-        if fields is None:
+        line, fields = 1, None
+        with raised_field_limit():
+            for fields in self._reader:
+                if fields:
+                    break
+                line = self._reader.line_num + 1
+        if not fields:
             raise DataError(f"{self.file}: is empty.")
-        self._record.clear()
+        self._refuse_open_quote(line)
         self._has_nul = False
         self._num_columns = len(fields)
         names = [name.strip().lstrip("﻿") for name in fields]
@@ -379,8 +393,7 @@ class RecordReader:
             last_line = self._reader.line_num
             for fields in self._reader:
                 line, last_line = last_line + 1, self._reader.line_num
-                if len(self._record) > 1:
-                    self._refuse_open_quote(line)
+                self._refuse_open_quote(line)
                 if fields:
                     self.num_records += 1
                     problem = self._problem(fields)
@@ -388,7 +401,6 @@ class RecordReader:
                         self.rejects.append(Reject(str(self.file), line, problem))
                     else:
                         yield line, fields
-                self._record.clear()
                 self._has_nul = False
 
     def _problem(self, fields: list[str]) -> str | None:
@@ -402,28 +414,25 @@ class RecordReader:
         return None
 
     def _refuse_open_quote(self, line: int) -> None:
-        """A record of several lines may be one whose quote was never closed; it then ends with the file."""
-        try:
-            list(csv.reader(self._record, delimiter=self.delimiter, strict=True))
-        except csv.Error as error:
-            if "end of data" in str(error):
-                raise DataError(
-                    f"{self.file}: line {line}: a quote opens here and is never closed, so the rest of the file would be "
-                    'one field. Close it, or write a quote inside a text as "".'
-                ) from None
+        """Only inside quotes does a record go on past its line, so one that met the end of the file lacks a quote."""
+        if self._at_end:
+            raise DataError(
+                f"{self.file}: line {line}: a quote opens here and is never closed, so the rest of the file would be "
+                'one field. Close it, or write a quote inside a text as "".'
+            )
 
 
 def merge_spellings(counts: Counter[str]) -> tuple[dict[str, str], list[str]]:
     """Map every spelling of a label to its most frequent one: case and surrounding space do not make a class."""
     groups: dict[str, list[str]] = {}
     for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
-        groups.setdefault(value.casefold(), []).append(value)
+        groups.setdefault(value.strip().casefold(), []).append(value)
     notes = [
-        f"labels {', '.join(repr(value) for value in group[1:])} were taken as {group[0]!r}"
+        f"labels {', '.join(repr(value) for value in group[1:])} were taken as {group[0].strip()!r}"
         for group in groups.values()
         if len(group) > 1
     ]
-    return {value: group[0] for group in groups.values() for value in group}, notes
+    return {value: group[0].strip() for group in groups.values() for value in group}, notes
 
 
 MAX_CLASSES = 200

@@ -20,7 +20,7 @@ T = TypeVar("T")
 PRAISE = ("wonderful", "excellent", "superb", "brilliant", "lovely", "outstanding", "a delight", "a pleasure")
 BLAME = ("terrible", "awful", "dreadful", "disappointing", "annoying", "poor", "a letdown", "a disaster")
 
-MIN_ROWS, MAX_ROWS = 20, 1_000_000  # there are 200 million reviews, so drawing until all differ ends soon
+MIN_ROWS, MAX_ROWS = 20, 1_000_000  # there are over 200 million reviews, so drawing until all differ ends soon
 MAX_GAP = 1000
 
 

@@ -1,0 +1,288 @@
+"""gatelab train and its companions, driven as a user drives them."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from safetensors.torch import load_file
+from sklearn import metrics as sk
+from sklearn.calibration import calibration_curve
+
+QUICK = [
+    "trainer.max_epochs=2",
+    "encoder.hidden_size=16",
+    "model.embedding_size=16",
+    "data.num_rows=600",
+    "tracker=none",
+]
+
+
+def gatelab(*arguments: str, cwd: Path, code: int = 0) -> str:
+    """Run the command; returns what it printed, on either stream, after checking its exit code."""
+    command = [sys.executable, "-m", "gatelab.cli", *arguments]
+    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr or code == 1, done.stderr
+    return done.stdout + done.stderr
+
+
+def the_run(folder: Path) -> Path:
+    (run,) = folder.glob("outputs/*/*/run.json")
+    return run.parent
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    """A folder in which the default command has run, at its full size and with its tracker."""
+    folder = tmp_path_factory.mktemp("trained")
+    output = gatelab("train", f"data.cache_dir={cache_dir}", cwd=folder)
+    (folder / "screen.txt").write_text(output)
+    return folder
+
+
+def test_the_default_command_trains_a_model_that_beats_the_linear_baseline(trained: Path) -> None:
+    record = json.loads((the_run(trained) / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert record["metrics"]["accuracy"] >= 0.97
+    assert record["metrics"]["accuracy"] - record["baselines"]["linear"]["accuracy"] >= 0.15
+    screen = (trained / "screen.txt").read_text()
+    for word in ("linear", "majority", "F1 positive", "run folder", "wandb sync", "gatelab predict"):
+        assert word in screen
+
+
+def test_the_run_folder_holds_what_it_promises(trained: Path) -> None:
+    run = the_run(trained)
+    names = {"config.yaml", "run.json", "metrics.csv", "predictions.csv", "checkpoints", "model", "wandb"}
+    assert names <= {path.name for path in run.iterdir()}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {path.name for path in (run / "model").iterdir()} == {"model.safetensors", "config.json", "tokenizer.json"}
+    assert list((run / "wandb").glob("offline-run-*/*.wandb"))
+    for checkpoint in (run / "checkpoints").iterdir():
+        torch.load(checkpoint, weights_only=True)
+    record = json.loads((run / "run.json").read_text())
+    assert {"identity", "seed", "data", "git", "versions", "hardware", "seconds", "metrics", "baselines"} <= set(record)
+    rows = list(csv.DictReader((run / "metrics.csv").open()))
+    assert {"train/loss", "validation/macro_f1", "test/accuracy"} <= {row["name"] for row in rows}
+    assert [path.name for path in run.iterdir() if path.name.startswith(".")] == []
+
+
+def test_every_test_metric_also_comes_out_of_scikit_learn(trained: Path) -> None:
+    run = the_run(trained)
+    record = json.loads((run / "run.json").read_text())
+    check_with_scikit_learn(run, record["metrics"], record["data"]["classes"])
+
+
+def check_with_scikit_learn(run: Path, found: dict[str, Any], classes: list[str]) -> None:
+    rows = list(csv.DictReader((run / "predictions.csv").open(encoding="utf-8")))
+    labels, predictions = ([row[name] for row in rows] for name in ("label", "prediction"))
+    scores = np.array([[float(row[f"probability:{name}"]) for name in classes] for row in rows])
+    assert found["accuracy"] == pytest.approx(sk.accuracy_score(labels, predictions), abs=1e-6)
+    assert found["macro_f1"] == pytest.approx(sk.f1_score(labels, predictions, average="macro"), abs=1e-6)
+    indices = [classes.index(label) for label in labels]
+    auroc = sk.roc_auc_score(indices, scores[:, 1] if len(classes) == 2 else scores, multi_class="ovr")
+    assert found["auroc"] == pytest.approx(auroc, abs=1e-6)
+    assert found["confusion_matrix"] == sk.confusion_matrix(labels, predictions, labels=classes).tolist()
+    per_class = sk.precision_recall_fscore_support(labels, predictions, labels=classes, zero_division=0)
+    for name, precision, recall, f1, support in zip(classes, *per_class, strict=True):
+        values = found["per_class"][name]
+        assert [values[key] for key in ("precision", "recall", "f1")] == pytest.approx(
+            [precision, recall, f1], abs=1e-6
+        )
+        assert values["support"] == support
+    confidence, right = scores.max(1), np.array(labels) == np.array(predictions)
+    shares, means = calibration_curve(right, confidence, n_bins=15)
+    counts = np.histogram(confidence, bins=np.linspace(0, 1, 16))[0]
+    error = (np.abs(shares - means) * counts[counts > 0]).sum() / len(rows)
+    assert found["calibration_error"] == pytest.approx(error, abs=1e-6)
+
+
+def test_predictions_name_the_row_in_its_file(trained: Path, cache_dir: Path) -> None:
+    rows = list(csv.DictReader((the_run(trained) / "predictions.csv").open()))
+    source = (cache_dir / "sample" / rows[0]["file"]).read_text().splitlines()
+    for row in rows[:50]:
+        assert source[int(row["line"]) - 1].endswith("," + row["label"])
+
+
+def test_a_finished_run_is_not_run_again(trained: Path, cache_dir: Path) -> None:
+    before = (the_run(trained) / "run.json").read_bytes()
+    output = gatelab("train", f"data.cache_dir={cache_dir}", cwd=trained)
+    assert "already finished" in output
+    assert "force=true" in output
+    assert (the_run(trained) / "run.json").read_bytes() == before
+
+
+def test_predict_answers_for_texts_and_for_tables(
+    trained: Path, tmp_path: Path, write_csv: Callable[..., Path]
+) -> None:
+    run = the_run(trained)
+    output = gatelab("predict", run.name[:4], "Although the film was lovely, the acting was awful.", cwd=trained)
+    assert "negative" in output
+    file = cache = write_csv([("a film", "x"), ("", "y"), ("a book", "x")], "in.csv")
+    output = gatelab("predict", str(run), "--csv", str(file), "--out", str(tmp_path / "out.csv"), cwd=trained)
+    assert "2 rows" in output
+    assert "rows a second" in output
+    assert "1 rows could not be used, the first at line 3: no text" in output
+    rows = list(csv.DictReader((tmp_path / "out.csv").open()))
+    assert [row["line"] for row in rows] == ["2", "4"]
+    assert cache.exists()
+
+
+def test_predict_gives_the_probabilities_of_the_test(trained: Path, cache_dir: Path, tmp_path: Path) -> None:
+    run = the_run(trained)
+    expected = {row["line"]: row for row in csv.DictReader((run / "predictions.csv").open())}
+    (sample,) = {str(cache_dir / "sample" / row["file"]) for row in expected.values()}
+    gatelab("predict", str(run), "--csv", sample, "--out", str(tmp_path / "out.csv"), cwd=trained)
+    found = {row["line"]: row for row in csv.DictReader((tmp_path / "out.csv").open())}
+    for line, row in expected.items():
+        assert float(found[line]["probability:positive"]) == pytest.approx(float(row["probability:positive"]), abs=1e-5)
+
+
+def test_runs_lists_what_ran_best_first(trained: Path, cache_dir: Path) -> None:
+    gatelab("train", f"data.cache_dir={cache_dir}", "trainer=smoke", "tracker=none", "name=default", cwd=trained)
+    lines = [line for line in gatelab("runs", cwd=trained).splitlines() if "finished" in line]
+    assert len(lines) == 2
+    scores = [float(line.split("│")[-5]) for line in lines]
+    assert scores == sorted(scores, reverse=True)
+    assert "No runs in" in gatelab("runs", "nothing", cwd=trained)
+    for run in trained.glob("outputs/*/*/run.json"):
+        if json.loads(run.read_text())["epochs"] == 1:
+            for path in sorted(run.parent.rglob("*"), reverse=True):
+                path.unlink() if path.is_file() else path.rmdir()
+            run.parent.rmdir()
+
+
+def test_two_runs_of_one_config_are_the_same_bit_for_bit(tmp_path: Path, cache_dir: Path) -> None:
+    runs = []
+    for place in ("one", "two"):
+        arguments = (f"output_dir={place}", f"data.cache_dir={cache_dir}", "model.dropout=0.5", "encoder.num_layers=2")
+        gatelab("train", *QUICK, *arguments, "encoder.dropout=0.3", cwd=tmp_path)
+        (record,) = tmp_path.glob(f"{place}/*/*/run.json")
+        runs.append(record.parent)
+    for name in ("metrics.csv", "predictions.csv", "model/model.safetensors"):
+        assert (runs[0] / name).read_bytes() == (runs[1] / name).read_bytes(), name
+    assert load_file(runs[0] / "model" / "model.safetensors").keys()
+
+
+def test_a_users_own_table_with_three_classes_trains(
+    tmp_path: Path, cache_dir: Path, write_csv: Callable[..., Path]
+) -> None:
+    words = {"good": "great fine lovely", "bad": "awful poor sad", "meh": "okay average plain"}
+    rows = [
+        (f"{word} thing number {n}", label)
+        for label, group in words.items()
+        for word in group.split()
+        for n in range(40)
+    ]
+    file = write_csv(rows, "own.csv", header=("what they said", "mood"))
+    arguments = ["data=csv", f"data.path={file}", f"data.cache_dir={cache_dir}", "tracker=none", "trainer.max_epochs=3"]
+    output = gatelab(
+        "train", *arguments, "encoder=gated", "encoder.bidirectional=true", "model.pooling=max", cwd=tmp_path
+    )
+    assert "text 'what they said', label 'mood'" in output
+    record = json.loads((the_run(tmp_path) / "run.json").read_text())
+    assert record["data"]["columns"]["text"] == "what they said"
+    assert record["data"]["leakage"]["normalised"] == 0
+    check_with_scikit_learn(the_run(tmp_path), record["metrics"], ["bad", "good", "meh"])
+
+
+def test_a_multirun_runs_every_job_and_reports_a_failed_one(tmp_path: Path, cache_dir: Path) -> None:
+    common = [*QUICK, f"data.cache_dir={cache_dir}", "trainer=smoke", "baseline=none"]
+    output = gatelab("train", "-m", "encoder.hidden_size=8,-1,9", *common, cwd=tmp_path, code=2)
+    assert "encoder.hidden_size=-1" in output
+    records = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/*/*/run.json")]
+    assert [record["status"] for record in records] == ["finished", "finished"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["encoder.hiden_size=3"], "encoder.hiden_size: unknown key. Did you mean encoder.hidden_size?"),
+        (["encoder.hidden_size=-1"], "encoder.hidden_size=-1"),
+        (["pooling=sum"], "Did you mean model.pooling?"),
+        (["data=csv"], "data.path is not set"),
+        (["data=csv", "data.path=nowhere.csv"], "nowhere.csv: no such file"),
+        (["encoder=["], "error:"),
+    ],
+)
+def test_a_users_error_is_one_paragraph_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    output = gatelab("train", *arguments, cwd=tmp_path, code=2)
+    assert message in output
+    assert not list(tmp_path.glob("outputs/*"))
+
+
+def test_ctrl_c_keeps_what_there_is_and_marks_the_run_interrupted(tmp_path: Path, cache_dir: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "gatelab.cli",
+        "train",
+        *QUICK,
+        f"data.cache_dir={cache_dir}",
+        "trainer.max_epochs=500",
+    ]
+    with subprocess.Popen(
+        [*command, "callbacks=none"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
+    ) as process:  # fmt: skip
+        for _ in range(600):
+            if list(tmp_path.glob("outputs/*/*/checkpoints/last.ckpt")):
+                break
+            time.sleep(0.1)
+        os.kill(process.pid, signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    assert "Traceback" not in output
+    assert json.loads((the_run(tmp_path) / "run.json").read_text())["status"] == "interrupted"
+    assert (the_run(tmp_path) / "checkpoints" / "last.ckpt").exists()
+    assert "interrupted" in gatelab("runs", cwd=tmp_path)
+
+
+def test_a_run_that_breaks_is_marked_failed_with_its_log(tmp_path: Path, cache_dir: Path) -> None:
+    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "~encoder", "+encoder={_target_: torch.nn.Flatten}"]
+    gatelab("train", *arguments, cwd=tmp_path, code=2)
+    assert json.loads((the_run(tmp_path) / "run.json").read_text())["status"] == "failed"
+
+
+def test_data_reports_what_is_in_the_notebooks_file(real_data: Path, tmp_path: Path) -> None:
+    output = gatelab("data", str(real_data / "gop_debate" / "Sentiment.csv.zip"), cwd=tmp_path)
+    for fact in ("13,871", "8,493", "3,142", "2,236", "131 texts carry several labels", "95.2%"):
+        assert fact in output
+    (line,) = [line for line in output.splitlines() if line.startswith("random split")]
+    leak = float(line.split("word for word (")[1].split("%")[0])
+    assert 26 <= leak <= 30
+
+
+def test_the_notebooks_file_trains_from_its_zip(real_data: Path, tmp_path: Path, cache_dir: Path) -> None:
+    path = real_data / "gop_debate" / "Sentiment.csv.zip"
+    common = ["trainer=smoke", "tracker=none", "baseline=none", f"data.cache_dir={cache_dir}", f"data.path={path}"]
+    gatelab("train", "data=csv", "data.labels=[Negative,Positive]", *common, cwd=tmp_path)
+    record = json.loads((the_run(tmp_path) / "run.json").read_text())
+    assert sum(record["data"]["split_sizes"].values()) == 10_729
+    gatelab("train", "data=gop_debate", *common, cwd=tmp_path)
+
+
+@pytest.mark.parametrize("command", ["train", "predict", "data", "runs"])
+def test_help_is_worth_reading(command: str, tmp_path: Path) -> None:
+    output = gatelab(command, "--help", cwd=tmp_path)
+    assert f"gatelab {command}" in output
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["runs"], ["train", "--cfg", "job"]])
+def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom gatelab.cli import app\n"
+        f"try:\n    app({arguments!r})\nexcept SystemExit:\n    pass\n"
+        "print([name for name in ('torch', 'pandas', 'sklearn', 'wandb', 'pytorch_lightning') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"

@@ -1,0 +1,81 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from gatelab.runs.folder import RunError, RunFolder, all_runs, find_run, write_whole
+
+HOLD = """
+import sys, time
+from gatelab.runs.folder import RunFolder
+folder = RunFolder(sys.argv[1])
+with folder.alone(), folder.recorded():
+    print("held", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_a_run_that_is_running_elsewhere_is_refused_and_a_dead_ones_lock_does_not_block(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "name" / "0123456789")
+    with subprocess.Popen([sys.executable, "-c", HOLD, str(folder.path)], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        assert folder.status == "running"
+        with pytest.raises(RunError, match=rf"0123456789 is running elsewhere \(process {process.pid}"), folder.alone():
+            pass
+        process.kill()
+    assert folder.status == "interrupted"
+    with folder.alone():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(None, "finished"), (KeyboardInterrupt(), "interrupted"), (RuntimeError("broken"), "failed")]
+)
+def test_the_record_says_how_a_run_ended(tmp_path: Path, error: BaseException | None, status: str) -> None:
+    folder = RunFolder(tmp_path / "run")
+    if error is None:
+        with folder.recorded(seed=3):
+            pass
+    else:
+        with pytest.raises(type(error)), folder.recorded(seed=3):
+            raise error
+    record = json.loads(folder.record_file.read_text())
+    assert (record["status"], record["seed"]) == (status, 3)
+    assert folder.status == status
+    assert folder.error_log.exists() == (status == "failed")
+    if status == "failed":
+        assert record["error"] == "RuntimeError: broken"
+        assert "Traceback" in folder.error_log.read_text()
+
+
+def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    write_whole(file, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(file, "new \ud800")
+    assert file.read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_a_run_is_found_by_its_folder_or_first_digits(tmp_path: Path) -> None:
+    for identity in ("aaaa000000", "aabb000000"):
+        with RunFolder(tmp_path / "name" / identity).recorded():
+            pass
+    assert [folder.path.name for folder in all_runs(tmp_path)] == ["aaaa000000", "aabb000000"]
+    assert all_runs(tmp_path, "other") == []
+    assert find_run("aab", tmp_path).path.name == "aabb000000"
+    assert find_run(str(tmp_path / "name" / "aaaa000000"), tmp_path).path.name == "aaaa000000"
+    with pytest.raises(RunError, match="2 runs begin so"):
+        find_run("aa", tmp_path)
+    with pytest.raises(RunError, match="no such run"):
+        find_run("ff", tmp_path)
+
+
+def test_a_damaged_record_is_named(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.record_file.write_text('{"status": ')
+    with pytest.raises(RunError, match=r"run\.json: line 1 is not valid JSON"):
+        _ = folder.record
