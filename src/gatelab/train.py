@@ -11,6 +11,7 @@ from omegaconf.errors import MissingMandatoryValue
 from gatelab.configuration import ConfigError, check_config
 from gatelab.runs.folder import RunFolder, write_whole
 from gatelab.runs.identity import identity_of
+from gatelab.screen import console
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
 
@@ -25,6 +26,7 @@ def train(config: DictConfig) -> tuple[RunFolder, bool]:
     import pytorch_lightning as pl
     import torch
 
+    from gatelab.data.prepare import summary_lines
     from gatelab.learning.build import build, build_model, weigh_classes
     from gatelab.runs.tracking import close_tracker
 
@@ -36,6 +38,8 @@ def train(config: DictConfig) -> tuple[RunFolder, bool]:
         if folder.status == "finished" and not settings["force"]:
             return folder, False
         with folder.recorded(**describe(settings, identity, prepared.record)):
+            for line in summary_lines(prepared.record):
+                console.print(line, markup=False, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(settings)))
             try:
                 baselines = fit_baselines(data, settings["baseline"])
@@ -102,7 +106,6 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str) ->
     from gatelab.learning.build import build
     from gatelab.runs.progress import ProgressLine
     from gatelab.runs.tracking import MetricsCsv
-    from gatelab.screen import console
 
     logging.getLogger("pytorch_lightning").setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")

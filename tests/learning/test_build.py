@@ -6,6 +6,7 @@ from gatelab.learning.build import weigh_classes
 
 def test_balanced_weights_give_every_class_the_same_total() -> None:
     weights = weigh_classes("balanced", [30, 10])
+    assert weights is not None
     assert weights == pytest.approx([2 / 3, 2.0])
     assert weights[0] * 30 == pytest.approx(weights[1] * 10)
 

@@ -2,74 +2,126 @@ from typing import Any
 
 import pytest
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from gatelab.recurrent import GatedEncoder, GRUEncoder, LSTMEncoder, RNNEncoder, reverse_valid, valid_mask
+from gatelab.recurrent import GatedEncoder, GRUEncoder, LSTMEncoder, RNNEncoder
 
-B, T, E, H = 4, 6, 3, 5
-LENGTHS = torch.tensor([6, 1, 3, 5])
-ENCODERS: list[Any] = [LSTMEncoder, GRUEncoder, RNNEncoder, GatedEncoder]
-
-
-@pytest.mark.parametrize("bidirectional", [False, True])
-@pytest.mark.parametrize("num_layers", [1, 2])
-@pytest.mark.parametrize(
-    ("encoder_type", "torch_type"), [(LSTMEncoder, nn.LSTM), (GRUEncoder, nn.GRU), (RNNEncoder, nn.RNN)]
+E, H, B, T = 3, 5, 4, 6
+LENGTHS = torch.tensor([3, 6, 1, 4])
+VALID = torch.tensor([[step < length for step in range(T)] for length in LENGTHS.tolist()])
+EXACT: Any = {"rtol": 0, "atol": 1e-10}
+TORCH_ENCODERS = [(LSTMEncoder, nn.LSTM), (GRUEncoder, nn.GRU), (RNNEncoder, nn.RNN)]
+ENCODERS = [LSTMEncoder, GRUEncoder, RNNEncoder, GatedEncoder]
+shapes = pytest.mark.parametrize(
+    ("num_layers", "bidirectional"), [(layers, directions) for layers in (1, 2, 3) for directions in (False, True)]
 )
-def test_valid_states_are_those_of_a_packed_torch_layer(
-    encoder_type: Any, torch_type: Any, num_layers: int, bidirectional: bool
+
+
+@pytest.fixture(autouse=True)
+def few_threads() -> None:
+    torch.set_num_threads(1)
+    torch.manual_seed(7)
+
+
+@pytest.fixture
+def x() -> Tensor:
+    return torch.randn(B, T, E, dtype=torch.float64)
+
+
+def stacked_weights(encoder: nn.Module) -> dict[str, Tensor]:
+    """The weights of an encoder's single layers under the names that one stack of torch's gives them."""
+    weights = {}
+    for name, value in encoder.state_dict().items():
+        direction, layer, kind = name.split(".")  # forward_layers.0.weight_ih_l0
+        suffix = "_reverse" if direction == "backward_layers" else ""
+        weights[f"{kind.removesuffix('_l0')}_l{layer}{suffix}"] = value
+    return weights
+
+
+@shapes
+@pytest.mark.parametrize(("encoder_type", "layer_type"), TORCH_ENCODERS)
+def test_the_states_and_gradients_within_each_row_are_those_of_a_packed_stack(
+    encoder_type: Any, layer_type: Any, num_layers: int, bidirectional: bool, x: Tensor
 ) -> None:
     encoder = encoder_type(E, H, num_layers=num_layers, bidirectional=bidirectional).double()
-    theirs = torch_type(E, H, num_layers, batch_first=True, bidirectional=bidirectional).double()
-    for layer in range(num_layers):
-        for suffix, layers in (("", encoder.forward_layers), ("_reverse", encoder.backward_layers)):
-            for kind in ("weight_ih", "weight_hh", "bias_ih", "bias_hh"):
-                if suffix == "" or bidirectional:
-                    weights = getattr(layers[layer], f"{kind}_l0").data
-                    getattr(theirs, f"{kind}_l{layer}{suffix}").data.copy_(weights)
-    x = torch.randn(B, T, E).double()
-    expected = theirs(pack_padded_sequence(x, LENGTHS, batch_first=True, enforce_sorted=False))[0]
-    expected = pad_packed_sequence(expected, batch_first=True, total_length=T)[0]
-    valid = valid_mask(LENGTHS, T)
-    torch.testing.assert_close(encoder(x, LENGTHS)[valid], expected[valid], rtol=0, atol=1e-10)
+    stack = layer_type(E, H, num_layers=num_layers, bidirectional=bidirectional, batch_first=True).double()
+    stack.load_state_dict(stacked_weights(encoder))
+    packed_x, encoder_x = x.clone().requires_grad_(), x.clone().requires_grad_()
+    packed, _ = stack(pack_padded_sequence(packed_x, LENGTHS, batch_first=True, enforce_sorted=False))
+    expected, _ = pad_packed_sequence(packed, batch_first=True)
+    states = encoder(encoder_x, LENGTHS)
+    assert states.shape == (B, T, encoder.output_size) == expected.shape
+    torch.testing.assert_close(states[VALID], expected[VALID], **EXACT)
+    weight = torch.randn_like(expected[VALID])
+    (expected[VALID] * weight).sum().backward()
+    (states[VALID] * weight).sum().backward()
+    torch.testing.assert_close(encoder_x.grad, packed_x.grad, **EXACT)
 
 
-@pytest.mark.parametrize("bidirectional", [False, True])
+@shapes
+def test_the_gated_encoder_equals_the_lstm_encoder_of_the_same_weights(
+    num_layers: int, bidirectional: bool, x: Tensor
+) -> None:
+    lstm = LSTMEncoder(E, H, num_layers=num_layers, bidirectional=bidirectional).double()
+    gated = GatedEncoder(E, H, num_layers=num_layers, bidirectional=bidirectional).double()
+    gated.load_state_dict({f"lstm.{name}": value for name, value in stacked_weights(lstm).items()})
+    torch.testing.assert_close(gated(x, LENGTHS)[VALID], lstm(x, LENGTHS)[VALID], **EXACT)
+
+
+@shapes
 @pytest.mark.parametrize("encoder_type", ENCODERS)
-def test_padding_cannot_touch_a_valid_state(encoder_type: Any, bidirectional: bool) -> None:
-    encoder = encoder_type(E, H, num_layers=2, bidirectional=bidirectional)
-    x = torch.randn(B, T, E)
-    valid = valid_mask(LENGTHS, T)
-    poisoned = torch.where(valid[..., None], x, 1e6)
-    assert torch.equal(encoder(x, LENGTHS)[valid], encoder(poisoned, LENGTHS)[valid])
+def test_what_stands_in_the_padding_never_changes_a_valid_state(
+    encoder_type: Any, num_layers: int, bidirectional: bool, x: Tensor
+) -> None:
+    encoder = encoder_type(E, H, num_layers=num_layers, bidirectional=bidirectional).double()
+    poisoned = x.masked_fill(~VALID[..., None], 1e30)
+    wider = torch.cat([poisoned, torch.full((B, 2, E), -1e30, dtype=torch.float64)], dim=1)
+    expected = encoder(x, LENGTHS)[VALID]
+    torch.testing.assert_close(encoder(poisoned, LENGTHS)[VALID], expected, **EXACT)
+    torch.testing.assert_close(encoder(wider, LENGTHS)[:, :T][VALID], expected, **EXACT)
 
 
 @pytest.mark.parametrize("encoder_type", ENCODERS)
-def test_every_encoder_has_one_interface(encoder_type: Any) -> None:
-    encoder = encoder_type(E, H, num_layers=2, bidirectional=True, dropout=0.1)
+def test_a_bidirectional_encoder_reads_backward_in_the_second_half_of_its_states(encoder_type: Any, x: Tensor) -> None:
+    encoder = encoder_type(E, H, bidirectional=True).double()
+    assert encoder.bidirectional is True
     assert encoder.output_size == 2 * H
-    assert encoder.bidirectional
-    assert encoder(torch.randn(B, T, E), LENGTHS).shape == (B, T, 2 * H)
-    with pytest.raises(ValueError, match="num_layers"):
-        encoder_type(E, H, num_layers=0)
-    with pytest.raises(ValueError, match="dropout"):
-        encoder_type(E, H, dropout=-0.1)
+    changed = x.clone()
+    changed[1, -1] += 1  # the last step of the row that has no padding
+    before, after = encoder(x, LENGTHS)[1], encoder(changed, LENGTHS)[1]
+    assert torch.equal(before[:-1, :H], after[:-1, :H])
+    assert (before[:, H:] != after[:, H:]).all()
 
 
-def test_the_gate_level_encoder_gives_the_states_of_torchs_lstm() -> None:
-    theirs, ours = LSTMEncoder(E, H).double(), GatedEncoder(E, H).double()
-    ours.lstm.load_state_dict(theirs.forward_layers[0].state_dict())
-    x = torch.randn(B, T, E).double()
-    valid = valid_mask(LENGTHS, T)
-    torch.testing.assert_close(ours(x, LENGTHS)[valid], theirs(x, LENGTHS)[valid], rtol=0, atol=1e-10)
+@pytest.mark.parametrize("encoder_type", ENCODERS)
+def test_dropout_acts_between_layers_and_in_training_only(encoder_type: Any, x: Tensor) -> None:
+    encoder = encoder_type(E, H, num_layers=2, dropout=0.5).double()
+    without = encoder_type(E, H, num_layers=2).double()
+    without.load_state_dict(encoder.state_dict())
+    assert not torch.equal(encoder(x, LENGTHS), encoder(x, LENGTHS))
+    assert (encoder(x, LENGTHS)[VALID] != 0).all()  # the last layer's states are left alone
+    assert torch.equal(encoder.eval()(x, LENGTHS), without(x, LENGTHS))
+    single = encoder_type(E, H, dropout=0.5).double()
+    assert torch.equal(single(x, LENGTHS), single.eval()(x, LENGTHS))
 
 
-def test_reversing_twice_gives_the_row_again_and_leaves_the_padding() -> None:
-    x = torch.arange(B * T, dtype=torch.float).reshape(B, T, 1)
-    lengths = torch.tensor([6, 0, 1, 4])
-    once = reverse_valid(x, lengths)
-    assert torch.equal(reverse_valid(once, lengths), x)
-    assert once[3, :, 0].tolist() == [21, 20, 19, 18, 22, 23]
-    assert torch.equal(once[1:3], x[1:3])
-    assert torch.equal(reverse_valid(x, None), x.flip(1))
+@pytest.mark.parametrize("encoder_type", ENCODERS)
+def test_the_same_seed_drops_the_same_units(encoder_type: Any, x: Tensor) -> None:
+    encoder = encoder_type(E, H, num_layers=2, dropout=0.5).double()
+    torch.manual_seed(0)
+    first = encoder(x, LENGTHS)
+    torch.manual_seed(0)
+    assert torch.equal(first, encoder(x, LENGTHS))
+
+
+@pytest.mark.parametrize("encoder_type", ENCODERS)
+@pytest.mark.parametrize(
+    "settings",
+    [{"input_size": 0}, {"hidden_size": 0}, {"num_layers": 0}, {"dropout": 1.0}, {"dropout": -0.1}],
+    ids=str,
+)
+def test_bad_settings_are_refused_by_name(encoder_type: Any, settings: dict[str, Any]) -> None:
+    (name,) = settings
+    with pytest.raises(ValueError, match=name):
+        encoder_type(**{"input_size": E, "hidden_size": H, **settings})

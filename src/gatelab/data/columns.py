@@ -49,8 +49,7 @@ def find_text(file: Path, header: list[str], rows: list[list[str]], label: str |
         if words > best_words:
             best, best_words = name, words
     if best is None:
-        if not rows:
-            raise DataError(f"{file}: has a header ({', '.join(header)}) and no usable rows under it.")
+        refuse_no_rows(file, header, rows)
         raise DataError(
             f"{file}: no column looks like a text (several words, mostly different). Its columns: {', '.join(header)}. "
             "Is the first row a header? Name the column with data.text=."
@@ -69,6 +68,7 @@ def find_label(file: Path, header: list[str], rows: list[list[str]], text: str) 
             candidates.append(name)
     if len(candidates) == 1:
         return candidates[0]
+    refuse_no_rows(file, header, rows)
     found = (
         f"several could be ({', '.join(candidates)})"
         if candidates
@@ -77,6 +77,11 @@ def find_label(file: Path, header: list[str], rows: list[list[str]], text: str) 
     raise DataError(
         f"{file}: which column is the label? By its content {found}. Its columns: {', '.join(header)}. Name it: data.label="
     )
+
+
+def refuse_no_rows(file: Path, header: list[str], rows: list[list[str]]) -> None:
+    if not rows:
+        raise DataError(f"{file}: has a header ({', '.join(header)}) and no usable rows under it.")
 
 
 def _by_name(header: list[str], names: tuple[str, ...], taken: str | None) -> str | None:

@@ -212,3 +212,20 @@ def cut_parts(
     if "test" not in tables:
         return Split(**parts, leakage=split.leakage)
     return Split(**parts, leakage=leakage(texts, [group_key(text) for text in texts], parts["train"], parts["test"]))
+
+
+def summary_lines(data: dict[str, Any]) -> list[str]:
+    """What a person should know of a prepared data set (its record) before training on it."""
+    leak, columns = data["leakage"], data["columns"]
+    sizes = " · ".join(f"{part} {size:,}" for part, size in data["split_sizes"].items())
+    lines = [
+        f"data    {', '.join(data['files'])}: text '{columns['text']}', label '{columns['label']}' ({data['encoding']})"
+    ]
+    dropped = sum(sum(counts.values()) for counts in data["dropped"].values())
+    lines.append(
+        f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)"
+    )
+    lines.append(
+        f"split   {sizes}; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
+    )
+    return lines + [f"note    {note}" for note in data["notes"]]

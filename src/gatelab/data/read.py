@@ -102,7 +102,7 @@ def read_table(
             keep.append(row)
             indices.append(index)
     if len(set(indices)) < 2:
-        found = ", ".join(sorted(set(spellings.values())))
+        found = ", ".join(sorted(set(spellings.values()))[:20])
         raise DataError(
             f"{raw.where}: column '{raw.label_column}' leaves fewer than two classes (found: {found}). "
             "A classifier needs at least two: give the right column with data.label=, or other data.labels=."
@@ -250,7 +250,9 @@ def open_table(file: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrap
                     f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252."
                 ) from None
             yield text, used
-    except UnicodeError as error:
+    except UnicodeEncodeError:
+        raise
+    except UnicodeError as error:  # a UTF-16 without its mark is no UnicodeDecodeError
         raise undecodable(file, used, error) from None
     except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile, zlib.error) as error:
         raise DataError(f"{file}: is damaged ({error}). Fetch it again.") from None
@@ -269,7 +271,9 @@ def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
             f"{file}: is no table in UTF-8: {head.count(0)} of its first {len(head)} bytes are NUL. "
             "If it is UTF-16 without a byte order mark, give data.encoding=utf-16-le."
         )
-    return encoding or found or "utf-8"
+    if encoding is None or encoding.lower() in ("utf-8", "utf8"):
+        return found if found == "utf-8-sig" else encoding or found or "utf-8"
+    return encoding
 
 
 @contextmanager
@@ -301,6 +305,8 @@ def table_in_zip(file: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     if len(tables) != 1:
         found = ", ".join(entry.filename for entry in tables) or "none"
         raise DataError(f"{file}: should hold one table (.csv, .tsv), and holds {found}. Unpack it and give the file.")
+    if tables[0].flag_bits & 1:
+        raise DataError(f"{file}: is encrypted. Unpack it and give the file.")
     return tables[0]
 
 
@@ -328,12 +334,12 @@ def sniff_delimiter(file: Path, stream: io.TextIOWrapper) -> str:
     """The delimiter that splits the first rows most evenly into more than one field; a comma if none does."""
     if file.name.lower().endswith((".tsv", ".tsv.gz")):
         return "\t"
-    head = stream.read(65536)
+    head = stream.read(65536).replace("\0", "")
     stream.seek(0)
     best, best_score = ",", 0.0
     with raised_field_limit():
         for delimiter in DELIMITERS:
-            widths = [len(row) for row in csv.reader(io.StringIO(head.replace("\0", "")), delimiter=delimiter) if row]
+            widths = [len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
             if widths and widths[0] > 1:
                 score = sum(width == widths[0] for width in widths) / len(widths)
                 if score > best_score:
@@ -427,11 +433,10 @@ def merge_spellings(counts: Counter[str]) -> tuple[dict[str, str], list[str]]:
     groups: dict[str, list[str]] = {}
     for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         groups.setdefault(value.strip().casefold(), []).append(value)
-    notes = [
-        f"labels {', '.join(repr(value) for value in group[1:])} were taken as {group[0].strip()!r}"
-        for group in groups.values()
-        if len(group) > 1
-    ]
+    notes = []
+    for name, group in ((group[0].strip(), group) for group in groups.values() if len(group) > 1):
+        others = ", ".join(repr(value) for value in group if value != name)
+        notes.append(f"labels {others} were taken as {name!r}")
     return {value: group[0].strip() for group in groups.values() for value in group}, notes
 
 

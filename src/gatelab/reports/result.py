@@ -1,7 +1,5 @@
 """The table at the end of a run: the model beside the linear baseline and the majority class."""
 
-from typing import Any
-
 from rich.table import Table
 
 from gatelab.runs.folder import RunFolder
@@ -31,20 +29,3 @@ def result_table(folder: RunFolder) -> Table:
         numbers = (f"{metrics['per_class'][name]['f1']:.4f}" for metrics in columns.values())
         table.add_row(f"F1 {name} ({values['support']:,})", *numbers)
     return table
-
-
-def data_lines(data: dict[str, Any]) -> list[str]:
-    """What a person should know of the data before training on it."""
-    leak, columns = data["leakage"], data["columns"]
-    sizes = " · ".join(f"{part} {size:,}" for part, size in data["split_sizes"].items())
-    lines = [
-        f"data    {', '.join(data['files'])}: text '{columns['text']}', label '{columns['label']}' ({data['encoding']})"
-    ]
-    dropped = sum(sum(counts.values()) for counts in data["dropped"].values())
-    lines.append(
-        f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)"
-    )
-    lines.append(
-        f"split   {sizes}; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
-    )
-    return lines + [f"note    {note}" for note in data["notes"]]
