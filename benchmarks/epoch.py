@@ -225,9 +225,11 @@ def main() -> None:
                 timed["Keras"] = keras_epoch
             seconds: dict[str, list[float]] = {name: [] for name in timed}
             for number in range(epochs):
-                for name, epoch in timed.items():
-                    value = epoch()
-                    if number:
+                values = {name: epoch() for name, epoch in timed.items()}
+                line = ", ".join(f"{name} {value:.2f} s" for name, value in values.items())
+                print(f"round {number}: {line}" if number else f"warm-up: {line}", flush=True)
+                if number:
+                    for name, value in values.items():
                         seconds[name].append(value)
     show(seconds)
 

@@ -1,5 +1,4 @@
 from pathlib import Path
-from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -104,9 +103,7 @@ def test_a_misspelt_override_is_answered_with_the_near_one(overrides: list[str],
 
 
 def test_an_encoder_of_the_users_own_is_one_target_away() -> None:
-    override = "encoder={_target_: torch.nn.Identity, anything: 3}"
-    config: Any = resolve(compose(["~encoder", f"+{override}"]))
-    check_config(config)
+    check_config({**resolve(compose()), "encoder": {"_target_": "mine.Convolution", "anything": 3}})
 
 
 def test_what_the_target_refuses_names_the_group() -> None:

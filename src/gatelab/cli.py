@@ -1,6 +1,7 @@
 """The commands. Nothing heavy is imported before it is needed."""
 
 import contextlib
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -122,6 +123,7 @@ def runs(
 
 def main() -> None:
     """The console script. Ctrl-C ends with exit code 130 and no traceback."""
+    sys.path.append(os.getcwd())  # a _target_ of the user's own is looked for where they are
     with contextlib.suppress(BrokenPipeError):
         try:
             app()

@@ -41,6 +41,9 @@ def job(config: DictConfig) -> None:
 
     try:
         folder, trained = train(config)
+    except (KeyboardInterrupt, SystemExit):
+        console.print("Interrupted. What there is stays in the run folder; gatelab runs shows it.")
+        raise SystemExit(130) from None
     except Exception as error:
         if is_user_error(error):
             show_error(str(error))

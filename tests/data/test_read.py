@@ -250,9 +250,12 @@ def test_a_header_alone_is_refused(write: Any, header: str) -> None:
     assert "rows under it" in message
 
 
-def test_a_picture_is_refused_by_its_kind(write: Any) -> None:
-    file = write(b"\x89PNG\r\n\x1a\n" + bytes(64))
-    assert refusal(file) == f"{file}: is no table but a PNG picture. gatelab reads .csv, .tsv, .csv.gz and .zip."
+@pytest.mark.parametrize(
+    ("magic", "kind"), [(b"\x89PNG\r\n\x1a\n", "a PNG picture"), (b"%PDF-1.7", "a PDF document")], ids=["png", "pdf"]
+)
+def test_a_file_of_another_kind_is_refused_by_its_kind(write: Any, magic: bytes, kind: str) -> None:
+    file = write(magic + bytes(64))
+    assert refusal(file) == f"{file}: is no table but {kind}. gatelab reads .csv, .tsv, .csv.gz and .zip."
 
 
 def test_an_excel_workbook_is_refused_with_what_to_do(write: Any) -> None:
@@ -495,6 +498,7 @@ def test_reading_imports_neither_torch_nor_pandas() -> None:
 def test_the_gop_debate_zip_has_its_published_counts(real_data: Path) -> None:
     table = read_table(real_data / "gop_debate" / "Sentiment.csv.zip")
     assert (table.num_rows, len(table.columns)) == (13_871, 21)
+    assert (table.text_column, table.label_column) == ("text", "sentiment")
     assert table.label_counts == {"Negative": 8493, "Neutral": 3142, "Positive": 2236}
     assert (table.rejects, table.dropped) == ([], {})
 

@@ -196,7 +196,7 @@ def test_a_users_own_table_with_three_classes_trains(
 
 
 def test_a_multirun_runs_every_job_and_reports_a_failed_one(tmp_path: Path, cache_dir: Path) -> None:
-    common = [*QUICK, f"data.cache_dir={cache_dir}", "trainer=smoke", "baseline=none"]
+    common = ["data.num_rows=600", "tracker=none", f"data.cache_dir={cache_dir}", "trainer=smoke", "baseline=none"]
     output = gatelab("train", "-m", "encoder.hidden_size=8,-1,9", *common, cwd=tmp_path, code=2)
     assert "encoder.hidden_size=-1" in output
     records = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/*/*/run.json")]
@@ -248,7 +248,7 @@ def test_ctrl_c_keeps_what_there_is_and_marks_the_run_interrupted(tmp_path: Path
 
 
 def test_a_run_that_breaks_is_marked_failed_with_its_log(tmp_path: Path, cache_dir: Path) -> None:
-    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "~encoder", "+encoder={_target_: torch.nn.Flatten}"]
+    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "encoder._target_=torch.nn.Flatten"]
     gatelab("train", *arguments, cwd=tmp_path, code=2)
     assert json.loads((the_run(tmp_path) / "run.json").read_text())["status"] == "failed"
 
@@ -286,3 +286,13 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_the_readmes_own_encoder_trains_and_predicts(tmp_path: Path, cache_dir: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    (tmp_path / "mine.py").write_text(readme.split("```python\n")[1].split("```")[0])
+    (tmp_path / "my" / "encoder").mkdir(parents=True)
+    (tmp_path / "my" / "encoder" / "convolution.yaml").write_text(readme.split("```yaml\n")[1].split("```")[0])
+    arguments = ["--config-dir", "my", "encoder=convolution", "model.pooling=max", "trainer=smoke", "tracker=none"]
+    gatelab("train", *arguments, "baseline=none", f"data.cache_dir={cache_dir}", cwd=tmp_path)
+    assert "positive" in gatelab("predict", the_run(tmp_path).name, "a lovely film", cwd=tmp_path)

@@ -271,9 +271,9 @@ def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
             f"{file}: is no table in UTF-8: {head.count(0)} of its first {len(head)} bytes are NUL. "
             "If it is UTF-16 without a byte order mark, give data.encoding=utf-16-le."
         )
-    if encoding is None or encoding.lower() in ("utf-8", "utf8"):
-        return found if found == "utf-8-sig" else encoding or found or "utf-8"
-    return encoding
+    if found == "utf-8-sig" and (encoding or "utf-8").lower() in ("utf-8", "utf8"):
+        return found
+    return encoding or found or "utf-8"
 
 
 @contextmanager
