@@ -30,7 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-import gatelab.screen
+import gatelab.train
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
 from gatelab.learning.build import build, build_model
@@ -196,7 +196,7 @@ def main() -> None:
         logging.getLogger(name).setLevel(logging.ERROR)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- as gatelab.train sets it
     with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w", encoding="utf-8") as nowhere:
-        gatelab.screen.console = Console(file=nowhere, force_terminal=True, width=100)  # the line moves, unseen
+        gatelab.train.console = Console(file=nowhere, force_terminal=True, width=100)  # the line moves, unseen
         settings = settings_of(folder, "none")
         data = build("data", settings["data"]).prepared
         assert data.vocab_size == VOCAB_SIZE

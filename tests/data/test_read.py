@@ -236,7 +236,9 @@ def test_an_empty_list_of_files_is_refused_by_its_key() -> None:
     assert refusal([]).startswith("data.path is empty")
 
 
-@pytest.mark.parametrize("content", ["", "\n", "\r\n\r\n", gzip.compress(b"")])
+@pytest.mark.parametrize(
+    "content", ["", "\n", "\r\n\r\n", gzip.compress(b"", mtime=0)], ids=["empty", "line", "lines", "gzip"]
+)
 def test_an_empty_file_is_refused(write: Any, content: str | bytes) -> None:
     file = write(content)
     assert refusal(file) == f"{file}: is empty."

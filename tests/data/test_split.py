@@ -2,9 +2,11 @@ import random
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gatelab.data.errors import DataError
-from gatelab.data.split import assign, group_key, split_rows
+from gatelab.data.split import _NOT_WORD, _RETWEET, _URL, assign, group_key, split_rows
 
 WORDS = ["red", "green", "blue", "calm", "loud", "sweet", "sour", "near", "far", "old", "new", "big", "small"]
 
@@ -79,6 +81,14 @@ def test_the_order_of_the_rows_does_not_move_a_text_to_another_part() -> None:
 )
 def test_texts_that_differ_in_case_links_retweet_marks_and_punctuation_are_one_group(one: str, other: str) -> None:
     assert group_key(one) == group_key(other)
+
+
+@settings(max_examples=300, deadline=None)
+@given(st.text(st.sampled_from("aBz9 _-'@:./#\t\nrtRThttps://www."), max_size=60))
+def test_the_fast_way_for_ascii_gives_the_key_of_the_patterns(text: str) -> None:
+    lowered = text.casefold()
+    bare = _NOT_WORD.sub(" ", _URL.sub(" ", _RETWEET.sub("", lowered))).strip()
+    assert group_key(text) == (bare or lowered.strip())
 
 
 def test_texts_of_which_nothing_is_left_are_not_thrown_together() -> None:

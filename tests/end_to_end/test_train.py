@@ -27,10 +27,11 @@ QUICK = [
 ]
 
 
-def gatelab(*arguments: str, cwd: Path, code: int = 0) -> str:
+def gatelab(*arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
     """Run the command; returns what it printed, on either stream, after checking its exit code."""
     command = [sys.executable, "-m", "gatelab.cli", *arguments]
-    done = subprocess.run(command, cwd=cwd, capture_output=True, text=True, timeout=240)
+    env = {**os.environ, **environment}
+    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=240)
     assert done.returncode == code, done.stdout + done.stderr
     assert "Traceback" not in done.stderr or code == 1, done.stderr
     return done.stdout + done.stderr
@@ -296,3 +297,10 @@ def test_the_readmes_own_encoder_trains_and_predicts(tmp_path: Path, cache_dir: 
     arguments = ["--config-dir", "my", "encoder=convolution", "model.pooling=max", "trainer=smoke", "tracker=none"]
     gatelab("train", *arguments, "baseline=none", f"data.cache_dir={cache_dir}", cwd=tmp_path)
     assert "positive" in gatelab("predict", the_run(tmp_path).name, "a lovely film", cwd=tmp_path)
+
+
+def test_on_a_terminal_one_line_moves_with_loss_metric_and_time_left(tmp_path: Path, cache_dir: Path) -> None:
+    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "baseline=none", "data.batch_size=1"]
+    output = gatelab("train", *arguments, cwd=tmp_path, FORCE_COLOR="1", COLUMNS="120")
+    for part in ("epoch 2/2", "loss 0.", "macro-F1 0.", "left"):
+        assert part in output

@@ -18,8 +18,12 @@ class RowStream:
 
     def __init__(self, file: Path, *, encoding: str | None = None) -> None:
         (self.file,) = expand_paths(file)
-        self._open = ExitStack()
-        self._stream, _ = self._open.enter_context(open_table(self.file, encoding))
+        with ExitStack() as opened:  # an error on the way closes the file and is explained
+            self._open(opened, encoding)
+            self._close = opened.pop_all()
+
+    def _open(self, opened: ExitStack, encoding: str | None) -> None:
+        self._stream, _ = opened.enter_context(open_table(self.file, encoding))
         self._bytes: Any = self._stream.buffer
         self._reader = RecordReader(self.file, self._stream, sniff_delimiter(self.file, self._stream))
         self.columns = self._reader.header()
@@ -45,7 +49,7 @@ class RowStream:
         return self
 
     def __exit__(self, *exception: object) -> bool | None:
-        return self._open.__exit__(*exception)  # type: ignore[arg-type]
+        return self._close.__exit__(*exception)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
         records = self._reader.records()

@@ -22,7 +22,7 @@ class ProgressLine(pl.Callback):
         self._best = -math.inf
         self._loss = math.nan
 
-    def on_fit_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if not self.console.is_terminal or not trainer.is_global_zero:
             return
         columns = (
