@@ -25,6 +25,11 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or th
 def complete_override(incomplete: str) -> list[str]:
     from gatelab.overrides import completions
 
+    # bash takes = for a word of its own: the key, and perhaps the =, then stand among the words before.
+    words = os.environ.get("COMP_WORDS", "").split()[: int(os.environ.get("COMP_CWORD", 0)) + 1]
+    if "=" in words[-2:]:
+        prefix = f"{words[words.index('=', len(words) - 2) - 1]}="
+        return [found.removeprefix(prefix) for found in completions(prefix + incomplete)]
     return completions(incomplete)
 
 

@@ -304,3 +304,20 @@ def test_on_a_terminal_one_line_moves_with_loss_metric_and_time_left(tmp_path: P
     output = gatelab("train", *arguments, cwd=tmp_path, FORCE_COLOR="1", COLUMNS="120")
     for part in ("epoch 2/2", "loss 0.", "macro-F1 0.", "left"):
         assert part in output
+
+
+@pytest.mark.parametrize(
+    ("words", "position", "expected"),
+    [
+        ("gatelab train encoder=g", 2, ["encoder=gated", "encoder=gru"]),
+        ("gatelab train encoder = g", 4, ["gated", "gru"]),
+        ("gatelab train encoder =", 3, ["gated", "gru", "lstm", "rnn"]),
+        ("gatelab train data.split.b", 2, ["data.split.by="]),
+    ],
+)
+def test_tab_completes_keys_and_choices(words: str, position: int, expected: list[str], tmp_path: Path) -> None:
+    asked = {"COMP_WORDS": words, "COMP_CWORD": str(position), "_GATELAB_COMPLETE": "complete_bash"}
+    code = "import sys; sys.argv = ['gatelab']; from gatelab.cli import main; main()"
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, env={**os.environ, **asked}, cwd=tmp_path, capture_output=True, text=True)
+    assert done.stdout.split() == expected
