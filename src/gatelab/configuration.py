@@ -99,6 +99,31 @@ class Encoder(Targeted):
     dropout: Dropout
 
 
+Squashing = Literal["tanh", "identity", "tanh_1997"]
+
+
+class GatedOptions(Encoder):
+    backend: Literal["auto", "equations", "fused", "native"]
+    input_gate: bool
+    forget_gate: bool
+    output_gate: bool
+    coupled: Literal["input", "forget"] | None
+    coupling_shift: float
+    peepholes: bool
+    gate_recurrence: bool
+    candidate_activation: Squashing
+    output_activation: Squashing
+    layer_norm: bool
+    forget_bias: float | None
+    chrono: Annotated[int, Field(ge=3)] | None
+    orthogonal: bool
+    zoneout_hidden: Dropout
+    zoneout_cell: Dropout
+    recurrent_dropout: Dropout
+    input_dropout: Dropout
+    weight_drop: Dropout
+
+
 class Model(Targeted):
     embedding_size: Count
     embedding_dropout: Dropout
@@ -162,7 +187,7 @@ KNOWN: dict[str, type[Group]] = {
     "gatelab.recurrent.LSTMEncoder": Encoder,
     "gatelab.recurrent.GRUEncoder": Encoder,
     "gatelab.recurrent.RNNEncoder": Encoder,
-    "gatelab.recurrent.GatedEncoder": Encoder,
+    "gatelab.recurrent.GatedEncoder": GatedOptions,
     "gatelab.learning.classifier.SequenceClassifier": Model,
     "gatelab.runs.tracking.wandb_logger": WandbTracker,
 }

@@ -18,6 +18,9 @@ from safetensors.torch import load_file
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
+from gatelab.configuration import CONF_DIR
+
+ENCODERS = sorted(path.stem for path in (CONF_DIR / "encoder").glob("*.yaml"))
 QUICK = [
     "trainer.max_epochs=2",
     "encoder.hidden_size=16",
@@ -311,7 +314,7 @@ def test_on_a_terminal_one_line_moves_with_loss_metric_and_time_left(tmp_path: P
     [
         ("gatelab train encoder=g", 2, ["encoder=gated", "encoder=gru"]),
         ("gatelab train encoder = g", 4, ["gated", "gru"]),
-        ("gatelab train encoder =", 3, ["gated", "gru", "lstm", "rnn"]),
+        ("gatelab train encoder =", 3, ENCODERS),
         ("gatelab train data.split.b", 2, ["data.split.by="]),
     ],
 )
@@ -321,3 +324,16 @@ def test_tab_completes_keys_and_choices(words: str, position: int, expected: lis
     command = [sys.executable, "-c", code]
     done = subprocess.run(command, env={**os.environ, **asked}, cwd=tmp_path, capture_output=True, text=True)
     assert done.stdout.split() == expected
+
+
+def test_a_glob_trains_every_encoder(tmp_path: Path, cache_dir: Path) -> None:
+    arguments = ["-m", "encoder=glob(*)", "trainer=smoke", "data.num_rows=200", "tracker=none", "baseline=none"]
+    gatelab("train", *arguments, f"data.cache_dir={cache_dir}", cwd=tmp_path)
+    runs = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/default/*/run.json")]
+    assert [run["status"] for run in runs] == ["finished"] * len(ENCODERS)
+
+
+def test_a_cell_that_contradicts_itself_is_refused_before_any_data_is_read(tmp_path: Path) -> None:
+    output = gatelab("train", "encoder=no_forget_gate", "encoder.coupled=input", "tracker=none", cwd=tmp_path, code=2)
+    assert "encoder: coupled=input ties the input and the forget gate, but forget_gate=false takes one away" in output
+    assert not (tmp_path / "outputs").exists()

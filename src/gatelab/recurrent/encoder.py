@@ -11,11 +11,13 @@ half at its first.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from gatelab.recurrent.gated import GatedLSTM
+from gatelab.recurrent.equations import Step
+from gatelab.recurrent.gated import Backend, GatedLSTM
 from gatelab.recurrent.ragged import reverse_valid
 
 
@@ -70,6 +72,26 @@ class LSTMEncoder(TorchEncoder):
 
     layer_type = nn.LSTM
 
+    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
+        """Every gate by layer and direction; see ``GatedLSTM.trace``."""
+        traces: dict[str, Step] = {}
+        for index, layers in enumerate(
+            zip(self.forward_layers, self.backward_layers or [None] * len(self.forward_layers), strict=True)
+        ):
+            if index:
+                x = self.dropout(x)
+            outputs = []
+            for layer, direction in zip(layers, ("", "_reverse"), strict=True):
+                if isinstance(layer, nn.LSTM):
+                    walked = reverse_valid(x, lengths) if direction else x
+                    trace = GatedLSTM.from_torch(layer).trace(walked, lengths=lengths)["l0"]
+                    if direction:
+                        trace = Step(*(reverse_valid(part, lengths) for part in trace))
+                    traces[f"l{index}{direction}"] = trace
+                    outputs.append(trace.hidden)
+            x = torch.cat(outputs, dim=2)
+        return traces
+
 
 class GRUEncoder(TorchEncoder):
     """``nn.GRU`` layers."""
@@ -84,7 +106,10 @@ class RNNEncoder(TorchEncoder):
 
 
 class GatedEncoder(nn.Module):
-    """The gate-level LSTM as an encoder; its weights are those of ``nn.LSTM``, under ``lstm.``."""
+    """The gate-level LSTM as an encoder; its weights are those of ``nn.LSTM``, under ``lstm.``.
+
+    backend and the fields of ``gatelab.recurrent.Cell`` as in ``GatedLSTM``.
+    """
 
     def __init__(
         self,
@@ -94,6 +119,8 @@ class GatedEncoder(nn.Module):
         num_layers: int = 1,
         bidirectional: bool = False,
         dropout: float = 0.0,
+        backend: Backend = "auto",
+        **cell: Any,
     ) -> None:
         super().__init__()
         self.bidirectional = bidirectional
@@ -105,8 +132,14 @@ class GatedEncoder(nn.Module):
             batch_first=True,
             bidirectional=bidirectional,
             dropout=dropout,
+            backend=backend,
+            **cell,
         )
 
     def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
         """x (B, T, E), lengths (B,) → states (B, T, D)."""
-        return self.lstm(x, lengths=lengths)[0]
+        return self.lstm.states(x, lengths)
+
+    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
+        """Every gate by layer and direction; see ``GatedLSTM.trace``."""
+        return self.lstm.trace(x, lengths=lengths)

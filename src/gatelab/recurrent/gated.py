@@ -1,63 +1,55 @@
-"""The LSTM gate by gate, in pure PyTorch. B batch, T time, E embedding, H hidden, D = H × directions.
+"""The gate-level LSTM as a module. B batch, T time, E embedding, H hidden, D = H × directions.
 
-The cell of Hochreiter & Schmidhuber (1997) with the forget gate of Gers, Schmidhuber & Cummins (2000). Parameters have
-the names, shapes and gate order (input, forget, candidate, output) of ``nn.LSTM``: a state_dict of either loads into
-the other.
+Parameters have the names, shapes and gate order (input, forget, candidate, output) of ``nn.LSTM``: a state_dict of
+either loads into the other. A cell without one of the gates has no rows for it.
 """
 
 import math
-from typing import NamedTuple
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatelab.recurrent.ragged import reverse_valid, valid_mask
+from gatelab.recurrent import equations, fused, native
+from gatelab.recurrent.cell import Cell
+from gatelab.recurrent.equations import Noise, State, Step, Weights
+from gatelab.recurrent.initialize import initialize_
+from gatelab.recurrent.ragged import StepOrder, reverse_valid
 
-State = tuple[Tensor, Tensor]
-
-
-class GateWeights(NamedTuple):
-    """The weights of one gate: W (H, E) on the input, U (H, H) on the hidden state, b (H,)."""
-
-    W: Tensor
-    U: Tensor
-    b: Tensor
-
-    def __call__(self, x_t: Tensor, h: Tensor) -> Tensor:
-        """W · [h_{t-1}, x_t] + b for x_t (B, E) and h (B, H): (B, H)."""
-        return x_t @ self.W.T + h @ self.U.T + self.b
-
-
-def lstm_step(x_t: Tensor, h: Tensor, c: Tensor, gates: tuple[GateWeights, ...]) -> State:
-    """One step of the LSTM, (h_{t-1}, C_{t-1}) → (h_t, C_t): x_t (B, E), h and c (B, H)."""
-    W_i, W_f, W_C, W_o = gates
-    f = torch.sigmoid(W_f(x_t, h))  # forget gate
-    i = torch.sigmoid(W_i(x_t, h))  # input gate
-    candidate = torch.tanh(W_C(x_t, h))  # candidate
-    c = f * c + i * candidate  # cell state
-    o = torch.sigmoid(W_o(x_t, h))  # output gate
-    h = o * torch.tanh(c)  # hidden state
-    return h, c
+Backend = Literal["auto", "equations", "fused", "native"]
 
 
 class GatedLSTM(nn.Module):
-    """A gate-level LSTM with the arguments, weights and results of ``nn.LSTM``, and ragged batches without packing.
+    """``nn.LSTM`` with open gates: its arguments, weights and results, ragged batches without packing, any ``Cell``.
 
+    backend: how the same numbers are computed.
+        equations   step by step as in a textbook; does everything, anywhere, double backward included
+        fused       one function with its own backward pass; every cell, on the CPU
+        native      torch's own kernel; the plain LSTM only
+        auto        the fastest of them that is exact for what is asked
+    cell: the fields of ``gatelab.recurrent.Cell`` as keywords: GatedLSTM(100, 128, peepholes=True, forget_bias=1.0).
     dropout acts on the outputs of every layer but the last, in training.
 
-    Raises ValueError for sizes below 1 and a dropout outside [0, 1).
+    Raises ValueError for sizes below 1, a dropout outside [0, 1), a cell that contradicts itself and a backend that
+    cannot compute it.
     """
 
     def __init__(
         self,
         input_size: int,
         hidden_size: int,
-        *,
         num_layers: int = 1,
         bias: bool = True,
         batch_first: bool = False,
         dropout: float = 0.0,
         bidirectional: bool = False,
+        *,
+        backend: Backend = "auto",
+        device: torch.device | str | None = None,
+        dtype: torch.dtype | None = None,
+        **cell: Any,
     ) -> None:
         super().__init__()
         for name, size in (("input_size", input_size), ("hidden_size", hidden_size), ("num_layers", num_layers)):
@@ -65,95 +57,247 @@ class GatedLSTM(nn.Module):
                 raise ValueError(f"{name} must be at least 1, not {size}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
+        self.cell = Cell(**cell)
+        if not bias and (self.cell.forget_bias is not None or self.cell.chrono is not None):
+            raise ValueError("forget_bias and chrono set biases, but bias=False leaves none")
+        if backend not in get_args(Backend):
+            raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, not {backend}")
+        if backend == "native" and self.cell.extras:
+            raise ValueError(
+                f"backend=native is torch's own LSTM kernel, which cannot do {', '.join(self.cell.extras)}: "
+                "use backend=fused or auto"
+            )
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
-        self.bias, self.batch_first, self.bidirectional = bias, batch_first, bidirectional
+        self.bias, self.batch_first, self.bidirectional, self.backend = bias, batch_first, bidirectional, backend
         self.dropout = nn.Dropout(dropout)
         self.directions = ("", "_reverse") if bidirectional else ("",)
         for layer in range(num_layers):
             layer_input = input_size if layer == 0 else hidden_size * len(self.directions)
             for direction in self.directions:
-                self._register(f"_l{layer}{direction}", layer_input)
+                for name, shape in self._shapes(layer_input).items():
+                    parameter = nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+                    self.register_parameter(f"{name}_l{layer}{direction}", parameter)
         self.reset_parameters()
 
-    def _register(self, suffix: str, layer_input: int) -> None:
-        gates = 4 * self.hidden_size
-        self.register_parameter(f"weight_ih{suffix}", nn.Parameter(torch.empty(gates, layer_input)))
-        self.register_parameter(f"weight_hh{suffix}", nn.Parameter(torch.empty(gates, self.hidden_size)))
+    @classmethod
+    def from_torch(cls, lstm: nn.LSTM, backend: Backend = "auto") -> "GatedLSTM":
+        """A gate-level copy of a trained ``nn.LSTM``, to look into. Raises ValueError for projections."""
+        if lstm.proj_size:
+            raise ValueError(f"an nn.LSTM with proj_size={lstm.proj_size} has no gate-level counterpart")
+        weight = lstm.get_parameter("weight_ih_l0")
+        gated = cls(
+            lstm.input_size, lstm.hidden_size, lstm.num_layers, lstm.bias, lstm.batch_first, lstm.dropout,
+            lstm.bidirectional, backend=backend, device=weight.device, dtype=weight.dtype,
+        )  # fmt: skip
+        gated.load_state_dict(lstm.state_dict())
+        return gated.train(lstm.training)
+
+    def _shapes(self, layer_input: int) -> dict[str, tuple[int, ...]]:
+        H, cell = self.hidden_size, self.cell
+        rows, gates = len(cell.learned) * H, len(cell.learned_gates) * H
+        shapes: dict[str, tuple[int, ...]] = {"weight_ih": (rows, layer_input), "weight_hh": (rows, H)}
         if self.bias:
-            self.register_parameter(f"bias_ih{suffix}", nn.Parameter(torch.empty(gates)))
-            self.register_parameter(f"bias_hh{suffix}", nn.Parameter(torch.empty(gates)))
+            shapes |= {"bias_ih": (rows,), "bias_hh": (rows,)}
+        if cell.peepholes:
+            shapes["weight_peephole"] = (gates,)
+        if cell.gate_recurrence:
+            shapes["weight_gates"] = (gates, gates)
+        if cell.layer_norm:
+            shapes |= {"norm_ih": (rows,), "norm_hh": (rows,), "norm_cell": (2, H)}
+        return shapes
 
     def reset_parameters(self) -> None:
-        """Uniform in ±1/√H, as ``nn.LSTM`` does, and from the same draws for the same seed."""
+        """Uniform in ±1/√H, as ``nn.LSTM`` does, and from the same draws for the same seed; then what the cell asks for."""
         bound = 1 / math.sqrt(self.hidden_size)
-        for parameter in self.parameters():
-            nn.init.uniform_(parameter, -bound, bound)
+        for name, parameter in self.named_parameters():
+            if not name.startswith("norm_"):
+                nn.init.uniform_(parameter, -bound, bound)
+            elif name.startswith("norm_cell"):
+                nn.init.ones_(parameter.data[0])
+                nn.init.zeros_(parameter.data[1])
+            else:
+                nn.init.ones_(parameter)
+        for suffix in self._suffixes():
+            biases = [self.get_parameter(name + suffix) for name in ("bias_ih", "bias_hh") if self.bias]
+            initialize_(self.cell, self.get_parameter("weight_hh" + suffix), biases)
 
-    def gates(self, layer: int, direction: str = "") -> tuple[GateWeights, ...]:
-        """Input gate, forget gate, candidate and output gate of one layer and direction ("" or "_reverse")."""
-        suffix = f"_l{layer}{direction}"
-        W, U = getattr(self, f"weight_ih{suffix}"), getattr(self, f"weight_hh{suffix}")
-        if self.bias:
-            b = getattr(self, f"bias_ih{suffix}") + getattr(self, f"bias_hh{suffix}")
-        else:
-            b = W.new_zeros(W.shape[0])
-        return tuple(map(GateWeights, W.chunk(4), U.chunk(4), b.chunk(4)))
+    def _suffixes(self) -> list[str]:
+        return [f"_l{layer}{direction}" for layer in range(self.num_layers) for direction in self.directions]
 
-    def forward(self, input: Tensor, hx: State | None = None, lengths: Tensor | None = None) -> tuple[Tensor, State]:
-        """Run the layers over input (T, B, E), or (B, T, E) with ``batch_first``.
+    def weights(self, layer: int, direction: str = "") -> Weights:
+        """The weights of one layer and direction ("" or "_reverse"), dropped ones at 0 in training."""
+        found = [getattr(self, f"{name}_l{layer}{direction}", None) for name in (
+            "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_peephole", "weight_gates", "norm_ih", "norm_hh",
+            "norm_cell",
+        )]  # fmt: skip
+        W, U, b_ih, b_hh, *rest = found
+        assert W is not None
+        assert U is not None
+        if self.cell.weight_drop:
+            U = F.dropout(U, self.cell.weight_drop, self.training)
+        return Weights(W, U, None if b_ih is None or b_hh is None else b_ih + b_hh, *rest)
+
+    def forward(
+        self, input: Tensor | PackedSequence, hx: State | None = None, lengths: Tensor | None = None
+    ) -> tuple[Any, State]:
+        """Run the layers over input (T, B, E), (B, T, E) with ``batch_first``, (T, E), or a PackedSequence.
 
         hx: initial (h_0, c_0), each (layers × directions, B, H); zeros without it. lengths (B,): the valid steps of each
-        row, padding on the right; all of them without it.
+        row, 0 to T, padding on the right; all of them without it.
 
         Returns (output, (h_n, c_n)): the last layer's hidden states, (T, B, D) or (B, T, D), zero past a row's end, and
-        the state after each row's last valid step, each (layers × directions, B, H). The same as a packed ``nn.LSTM``.
+        the state after each row's last valid step, each (layers × directions, B, H). The same as a packed ``nn.LSTM``; a
+        PackedSequence comes out where one went in.
+
+        Raises ValueError for shapes that do not fit, and where backend cannot compute what is asked.
         """
+        if isinstance(input, PackedSequence):
+            return self._forward_packed(input, hx)
+        if input.dim() == 2:
+            hx = None if hx is None else (hx[0][:, None], hx[1][:, None])
+            output, (h_n, c_n) = self(input[None] if self.batch_first else input[:, None], hx)
+            return output.squeeze(0 if self.batch_first else 1), (h_n[:, 0], c_n[:, 0])
         if input.dim() != 3:
-            raise ValueError(f"the input has three dimensions (batch, time, features in some order), not {input.dim()}")
+            raise ValueError(f"the input has two or three dimensions (time, batch and features), not {input.dim()}")
         x = input if self.batch_first else input.transpose(0, 1)  # (B, T, E)
-        if hx is None:
-            zeros = x.new_zeros(self.num_layers * len(self.directions), x.shape[0], self.hidden_size)
-            hx = (zeros, zeros)
-        finals: list[State] = []
-        for layer in range(self.num_layers):
-            outputs = []
-            for direction in self.directions:
-                h_0, c_0 = (state[len(finals)] for state in hx)
-                gates = self.gates(layer, direction)
-                if direction:
-                    states, final = run_layer(reverse_valid(x, lengths), h_0, c_0, gates, lengths)
-                    states = reverse_valid(states, lengths)
-                else:
-                    states, final = run_layer(x, h_0, c_0, gates, lengths)
-                outputs.append(states)
-                finals.append(final)
-            x = torch.cat(outputs, dim=2)  # (B, T, D)
-            if layer < self.num_layers - 1:
-                x = self.dropout(x)
+        lengths = self._check(x, lengths)
+        x, finals, _ = self._run(x, hx, lengths, self._choose(x, ragged=lengths is not None, finals=True))
         h_n, c_n = (torch.stack(state) for state in zip(*finals, strict=True))
         return (x if self.batch_first else x.transpose(0, 1)), (h_n, c_n)
 
-    def extra_repr(self) -> str:
-        return (
-            f"{self.input_size}, {self.hidden_size}, num_layers={self.num_layers}, bidirectional={self.bidirectional}"
+    def states(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
+        """Hidden states (B, T, D) alone for x (B, T, E); past a row's end they mean nothing.
+
+        The plain LSTM runs in torch's own kernel even on ragged batches, which cannot give their final cell states.
+        """
+        lengths = self._check(x, lengths)
+        return self._run(x, None, lengths, self._choose(x, ragged=lengths is not None, finals=False))[0]
+
+    def trace(self, input: Tensor, hx: State | None = None, lengths: Tensor | None = None) -> dict[str, Step]:
+        """Every gate, candidate, cell and hidden state, by layer and direction: {"l0": Step, "l0_reverse": Step, …}.
+
+        Arguments as in ``forward``; each field of a Step has the output's layout, (T, B, H) or (B, T, H) with
+        ``batch_first``, in the order of the input, zero past a row's end. Always computed by the equations, so it is the
+        same for every backend.
+        """
+        x = input if self.batch_first else input.transpose(0, 1)
+        _, _, traces = self._run(x, hx, self._check(x, lengths), "equations")
+        if not self.batch_first:
+            traces = {name: Step(*(part.transpose(0, 1) for part in step)) for name, step in traces.items()}
+        return traces
+
+    def _forward_packed(self, packed: PackedSequence, hx: State | None) -> tuple[PackedSequence, State]:
+        x, lengths = pad_packed_sequence(packed, batch_first=True)
+        self._check(x, lengths)
+        backend = self._choose(x, ragged=True, finals=True)
+        x, finals, _ = self._run(x, hx, lengths.to(x.device), backend)
+        h_n, c_n = (torch.stack(state) for state in zip(*finals, strict=True))
+        if packed.sorted_indices is not None:
+            x, lengths = x[packed.sorted_indices], lengths[packed.sorted_indices.cpu()]
+        data = pack_padded_sequence(x, lengths, batch_first=True).data
+        return PackedSequence(data, packed.batch_sizes, packed.sorted_indices, packed.unsorted_indices), (h_n, c_n)
+
+    def _check(self, x: Tensor, lengths: Tensor | None) -> Tensor | None:
+        """The lengths, or None where every row is full. Raises ValueError for what does not fit x (B, T, E)."""
+        B, T, E = x.shape
+        if self.input_size != E:
+            raise ValueError(f"the input has {E} features a step, but input_size is {self.input_size}")
+        if lengths is None:
+            return None
+        if lengths.shape != (B,):
+            raise ValueError(f"lengths must be {B} numbers from 0 to {T}, one a row, not {tuple(lengths.shape)}")
+        if lengths.device.type != "cpu" or not B:  # elsewhere a look would wait for the device
+            return lengths
+        shortest, longest = (int(bound) for bound in lengths.aminmax())
+        if shortest < 0 or longest > T:
+            raise ValueError(f"lengths must be {B} numbers from 0 to {T}, one a row; they are {lengths.tolist()}")
+        return None if shortest == T else lengths
+
+    def _choose(self, x: Tensor, ragged: bool, finals: bool) -> str:
+        """The backend for this input; see the class."""
+        no_native = "; ".join(self.cell.extras) or (
+            "the final cell states of a ragged batch" if ragged and finals else ""
         )
+        no_fused = "" if x.device.type == "cpu" else f"runs on the CPU, and the input is on {x.device}"
+        if self.backend == "native" and no_native:
+            raise ValueError(
+                f"backend=native cannot give {no_native}: use backend=auto, or states() for the outputs alone"
+            )
+        if self.backend == "fused" and no_fused:
+            raise ValueError(f"backend=fused {no_fused}: use backend=auto or equations")
+        if self.backend != "auto":
+            return self.backend
+        return "native" if not no_native else "fused" if not no_fused else "equations"
 
+    def _run(
+        self, x: Tensor, hx: State | None, lengths: Tensor | None, backend: str
+    ) -> tuple[Tensor, list[State], dict[str, Step]]:
+        """x (B, T, E) → the last layer's states (B, T, D), the final (h, c) a layer and direction, and the trace."""
+        B, T, _ = x.shape
+        count = self.num_layers * len(self.directions)
+        if hx is None:
+            zeros = self.get_parameter("weight_hh_l0").new_zeros(count, B, self.hidden_size)
+            hx = (zeros, zeros)
+        for name, state in zip(("h_0", "c_0"), hx, strict=True):
+            if state.shape != (count, B, self.hidden_size):
+                raise ValueError(f"{name} must be {(count, B, self.hidden_size)}, not {tuple(state.shape)}")
+        orders = {
+            direction: StepOrder(B, T, lengths, x.device, bool(direction)) for direction in self.directions
+            if backend == "fused"
+        }  # fmt: skip
+        finals: list[State] = []
+        traces: dict[str, Step] = {}
+        for layer in range(self.num_layers):
+            if layer:
+                x = self.dropout(x)
+            if self.cell.input_dropout:
+                x = F.dropout1d(x.transpose(1, 2), self.cell.input_dropout, self.training).transpose(1, 2)
+            outputs = []
+            for direction in self.directions:
+                h, c = (state[len(finals)] for state in hx)
+                weights, noise = self.weights(layer, direction), self._noise(x)
+                if backend == "fused":
+                    states, final = fused.run_layer(x, h, c, weights, self.cell, orders[direction], noise)
+                else:
+                    walked = reverse_valid(x, lengths) if direction else x
+                    if backend == "native":
+                        states, final = native.run_layer(
+                            walked, h, c, self._kernel_weights(layer, direction, weights), self.training
+                        )
+                    else:
+                        trace, final = equations.trace_layer(walked, h, c, weights, self.cell, lengths, noise)
+                        if direction:
+                            trace = Step(*(reverse_valid(part, lengths) for part in trace))
+                        traces[f"l{layer}{direction}"], states = trace, trace.hidden
+                    if direction and backend == "native":
+                        states = reverse_valid(states, lengths)
+                outputs.append(states)
+                finals.append(final)
+            x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)  # (B, T, D)
+        return x, finals, traces
 
-def run_layer(
-    x: Tensor, h: Tensor, c: Tensor, gates: tuple[GateWeights, ...], lengths: Tensor | None
-) -> tuple[Tensor, State]:
-    """One layer in one direction over x (B, T, E) from h and c (B, H): states (B, T, H) and the final (h, c)."""
-    states = []
-    if lengths is None:
-        for x_t in x.unbind(1):
-            h, c = lstm_step(x_t, h, c, gates)
-            states.append(h)
-    else:
-        valid = valid_mask(lengths, x.shape[1])[..., None]  # (B, T, 1)
-        for x_t, goes_on in zip(x.unbind(1), valid.unbind(1), strict=True):
-            h_t, c_t = lstm_step(x_t, h, c, gates)
-            states.append(torch.where(goes_on, h_t, 0.0))
-            h, c = torch.where(goes_on, h_t, h), torch.where(goes_on, c_t, c)
-    if not states:
-        return x.new_zeros(x.shape[0], 0, h.shape[1]), (h, c)
-    return torch.stack(states, dim=1), (h, c)  # (B, T, H)
+    def _kernel_weights(self, layer: int, direction: str, weights: Weights) -> list[Tensor]:
+        """W, U and the two biases as torch's kernel wants them."""
+        biases = [getattr(self, f"{name}_l{layer}{direction}") for name in ("bias_ih", "bias_hh") if self.bias]
+        return [weights.W, weights.U, *biases]
+
+    def _noise(self, x: Tensor) -> Noise:
+        """Drawn a layer and direction; in evaluation zoneout mixes in its proportions."""
+        (B, T, _), H, cell = x.shape, self.hidden_size, self.cell
+        weight = self.get_parameter("weight_hh_l0")
+
+        def keep(share: float) -> Tensor | None:
+            if not share:
+                return None
+            mask = weight.new_full((B, T, H), share)
+            return mask.bernoulli_(share) if self.training else mask
+
+        mask = None
+        if self.training and cell.recurrent_dropout:
+            mask = F.dropout(weight.new_ones(B, H), cell.recurrent_dropout)
+        return Noise(mask, keep(cell.zoneout_hidden), keep(cell.zoneout_cell))
+
+    def extra_repr(self) -> str:
+        words = [str(self.input_size), str(self.hidden_size), f"num_layers={self.num_layers}"]
+        words += [f"bidirectional={self.bidirectional}", f"backend={self.backend}", *self.cell.extras]
+        return ", ".join(words)

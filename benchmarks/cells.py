@@ -1,0 +1,271 @@
+"""Gate-level cells against torch's nn.LSTM, forward and backward, in one process, interleaved: medians as ratios.
+
+python benchmarks/cells.py · --rounds 9 · --shapes 1 · --ragged · --memory · --bf16
+"""
+
+import argparse
+import gc
+import os
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
+
+from gatelab.recurrent import GatedLSTM, LSTMEncoder
+
+SHAPES = [  # T, B, E, H
+    (28, 32, 128, 196),
+    (32, 64, 128, 128),
+    (64, 64, 128, 256),
+    (64, 128, 256, 256),
+    (200, 64, 128, 128),
+    (64, 64, 256, 512),
+]
+CELLS: dict[str, dict[str, Any]] = {
+    "gated": {},
+    "no_input_gate": {"input_gate": False},
+    "no_forget_gate": {"forget_gate": False},
+    "no_output_gate": {"output_gate": False},
+    "linear_candidate": {"candidate_activation": "identity"},
+    "linear_output": {"output_activation": "identity"},
+    "coupled": {"coupled": "input"},
+    "peephole": {"peepholes": True},
+    "gate_recurrence": {"gate_recurrence": True},
+    "janet": {
+        "coupled": "forget",
+        "coupling_shift": 1.0,
+        "output_gate": False,
+        "output_activation": "identity",
+    },
+    "lstm_1997": {"forget_gate": False, "candidate_activation": "tanh_1997", "output_activation": "tanh_1997"},
+    "layer_norm": {"layer_norm": True},
+    "zoneout": {"zoneout_hidden": 0.05, "zoneout_cell": 0.5},
+    "recurrent_dropout": {"recurrent_dropout": 0.25, "input_dropout": 0.25},
+    "weight_drop": {"weight_drop": 0.5},
+}
+
+
+def interleaved(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
+    """Median seconds of each call; every round runs each of them once, in turn."""
+    seconds: dict[str, list[float]] = {name: [] for name in calls}
+    gc.disable()
+    for number in range(rounds + 1):
+        for name, call in calls.items():
+            begin = time.perf_counter()
+            call()
+            if number:  # the first round warms up
+                seconds[name].append(time.perf_counter() - begin)
+    gc.enable()
+    return {name: statistics.median(values) for name, values in seconds.items()}
+
+
+def step(module: nn.Module, x: Tensor, gradient: Tensor) -> Callable[[], None]:
+    parameters = [x, *module.parameters()]
+
+    def run() -> None:
+        torch.autograd.grad(module(x)[0], parameters, gradient)
+
+    return run
+
+
+def compare_cells(shapes: list[tuple[int, ...]], rounds: int, equations: bool) -> None:
+    """Ratios to nn.LSTM of the same shape, dense, float32."""
+    print(f"\ndense, float32, {torch.get_num_threads()} threads: times of nn.LSTM, forward and backward\n")
+    print(f"{'cell':<20}" + "".join(f"{f'{T},{B},{E},{H}':>18}" for T, B, E, H in shapes))
+    table: dict[str, list[float]] = {}
+    reference: list[float] = []
+    for T, B, E, H in shapes:
+        x, gradient = torch.randn(T, B, E, requires_grad=True), torch.randn(T, B, H)
+        calls = {"nn.LSTM": step(nn.LSTM(E, H), x, gradient)}
+        calls["native"] = step(GatedLSTM(E, H, backend="native"), x, gradient)
+        for name, options in CELLS.items():
+            calls[f"{name} fused"] = step(GatedLSTM(E, H, backend="fused", **options), x, gradient)
+            if equations or name == "gated":
+                calls[f"{name} equations"] = step(GatedLSTM(E, H, backend="equations", **options), x, gradient)
+        medians = interleaved(calls, rounds)
+        reference.append(medians["nn.LSTM"])
+        for name, seconds in medians.items():
+            table.setdefault(name, []).append(seconds / medians["nn.LSTM"])
+    print(f"{'nn.LSTM':<20}" + "".join(f"{f'{1e3 * seconds:.2f} ms':>18}" for seconds in reference))
+    for name, ratios in table.items():
+        if name != "nn.LSTM":
+            print(f"{name:<20}" + "".join(f"{ratio:>18.2f}" for ratio in ratios))
+    fused = [ratio for name, ratios in table.items() if name.endswith("fused") for ratio in ratios]
+    print(f"\nfused: median {statistics.median(fused):.2f}, largest {max(fused):.2f}")
+    print(f"native: median {statistics.median(table['native']):.2f}, largest {max(table['native']):.2f}")
+
+
+def compare_ragged(data: Path, rounds: int, batches: int = 6) -> None:
+    """Our encoders against a packed nn.LSTM at E 128, H 128, on batches of 32 rows with the lengths of real texts.
+
+    Lengths are words between spaces, at most 400; batches are drawn at random (the packed one's usual case) or hold rows of
+    similar lengths as gatelab's loader makes them.
+    """
+    import pandas as pd
+
+    print("\nragged, float32: times of a packed nn.LSTM, forward and backward\n")
+    files = {"GOP": ("gop_debate/Sentiment.csv.zip", "text"), "IMDB": ("imdb/imdb_train_25k.csv.gz", "review")}
+    for name, (file, column) in files.items():
+        if not (data / file).exists():
+            print(f"{name}: no file {data / file}")
+            continue
+        texts = pd.read_csv(data / file, usecols=[column], dtype=str, nrows=20_000)[column].dropna()
+        lengths = np.minimum(texts.str.split().str.len().to_numpy(), 400).clip(1)
+        random = np.random.default_rng(141)
+        for kind in ("random", "similar"):
+            order = random.permutation(len(lengths)) if kind == "random" else np.argsort(lengths, kind="stable")
+            starts = random.choice(len(lengths) // 32, batches, replace=False) * 32
+            totals: dict[str, float] = {}
+            for start in starts:
+                for key, seconds in ragged_batch(torch.as_tensor(lengths[order[start : start + 32]]), rounds).items():
+                    totals[key] = totals.get(key, 0.0) + seconds
+            ratios = ", ".join(
+                f"{key} {total / totals['packed']:.2f}" for key, total in totals.items() if key != "packed"
+            )
+            print(f"{name:<5} {kind:<8} mean length {lengths.mean():.0f}: {ratios}")
+
+
+def ragged_batch(lengths: Tensor, rounds: int) -> dict[str, float]:
+    E = H = 128
+    B, T = len(lengths), int(lengths.max())
+    x = torch.randn(B, T, E, requires_grad=True)
+    gradient = torch.randn(B, H)
+    last = (lengths - 1).clamp(min=0)
+
+    def encoder_call(run: Callable[[], Tensor], parameters: list[Any]) -> Callable[[], None]:
+        def call() -> None:
+            states = run()
+            torch.autograd.grad(states[torch.arange(B), last], [x, *parameters], gradient)
+
+        return call
+
+    packed = nn.LSTM(E, H, batch_first=True)
+
+    def run_packed() -> Tensor:
+        states, _ = packed(pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False))
+        return pad_packed_sequence(states, batch_first=True)[0]
+
+    ours = LSTMEncoder(E, H)
+    calls = {
+        "packed": encoder_call(run_packed, list(packed.parameters())),
+        "LSTMEncoder": encoder_call(lambda: ours(x, lengths), list(ours.parameters())),
+    }
+    for backend in ("native", "fused"):
+        gated = GatedLSTM(E, H, batch_first=True, backend=backend)
+        calls[backend] = encoder_call(lambda gated=gated: gated.states(x, lengths), list(gated.parameters()))
+    return interleaved(calls, rounds)
+
+
+def count_memory(shape: tuple[int, ...]) -> None:
+    """What autograd holds between forward and backward besides weights and input, in numbers a step, row and unit.
+
+    Counted twice: by the sizes of the tensors that autograd saves, and by what is freed with the graph.
+    """
+    T, B, E, H = shape
+    print(f"\nsaved for backward at T, B, E, H = {shape}: numbers a step, row and unit (H = 1)\n")
+    for name, module in [("nn.LSTM", nn.LSTM(E, H))] + [
+        (f"{cell} {backend}", GatedLSTM(E, H, backend=backend, **CELLS[cell]))  # type: ignore[misc]
+        for cell in ("gated", "peephole", "gate_recurrence", "layer_norm", "janet", "zoneout")
+        for backend in ("fused", "equations")
+    ]:
+        x = torch.randn(T, B, E, requires_grad=True)
+        own = {p.untyped_storage().data_ptr() for p in [x, *module.parameters()]}
+        saved: dict[int, int] = {}
+
+        def note(tensor: Tensor, own: set[int] = own, saved: dict[int, int] = saved) -> Tensor:
+            storage = tensor.untyped_storage()
+            if storage.data_ptr() not in own:
+                saved[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+            output = module(x)[0]
+        del output
+        gc.collect()
+        print(
+            f"{name:<26} {sum(saved.values()) / 4 / (T * B * H):>7.2f} counted, {resident(module, x) / 4 / (T * B * H):>7.2f} measured"
+        )
+
+
+def resident(module: nn.Module, x: Tensor) -> float:
+    """Bytes the process grows by while 8 graphs are held, a graph."""
+
+    def pages() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    module(x)
+    before = pages()
+    held = [module(x)[0] for _ in range(8)]
+    grown = pages() - before
+    del held
+    return grown / 8
+
+
+def compare_bf16(shapes: list[tuple[int, ...]], rounds: int) -> None:
+    """bfloat16 autocast: time against nn.LSTM in float32, and the largest relative difference of outputs to float32."""
+    print("\nbfloat16 autocast: times of nn.LSTM in float32 · ‖output − float32‖ / ‖float32‖\n")
+    for T, B, E, H in shapes:
+        x, gradient = torch.randn(T, B, E, requires_grad=True), torch.randn(T, B, H)
+        plain = nn.LSTM(E, H)
+        with torch.no_grad():
+            exact = plain(x)[0]
+
+        def cast(module: nn.Module, x: Tensor = x, gradient: Tensor = gradient) -> Callable[[], None]:
+            def run() -> None:
+                with torch.autocast("cpu", torch.bfloat16):
+                    output = module(x)[0]
+                torch.autograd.grad(output, [x, *module.parameters()], gradient.to(output.dtype))
+
+            return run
+
+        modules: dict[str, nn.Module] = {"nn.LSTM": plain}
+        for backend in ("native", "fused", "equations"):
+            modules[backend] = GatedLSTM(E, H, backend=backend)  # type: ignore[arg-type]
+            modules[backend].load_state_dict(plain.state_dict())
+        calls = {"float32": step(plain, x, gradient)} | {name: cast(module) for name, module in modules.items()}
+        medians = interleaved(calls, rounds)
+        line = []
+        for name, module in modules.items():
+            with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+                output = module(x)[0].float()
+            error = ((output - exact).norm() / exact.norm()).item()
+            line.append(f"{name} {medians[name] / medians['float32']:.2f} · {error:.1e}")
+        print(f"{f'{T},{B},{E},{H}':>16}  " + "   ".join(line))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
+    parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--shapes", type=int, default=len(SHAPES), help="only the first so many")
+    parser.add_argument(
+        "--equations", action="store_true", help="the naive loop of every cell, not of the plain one alone"
+    )
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    for part in ("dense", "ragged", "memory", "bf16"):
+        parser.add_argument(f"--{part}", action="store_true", help=f"only this part: {part}")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    torch.manual_seed(141)
+    shapes = SHAPES[: options.shapes]
+    data = Path(os.environ.get("GATELAB_DATA", "../shared/data"))
+    everything = not (options.dense or options.ragged or options.memory or options.bf16)
+    print(f"torch {torch.__version__}, Python {sys.version.split()[0]}")
+    if options.dense or everything:
+        compare_cells(shapes, options.rounds, options.equations)
+    if options.ragged or everything:
+        compare_ragged(data, options.rounds)
+    if options.memory or everything:
+        count_memory(SHAPES[2])
+    if options.bf16 or everything:
+        compare_bf16(shapes, options.rounds)
+
+
+if __name__ == "__main__":
+    main()

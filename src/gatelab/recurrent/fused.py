@@ -1,0 +1,443 @@
+"""Every variant at close to the closed kernel's speed on the CPU, with the backward pass by hand.
+
+B batch, T time, E embedding, H hidden; N valid steps of all rows; G what has weights, S the gates among them.
+
+Rows are sorted by length, and their valid steps laid out step by step (N, ·): at step t the rows still going are the
+first sizes[t] ones, so rows that have ended cost nothing. The input terms of all steps are one GEMM before the loop.
+Gates and states live in buffers of N rows (behind B initial states), written in place: but for layer normalisation's own
+kernels nothing is allocated in the loop.
+
+Backward, a step is linear in the gradients dh and dC of its states. All its factors are computed for many steps at once:
+
+    dC      += dh · hidden_factor      hidden_factor = o h'(C)            (and what comes through o's peephole)
+    da_o     = dh · A_o                A_o = h(C) σ'(a_o)
+    da_ifC   = dC · A_ifC              A_i = C̃ σ'(a_i),  A_f = C_{t-1} σ'(a_f),  A_C = i g'(a_C)
+    dC_{t-1} = dC · cell_factor        cell_factor = f                    (and what comes through i's and f's peepholes)
+    dh_{t-1} = da · U
+
+so that the loop itself is four products and one GEMM. The weight gradients are one GEMM after it.
+"""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from gatelab.recurrent.cell import Cell
+from gatelab.recurrent.equations import EPSILON, Noise, State, Weights
+from gatelab.recurrent.ragged import StepOrder
+
+aten = torch.ops.aten
+CHUNK_BYTES = 2**20  # of the factors computed at once: they stay in the cache of a core
+
+
+def run_layer(
+    x: Tensor, h: Tensor, c: Tensor, weights: Weights, cell: Cell, order: StepOrder, noise: Noise
+) -> tuple[Tensor, State]:
+    """One layer in one direction over x (B, T, E) from h and c (B, H): as ``equations.run_layer``, in the given order."""
+    if weights.norm_input is None:
+        terms = F.linear(order.sort_steps(x), weights.W, weights.b)  # (N, G·H)
+    else:
+        terms = F.linear(order.sort_steps(x), weights.W)
+        terms = F.layer_norm(terms, terms.shape[1:], weights.norm_input, weights.b, EPSILON)
+    with torch.autocast(x.device.type, enabled=False):
+        states, h_n, c_n = FusedLSTM.apply(
+            terms.to(weights.U.dtype),
+            weights.U,
+            weights.gates,
+            weights.peepholes,
+            weights.norm_hidden,
+            weights.norm_cell,
+            order.sort_rows(h.to(weights.U.dtype)),
+            order.sort_rows(c.to(weights.U.dtype)),
+            None if noise.hidden_mask is None else order.sort_rows(noise.hidden_mask),
+            None if noise.keep_hidden is None else order.sort_noise(noise.keep_hidden),
+            None if noise.keep_cell is None else order.sort_noise(noise.keep_cell),
+            order,
+            cell,
+        )
+    return order.unsort_steps(states), (order.unsort_rows(h_n), order.unsort_rows(c_n))
+
+
+class Layout:
+    """Where the gates stand in a row of G·H numbers, in the order of ``Cell.learned``."""
+
+    def __init__(self, cell: Cell, hidden_size: int) -> None:
+        names = cell.learned
+        position = {name: slice(k * hidden_size, (k + 1) * hidden_size) for k, name in enumerate(names)}
+        self.input, self.forget = position.get("input"), position.get("forget")
+        self.candidate, self.output = position["candidate"], position.get("output")
+        self.num_early = names.index("candidate")  # the gates computed before the cell state
+        self.early = slice(0, self.num_early * hidden_size)
+        self.before_output = slice(0, self.candidate.stop)
+
+
+def parts(buffer: Tensor, columns: slice | None, sizes: Sequence[int]) -> Any:
+    """A view a step, of some columns."""
+    return [None] * len(sizes) if columns is None else buffer[:, columns].split(sizes)
+
+
+def first(rows: Tensor, count: int) -> Tensor:
+    return rows if rows.shape[0] == count else rows[:count]
+
+
+class FusedLSTM(torch.autograd.Function):
+    """terms (N, G·H), U (G·H, H), V (S·H, S·H), P (S·H,), h_0 and c_0 (B, H) → states (N, H), h_n and c_n (B, H).
+
+    ``terms`` is consumed: the gates are written over it.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any, terms: Tensor, U: Tensor, V: Tensor | None, P: Tensor | None, norm_hidden: Tensor | None,
+        norm_cell: Tensor | None, h_0: Tensor, c_0: Tensor, mask: Tensor | None, keep_hidden: Tensor | None,
+        keep_cell: Tensor | None, order: StepOrder, cell: Cell
+    ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
+        B, H = h_0.shape
+        N, sizes, at = terms.shape[0], order.sizes, Layout(cell, H)
+        gates = terms.detach()
+        hs, cs = terms.new_empty(B + N, H), terms.new_empty(B + N, H)  # the states before and after every step
+        hs[:B], cs[:B] = h_0, c_0
+        news = cs[B:] if keep_cell is None else terms.new_empty(N, H)  # the cell states before zoneout
+        recurrent = None if norm_hidden is None else terms.new_empty(N, U.shape[0])
+        U_T = U.t().contiguous()
+        scratch, masked, shifted = terms.new_empty(B, H), terms.new_empty(B, H), terms.new_empty(B, H)
+        if V is not None:
+            V_T, opened = V.t().contiguous(), terms.new_zeros(B, V.shape[0])
+            V_early, V_output = V_T[:, at.early], V_T[:, at.early.stop :]
+        if P is not None:
+            P_early, P_output = P[at.early].view(at.num_early, H), P[at.early.stop :]
+
+        all_h, all_c = hs.split([B, *sizes]), cs.split([B, *sizes])
+        all_gates, all_early = gates.split(sizes), parts(gates, at.early, sizes)
+        all_i, all_f = parts(gates, at.input, sizes), parts(gates, at.forget, sizes)
+        all_candidates, all_o = parts(gates, at.candidate, sizes), parts(gates, at.output, sizes)
+        all_new, all_recurrent = (
+            news.split(sizes),
+            parts(recurrent, slice(None), sizes) if recurrent is not None else None,
+        )
+        keeps_h = None if keep_hidden is None else keep_hidden.split(sizes)
+        keeps_c = None if keep_cell is None else keep_cell.split(sizes)
+
+        for t, n in enumerate(sizes):
+            a, early, o, candidate = all_gates[t], all_early[t], all_o[t], all_candidates[t]
+            h_before, c_before = first(all_h[t], n), first(all_c[t], n)
+            seen = h_before if mask is None else torch.mul(h_before, mask[:n], out=masked[:n])
+            term = a.addmm_(seen, U_T) if all_recurrent is None else torch.mm(seen, U_T, out=all_recurrent[t])
+            if V is not None:
+                if at.num_early:
+                    term[:, at.early].addmm_(opened[:n], V_early)
+                if at.output is not None:
+                    term[:, at.output].addmm_(opened[:n], V_output)
+            if all_recurrent is not None:
+                a.add_(torch.native_layer_norm(term, term.shape[1:], norm_hidden, None, EPSILON)[0])
+
+            if at.num_early:
+                if P is not None:
+                    early.view(n, -1, H).addcmul_(P_early, c_before[:, None])
+                if cell.coupling_shift:
+                    torch.sub(cell.coupling_shift, all_f[t], out=shifted[:n]).sigmoid_()  # i = 1 − σ(a_f − shift)
+                early.sigmoid_()
+            activate_(candidate, cell.candidate_activation, 2.0)
+            c = new_cell(all_new[t], c_before, all_i[t], all_f[t], candidate, shifted[:n], cell)
+            if o is not None:
+                if P is not None:
+                    o.addcmul_(P_output, c)
+                o.sigmoid_()
+            squashed = first(scratch, n)
+            if norm_cell is not None:
+                squashed.copy_(torch.native_layer_norm(c, (H,), norm_cell[0], norm_cell[1], EPSILON)[0])
+                activate_(squashed, cell.output_activation)
+            elif cell.output_activation == "tanh":
+                torch.tanh(c, out=squashed)
+            elif cell.output_activation == "identity":
+                squashed = c
+            else:
+                torch.mul(c, 0.5, out=squashed).tanh_()
+            h = all_h[t + 1]
+            if o is None:
+                h.copy_(squashed)
+            else:
+                torch.mul(o, squashed, out=h)
+            if keeps_h is not None:
+                torch.lerp(h, h_before, keeps_h[t], out=h)
+            if keeps_c is not None:
+                torch.lerp(c, c_before, keeps_c[t], out=all_c[t + 1])
+            if V is not None:
+                gates_now = [part for part in (early, o) if part is not None]
+                torch.cat(gates_now, 1, out=opened[:n])
+
+        ctx.save_for_backward(
+            gates, hs, cs, None if keep_cell is None else news, recurrent, U, V, P, norm_hidden, norm_cell, mask,
+            keep_hidden, keep_cell,
+        )  # fmt: skip
+        ctx.order, ctx.cell = order, cell
+        ctx.set_materialize_grads(False)
+        return hs[B:], order.final(hs), order.final(cs)
+
+    @staticmethod
+    def backward(ctx: Any, d_states: Tensor | None, d_h_n: Tensor | None, d_c_n: Tensor | None) -> tuple[Any, ...]:
+        if torch.is_grad_enabled():
+            raise RuntimeError(
+                "backend=fused has no second derivative (create_graph=True asks for one): use backend=equations"
+            )
+        gates, hs, cs, news, recurrent, U, V, P, norm_hidden, norm_cell, mask, keep_hidden, keep_cell = (
+            ctx.saved_tensors
+        )
+        order, cell = ctx.order, ctx.cell
+        B, N, H = order.num_rows, gates.shape[0], hs.shape[1]
+        sizes, at = order.sizes, Layout(cell, H)
+        news = cs[B:] if news is None else news
+        dh = torch.zeros_like(hs) if d_states is None else torch.cat([hs.new_zeros(B, H), d_states])  # (B + N, H)
+        if d_h_n is not None:
+            order.add_final_(dh, d_h_n)
+        dc_all = hs.new_zeros(B, H) if d_c_n is None else d_c_n.clone()
+        da = torch.empty_like(gates)  # (N, G·H): the factors, then the gradients of the preactivations
+        normalized = norm_hidden is not None
+        d_terms = torch.empty_like(gates) if normalized else da  # what U and V are multiplied with
+        d_cell_norm = torch.empty_like(news) if norm_cell is not None else None
+        if V is not None:
+            slopes = gates.new_empty(N, V.shape[0])
+            d_opened, through = gates.new_zeros(B, V.shape[0]), gates.new_empty(B, V.shape[0])
+            V_early, V_output = V[at.early], V[at.early.stop :]
+            S_early, S_output = slice(0, at.early.stop), slice(at.early.stop, V.shape[0])
+        if P is not None:
+            P_early, P_output = P[at.early].view(at.num_early, H), P[at.early.stop :]
+        if normalized:
+            _, mean_r, rstd_r = torch.native_layer_norm(recurrent, recurrent.shape[1:], norm_hidden, None, EPSILON)
+        if norm_cell is not None:
+            _, mean_c, rstd_c = torch.native_layer_norm(news, (H,), norm_cell[0], norm_cell[1], EPSILON)
+
+        all_dh, all_da, all_d_terms = dh.split([B, *sizes]), da.split(sizes), d_terms.split(sizes)
+        all_da_o, all_da_rest = parts(da, at.output, sizes), parts(da, at.before_output, sizes)
+        keeps_h = None if keep_hidden is None else keep_hidden.split(sizes)
+        keeps_c = None if keep_cell is None else keep_cell.split(sizes)
+        scratch, carried = gates.new_empty(B, H), gates.new_empty(B, H)
+
+        rows_at_once = max(B, CHUNK_BYTES // (gates.element_size() * gates.shape[1] or 1))
+        hidden_factors, cell_factors = gates.new_empty(rows_at_once, H), gates.new_empty(rows_at_once, H)
+        peephole_factors = gates.new_empty(rows_at_once, H) if P is not None and norm_cell is not None else None
+        offsets = order.offsets
+        stop = len(sizes)
+        while stop > 0:
+            start = stop - 1
+            while start > 0 and offsets[stop] - offsets[start - 1] <= rows_at_once:
+                start -= 1
+            rows = slice(offsets[start], offsets[stop])
+            count = rows.stop - rows.start
+            cell_factor = fill_factors(
+                da[rows], hidden_factors[:count], cell_factors[:count],
+                None if peephole_factors is None else peephole_factors[:count],
+                gates[rows], order.before(cs, rows), news[rows], P, norm_cell,
+                None if keep_hidden is None else keep_hidden[rows], at, cell,
+            )  # fmt: skip
+            if V is not None:
+                opened_now = torch.cat(
+                    [gates[rows, at.early]] + ([] if at.output is None else [gates[rows, at.output]]), 1
+                )
+                aten.sigmoid_backward.grad_input(torch.ones_like(opened_now), opened_now, grad_input=slopes[rows])
+            chunk = sizes[start:stop]
+            hidden_parts = hidden_factors[:count].split(chunk)
+            cell_parts = None if cell_factor is None else cell_factor.split(chunk)
+            peephole_parts = None if peephole_factors is None else peephole_factors[:count].split(chunk)
+
+            for t in range(stop - 1, start - 1, -1):
+                n = sizes[t]
+                begin = offsets[t]
+                dh_t, dh_before, dc = all_dh[t + 1], first(all_dh[t], n), first(dc_all, n)
+                if keeps_h is not None:
+                    dh_before.addcmul_(dh_t, keeps_h[t])
+                if keeps_c is not None:
+                    kept = torch.mul(dc, keeps_c[t], out=carried[:n])
+                    dc.sub_(kept)
+                if d_cell_norm is None:
+                    dc.addcmul_(dh_t, hidden_parts[t - start])
+                else:
+                    d_normed = torch.mul(dh_t, hidden_parts[t - start], out=d_cell_norm[begin : begin + n])
+                    dc.add_(
+                        aten.native_layer_norm_backward(
+                            d_normed, news[begin : begin + n], (H,), mean_c[begin : begin + n],
+                            rstd_c[begin : begin + n], norm_cell[0], norm_cell[1], [True, False, False],
+                        )[0]
+                    )  # fmt: skip
+                    if peephole_parts is not None:
+                        dc.addcmul_(dh_t, peephole_parts[t - start])
+                if at.output is not None:
+                    all_da_o[t].mul_(dh_t)
+                if V is not None:
+                    seen = torch.mul(d_opened[:n], slopes[begin : begin + n], out=through[:n])
+                    if at.output is not None:
+                        all_da_o[t].add_(seen[:, S_output])
+                        if P is not None:
+                            dc.addcmul_(seen[:, S_output], P_output)
+                all_da_rest[t].view(n, -1, H).mul_(dc[:, None])
+                if cell_parts is not None:
+                    dc.mul_(cell_parts[t - start])
+                if V is not None and at.num_early:
+                    all_da[t][:, at.early].add_(seen[:, S_early])
+                    if P is not None:
+                        for gate in range(at.num_early):
+                            dc.addcmul_(seen[:, gate * H : (gate + 1) * H], P_early[gate])
+                if keeps_c is not None:
+                    dc.add_(kept)
+                d_term = all_d_terms[t]
+                if normalized:
+                    d_term.copy_(
+                        aten.native_layer_norm_backward(
+                            all_da[t], recurrent[begin : begin + n], recurrent.shape[1:], mean_r[begin : begin + n],
+                            rstd_r[begin : begin + n], norm_hidden, None, [True, False, False],
+                        )[0]
+                    )  # fmt: skip
+                if mask is None:
+                    dh_before.addmm_(d_term, U)
+                else:
+                    dh_before.addcmul_(torch.mm(d_term, U, out=scratch[:n]), mask[:n])
+                if V is not None:
+                    d_opened_now = d_opened[:n]
+                    d_opened_now.zero_()
+                    if at.num_early:
+                        d_opened_now.addmm_(d_term[:, at.early], V_early)
+                    if at.output is not None:
+                        d_opened_now.addmm_(d_term[:, at.output], V_output)
+            stop = start
+
+        everything = slice(0, N)
+        h_before = order.before(hs, everything)
+        if mask is not None:
+            h_before = h_before * order.repeat_rows(mask)
+        d_U = d_terms.t() @ h_before if ctx.needs_input_grad[1] else None
+        d_V = d_P = d_norm_hidden = d_norm_cell = None
+        if V is not None:
+            opened = torch.cat([gates[:, at.early]] + ([] if at.output is None else [gates[:, at.output]]), 1)
+            opened = order.before(torch.cat([opened.new_zeros(B, opened.shape[1]), opened]), everything)
+            d_gates = torch.cat([d_terms[:, at.early]] + ([] if at.output is None else [d_terms[:, at.output]]), 1)
+            d_V = d_gates.t() @ opened
+        if P is not None:
+            early = (da[:, at.early].view(N, at.num_early, H) * order.before(cs, everything)[:, None]).sum(0).flatten()
+            d_P = early if at.output is None else torch.cat([early, (da[:, at.output] * news).sum(0)])
+        if normalized:
+            d_norm_hidden = aten.native_layer_norm_backward(
+                da, recurrent, recurrent.shape[1:], mean_r, rstd_r, norm_hidden, None, [False, True, False]
+            )[1]
+        if norm_cell is not None:
+            _, gain, bias = aten.native_layer_norm_backward(
+                d_cell_norm, news, (H,), mean_c, rstd_c, norm_cell[0], norm_cell[1], [False, True, True]
+            )
+            d_norm_cell = torch.stack([gain, bias])
+        return da, d_U, d_V, d_P, d_norm_hidden, d_norm_cell, dh[:B], dc_all, *[None] * 5
+
+
+def activate_(a: Tensor, activation: str, scale: float = 1.0) -> None:
+    """tanh, identity or scale · tanh(a/2), in place."""
+    if activation == "tanh":
+        a.tanh_()
+    elif activation == "tanh_1997":
+        a.mul_(0.5).tanh_()
+        if scale != 1:
+            a.mul_(scale)
+
+
+def new_cell(
+    out: Tensor, before: Tensor, i: Tensor | None, f: Tensor | None, candidate: Tensor, shifted: Tensor, cell: Cell
+) -> Tensor:
+    """f · before + i · candidate, written to out, in as few passes as the gates that are there allow."""
+    if i is not None and f is not None:
+        return torch.mul(i, candidate, out=out).addcmul_(f, before)
+    if f is not None:
+        if cell.coupling_shift:
+            return torch.mul(shifted, candidate, out=out).addcmul_(f, before)
+        if cell.coupled:
+            return torch.lerp(candidate, before, f, out=out)
+        return torch.addcmul(candidate, f, before, out=out)
+    if i is not None:
+        if cell.coupled:
+            return torch.lerp(before, candidate, i, out=out)
+        return torch.addcmul(before, i, candidate, out=out)
+    return torch.add(before, candidate, out=out)
+
+
+def fill_factors(
+    A: Tensor, hidden_factor: Tensor, cell_factor: Tensor, peephole_factor: Tensor | None, gates: Tensor, c_before: Tensor,
+    c: Tensor, P: Tensor | None, norm_cell: Tensor | None, keep_hidden: Tensor | None, at: Layout, cell: Cell
+) -> Tensor | None:  # fmt: skip
+    """Write the factors of many steps, rows (n, ·), into A, hidden_factor and peephole_factor; see the module's top.
+
+    Returns the factor of the cell state's gradient, or None where it is 1. Without layer normalisation of the cell the
+    path through o's peephole is part of hidden_factor.
+    """
+    H = c.shape[1]
+    i = None if at.input is None else gates[:, at.input]
+    f = None if at.forget is None else gates[:, at.forget]
+    o = None if at.output is None else gates[:, at.output]
+    candidate = gates[:, at.candidate]
+
+    normed = c if norm_cell is None else F.layer_norm(c, (H,), norm_cell[0], norm_cell[1], EPSILON)
+    if cell.output_activation == "identity":
+        squashed, slope = normed, None
+    else:
+        half = 1.0 if cell.output_activation == "tanh" else 0.5
+        squashed = torch.tanh(normed if half == 1 else normed * half)
+        slope = half
+    if slope is None:
+        hidden_factor.copy_(o) if o is not None else hidden_factor.fill_(1)
+    else:
+        grad = torch.ones_like(squashed) if o is None else o
+        aten.tanh_backward.grad_input(grad, squashed, grad_input=hidden_factor)
+        if slope != 1:
+            hidden_factor.mul_(slope)
+    if o is not None:
+        A_o = A[:, at.output]
+        aten.sigmoid_backward.grad_input(squashed, o, grad_input=A_o)
+    if keep_hidden is not None:
+        taken = 1 - keep_hidden
+        hidden_factor.mul_(taken)
+        if o is not None:
+            A_o.mul_(taken)
+    if P is not None and o is not None:
+        P_output = P[at.early.stop :]
+        if peephole_factor is None:
+            hidden_factor.addcmul_(A_o, P_output)
+        else:
+            torch.mul(A_o, P_output, out=peephole_factor)
+    elif peephole_factor is not None:
+        peephole_factor.zero_()
+
+    forget: Tensor | None = f
+    lets_in: Tensor | None = i
+    if cell.coupled == "input":
+        assert i is not None
+        aten.sigmoid_backward.grad_input(candidate - c_before, i, grad_input=A[:, at.input])
+        forget = 1 - i
+    elif cell.coupled == "forget":
+        assert f is not None
+        lets_in = 1 - f
+        if cell.coupling_shift:
+            lets_in = lets_in * math.exp(cell.coupling_shift)
+            lets_in = lets_in / (f + lets_in)
+            torch.mul(c_before * f, 1 - f, out=A[:, at.forget])
+            A[:, at.forget].sub_(candidate * lets_in * (1 - lets_in))
+        else:
+            aten.sigmoid_backward.grad_input(c_before - candidate, f, grad_input=A[:, at.forget])
+    else:
+        if i is not None:
+            aten.sigmoid_backward.grad_input(candidate, i, grad_input=A[:, at.input])
+        if f is not None:
+            aten.sigmoid_backward.grad_input(c_before, f, grad_input=A[:, at.forget])
+
+    A_C = A[:, at.candidate]
+    if cell.candidate_activation == "identity":
+        A_C.copy_(lets_in) if lets_in is not None else A_C.fill_(1)
+    else:
+        grad = torch.ones_like(candidate) if lets_in is None else lets_in
+        is_tanh = cell.candidate_activation == "tanh"
+        aten.tanh_backward.grad_input(grad, candidate if is_tanh else candidate / 2, grad_input=A_C)
+
+    if P is None or not at.num_early:
+        return forget
+    cell_factor.copy_(forget) if forget is not None else cell_factor.fill_(1)
+    for gate in range(at.num_early):
+        cell_factor.addcmul_(A[:, gate * H : (gate + 1) * H], P[gate * H : (gate + 1) * H])
+    return cell_factor
