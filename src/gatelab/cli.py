@@ -82,6 +82,29 @@ def predict(
 
 
 @app.command()
+def gates(
+    run: RunName,
+    text: Annotated[str, typer.Argument(help="What the model reads.")],
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="FILE", help="A .svg, .pdf or .png; the numbers go beside it as .npz."),
+    ] = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Draw what the gates of a finished run do as it reads a text, token by token.
+
+    The running prediction, the mean of every gate over its units, and the cell state of the units that carry most toward
+    the decision. Any encoder=lstm or gate-level run; all layers, directions and units stand in the .npz.
+
+    [dim]gatelab gates 3f9c "I expected a bore and got a gem" --out gem.svg[/]
+    """
+    from gatelab.gates import draw_text
+
+    with user_errors():
+        draw_text(run, output_dir, text, out)
+
+
+@app.command()
 def data(
     file: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")

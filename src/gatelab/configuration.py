@@ -123,6 +123,14 @@ class GatedOptions(Encoder):
     input_dropout: Dropout
     weight_drop: Dropout
 
+    @model_validator(mode="after")
+    def is_a_cell(self) -> "GatedOptions":
+        from gatelab.recurrent.cell import Cell
+        from gatelab.recurrent.gated import check_backend
+
+        check_backend(self.backend, Cell(**{name: getattr(self, name) for name in Cell.__dataclass_fields__}))
+        return self
+
 
 class Model(Targeted):
     embedding_size: Count
@@ -223,6 +231,8 @@ def _explain(problem: Any, values: Any, prefix: str) -> str:
         return f"{key}: unknown key.{_did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
     if problem["type"] == "missing":
         return f"{key}: is missing."
+    if problem["type"] == "value_error":
+        return f"{key.rstrip('.')}: {problem['ctx']['error']}."
     return f"{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
 
 

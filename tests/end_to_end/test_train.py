@@ -336,4 +336,61 @@ def test_a_glob_trains_every_encoder(tmp_path: Path, cache_dir: Path) -> None:
 def test_a_cell_that_contradicts_itself_is_refused_before_any_data_is_read(tmp_path: Path) -> None:
     output = gatelab("train", "encoder=no_forget_gate", "encoder.coupled=input", "tracker=none", cwd=tmp_path, code=2)
     assert "encoder: coupled=input ties the input and the forget gate, but forget_gate=false takes one away" in output
-    assert not (tmp_path / "outputs").exists()
+    assert "rows " not in output
+    assert not list(tmp_path.glob("outputs/*/*"))
+
+
+TEXT = "I had expected that the music felt dreadful, and found that it seemed zorping brilliant."
+
+
+def test_gates_draws_a_text_and_keeps_the_numbers_of_the_picture(trained: Path) -> None:
+    run = the_run(trained)
+    output = gatelab("gates", run.name, TEXT, cwd=trained)
+    assert "prediction  positive" in output
+    svg = (run / "figures" / "gates.svg").read_text()
+    assert svg.startswith("<?xml")
+    assert "http://www.w3.org/2000/svg" in svg
+    gates = np.load(run / "figures" / "gates.npz")  # without pickle
+    assert gates["tokens"].tolist() == [*TEXT[:-1].replace(",", " ,").split(), "."]
+    assert gates["tokens"][gates["unknown"]].tolist() == ["zorping"]
+    i, f, o, candidate, c, h = (
+        gates[f"l0.{name}"] for name in ("input_gate", "forget_gate", "output_gate", "candidate", "cell", "hidden")
+    )
+    before = np.concatenate([np.zeros_like(c[:1]), c[:-1]])
+    np.testing.assert_allclose(c, f * before + i * candidate, atol=1e-5)
+    np.testing.assert_allclose(h, o * np.tanh(c), atol=1e-5)
+    table = gatelab("predict", run.name, TEXT, cwd=trained)
+    assert f"{gates['probabilities'][-1, list(gates['classes']).index('positive')]:.4f}" in table
+    head = load_file(run / "model" / "model.safetensors")["head.weight"].numpy()
+    direction = (head[1] - head[0]) * (1 if gates["probabilities"][-1].argmax() == 1 else -1)
+    carried = h[-1] * direction
+    assert gates["units"].tolist() == np.argsort(-np.abs(carried))[:8].tolist()
+    np.testing.assert_allclose(gates["contributions"], carried[gates["units"]], rtol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["a text", "--out", "picture.jpg"], "the picture is a .svg, .pdf, .png file, not .jpg"),
+        (["a text", "--out", "nowhere/picture.png"], "there is no folder nowhere"),
+        (["  "], "The text is empty"),
+    ],
+)
+def test_gates_refuses_what_it_cannot_draw(arguments: list[str], sentence: str, trained: Path) -> None:
+    assert sentence in gatelab("gates", the_run(trained).name, *arguments, cwd=trained, code=2)
+
+
+def test_gates_of_two_layers_in_both_directions_and_of_none_at_all(tmp_path: Path, cache_dir: Path) -> None:
+    arguments = ["trainer=smoke", f"data.cache_dir={cache_dir}", "baseline=none", "data.num_rows=200", "tracker=none"]
+    two = ["encoder=coupled", "encoder.num_layers=2", "encoder.bidirectional=true", "model.pooling=mean"]
+    gatelab("train", *arguments, *two, "output_dir=both", cwd=tmp_path)
+    (run,) = tmp_path.glob("both/*/*/run.json")
+    gatelab("gates", str(run.parent), "a lovely film", "--out", "both.png", cwd=tmp_path)
+    gates = np.load(tmp_path / "both.npz")
+    assert {name.split(".")[0] for name in gates if "." in name} == {"l0", "l0_reverse", "l1", "l1_reverse"}
+    np.testing.assert_allclose(gates["l1.forget_gate"], 1 - gates["l1.input_gate"], atol=1e-6)
+    assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
+    gatelab("train", *arguments, "encoder=gru", "output_dir=none", cwd=tmp_path)
+    (run,) = tmp_path.glob("none/*/*/run.json")
+    output = gatelab("gates", str(run.parent), "a lovely film", cwd=tmp_path, code=2)
+    assert "GRUEncoder has no gates to read: train with encoder=lstm, gated or one of its variants" in output

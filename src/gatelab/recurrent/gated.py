@@ -60,13 +60,7 @@ class GatedLSTM(nn.Module):
         self.cell = Cell(**cell)
         if not bias and (self.cell.forget_bias is not None or self.cell.chrono is not None):
             raise ValueError("forget_bias and chrono set biases, but bias=False leaves none")
-        if backend not in get_args(Backend):
-            raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, not {backend}")
-        if backend == "native" and self.cell.extras:
-            raise ValueError(
-                f"backend=native is torch's own LSTM kernel, which cannot do {', '.join(self.cell.extras)}: "
-                "use backend=fused or auto"
-            )
+        check_backend(backend, self.cell)
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers
         self.bias, self.batch_first, self.bidirectional, self.backend = bias, batch_first, bidirectional, backend
         self.dropout = nn.Dropout(dropout)
@@ -301,3 +295,14 @@ class GatedLSTM(nn.Module):
         words = [str(self.input_size), str(self.hidden_size), f"num_layers={self.num_layers}"]
         words += [f"bidirectional={self.bidirectional}", f"backend={self.backend}", *self.cell.extras]
         return ", ".join(words)
+
+
+def check_backend(backend: str, cell: Cell) -> None:
+    """Raises ValueError for a backend that does not exist or cannot compute the cell anywhere."""
+    if backend not in get_args(Backend):
+        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, not {backend}")
+    if backend == "native" and cell.extras:
+        raise ValueError(
+            f"backend=native is torch's own LSTM kernel, which cannot do {', '.join(cell.extras)}: "
+            "use backend=fused or auto"
+        )
