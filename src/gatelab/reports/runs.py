@@ -1,6 +1,7 @@
 """gatelab runs: what ran, with its numbers, best first; or means over seeds."""
 
 import statistics
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from gatelab.runs.identity import flatten
 METRICS = ("accuracy", "macro_f1", "auroc")
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
 SHORT = {"encoder._target_": "encoder", "data._target_": "data", "optimizer._target_": "optimizer"}
+MOST_COLUMNS = 4  # of settings; more of them share one column
 STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
@@ -22,14 +24,15 @@ def runs_table(folders: list[RunFolder]) -> Table:
     rows.sort(key=lambda row: (-row[1].get("metrics", {}).get("macro_f1", -1.0), row[1].get("started", "")))
     configs = {folder.path: load_config(folder) for folder in folders}
     keys = differing_keys(list(configs.values()))
+    titles, settings = setting_cells([configs[folder.path] for folder, _, _ in rows], keys)
     table = Table()
     for title in ("name", "identity", "status"):
         table.add_column(title, no_wrap=True)
-    for key in keys:
-        table.add_column(SHORT.get(key, key))
+    for title in titles:
+        table.add_column(title, overflow="fold")
     for title in (*METRICS, "linear macro_f1", "seconds"):
         table.add_column(title, justify="right", min_width=7)
-    for folder, record, status in rows:
+    for (folder, record, status), cells in zip(rows, settings, strict=True):
         metrics = record.get("metrics", {})
         linear = record.get("baselines", {}).get("linear", {}).get("macro_f1")
         numbers = [*(metrics.get(name) for name in METRICS), linear]
@@ -37,7 +40,7 @@ def runs_table(folders: list[RunFolder]) -> Table:
             record.get("name", folder.path.parent.name),
             folder.path.name,
             f"[{STYLES.get(status, '')}]{status}[/]" if status in STYLES else status,
-            *(show(configs[folder.path].get(key)) for key in keys),
+            *cells,
             *("" if number is None else f"{number:.4f}" for number in numbers),
             f"{record['seconds']:.0f}" if "seconds" in record else "",
         )
@@ -50,12 +53,12 @@ def means_table(folders: list[RunFolder]) -> Table:
     configs = [load_config(folder) for folder in finished]
     keys = [key for key in differing_keys(configs) if key not in SEED_KEYS]
     arms: dict[tuple[str, ...], list[dict[str, Any]]] = {}
-    for folder, config in zip(finished, configs, strict=True):
-        arm = tuple(show(config.get(key)) for key in keys)
+    titles, settings = setting_cells(configs, keys)
+    for folder, arm in zip(finished, settings, strict=True):
         arms.setdefault(arm, []).append(folder.record)
     table = Table()
-    for key in keys:
-        table.add_column(SHORT.get(key, key))
+    for title in titles:
+        table.add_column(title, overflow="fold")
     table.add_column("seeds", justify="right")
     for title in ("accuracy", "macro_f1", "linear accuracy", "linear macro_f1", "majority accuracy"):
         table.add_column(title, justify="right")
@@ -87,6 +90,35 @@ def differing_keys(configs: list[dict[str, Any]]) -> list[str]:
         for key in keys
         if len({repr(config.get(key)) for config in configs}) > 1 and key not in ("name", "output_dir")
     ]
+
+
+def setting_cells(configs: list[dict[str, Any]], keys: list[str]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Column titles and, a run, what stands in them: a column a key, or where these are many, one column for all.
+
+    The one column names what is built and the seed, and of the other keys those in which a run differs from most.
+    """
+    if len(keys) <= MOST_COLUMNS:
+        return [SHORT.get(key, key) for key in keys], [
+            tuple(show(config.get(key)) for key in keys) for config in configs
+        ]
+    usual = {key: Counter(repr(config.get(key)) for config in configs).most_common(1)[0][0] for key in keys}
+    ends = Counter(key.rsplit(".", 1)[-1] for key in keys)
+    cells: list[tuple[str, ...]] = []
+    for config in configs:
+        told = [
+            f"{SHORT.get(key) or short_key(key, ends)}={show(config[key])}"
+            for key in keys
+            if key in config and (key in SHORT or key == "seed" or repr(config[key]) != usual[key])
+            if key not in SEED_KEYS[1:] or config[key] != config.get("seed")
+        ]
+        cells.append((" ".join(told),))
+    return ["settings (where not as in most runs)"], cells
+
+
+def short_key(key: str, ends: Counter[str]) -> str:
+    """The last part of a key where no other key shares it."""
+    end = key.rsplit(".", 1)[-1]
+    return end if ends[end] == 1 else key
 
 
 def load_config(folder: RunFolder) -> dict[str, Any]:
