@@ -4,6 +4,7 @@ python benchmarks/cells.py · --rounds 9 · --shapes 1 · --ragged · --memory �
 """
 
 import argparse
+import ctypes
 import gc
 import os
 import statistics
@@ -78,7 +79,7 @@ def step(module: nn.Module, x: Tensor, gradient: Tensor) -> Callable[[], None]:
 def compare_cells(shapes: list[tuple[int, ...]], rounds: int, equations: bool) -> None:
     """Ratios to nn.LSTM of the same shape, dense, float32."""
     print(f"\ndense, float32, {torch.get_num_threads()} threads: times of nn.LSTM, forward and backward\n")
-    print(f"{'cell':<20}" + "".join(f"{f'{T},{B},{E},{H}':>18}" for T, B, E, H in shapes))
+    print(f"{'cell':<28}" + "".join(f"{f'{T},{B},{E},{H}':>18}" for T, B, E, H in shapes))
     table: dict[str, list[float]] = {}
     reference: list[float] = []
     for T, B, E, H in shapes:
@@ -93,10 +94,10 @@ def compare_cells(shapes: list[tuple[int, ...]], rounds: int, equations: bool) -
         reference.append(medians["nn.LSTM"])
         for name, seconds in medians.items():
             table.setdefault(name, []).append(seconds / medians["nn.LSTM"])
-    print(f"{'nn.LSTM':<20}" + "".join(f"{f'{1e3 * seconds:.2f} ms':>18}" for seconds in reference))
+    print(f"{'nn.LSTM':<28}" + "".join(f"{f'{1e3 * seconds:.2f} ms':>18}" for seconds in reference))
     for name, ratios in table.items():
         if name != "nn.LSTM":
-            print(f"{name:<20}" + "".join(f"{ratio:>18.2f}" for ratio in ratios))
+            print(f"{name:<28}" + "".join(f"{ratio:>18.2f}" for ratio in ratios))
     fused = [ratio for name, ratios in table.items() if name.endswith("fused") for ratio in ratios]
     print(f"\nfused: median {statistics.median(fused):.2f}, largest {max(fused):.2f}")
     print(f"native: median {statistics.median(table['native']):.2f}, largest {max(table['native']):.2f}")
@@ -194,18 +195,20 @@ def count_memory(shape: tuple[int, ...]) -> None:
         )
 
 
-def resident(module: nn.Module, x: Tensor) -> float:
-    """Bytes the process grows by while 8 graphs are held, a graph."""
+def resident(module: nn.Module, x: Tensor, graphs: int = 8) -> float:
+    """Bytes a graph by which the process grows while some graphs are held; what was freed before is given back first."""
 
     def pages() -> int:
+        gc.collect()
+        ctypes.CDLL(None).malloc_trim(0)
         return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     module(x)
     before = pages()
-    held = [module(x)[0] for _ in range(8)]
+    held = [module(x)[0] for _ in range(graphs)]
     grown = pages() - before
     del held
-    return grown / 8
+    return grown / graphs
 
 
 def compare_bf16(shapes: list[tuple[int, ...]], rounds: int) -> None:

@@ -14,26 +14,26 @@ class Cell:
     Gates (docs/gates.md has every equation):
         input_gate, forget_gate, output_gate: without one, it is 1 (Greff et al. 2017: NIG, NFG, NOG).
         coupled: "input" learns the input gate and forgets f = 1 − i (Greff et al. 2017: CIFG); "forget" learns the forget
-            gate and lets in i = 1 − σ(a_f − coupling_shift) (van der Westhuizen & Lasenby 2018, eq. 11).
+            gate and lets in i = 1 − σ(a_f − coupling_shift) (van der Westhuizen & Lasenby 2018).
         peepholes: the gates see the cell state (Gers & Schmidhuber 2000).
         gate_recurrence: the gates see the gates of the step before, which are 0 before the first (Greff et al. 2017: FGR).
         candidate_activation, output_activation: tanh, identity (Greff et al. 2017: NIAF, NOAF), or tanh_1997, the ranges
             of Hochreiter & Schmidhuber 1997: g(a) = 2 tanh(a/2) in [−2, 2] and h(C) = tanh(C/2) in [−1, 1].
-        layer_norm: of the input term, the recurrent term and the cell state (Ba et al. 2016, eqs. 29–31), each over its
+        layer_norm: of the input term, the recurrent term and the cell state (Ba et al. 2016), each over its
             whole vector, ε = 1e-5.
 
     Initial weights:
         forget_bias: of the forget gate (Gers et al. 2000; Jozefowicz et al. 2015). Where f = 1 − i, −forget_bias is the
             input gate's.
         chrono: the longest dependency in steps, T: b_f = log u with u uniform in [1, T − 1], and b_i = −b_f (Tallec &
-            Ollivier 2018, eq. 16).
+            Ollivier 2018).
         orthogonal: the recurrent matrix of every gate.
 
     Regularisation, in training; probabilities in [0, 1):
-        zoneout_hidden, zoneout_cell: that a unit keeps its last state (Krueger et al. 2017, eq. 5); in evaluation the
+        zoneout_hidden, zoneout_cell: that a unit keeps its last state (Krueger et al. 2017); in evaluation the
             states are mixed in these proportions.
         recurrent_dropout, input_dropout: of h_{t-1} and of the layer's input, one mask a row for all its steps (Gal &
-            Ghahramani 2016, eq. 7, one mask for all gates).
+            Ghahramani 2016, one mask for all gates).
         weight_drop: of single recurrent weights, one mask a forward pass (Merity et al. 2018).
 
     Raises ValueError for what is out of range or contradicts itself.

@@ -43,6 +43,7 @@ def run_layer(
     else:
         terms = F.linear(order.sort_steps(x), weights.W)
         terms = F.layer_norm(terms, terms.shape[1:], weights.norm_input, weights.b, EPSILON)
+    gemm_dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weights.U.dtype
     with torch.autocast(x.device.type, enabled=False):
         states, h_n, c_n = FusedLSTM.apply(
             terms.to(weights.U.dtype),
@@ -58,8 +59,33 @@ def run_layer(
             None if noise.keep_cell is None else order.sort_noise(noise.keep_cell),
             order,
             cell,
+            gemm_dtype,
         )
     return order.unsort_steps(states), (order.unsort_rows(h_n), order.unsort_rows(c_n))
+
+
+class Product:
+    """x · matrix for x (n, ·), n up to num_rows, into float32 buffers; under autocast the GEMM itself is bfloat16."""
+
+    def __init__(self, matrix: Tensor, num_rows: int, dtype: torch.dtype) -> None:
+        self.matrix = matrix.to(dtype).contiguous()
+        self.casts = dtype != matrix.dtype
+        if self.casts:
+            self.x = self.matrix.new_empty(num_rows, matrix.shape[0])
+            self.product = self.matrix.new_empty(num_rows, matrix.shape[1])
+
+    def write(self, target: Tensor, x: Tensor) -> Tensor:
+        if not self.casts:
+            return torch.mm(x, self.matrix, out=target)
+        return target.copy_(self._cast_product(x))
+
+    def add(self, target: Tensor, x: Tensor) -> Tensor:
+        if not self.casts:
+            return target.addmm_(x, self.matrix)
+        return target.add_(self._cast_product(x))
+
+    def _cast_product(self, x: Tensor) -> Tensor:
+        return torch.mm(self.x[: len(x)].copy_(x), self.matrix, out=self.product[: len(x)])
 
 
 class Layout:
@@ -94,7 +120,7 @@ class FusedLSTM(torch.autograd.Function):
     def forward(
         ctx: Any, terms: Tensor, U: Tensor, V: Tensor | None, P: Tensor | None, norm_hidden: Tensor | None,
         norm_cell: Tensor | None, h_0: Tensor, c_0: Tensor, mask: Tensor | None, keep_hidden: Tensor | None,
-        keep_cell: Tensor | None, order: StepOrder, cell: Cell
+        keep_cell: Tensor | None, order: StepOrder, cell: Cell, gemm_dtype: torch.dtype
     ) -> tuple[Tensor, Tensor, Tensor]:  # fmt: skip
         B, H = h_0.shape
         N, sizes, at = terms.shape[0], order.sizes, Layout(cell, H)
@@ -103,7 +129,7 @@ class FusedLSTM(torch.autograd.Function):
         hs[:B], cs[:B] = h_0, c_0
         news = cs[B:] if keep_cell is None else terms.new_empty(N, H)  # the cell states before zoneout
         recurrent = None if norm_hidden is None else terms.new_empty(N, U.shape[0])
-        U_T = U.t().contiguous()
+        by_U_T = Product(U.t(), B, gemm_dtype)
         scratch, masked, shifted = terms.new_empty(B, H), terms.new_empty(B, H), terms.new_empty(B, H)
         if V is not None:
             V_T, opened = V.t().contiguous(), terms.new_zeros(B, V.shape[0])
@@ -126,7 +152,7 @@ class FusedLSTM(torch.autograd.Function):
             a, early, o, candidate = all_gates[t], all_early[t], all_o[t], all_candidates[t]
             h_before, c_before = first(all_h[t], n), first(all_c[t], n)
             seen = h_before if mask is None else torch.mul(h_before, mask[:n], out=masked[:n])
-            term = a.addmm_(seen, U_T) if all_recurrent is None else torch.mm(seen, U_T, out=all_recurrent[t])
+            term = by_U_T.add(a, seen) if all_recurrent is None else by_U_T.write(all_recurrent[t], seen)
             if V is not None:
                 if at.num_early:
                     term[:, at.early].addmm_(opened[:n], V_early)
@@ -174,7 +200,7 @@ class FusedLSTM(torch.autograd.Function):
             gates, hs, cs, None if keep_cell is None else news, recurrent, U, V, P, norm_hidden, norm_cell, mask,
             keep_hidden, keep_cell,
         )  # fmt: skip
-        ctx.order, ctx.cell = order, cell
+        ctx.order, ctx.cell, ctx.gemm_dtype = order, cell, gemm_dtype
         ctx.set_materialize_grads(False)
         return hs[B:], order.final(hs), order.final(cs)
 
@@ -216,6 +242,7 @@ class FusedLSTM(torch.autograd.Function):
         keeps_h = None if keep_hidden is None else keep_hidden.split(sizes)
         keeps_c = None if keep_cell is None else keep_cell.split(sizes)
         scratch, carried = gates.new_empty(B, H), gates.new_empty(B, H)
+        by_U = Product(U, B, ctx.gemm_dtype)
 
         rows_at_once = max(B, CHUNK_BYTES // (gates.element_size() * gates.shape[1] or 1))
         hidden_factors, cell_factors = gates.new_empty(rows_at_once, H), gates.new_empty(rows_at_once, H)
@@ -292,9 +319,9 @@ class FusedLSTM(torch.autograd.Function):
                         )[0]
                     )  # fmt: skip
                 if mask is None:
-                    dh_before.addmm_(d_term, U)
+                    by_U.add(dh_before, d_term)
                 else:
-                    dh_before.addcmul_(torch.mm(d_term, U, out=scratch[:n]), mask[:n])
+                    dh_before.addcmul_(by_U.write(scratch[:n], d_term), mask[:n])
                 if V is not None:
                     d_opened_now = d_opened[:n]
                     d_opened_now.zero_()
@@ -308,7 +335,7 @@ class FusedLSTM(torch.autograd.Function):
         h_before = order.before(hs, everything)
         if mask is not None:
             h_before = h_before * order.repeat_rows(mask)
-        d_U = d_terms.t() @ h_before if ctx.needs_input_grad[1] else None
+        d_U = (d_terms.to(ctx.gemm_dtype).t() @ h_before.to(ctx.gemm_dtype)).to(U.dtype)
         d_V = d_P = d_norm_hidden = d_norm_cell = None
         if V is not None:
             opened = torch.cat([gates[:, at.early]] + ([] if at.output is None else [gates[:, at.output]]), 1)
@@ -327,7 +354,7 @@ class FusedLSTM(torch.autograd.Function):
                 d_cell_norm, news, (H,), mean_c, rstd_c, norm_cell[0], norm_cell[1], [False, True, True]
             )
             d_norm_cell = torch.stack([gain, bias])
-        return da, d_U, d_V, d_P, d_norm_hidden, d_norm_cell, dh[:B], dc_all, *[None] * 5
+        return da, d_U, d_V, d_P, d_norm_hidden, d_norm_cell, dh[:B], dc_all, *[None] * 6
 
 
 def activate_(a: Tensor, activation: str, scale: float = 1.0) -> None:
