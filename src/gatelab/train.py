@@ -53,6 +53,7 @@ def train(config: DictConfig) -> tuple[RunFolder, bool]:
                     num_classes=len(prepared.classes),
                     optimizer=settings["optimizer"],
                     class_weights=weigh_classes(settings["model"]["class_weights"], counts),
+                    mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
                 )
                 trainer = build_trainer(settings, folder, identity)
                 trainer.fit(module, datamodule=data)

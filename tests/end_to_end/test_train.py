@@ -394,3 +394,18 @@ def test_gates_of_two_layers_in_both_directions_and_of_none_at_all(tmp_path: Pat
     (run,) = tmp_path.glob("none/*/*/run.json")
     output = gatelab("gates", str(run.parent), "a lovely film", cwd=tmp_path, code=2)
     assert "GRUEncoder has no gates to read: train with encoder=lstm, gated or one of its variants" in output
+
+
+@pytest.mark.parametrize("encoder", ["lstm", "peephole", "layer_norm", "gru"])
+def test_a_run_trains_in_mixed_precision(encoder: str, tmp_path: Path, cache_dir: Path) -> None:
+    arguments = [
+        *QUICK,
+        f"data.cache_dir={cache_dir}",
+        "baseline=none",
+        "encoder.bidirectional=true",
+        "encoder.num_layers=2",
+    ]
+    gatelab("train", *arguments, f"encoder={encoder}", "trainer.precision=bf16-mixed", cwd=tmp_path)
+    record = json.loads((the_run(tmp_path) / "run.json").read_text())
+    assert record["status"] == "finished"
+    assert gatelab("predict", the_run(tmp_path).name, "a lovely film", cwd=tmp_path)

@@ -59,14 +59,29 @@ def test_the_states_and_gradients_within_each_row_are_those_of_a_packed_stack(
     torch.testing.assert_close(encoder_x.grad, packed_x.grad, **EXACT)
 
 
+@pytest.mark.parametrize("backend", ["equations", "fused", "native"])
 @shapes
 def test_the_gated_encoder_equals_the_lstm_encoder_of_the_same_weights(
-    num_layers: int, bidirectional: bool, x: Tensor
+    num_layers: int, bidirectional: bool, backend: Any, x: Tensor
 ) -> None:
-    lstm = LSTMEncoder(E, H, num_layers=num_layers, bidirectional=bidirectional).double()
-    gated = GatedEncoder(E, H, num_layers=num_layers, bidirectional=bidirectional).double()
+    options: Any = {"num_layers": num_layers, "bidirectional": bidirectional}
+    lstm, gated = LSTMEncoder(E, H, **options).double(), GatedEncoder(E, H, **options, backend=backend).double()
     gated.load_state_dict({f"lstm.{name}": value for name, value in stacked_weights(lstm).items()})
-    torch.testing.assert_close(gated(x, LENGTHS)[VALID], lstm(x, LENGTHS)[VALID], **EXACT)
+    weight = torch.randn(B, T, lstm.output_size, dtype=torch.float64)[VALID]
+    gradients = []
+    for encoder in (lstm, gated):
+        given = x.clone().requires_grad_()
+        states = encoder(given, LENGTHS)[VALID]
+        named = dict(encoder.named_parameters())
+        if encoder is lstm:
+            order = stacked_weights(lstm).keys()
+            by_stacked = dict(zip(order, named.values(), strict=True))
+        else:
+            by_stacked = {name.removeprefix("lstm."): value for name, value in named.items()}
+        names = sorted(by_stacked)
+        found = torch.autograd.grad((states * weight).sum(), [given, *(by_stacked[name] for name in names)])
+        gradients.append([states, *found])
+    torch.testing.assert_close(gradients[1], gradients[0], **EXACT)
 
 
 @shapes

@@ -21,8 +21,11 @@ def build_model(
     num_classes: int,
     optimizer: dict[str, Any] | None = None,
     class_weights: list[float] | None = None,
+    mixed_precision: bool = False,
 ) -> SequenceClassifier:
     """The classifier around its encoder, with random weights. Without optimizer it can only predict.
+
+    mixed_precision: Lightning then clips gradients itself and refuses an optimizer with a fused kernel.
 
     Raises ConfigError naming the group whose keys do not fit what its ``_target_`` takes.
     """
@@ -31,7 +34,7 @@ def build_model(
         options = dict(optimizer)
         training["schedule"] = make_schedule(options.pop("schedule"), options.pop("warmup"))
         if options["_target_"].startswith("torch.optim.Adam"):
-            options.setdefault("fused", True)  # one kernel for all parameters, on the CPU too
+            options.setdefault("fused", not mixed_precision)  # one kernel for all parameters, on the CPU too
         training["optimizer"] = partial(build, "optimizer", options)
     built_encoder = build("encoder", encoder, input_size=model["embedding_size"])
     return build(

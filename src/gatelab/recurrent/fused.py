@@ -18,7 +18,6 @@ Backward, a step is linear in the gradients dh and dC of its states. All its fac
 so that the loop itself is four products and one GEMM. The weight gradients are one GEMM after it.
 """
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -28,6 +27,7 @@ from torch.nn import functional as F
 
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import EPSILON, Noise, State, Weights
+from gatelab.recurrent.factors import Layout, fill_factors
 from gatelab.recurrent.ragged import StepOrder
 
 aten = torch.ops.aten
@@ -86,19 +86,6 @@ class Product:
 
     def _cast_product(self, x: Tensor) -> Tensor:
         return torch.mm(self.x[: len(x)].copy_(x), self.matrix, out=self.product[: len(x)])
-
-
-class Layout:
-    """Where the gates stand in a row of G·H numbers, in the order of ``Cell.learned``."""
-
-    def __init__(self, cell: Cell, hidden_size: int) -> None:
-        names = cell.learned
-        position = {name: slice(k * hidden_size, (k + 1) * hidden_size) for k, name in enumerate(names)}
-        self.input, self.forget = position.get("input"), position.get("forget")
-        self.candidate, self.output = position["candidate"], position.get("output")
-        self.num_early = names.index("candidate")  # the gates computed before the cell state
-        self.early = slice(0, self.num_early * hidden_size)
-        self.before_output = slice(0, self.candidate.stop)
 
 
 def parts(buffer: Tensor, columns: slice | None, sizes: Sequence[int]) -> Any:
@@ -384,87 +371,3 @@ def new_cell(
             return torch.lerp(before, candidate, i, out=out)
         return torch.addcmul(before, i, candidate, out=out)
     return torch.add(before, candidate, out=out)
-
-
-def fill_factors(
-    A: Tensor, hidden_factor: Tensor, cell_factor: Tensor, peephole_factor: Tensor | None, gates: Tensor, c_before: Tensor,
-    c: Tensor, P: Tensor | None, norm_cell: Tensor | None, keep_hidden: Tensor | None, at: Layout, cell: Cell
-) -> Tensor | None:  # fmt: skip
-    """Write the factors of many steps, rows (n, ·), into A, hidden_factor and peephole_factor; see the module's top.
-
-    Returns the factor of the cell state's gradient, or None where it is 1. Without layer normalisation of the cell the
-    path through o's peephole is part of hidden_factor.
-    """
-    H = c.shape[1]
-    i = None if at.input is None else gates[:, at.input]
-    f = None if at.forget is None else gates[:, at.forget]
-    o = None if at.output is None else gates[:, at.output]
-    candidate = gates[:, at.candidate]
-
-    normed = c if norm_cell is None else F.layer_norm(c, (H,), norm_cell[0], norm_cell[1], EPSILON)
-    if cell.output_activation == "identity":
-        squashed, slope = normed, None
-    else:
-        half = 1.0 if cell.output_activation == "tanh" else 0.5
-        squashed = torch.tanh(normed if half == 1 else normed * half)
-        slope = half
-    if slope is None:
-        hidden_factor.copy_(o) if o is not None else hidden_factor.fill_(1)
-    else:
-        grad = torch.ones_like(squashed) if o is None else o
-        aten.tanh_backward.grad_input(grad, squashed, grad_input=hidden_factor)
-        if slope != 1:
-            hidden_factor.mul_(slope)
-    if o is not None:
-        A_o = A[:, at.output]
-        aten.sigmoid_backward.grad_input(squashed, o, grad_input=A_o)
-    if keep_hidden is not None:
-        taken = 1 - keep_hidden
-        hidden_factor.mul_(taken)
-        if o is not None:
-            A_o.mul_(taken)
-    if P is not None and o is not None:
-        P_output = P[at.early.stop :]
-        if peephole_factor is None:
-            hidden_factor.addcmul_(A_o, P_output)
-        else:
-            torch.mul(A_o, P_output, out=peephole_factor)
-    elif peephole_factor is not None:
-        peephole_factor.zero_()
-
-    forget: Tensor | None = f
-    lets_in: Tensor | None = i
-    if cell.coupled == "input":
-        assert i is not None
-        aten.sigmoid_backward.grad_input(candidate - c_before, i, grad_input=A[:, at.input])
-        forget = 1 - i
-    elif cell.coupled == "forget":
-        assert f is not None
-        lets_in = 1 - f
-        if cell.coupling_shift:
-            lets_in = lets_in * math.exp(cell.coupling_shift)
-            lets_in = lets_in / (f + lets_in)
-            torch.mul(c_before * f, 1 - f, out=A[:, at.forget])
-            A[:, at.forget].sub_(candidate * lets_in * (1 - lets_in))
-        else:
-            aten.sigmoid_backward.grad_input(c_before - candidate, f, grad_input=A[:, at.forget])
-    else:
-        if i is not None:
-            aten.sigmoid_backward.grad_input(candidate, i, grad_input=A[:, at.input])
-        if f is not None:
-            aten.sigmoid_backward.grad_input(c_before, f, grad_input=A[:, at.forget])
-
-    A_C = A[:, at.candidate]
-    if cell.candidate_activation == "identity":
-        A_C.copy_(lets_in) if lets_in is not None else A_C.fill_(1)
-    else:
-        grad = torch.ones_like(candidate) if lets_in is None else lets_in
-        is_tanh = cell.candidate_activation == "tanh"
-        aten.tanh_backward.grad_input(grad, candidate if is_tanh else candidate / 2, grad_input=A_C)
-
-    if P is None or not at.num_early:
-        return forget
-    cell_factor.copy_(forget) if forget is not None else cell_factor.fill_(1)
-    for gate in range(at.num_early):
-        cell_factor.addcmul_(A[:, gate * H : (gate + 1) * H], P[gate * H : (gate + 1) * H])
-    return cell_factor

@@ -1,6 +1,7 @@
 """The screen at the end of a run as an SVG: python -m gatelab.reports.picture RUN_FOLDER OUT.svg"""
 
 import csv
+import re
 import sys
 from collections import defaultdict
 from io import StringIO
@@ -28,7 +29,8 @@ def draw_run(folder: RunFolder) -> str:
                 style="dim",
             )
     console.print(result_table(folder))
-    return console.export_svg(title="gatelab", unique_id="gatelab")
+    svg = console.export_svg(title="gatelab", unique_id="gatelab")
+    return re.sub(r"@font-face\s*{.*?}", "", svg, flags=re.DOTALL)  # rich names a font on somebody's server
 
 
 if __name__ == "__main__":
