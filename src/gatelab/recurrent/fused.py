@@ -162,7 +162,7 @@ class FusedLSTM(torch.autograd.Function):
                 o.sigmoid_()
             squashed = first(scratch, n)
             if norm_cell is not None:
-                squashed.copy_(torch.native_layer_norm(c, (H,), norm_cell[0], norm_cell[1], EPSILON)[0])
+                squashed = torch.native_layer_norm(c, (H,), norm_cell[0], norm_cell[1], EPSILON)[0]
                 activate_(squashed, cell.output_activation)
             elif cell.output_activation == "tanh":
                 torch.tanh(c, out=squashed)
@@ -210,7 +210,7 @@ class FusedLSTM(torch.autograd.Function):
         dc_all = hs.new_zeros(B, H) if d_c_n is None else d_c_n.clone()
         da = torch.empty_like(gates)  # (N, G·H): the factors, then the gradients of the preactivations
         normalized = norm_hidden is not None
-        d_terms = torch.empty_like(gates) if normalized else da  # what U and V are multiplied with
+        d_recurrent: list[Tensor] = []  # of what U and V give, where layer normalisation stands between it and da
         d_cell_norm = torch.empty_like(news) if norm_cell is not None else None
         if V is not None:
             slopes = gates.new_empty(N, V.shape[0])
@@ -224,7 +224,7 @@ class FusedLSTM(torch.autograd.Function):
         if norm_cell is not None:
             _, mean_c, rstd_c = torch.native_layer_norm(news, (H,), norm_cell[0], norm_cell[1], EPSILON)
 
-        all_dh, all_da, all_d_terms = dh.split([B, *sizes]), da.split(sizes), d_terms.split(sizes)
+        all_dh, all_da = dh.split([B, *sizes]), da.split(sizes)
         all_da_o, all_da_rest = parts(da, at.output, sizes), parts(da, at.before_output, sizes)
         keeps_h = None if keep_hidden is None else keep_hidden.split(sizes)
         keeps_c = None if keep_cell is None else keep_cell.split(sizes)
@@ -297,14 +297,13 @@ class FusedLSTM(torch.autograd.Function):
                             dc.addcmul_(seen[:, gate * H : (gate + 1) * H], P_early[gate])
                 if keeps_c is not None:
                     dc.add_(kept)
-                d_term = all_d_terms[t]
+                d_term = all_da[t]
                 if normalized:
-                    d_term.copy_(
-                        aten.native_layer_norm_backward(
-                            all_da[t], recurrent[begin : begin + n], recurrent.shape[1:], mean_r[begin : begin + n],
-                            rstd_r[begin : begin + n], norm_hidden, None, [True, False, False],
-                        )[0]
-                    )  # fmt: skip
+                    d_term = aten.native_layer_norm_backward(
+                        d_term, recurrent[begin : begin + n], recurrent.shape[1:], mean_r[begin : begin + n],
+                        rstd_r[begin : begin + n], norm_hidden, None, [True, False, False],
+                    )[0]  # fmt: skip
+                    d_recurrent.append(d_term)
                 if mask is None:
                     by_U.add(dh_before, d_term)
                 else:
@@ -319,6 +318,7 @@ class FusedLSTM(torch.autograd.Function):
             stop = start
 
         everything = slice(0, N)
+        d_terms = torch.cat(d_recurrent[::-1]) if d_recurrent else da
         h_before = order.before(hs, everything)
         if mask is not None:
             h_before = h_before * order.repeat_rows(mask)
