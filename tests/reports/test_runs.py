@@ -27,3 +27,12 @@ def test_many_differing_settings_share_a_column_that_names_what_is_unusual_of_ea
     assert cells[3] == ("encoder=GatedEncoder seed=1",)
     assert cells[7] == ("encoder=GatedEncoder seed=1 peepholes=True max_epochs=6",)
     assert cells[8] == ("encoder=GatedEncoder seed=1 chrono=32 max_length=9",)
+
+
+def test_a_setting_is_named_with_its_group_only_where_two_groups_have_it() -> None:
+    configs = [
+        config("LSTMEncoder", 1),
+        config("LSTMEncoder", 1, encoder__dropout=0.1, model__dropout=0.2, data__max_length=9),
+    ]
+    titles, _ = setting_cells(configs, differing_keys(configs))
+    assert titles == ["encoder.dropout", "model.dropout", "max_length"]

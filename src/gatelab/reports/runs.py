@@ -97,16 +97,14 @@ def setting_cells(configs: list[dict[str, Any]], keys: list[str]) -> tuple[list[
 
     The one column names what is built and the seed, and of the other keys those in which a run differs from most.
     """
+    titles = {key: SHORT.get(key) or short_key(key, keys) for key in keys}
     if len(keys) <= MOST_COLUMNS:
-        return [SHORT.get(key, key) for key in keys], [
-            tuple(show(config.get(key)) for key in keys) for config in configs
-        ]
+        return list(titles.values()), [tuple(show(config.get(key)) for key in keys) for config in configs]
     usual = {key: Counter(repr(config.get(key)) for config in configs).most_common(1)[0][0] for key in keys}
-    ends = Counter(key.rsplit(".", 1)[-1] for key in keys)
     cells: list[tuple[str, ...]] = []
     for config in configs:
         told = [
-            f"{SHORT.get(key) or short_key(key, ends)}={show(config[key])}"
+            f"{titles[key]}={show(config[key])}"
             for key in keys
             if key in config and (key in SHORT or key == "seed" or repr(config[key]) != usual[key])
             if key not in SEED_KEYS[1:] or config[key] != config.get("seed")
@@ -115,10 +113,10 @@ def setting_cells(configs: list[dict[str, Any]], keys: list[str]) -> tuple[list[
     return ["settings (where not as in most runs)"], cells
 
 
-def short_key(key: str, ends: Counter[str]) -> str:
-    """The last part of a key where no other key shares it."""
-    end = key.rsplit(".", 1)[-1]
-    return end if ends[end] == 1 else key
+def short_key(key: str, keys: list[str]) -> str:
+    """The key without its group where no other key is the same without its own."""
+    short = key.split(".", 1)[-1]
+    return key if sum(other.split(".", 1)[-1] == short for other in keys) > 1 else short
 
 
 def load_config(folder: RunFolder) -> dict[str, Any]:
