@@ -257,7 +257,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     torch.manual_seed(141)
     shapes = SHAPES[: options.shapes]
-    data = Path(os.environ.get("GATELAB_DATA", "../shared/data"))
+    data = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
     everything = not (options.dense or options.ragged or options.memory or options.bf16)
     print(f"torch {torch.__version__}, Python {sys.version.split()[0]}")
     if options.dense or everything:
