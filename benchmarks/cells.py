@@ -19,7 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from gatelab.recurrent import GatedLSTM, LSTMEncoder
+from gatelab.overrides import compose
+from gatelab.recurrent import Cell, GatedLSTM, LSTMEncoder
 
 SHAPES = [  # T, B, E, H
     (28, 32, 128, 196),
@@ -29,28 +30,32 @@ SHAPES = [  # T, B, E, H
     (200, 64, 128, 128),
     (64, 64, 256, 512),
 ]
-CELLS: dict[str, dict[str, Any]] = {
-    "gated": {},
-    "no_input_gate": {"input_gate": False},
-    "no_forget_gate": {"forget_gate": False},
-    "no_output_gate": {"output_gate": False},
-    "linear_candidate": {"candidate_activation": "identity"},
-    "linear_output": {"output_activation": "identity"},
-    "coupled": {"coupled": "input"},
-    "peephole": {"peepholes": True},
-    "gate_recurrence": {"gate_recurrence": True},
-    "janet": {
-        "coupled": "forget",
-        "coupling_shift": 1.0,
-        "output_gate": False,
-        "output_activation": "identity",
-    },
-    "lstm_1997": {"forget_gate": False, "candidate_activation": "tanh_1997", "output_activation": "tanh_1997"},
-    "layer_norm": {"layer_norm": True},
-    "zoneout": {"zoneout_hidden": 0.05, "zoneout_cell": 0.5},
-    "recurrent_dropout": {"recurrent_dropout": 0.25, "input_dropout": 0.25},
-    "weight_drop": {"weight_drop": 0.5},
-}
+VARIANTS = [
+    "gated",
+    "no_input_gate",
+    "no_forget_gate",
+    "no_output_gate",
+    "linear_candidate",
+    "linear_output",
+    "coupled",
+    "peephole",
+    "full_gate_recurrence",
+    "janet",
+    "lstm_1997",
+    "layer_norm",
+    "zoneout",
+    "variational_dropout",
+    "weight_drop",
+]
+
+
+def cell_settings(name: str) -> dict[str, Any]:
+    """The settings of a cell as gatelab train encoder=NAME has them."""
+    encoder = compose([f"encoder={name}"]).encoder
+    return {key: encoder[key] for key in Cell.__dataclass_fields__}
+
+
+CELLS = {name: cell_settings(name) for name in VARIANTS}
 
 
 def interleaved(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
@@ -173,7 +178,7 @@ def count_memory(shape: tuple[int, ...]) -> None:
     print(f"\nsaved for backward at T, B, E, H = {shape}: numbers a step, row and unit (H = 1)\n")
     for name, module in [("nn.LSTM", nn.LSTM(E, H))] + [
         (f"{cell} {backend}", GatedLSTM(E, H, backend=backend, **CELLS[cell]))  # type: ignore[misc]
-        for cell in ("gated", "peephole", "gate_recurrence", "layer_norm", "janet", "zoneout")
+        for cell in ("gated", "peephole", "full_gate_recurrence", "layer_norm", "janet", "zoneout")
         for backend in ("fused", "equations")
     ]:
         x = torch.randn(T, B, E, requires_grad=True)

@@ -38,3 +38,11 @@ def write_csv(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def one_thread_one_seed() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+    torch.manual_seed(7)

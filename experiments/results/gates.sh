@@ -5,13 +5,7 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 text="I saw this film last week. I had expected that the music felt dreadful most of the time, and found that the acting seemed brilliant this time."
 for cell in gated no_input_gate no_forget_gate no_output_gate coupled peephole janet lstm_1997; do
-  gatelab train encoder=$cell seed=141 name=gate_pictures tracker=none baseline=none > /dev/null
-  run=$(python - "$cell" <<'PY'
-import json, pathlib, sys
-runs = sorted(pathlib.Path("outputs/gate_pictures").glob("*/run.json"), key=lambda path: path.stat().st_mtime)
-print(runs[-1].parent)
-PY
-)
+  run=$(gatelab train encoder=$cell seed=141 name=gate_pictures tracker=none baseline=none | sed -n 's/^run folder  //p')
   gatelab gates "$run" "$text" --out "experiments/results/gates_$cell.svg"
   rm "experiments/results/gates_$cell.npz"
 done

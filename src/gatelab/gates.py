@@ -1,14 +1,13 @@
 """gatelab gates: what a finished run's gates do as it reads a text, as a picture and as numbers."""
 
-import os
-import tempfile
+from io import BytesIO
 from pathlib import Path
 
 import numpy as np
 
 from gatelab.predict import finished
 from gatelab.reports.gates import FORMATS, draw_gates
-from gatelab.runs.folder import RunError
+from gatelab.runs.folder import RunError, write_whole
 from gatelab.screen import console
 
 
@@ -31,23 +30,14 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None) -> None:
         raise RunError('The text is empty. Give what the model is to read: gatelab gates RUN "a text"')
     gates = read_gates(Predictor(folder.model), text)
     numbers = out.with_suffix(".npz")
-    figure = draw_gates(gates)
-    for target in (out, numbers):
-        descriptor, temporary = tempfile.mkstemp(prefix=f".{target.name}.", suffix=target.suffix, dir=target.parent)
-        os.close(descriptor)
-        try:
-            if target is out:
-                figure.savefig(temporary)
-            else:
-                np.savez_compressed(temporary, **gates)  # type: ignore[arg-type]
-            os.chmod(temporary, 0o644)
-            os.replace(temporary, target)
-        except BaseException:
-            os.unlink(temporary)
-            raise
+    picture, archive = BytesIO(), BytesIO()
+    draw_gates(gates).savefig(picture, format=out.suffix[1:])
+    np.savez_compressed(archive, **gates)  # type: ignore[arg-type]
+    write_whole(out, picture.getvalue())
+    write_whole(numbers, archive.getvalue())
     final = gates["probabilities"][-1]
     console.print(
-        f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {len(final) and len(gates['tokens'])} tokens",
+        f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {len(gates['tokens'])} tokens",
         markup=False,
     )
     console.print(f"picture     {out}\nnumbers     {numbers}", soft_wrap=True, markup=False)

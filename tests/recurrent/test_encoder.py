@@ -11,17 +11,12 @@ E, H, B, T = 3, 5, 4, 6
 LENGTHS = torch.tensor([3, 6, 1, 4])
 VALID = torch.tensor([[step < length for step in range(T)] for length in LENGTHS.tolist()])
 EXACT: Any = {"rtol": 0, "atol": 1e-10}
+pytestmark = pytest.mark.usefixtures("one_thread_one_seed")
 TORCH_ENCODERS = [(LSTMEncoder, nn.LSTM), (GRUEncoder, nn.GRU), (RNNEncoder, nn.RNN)]
 ENCODERS = [LSTMEncoder, GRUEncoder, RNNEncoder, GatedEncoder]
 shapes = pytest.mark.parametrize(
     ("num_layers", "bidirectional"), [(layers, directions) for layers in (1, 2, 3) for directions in (False, True)]
 )
-
-
-@pytest.fixture(autouse=True)
-def few_threads() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(7)
 
 
 @pytest.fixture

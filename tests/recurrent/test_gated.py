@@ -16,12 +16,7 @@ from gatelab.recurrent.equations import Weights, lstm_step
 E, H, B, T = 3, 5, 4, 6
 LENGTHS = torch.tensor([3, 6, 1, 4])
 EXACT: Any = {"rtol": 0, "atol": 1e-10}
-
-
-@pytest.fixture(autouse=True)
-def few_threads() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(7)
+pytestmark = pytest.mark.usefixtures("one_thread_one_seed")
 
 
 def run(

@@ -18,6 +18,7 @@ from gatelab.recurrent import GatedLSTM
 E, H, B, T = 3, 5, 4, 6
 LENGTHS = torch.tensor([3, 6, 0, 1])
 EXACT: Any = {"rtol": 0, "atol": 1e-10}
+pytestmark = pytest.mark.usefixtures("one_thread_one_seed")
 JANET = {"coupled": "forget", "coupling_shift": 1.0, "output_gate": False, "output_activation": "identity"}
 LSTM_1997 = {"forget_gate": False, "candidate_activation": "tanh_1997", "output_activation": "tanh_1997"}
 VARIANTS: dict[str, dict[str, Any]] = {
@@ -59,12 +60,6 @@ NOISY: dict[str, dict[str, Any]] = {
     "everything": {"zoneout_cell": 0.3, "recurrent_dropout": 0.3, "weight_drop": 0.2, **MIXED["coupled_FGR_1997"]},
 }
 every_variant = pytest.mark.parametrize("options", ALL.values(), ids=ALL.keys())
-
-
-@pytest.fixture(autouse=True)
-def few_threads() -> None:
-    torch.set_num_threads(1)
-    torch.manual_seed(7)
 
 
 def random_weights(lstm: GatedLSTM) -> GatedLSTM:

@@ -39,11 +39,10 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, np.ndarray]:
     probabilities = module(tokens.expand(len(ids), -1), prefixes).double().softmax(1)  # (T, K)
 
     traces = encoder.trace(module.embedding(tokens), length)
-    last = max(int(name[1:].split("_")[0]) for name in traces)
-    states = torch.cat(
-        [step.hidden for name, step in traces.items() if name.split("_")[0] == f"l{last}"], 2
-    )  # (1, T, D)
-    pooled = module.pool(states, length, getattr(encoder, "bidirectional", False))[0]  # (D,)
+    both = getattr(encoder, "bidirectional", False)
+    last_layer = list(traces.values())[-2 if both else -1 :]
+    states = torch.cat([step.hidden for step in last_layer], 2)  # (1, T, D)
+    pooled = module.pool(states, length, both)[0]  # (D,)
     winner = int(probabilities[-1].argmax())
     others = [k for k in range(len(predictor.classes)) if k != winner]
     direction = module.head.weight[winner] - module.head.weight[others].mean(0)

@@ -4,7 +4,6 @@ from dataclasses import dataclass, fields
 from typing import Literal, get_args
 
 Activation = Literal["tanh", "identity", "tanh_1997"]
-PEEPHOLE_GATES = ("input", "forget", "output")
 
 
 @dataclass(frozen=True, kw_only=True)

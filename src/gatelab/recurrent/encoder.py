@@ -74,23 +74,18 @@ class LSTMEncoder(TorchEncoder):
 
     def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
         """Every gate by layer and direction; see ``GatedLSTM.trace``."""
-        traces: dict[str, Step] = {}
-        for index, layers in enumerate(
-            zip(self.forward_layers, self.backward_layers or [None] * len(self.forward_layers), strict=True)
-        ):
-            if index:
-                x = self.dropout(x)
-            outputs = []
-            for layer, direction in zip(layers, ("", "_reverse"), strict=True):
-                if isinstance(layer, nn.LSTM):
-                    walked = reverse_valid(x, lengths) if direction else x
-                    trace = GatedLSTM.from_torch(layer).trace(walked, lengths=lengths)["l0"]
-                    if direction:
-                        trace = Step(*(reverse_valid(part, lengths) for part in trace))
-                    traces[f"l{index}{direction}"] = trace
-                    outputs.append(trace.hidden)
-            x = torch.cat(outputs, dim=2)
-        return traces
+        weights: dict[str, Tensor] = {}
+        for direction, layers in (("", self.forward_layers), ("_reverse", self.backward_layers)):
+            for index, layer in enumerate(layers):
+                for name, value in layer.state_dict().items():
+                    weights[f"{name.removesuffix('_l0')}_l{index}{direction}"] = value
+        W, U = weights["weight_ih_l0"], weights["weight_hh_l0"]
+        stack = GatedLSTM(
+            W.shape[1], U.shape[1], len(self.forward_layers), batch_first=True, dropout=self.dropout.p,
+            bidirectional=self.bidirectional, device=W.device, dtype=W.dtype,
+        )  # fmt: skip
+        stack.load_state_dict(weights)
+        return stack.train(self.training).trace(x, lengths=lengths)
 
 
 class GRUEncoder(TorchEncoder):

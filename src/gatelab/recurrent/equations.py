@@ -134,11 +134,3 @@ def trace_layer(
     if not steps:
         return Step(*[x.new_zeros(x.shape[0], 0, h.shape[1])] * len(Step._fields)), (h, c)
     return Step(*(torch.stack(parts, 1) for parts in zip(*steps, strict=True))), (h, c)
-
-
-def run_layer(
-    x: Tensor, h: Tensor, c: Tensor, weights: Weights, cell: Cell, lengths: Tensor | None, noise: Noise
-) -> tuple[Tensor, State]:
-    """The hidden states (B, T, H) of ``trace_layer`` and the final (h, c)."""
-    trace, final = trace_layer(x, h, c, weights, cell, lengths, noise)
-    return trace.hidden, final

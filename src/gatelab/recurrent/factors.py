@@ -45,18 +45,15 @@ def fill_factors(
 
     normed = c if norm_cell is None else F.layer_norm(c, (H,), norm_cell[0], norm_cell[1], EPSILON)
     if cell.output_activation == "identity":
-        squashed, slope = normed, None
-    else:
-        half = 1.0 if cell.output_activation == "tanh" else 0.5
-        squashed = torch.tanh(normed if half == 1 else normed * half)
-        slope = half
-    if slope is None:
+        squashed = normed
         hidden_factor.copy_(o) if o is not None else hidden_factor.fill_(1)
     else:
+        scale = 1.0 if cell.output_activation == "tanh" else 0.5
+        squashed = torch.tanh(normed if scale == 1 else normed * scale)
         grad = torch.ones_like(squashed) if o is None else o
         aten.tanh_backward.grad_input(grad, squashed, grad_input=hidden_factor)
-        if slope != 1:
-            hidden_factor.mul_(slope)
+        if scale != 1:
+            hidden_factor.mul_(scale)
     if o is not None:
         A_o = A[:, at.output]
         aten.sigmoid_backward.grad_input(squashed, o, grad_input=A_o)

@@ -37,7 +37,7 @@ CHUNK_BYTES = 2**20  # of the factors computed at once: they stay in the cache o
 def run_layer(
     x: Tensor, h: Tensor, c: Tensor, weights: Weights, cell: Cell, order: StepOrder, noise: Noise
 ) -> tuple[Tensor, State]:
-    """One layer in one direction over x (B, T, E) from h and c (B, H): as ``equations.run_layer``, in the given order."""
+    """One layer in one direction over x (B, T, E) from h and c (B, H): as ``equations.trace_layer``, the states alone."""
     if weights.norm_input is None:
         terms = F.linear(order.sort_steps(x), weights.W, weights.b)  # (N, G·H)
     else:
@@ -91,6 +91,11 @@ class Product:
 def parts(buffer: Tensor, columns: slice | None, sizes: Sequence[int]) -> Any:
     """A view a step, of some columns."""
     return [None] * len(sizes) if columns is None else buffer[:, columns].split(sizes)
+
+
+def learned_gates(rows: Tensor, at: Layout) -> Tensor:
+    """The columns of the gates without the candidate: (n, G·H) → (n, S·H)."""
+    return torch.cat([rows[:, columns] for columns in (at.early, at.output) if columns is not None], 1)
 
 
 def first(rows: Tensor, count: int) -> Tensor:
@@ -231,7 +236,7 @@ class FusedLSTM(torch.autograd.Function):
         scratch, carried = gates.new_empty(B, H), gates.new_empty(B, H)
         by_U = Product(U, B, ctx.gemm_dtype)
 
-        rows_at_once = max(B, CHUNK_BYTES // (gates.element_size() * gates.shape[1] or 1))
+        rows_at_once = max(B, CHUNK_BYTES // (gates.element_size() * gates.shape[1]))
         hidden_factors, cell_factors = gates.new_empty(rows_at_once, H), gates.new_empty(rows_at_once, H)
         peephole_factors = gates.new_empty(rows_at_once, H) if P is not None and norm_cell is not None else None
         offsets = order.offsets
@@ -249,9 +254,7 @@ class FusedLSTM(torch.autograd.Function):
                 None if keep_hidden is None else keep_hidden[rows], at, cell,
             )  # fmt: skip
             if V is not None:
-                opened_now = torch.cat(
-                    [gates[rows, at.early]] + ([] if at.output is None else [gates[rows, at.output]]), 1
-                )
+                opened_now = learned_gates(gates[rows], at)
                 aten.sigmoid_backward.grad_input(torch.ones_like(opened_now), opened_now, grad_input=slopes[rows])
             chunk = sizes[start:stop]
             hidden_parts = hidden_factors[:count].split(chunk)
@@ -325,9 +328,9 @@ class FusedLSTM(torch.autograd.Function):
         d_U = (d_terms.to(ctx.gemm_dtype).t() @ h_before.to(ctx.gemm_dtype)).to(U.dtype)
         d_V = d_P = d_norm_hidden = d_norm_cell = None
         if V is not None:
-            opened = torch.cat([gates[:, at.early]] + ([] if at.output is None else [gates[:, at.output]]), 1)
+            opened = learned_gates(gates, at)
             opened = order.before(torch.cat([opened.new_zeros(B, opened.shape[1]), opened]), everything)
-            d_gates = torch.cat([d_terms[:, at.early]] + ([] if at.output is None else [d_terms[:, at.output]]), 1)
+            d_gates = learned_gates(d_terms, at)
             d_V = d_gates.t() @ opened
         if P is not None:
             early = (da[:, at.early].view(N, at.num_early, H) * order.before(cs, everything)[:, None]).sum(0).flatten()

@@ -120,16 +120,15 @@ class GatedLSTM(nn.Module):
 
     def weights(self, layer: int, direction: str = "") -> Weights:
         """The weights of one layer and direction ("" or "_reverse"), dropped ones at 0 in training."""
-        found = [getattr(self, f"{name}_l{layer}{direction}", None) for name in (
-            "weight_ih", "weight_hh", "bias_ih", "bias_hh", "weight_peephole", "weight_gates", "norm_ih", "norm_hh",
-            "norm_cell",
-        )]  # fmt: skip
-        W, U, b_ih, b_hh, *rest = found
-        assert W is not None
-        assert U is not None
-        if self.cell.weight_drop:
-            U = F.dropout(U, self.cell.weight_drop, self.training)
-        return Weights(W, U, None if b_ih is None or b_hh is None else b_ih + b_hh, *rest)
+        suffix = f"_l{layer}{direction}"
+        others = ("weight_peephole", "weight_gates", "norm_ih", "norm_hh", "norm_cell")
+        b = self.get_parameter("bias_ih" + suffix) + self.get_parameter("bias_hh" + suffix) if self.bias else None
+        return Weights(
+            self.get_parameter("weight_ih" + suffix),
+            self._recurrent_weight(suffix),
+            b,
+            *(getattr(self, name + suffix, None) for name in others),
+        )
 
     def forward(
         self, input: Tensor | PackedSequence, hx: State | None = None, lengths: Tensor | None = None
@@ -249,31 +248,35 @@ class GatedLSTM(nn.Module):
             outputs = []
             for direction in self.directions:
                 h, c = (state[len(finals)] for state in hx)
-                weights, noise = self.weights(layer, direction), self._noise(x)
-                if backend == "fused":
+                if backend == "native":
+                    walked = reverse_valid(x, lengths) if direction else x
+                    parameters = self._kernel_weights(layer, direction)
+                    states, final = native.run_layer(walked, h, c, parameters, self.training)
+                    states = reverse_valid(states, lengths) if direction else states
+                elif backend == "fused":
+                    weights, noise = self.weights(layer, direction), self._noise(x)
                     states, final = fused.run_layer(x, h, c, weights, self.cell, orders[direction], noise)
                 else:
                     walked = reverse_valid(x, lengths) if direction else x
-                    if backend == "native":
-                        states, final = native.run_layer(
-                            walked, h, c, self._kernel_weights(layer, direction, weights), self.training
-                        )
-                    else:
-                        trace, final = equations.trace_layer(walked, h, c, weights, self.cell, lengths, noise)
-                        if direction:
-                            trace = Step(*(reverse_valid(part, lengths) for part in trace))
-                        traces[f"l{layer}{direction}"], states = trace, trace.hidden
-                    if direction and backend == "native":
-                        states = reverse_valid(states, lengths)
+                    weights, noise = self.weights(layer, direction), self._noise(x)
+                    trace, final = equations.trace_layer(walked, h, c, weights, self.cell, lengths, noise)
+                    if direction:
+                        trace = Step(*(reverse_valid(part, lengths) for part in trace))
+                    traces[f"l{layer}{direction}"], states = trace, trace.hidden
                 outputs.append(states)
                 finals.append(final)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)  # (B, T, D)
         return x, finals, traces
 
-    def _kernel_weights(self, layer: int, direction: str, weights: Weights) -> list[Tensor]:
+    def _recurrent_weight(self, suffix: str) -> Tensor:
+        U = self.get_parameter(f"weight_hh{suffix}")
+        return F.dropout(U, self.cell.weight_drop, self.training) if self.cell.weight_drop else U
+
+    def _kernel_weights(self, layer: int, direction: str) -> list[Tensor]:
         """W, U and the two biases as torch's kernel wants them."""
-        biases = [getattr(self, f"{name}_l{layer}{direction}") for name in ("bias_ih", "bias_hh") if self.bias]
-        return [weights.W, weights.U, *biases]
+        suffix = f"_l{layer}{direction}"
+        biases = [self.get_parameter(name + suffix) for name in ("bias_ih", "bias_hh") if self.bias]
+        return [self.get_parameter(f"weight_ih{suffix}"), self._recurrent_weight(suffix), *biases]
 
     def _noise(self, x: Tensor) -> Noise:
         """Drawn a layer and direction; in evaluation zoneout mixes in its proportions."""

@@ -47,7 +47,7 @@ class StepOrder:
             lengths = lengths.to(device)
             sorted_lengths, self.by_length = lengths.sort(descending=True, stable=True)
             self.to_given = self.by_length.argsort()
-            valid = torch.arange(num_steps, device=device)[:, None] < sorted_lengths  # (T, B)
+            valid = valid_mask(sorted_lengths, num_steps).T  # (T, B)
             self.sizes = [size for size in valid.sum(1).tolist() if size]
             step, self.row = valid.nonzero().unbind(1)  # (N,)
             starts = torch.tensor([0, *self.sizes], device=device).cumsum(0)

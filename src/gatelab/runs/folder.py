@@ -115,12 +115,12 @@ class RunFolder:
             self.update(status=status, seconds=round(seconds, 2), **extra)
 
 
-def write_whole(file: Path, text: str) -> None:
-    """Replace a file by text: a temporary file in the same folder, flushed to the disk, renamed."""
+def write_whole(file: Path, content: str | bytes) -> None:
+    """Replace a file by its new content, text as UTF-8: a temporary file in the same folder, flushed to the disk, renamed."""
     descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
-        with open(descriptor, "w", encoding="utf-8") as stream:
-            stream.write(text)
+        with open(descriptor, "wb") as stream:
+            stream.write(content.encode() if isinstance(content, str) else content)
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
