@@ -5,9 +5,13 @@ import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
-import pytest
-
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
+
+import pytest
+import torch
+
+if not torch.cuda.is_available():
+    os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is first imported
 os.environ["WANDB_SILENT"] = "true"
 
 DATA = Path(os.environ.get("GATELAB_DATA", Path(__file__).parents[1].parent / "shared" / "data"))

@@ -178,7 +178,9 @@ def test_a_backend_that_cannot_says_why() -> None:
     ):
         lstm(torch.zeros(B, T, E), lengths=LENGTHS)
     assert lstm.states(torch.zeros(B, T, E), LENGTHS).shape == (B, T, H)
-    with pytest.raises(ValueError, match="fused runs on the CPU, and the input is on meta: use backend=auto"):
+    with pytest.raises(
+        ValueError, match="fused runs on the CPU and on CUDA, and the input is on meta: use backend=auto"
+    ):
         GatedLSTM(E, H, backend="fused")(torch.zeros(T, B, E, device="meta"))
 
 

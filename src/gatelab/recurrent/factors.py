@@ -28,6 +28,11 @@ class Layout:
         self.before_output = slice(0, self.candidate.stop)
 
 
+def learned_gates(rows: Tensor, at: Layout) -> Tensor:
+    """The columns of the gates without the candidate: (n, G·H) → (n, S·H)."""
+    return torch.cat([rows[:, columns] for columns in (at.early, at.output) if columns is not None], 1)
+
+
 def fill_factors(
     A: Tensor, hidden_factor: Tensor, cell_factor: Tensor, peephole_factor: Tensor | None, gates: Tensor, c_before: Tensor,
     c: Tensor, P: Tensor | None, norm_cell: Tensor | None, keep_hidden: Tensor | None, at: Layout, cell: Cell

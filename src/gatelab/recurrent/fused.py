@@ -27,7 +27,7 @@ from torch.nn import functional as F
 
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import EPSILON, Noise, State, Weights
-from gatelab.recurrent.factors import Layout, fill_factors
+from gatelab.recurrent.factors import Layout, fill_factors, learned_gates
 from gatelab.recurrent.ragged import StepOrder
 
 aten = torch.ops.aten
@@ -91,11 +91,6 @@ class Product:
 def parts(buffer: Tensor, columns: slice | None, sizes: Sequence[int]) -> Any:
     """A view a step, of some columns."""
     return [None] * len(sizes) if columns is None else buffer[:, columns].split(sizes)
-
-
-def learned_gates(rows: Tensor, at: Layout) -> Tensor:
-    """The columns of the gates without the candidate: (n, G·H) → (n, S·H)."""
-    return torch.cat([rows[:, columns] for columns in (at.early, at.output) if columns is not None], 1)
 
 
 def first(rows: Tensor, count: int) -> Tensor:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatelab.recurrent import equations, fused, native
+from gatelab.recurrent import cuda, equations, fused, native
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import Noise, State, Step, Weights
 from gatelab.recurrent.initialize import initialize_
@@ -26,7 +26,7 @@ class GatedLSTM(nn.Module):
 
     backend: how the same numbers are computed.
         equations   step by step as in a textbook; does everything, anywhere, double backward included
-        fused       one function with its own backward pass; every cell, on the CPU
+        fused       one function with its own backward pass; every cell, on the CPU, and on CUDA in Triton kernels
         native      torch's own kernel; the plain LSTM only
         auto        the fastest of them that is exact for what is asked
     cell: the fields of ``gatelab.recurrent.Cell`` as keywords: GatedLSTM(100, 128, peepholes=True, forget_bias=1.0).
@@ -211,7 +211,9 @@ class GatedLSTM(nn.Module):
         no_native = "; ".join(self.cell.extras) or (
             "the final cell states of a ragged batch" if ragged and finals else ""
         )
-        no_fused = "" if x.device.type == "cpu" else f"runs on the CPU, and the input is on {x.device}"
+        if self.backend == "fused" and x.device.type == "cuda":
+            return self._kernels_or_equations()
+        no_fused = "" if x.device.type == "cpu" else f"runs on the CPU and on CUDA, and the input is on {x.device}"
         if self.backend == "native" and no_native:
             raise ValueError(
                 f"backend=native cannot give {no_native}: use backend=auto, or states() for the outputs alone"
@@ -221,6 +223,16 @@ class GatedLSTM(nn.Module):
         if self.backend != "auto":
             return self.backend
         return "native" if not no_native else "fused" if not no_fused else "equations"
+
+    def _kernels_or_equations(self) -> str:
+        """ "kernels", or with one warning "equations" where they cannot do what is asked."""
+        weight = self.get_parameter("weight_hh_l0")
+        try:
+            cuda.check(weight.device, cuda.compute_dtype(weight))
+        except cuda.Unsupported as problem:
+            cuda.warn_of_equations(str(problem))
+            return "equations"
+        return "kernels"
 
     def _run(
         self, x: Tensor, hx: State | None, lengths: Tensor | None, backend: str
@@ -259,14 +271,29 @@ class GatedLSTM(nn.Module):
                 else:
                     walked = reverse_valid(x, lengths) if direction else x
                     weights, noise = self.weights(layer, direction), self._noise(x)
-                    trace, final = equations.trace_layer(walked, h, c, weights, self.cell, lengths, noise)
-                    if direction:
-                        trace = Step(*(reverse_valid(part, lengths) for part in trace))
-                    traces[f"l{layer}{direction}"], states = trace, trace.hidden
+                    done = self._kernels(walked, h, c, weights, lengths, noise) if backend == "kernels" else None
+                    if done is None:
+                        trace, final = equations.trace_layer(walked, h, c, weights, self.cell, lengths, noise)
+                        if direction:
+                            trace = Step(*(reverse_valid(part, lengths) for part in trace))
+                        traces[f"l{layer}{direction}"], states = trace, trace.hidden
+                    else:
+                        states, final = done
+                        states = reverse_valid(states, lengths) if direction else states
                 outputs.append(states)
                 finals.append(final)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)  # (B, T, D)
         return x, finals, traces
+
+    def _kernels(
+        self, x: Tensor, h: Tensor, c: Tensor, weights: Weights, lengths: Tensor | None, noise: Noise
+    ) -> tuple[Tensor, State] | None:
+        """The CUDA kernels' states (B, T, H) and final (h, c), or with one warning nothing where they cannot."""
+        try:
+            return cuda.run_layer(x, h, c, weights, self.cell, lengths, noise)
+        except cuda.Unsupported as problem:
+            cuda.warn_of_equations(str(problem))
+            return None
 
     def _recurrent_weight(self, suffix: str) -> Tensor:
         U = self.get_parameter(f"weight_hh{suffix}")
