@@ -186,7 +186,8 @@ def forward_kernel(
 ):  # fmt: skip
     """a (T, B, G·H): the input terms, over which the preactivations (without peepholes) are written.
 
-    hs, cs (T + 1, B, H): the states, of which the first are given; news (T, B, H): the cell states before zoneout.
+    hs, cs (T + 1, B, H): the states, of which the first are given; news (T, B, H): the cell states before zoneout. Past a
+    row's end nothing is written.
     """
     tile, row_tile = tl.program_id(0), tl.program_id(1)
     rows, cols = row_tile * ROWS + tl.arange(0, ROWS), tile * COLUMNS + tl.arange(0, COLUMNS)
@@ -304,9 +305,7 @@ def forward_kernel(
                 kept = take(keep_cell + state, own, valid, ACC)
                 carried = kept * c_before + (1 - kept) * c
                 tl.store(news + state + own, c, mask=valid)
-            if RAGGED:
-                carried = tl.where(valid, carried, c_before)
-            tl.store(cs + after + own, carried, mask=ok)
+            tl.store(cs + after + own, carried, mask=valid)
             if GATE_RECURRENCE:
                 opened_at = opened + after * S + rows[:, None] * (S * H) + cols[None, :]
                 if INPUT >= 0:
@@ -330,14 +329,10 @@ def forward_kernel(
                     a_o = take(a + gates, own_gates + OUTPUT * H, valid, ACC)
             o = open_output(a_o, c, P, cols, H, ACC, OUTPUT, PEEPHOLES)
             h = o * squash(normed, SQUASH)
-            if ZONEOUT_HIDDEN or RAGGED:
-                h_before = take(hs + state, own, ok, ACC)
-                if ZONEOUT_HIDDEN:
-                    kept = take(keep_hidden + state, own, valid, ACC)
-                    h = kept * h_before + (1 - kept) * h
-                if RAGGED:
-                    h = tl.where(valid, h, h_before)
-            tl.store(hs + after + own, h, mask=ok)
+            if ZONEOUT_HIDDEN:
+                kept = take(keep_hidden + state, own, valid, ACC)
+                h = kept * take(hs + state, own, ok, ACC) + (1 - kept) * h
+            tl.store(hs + after + own, h, mask=valid)
             if GATE_RECURRENCE and OUTPUT >= 0:
                 opened_at = opened + after * S + rows[:, None] * (S * H) + cols[None, :]
                 tl.store(opened_at + (OUTPUT - 1) * H, o, mask=valid)
