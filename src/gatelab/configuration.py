@@ -177,6 +177,8 @@ class Config(Group):
     baseline: Literal["linear", "none"]
     output_dir: str
     force: bool
+    retry: Literal["failed"] | None
+    checkpoint_minutes: Annotated[float, Field(ge=0)]
     data: OpenGroup
     encoder: OpenGroup
     model: OpenGroup

@@ -4,7 +4,7 @@ import os
 import re
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
@@ -13,7 +13,17 @@ from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError, sugges
 from gatelab.runs.identity import flatten
 from gatelab.screen import console, is_user_error, show_error
 
-FAILURES: list[str] = []
+
+class Outcome(NamedTuple):
+    """How one job of this process ended: done, skipped or failed, the last with its code and first line."""
+
+    kind: str
+    code: int = 0
+    error: str = ""
+    log: str = ""
+
+
+OUTCOMES: list[Outcome] = []
 
 
 def run_hydra(overrides: list[str]) -> int:
@@ -23,38 +33,68 @@ def run_hydra(overrides: list[str]) -> int:
     from omegaconf.errors import OmegaConfBaseException
 
     register_experiments()
-    FAILURES.clear()
+    OUTCOMES.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
-    arguments, sys.argv = sys.argv, ["gatelab", *overrides]
+    # Hydra's parser wants its flags before or after all overrides, not among them.
+    ordered = sorted(overrides, key=lambda word: word not in ("-m", "--multirun"))
+    arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(str(error), overrides)) from None
     finally:
         sys.argv = arguments
-    return max((int(code) for code in FAILURES), default=0)
+    if len(OUTCOMES) == 1:
+        return OUTCOMES[0].code
+    show_outcomes(OUTCOMES)
+    return int(any(outcome.code for outcome in OUTCOMES))
 
 
 def job(config: DictConfig) -> None:
     """One job of Hydra's: train, and show how it ended. A failure of one job of a multirun does not end the others."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
     from gatelab.train import train
 
     try:
-        folder, trained = train(config)
-    except (KeyboardInterrupt, SystemExit):
-        console.print("Interrupted. What there is stays in the run folder; gatelab runs shows it.")
-        raise SystemExit(130) from None
+        folder, trained = train(config, HydraConfig.get().mode == RunMode.MULTIRUN)
+    except (KeyboardInterrupt, SystemExit) as error:
+        console.print("Interrupted. The same command goes on from where it stopped; gatelab runs shows the run.")
+        raise SystemExit(getattr(error, "code", 130)) from None
     except Exception as error:
         if is_user_error(error):
             show_error(str(error))
-            FAILURES.append("2")
         else:
             import traceback
 
             traceback.print_exc()
-            FAILURES.append("1")
+        code = 2 if is_user_error(error) else 1
+        OUTCOMES.append(Outcome("failed", code, f"{error}".split("\n")[0], str(getattr(error, "run_log", ""))))
         return
+    if folder.record["status"] == "failed":
+        error_before = folder.record.get("error", "")
+        console.print(
+            f"Run {folder.path.name} failed before: {error_before}. retry=failed tries it again.",
+            markup=False, soft_wrap=True,
+        )  # fmt: skip
+        OUTCOMES.append(Outcome("failed", 1, error_before.split("\n")[0], str(folder.error_log)))
+        return
+    OUTCOMES.append(Outcome("done" if trained else "skipped"))
     show_result(folder, trained, config)
+
+
+def show_outcomes(outcomes: list[Outcome]) -> None:
+    """The end of a multirun: how many jobs ended how, and every failure with its log."""
+    if not outcomes:
+        return
+    counts = {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in ("done", "skipped", "failed")}
+    words = {"done": "done", "skipped": "skipped (finished before)", "failed": "failed"}
+    console.print(f"{len(outcomes)} runs: " + ", ".join(f"{number} {words[kind]}" for kind, number in counts.items()))
+    for outcome in outcomes:
+        if outcome.kind == "failed":
+            log = f"   log {outcome.log}" if outcome.log else ""
+            console.print(f"failed  {outcome.error}{log}", markup=False, soft_wrap=True)
 
 
 def show_result(folder: Any, trained: bool, config: DictConfig) -> None:

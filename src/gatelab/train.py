@@ -16,8 +16,10 @@ from gatelab.screen import console
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
 
 
-def train(config: DictConfig) -> tuple[RunFolder, bool]:
+def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     """Train the run that config describes, unless it is finished. Returns its folder and whether it was trained now.
+
+    One that was interrupted goes on from its last checkpoint. One that failed begins again, in a sweep with retry=failed only.
 
     Raises ConfigError, DataError or RunError for what the user can mend.
     """
@@ -28,6 +30,7 @@ def train(config: DictConfig) -> tuple[RunFolder, bool]:
 
     from gatelab.data.prepare import summary_lines
     from gatelab.learning.build import build, build_model, weigh_classes
+    from gatelab.runs.checkpoint import StopRequest, find_checkpoint
     from gatelab.runs.tracking import close_tracker
 
     data = build("data", settings["data"])
@@ -37,7 +40,13 @@ def train(config: DictConfig) -> tuple[RunFolder, bool]:
     with folder.alone():
         if folder.status == "finished" and not settings["force"]:
             return folder, False
-        with folder.recorded(**describe(settings, identity, prepared.record)):
+        if in_sweep and folder.record.get("status") == "failed" and not (settings["force"] or settings["retry"]):
+            return folder, False
+        # Held by us alone, so a run that says it is running has died.
+        goes_on = folder.record.get("status") in ("running", "interrupted") and not settings["force"]
+        checkpoint = find_checkpoint(folder) if goes_on else None
+        stop = StopRequest()
+        with folder.recorded(checkpoint is not None, **describe(settings, identity, prepared.record)):
             for line in summary_lines(prepared.record):
                 console.print(line, markup=False, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(settings)))
@@ -55,12 +64,14 @@ def train(config: DictConfig) -> tuple[RunFolder, bool]:
                     class_weights=weigh_classes(settings["model"]["class_weights"], counts),
                     mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
                 )
-                trainer = build_trainer(settings, folder, identity)
-                trainer.fit(module, datamodule=data)
-                stop_if_interrupted(trainer)
-                module.load_state_dict(torch.load(folder.best, weights_only=True)["state_dict"])
-                trainer.test(module, datamodule=data, verbose=False)
-                stop_if_interrupted(trainer)
+                trainer = build_trainer(settings, folder, identity, stop)
+                if checkpoint is not None:
+                    console.print(f"Going on from {checkpoint}.", markup=False, soft_wrap=True)
+                with stop.listening():
+                    trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+                    module.load_state_dict(torch.load(folder.best, weights_only=True)["state_dict"])
+                    trainer.test(module, datamodule=data, verbose=False)
+                stop.obey()
                 record_result(folder, settings, trainer, module, prepared, baselines)
             finally:
                 close_tracker()
@@ -98,13 +109,14 @@ def fit_baselines(data: Any, wanted: str) -> dict[str, Any]:
     return baseline.cached_baselines(data.prepared.folder / "baselines.json", compute)
 
 
-def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str) -> Any:
+def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str, stop: Any) -> Any:
     import logging
 
     import pytorch_lightning as pl
     from pytorch_lightning.callbacks import ModelCheckpoint
 
     from gatelab.learning.build import build
+    from gatelab.runs.checkpoint import Resume, WholeFiles
     from gatelab.runs.progress import ProgressLine
     from gatelab.runs.tracking import MetricsCsv
 
@@ -115,9 +127,9 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str) ->
         "best",
         monitor="validation/macro_f1",
         mode="max",
-        save_last=True,
         enable_version_counter=False,
     )
+    resume = Resume(folder, settings["checkpoint_minutes"], stop)
     callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
     loggers: list[Any] = [MetricsCsv(folder.metrics)]
     if settings["tracker"]:
@@ -132,7 +144,8 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str) ->
         "trainer",
         settings["trainer"],
         logger=loggers,
-        callbacks=[*callbacks, checkpoint, ProgressLine(console)],
+        callbacks=[*callbacks, ProgressLine(console), checkpoint, resume],
+        plugins=[WholeFiles()],
         default_root_dir=str(folder.path),
         enable_progress_bar=False,
         enable_model_summary=False,
@@ -140,11 +153,6 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str) ->
         use_distributed_sampler=False,
     )
     return trainer
-
-
-def stop_if_interrupted(trainer: Any) -> None:
-    if trainer.interrupted:
-        raise KeyboardInterrupt
 
 
 def record_result(
@@ -156,10 +164,13 @@ def record_result(
     from gatelab.runs.predictions import write_predictions
 
     rows, probabilities, labels = module.predictions
+    epochs = (
+        trainer.fit_loop.epoch_progress.current.processed
+    )  # current_epoch is one less where nothing was left to train
     metrics = all_metrics(probabilities, labels, prepared.classes)
     for logger in trainer.loggers:
         plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}
-        logger.log_metrics({"epoch": trainer.current_epoch, **plain}, step=trainer.global_step)
+        logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
     write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy())
     save_model(
         folder.model,
@@ -174,7 +185,7 @@ def record_result(
         metrics=metrics,
         baselines=baselines,
         best_validation={"macro_f1": float(trainer.checkpoint_callback.best_model_score)},
-        epochs=trainer.current_epoch,
+        epochs=epochs,
         steps=trainer.global_step,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
     )

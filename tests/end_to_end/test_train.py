@@ -68,7 +68,11 @@ def test_the_run_folder_holds_what_it_promises(trained: Path) -> None:
     run = the_run(trained)
     names = {"config.yaml", "run.json", "metrics.csv", "predictions.csv", "checkpoints", "model", "wandb"}
     assert names <= {path.name for path in run.iterdir()}
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt"}
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {
+        "best.ckpt",
+        "last.ckpt",
+        "previous.ckpt",
+    }
     assert {path.name for path in (run / "model").iterdir()} == {"model.safetensors", "config.json", "tokenizer.json"}
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
     for checkpoint in (run / "checkpoints").iterdir():
@@ -201,8 +205,9 @@ def test_a_users_own_table_with_three_classes_trains(
 
 def test_a_multirun_runs_every_job_and_reports_a_failed_one(tmp_path: Path, cache_dir: Path) -> None:
     common = ["data.num_rows=600", "tracker=none", f"data.cache_dir={cache_dir}", "trainer=smoke", "baseline=none"]
-    output = gatelab("train", "-m", "encoder.hidden_size=8,-1,9", *common, cwd=tmp_path, code=2)
+    output = gatelab("train", "-m", "encoder.hidden_size=8,-1,9", *common, cwd=tmp_path, code=1)
     assert "encoder.hidden_size=-1" in output
+    assert "3 runs: 2 done, 0 skipped (finished before), 1 failed" in output
     records = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/*/*/run.json")]
     assert [record["status"] for record in records] == ["finished", "finished"]
 

@@ -20,6 +20,10 @@ class RunError(ValueError):
     """A run that cannot be found or cannot be started."""
 
 
+class RunStopped(RunError):
+    """Stopped by what is around it, such as a full disk: the same command goes on from the last checkpoint."""
+
+
 class RunFolder:
     """outputs/<name>/<identity>/ and the paths in it."""
 
@@ -32,6 +36,7 @@ class RunFolder:
         self.checkpoints = self.path / "checkpoints"
         self.best = self.checkpoints / "best.ckpt"
         self.last = self.checkpoints / "last.ckpt"
+        self.previous = self.checkpoints / "previous.ckpt"
         self.model = self.path / "model"
         self.error_log = self.path / "error.log"
 
@@ -92,31 +97,41 @@ class RunFolder:
             lock.release()
 
     @contextmanager
-    def recorded(self, **values: Any) -> Iterator[None]:
-        """Empty the folder, mark the run as running, and at the end as finished, interrupted or failed."""
-        if self.path.exists():
-            shutil.rmtree(self.path)
-        self.checkpoints.mkdir(parents=True)
+    def recorded(self, resumed: bool = False, **values: Any) -> Iterator[None]:
+        """Empty the folder unless the run goes on in it; mark it as running, at the end as finished, interrupted or failed."""
         started = datetime.now(timezone.utc)
-        self.update(status="running", started=started.isoformat(timespec="seconds"), process=os.getpid(), **values)
+        now = started.isoformat(timespec="seconds")
+        before = self.record if resumed else {}
+        if resumed:
+            for leftover in self.checkpoints.glob(".*"):  # what a killed process had half-written
+                leftover.unlink()
+            values |= {"started": before.get("started", now), "resumed": [*before.get("resumed", []), now]}
+        elif self.path.exists():
+            shutil.rmtree(self.path)
+        self.checkpoints.mkdir(parents=True, exist_ok=True)
+        self.update(**{"status": "running", "started": now, "process": os.getpid(), **values})
         status, extra = "failed", {}
         try:
             yield
             status = "finished"
-        except (KeyboardInterrupt, SystemExit):
+        except (KeyboardInterrupt, SystemExit, RunStopped):
             status = "interrupted"
             raise
         except BaseException as error:
             write_whole(self.error_log, traceback.format_exc())
             extra = {"error": f"{type(error).__name__}: {error}"}
+            error.run_log = self.error_log  # type: ignore[attr-defined]
             raise
         finally:
-            seconds = (datetime.now(timezone.utc) - started).total_seconds()
+            seconds = before.get("seconds", 0) + (datetime.now(timezone.utc) - started).total_seconds()
             self.update(status=status, seconds=round(seconds, 2), **extra)
 
 
-def write_whole(file: Path, content: str | bytes) -> None:
-    """Replace a file by its new content, text as UTF-8: a temporary file in the same folder, flushed to the disk, renamed."""
+def write_whole(file: Path, content: str | bytes, previous: Path | None = None) -> None:
+    """Replace a file by its new content, text as UTF-8; what stood there is kept under the name previous, if given.
+
+    A temporary file in the same folder is flushed to the disk and renamed, then the folder flushed.
+    """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
         with open(descriptor, "wb") as stream:
@@ -124,10 +139,22 @@ def write_whole(file: Path, content: str | bytes) -> None:
             stream.flush()
             os.fsync(stream.fileno())
         os.chmod(temporary, 0o644)
+        if previous is not None and file.exists():
+            os.replace(file, previous)
         os.replace(temporary, file)
+        flush_folder(file.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def flush_folder(folder: Path) -> None:
+    if os.name == "posix":
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def all_runs(output_dir: str | Path, name: str | None = None) -> list[RunFolder]:

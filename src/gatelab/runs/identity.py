@@ -9,6 +9,8 @@ OUTSIDE = (
     "name",
     "output_dir",
     "force",
+    "retry",
+    "checkpoint_minutes",
     "tracker",
     "experiments",
     "experiment",

@@ -23,6 +23,7 @@ class ProgressLine(pl.Callback):
         self._loss = math.nan
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._epoch_start = time.monotonic()  # a resumed epoch does not begin
         if not self.console.is_terminal or not trainer.is_global_zero:
             return
         columns = (

@@ -1,0 +1,221 @@
+"""Checkpoints from which a run goes on as if it had never stopped, and the ways in which it may stop.
+
+A checkpoint is taken between two batches or after an epoch. With Lightning's own state it holds the loader's epoch and
+index, every random generator's state, whether training was to stop, and how far metrics.csv had been written.
+"""
+
+import io
+import math
+import os
+import random
+import signal
+import threading
+import time
+import warnings
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.plugins.io import CheckpointIO
+from torch import Tensor
+
+from gatelab.runs.folder import RunError, RunFolder, RunStopped, write_whole
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+class Interrupted(SystemExit):
+    """A signal asked the run to stop; its code is the exit code, 128 + the signal's number."""
+
+
+class Resume(Checkpoint):
+    """Writes last.ckpt every so many minutes and after each epoch; puts back what Lightning does not."""
+
+    def __init__(self, folder: RunFolder, minutes: float, stop: "StopRequest") -> None:
+        self.folder, self.minutes, self.stop = folder, minutes, stop
+        self._loaded: dict[str, Any] | None = None
+        self._saved_at = time.monotonic()
+
+    def on_test_start(self, *_: Any) -> None:
+        self.stop.listen()
+
+    def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self.stop.listen()
+        if self._loaded is not None:
+            set_random_state(self._loaded["random"])
+            if self._loaded["loader"]:  # Lightning's own is lost where the schedule asks for the number of steps
+                trainer.train_dataloader.load_state_dict(self._loaded["loader"])
+            self._loaded = None
+
+    def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, index: int) -> None:
+        """Before a batch all of the one before is written, its lines in metrics.csv too."""
+        if index == 0 or index % trainer.accumulate_grad_batches:
+            return  # the epoch's end was saved, or gradients are under way that no checkpoint holds
+        due = self.stop.signal is not None or time.monotonic() - self._saved_at >= 60 * self.minutes
+        if trainer.world_size > 1:
+            due = trainer.strategy.broadcast(due)
+        if due:
+            self._between_batches = index
+            try:
+                self._save(trainer)
+            finally:
+                del self._between_batches
+            self.stop.obey()
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        self._save(trainer)
+        self.stop.obey()
+
+    def on_test_batch_start(self, *_: Any) -> None:
+        self.stop.obey()
+
+    def on_before_backward(self, trainer: pl.Trainer, module: pl.LightningModule, loss: Tensor) -> None:
+        """Stops before a loss that is no number can touch the weights. On a GPU a look waits for it: now and then."""
+        if loss.device.type != "cpu" and trainer.fit_loop.epoch_loop.batch_idx % trainer.log_every_n_steps:
+            return
+        if not math.isfinite(value := loss.item()):
+            rate = trainer.optimizers[0].param_groups[0]["lr"]
+            raise RunError(
+                f"the loss is {value} at step {trainer.global_step} (epoch {trainer.current_epoch + 1}, batch "
+                f"{trainer.fit_loop.epoch_loop.batch_idx + 1}, learning rate {rate:.3g}). {self.folder.checkpoints} holds "
+                "the state before it. A smaller optimizer.lr or trainer.gradient_clip_val, or optimizer.warmup, may help."
+            )
+
+    def _save(self, trainer: pl.Trainer) -> None:
+        try:
+            trainer.save_checkpoint(self.folder.last)
+        except OSError as error:
+            raise RunStopped(
+                f"{self.folder.last}: cannot be written: {error.strerror or error}. The checkpoint before it is kept; make "
+                "room and start the same command again."
+            ) from error
+        self._saved_at = time.monotonic()
+
+    def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        metrics = self.folder.metrics
+        if metrics.exists():
+            with open(metrics, "rb") as stream:
+                os.fsync(stream.fileno())
+        loader = trainer.train_dataloader
+        checkpoint["gatelab"] = saved = {
+            "loader": loader.state_dict() if hasattr(loader, "load_state_dict") else None,
+            "random": random_state(),
+            "should_stop": bool(trainer.should_stop),
+            "metrics_size": metrics.stat().st_size if metrics.exists() else 0,
+        }
+        if hasattr(self, "_between_batches"):  # Lightning has counted the batch that is about to begin
+            loop = checkpoint["loops"]["fit_loop"]
+            progress = loop["epoch_loop.batch_progress"]
+            for part in ("total", "current"):
+                progress[part]["ready"] -= 1
+            progress["is_last_batch"] = False
+            if saved["loader"]:
+                saved["loader"] = {"epoch": trainer.current_epoch, "index": self._between_batches}
+
+    def on_load_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
+        if trainer.state.fn != "fit":
+            return
+        self._loaded = checkpoint["gatelab"]
+        trainer.should_stop = self._loaded["should_stop"]
+        if trainer.is_global_zero and self.folder.metrics.exists():
+            os.truncate(self.folder.metrics, self._loaded["metrics_size"])
+
+
+class WholeFiles(CheckpointIO):
+    """Checkpoints replaced whole, the one before last.ckpt kept as previous.ckpt, loaded as plain values only."""
+
+    def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
+        buffer = io.BytesIO()
+        torch.save(checkpoint, buffer)
+        file = Path(path)
+        previous = file.with_name("previous.ckpt") if file.name == "last.ckpt" else None
+        write_whole(file, buffer.getvalue(), previous)
+
+    def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
+        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+
+    def remove_checkpoint(self, path: Any) -> None:
+        Path(path).unlink(missing_ok=True)
+
+
+def find_checkpoint(folder: RunFolder) -> Path | None:
+    """The newest whole checkpoint to go on from; a damaged one is passed over with a warning."""
+    for file in (folder.last, folder.previous):
+        if not file.exists():
+            continue
+        try:
+            with zipfile.ZipFile(file) as archive:  # as torch writes it, with a checksum of every part
+                damaged = archive.testzip()
+            state = None if damaged else torch.load(file, map_location="cpu", weights_only=True, mmap=True)["gatelab"]
+            size = folder.metrics.stat().st_size if folder.metrics.exists() else 0
+            if state is not None and size >= state["metrics_size"]:
+                return file
+        except Exception as error:
+            damaged = str(error)
+        warnings.warn(
+            f"{file} is damaged ({damaged or 'metrics.csv is shorter than it was'}); the one before it is used, if any.",
+            stacklevel=2,
+        )
+    return None
+
+
+class StopRequest:
+    """Which signal has asked the run to stop, if any."""
+
+    def __init__(self) -> None:
+        self.signal: int | None = None
+
+    def obey(self) -> None:
+        if self.signal is not None:
+            raise Interrupted(128 + self.signal)
+
+    @contextmanager
+    def listening(self) -> Iterator[None]:
+        """SIGTERM and SIGINT are noted, to be obeyed between two batches; a second one ends the process at once."""
+        before = {number: signal.getsignal(number) for number in SIGNALS}
+        self.listen()
+        try:
+            yield
+        finally:
+            if threading.current_thread() is threading.main_thread():
+                for number, handler in before.items():
+                    signal.signal(number, handler)
+
+    def listen(self) -> None:
+        """Again from within fit and test, since Lightning puts a handler of its own over ours."""
+        if threading.current_thread() is threading.main_thread():  # in another thread signals are not ours
+            for number in SIGNALS:
+                signal.signal(number, self._note)
+
+    def _note(self, number: int, _: Any) -> None:
+        if self.signal is not None:
+            os._exit(128 + number)
+        self.signal = number
+
+
+def random_state() -> dict[str, Any]:
+    """Of Python, NumPy, torch and every CUDA device, as plain values."""
+    kind, keys, position, has_gauss, gauss = np.random.get_state()
+    version, internal, gauss_next = random.getstate()
+    return {
+        "python": [version, list(internal), gauss_next],
+        "numpy": [kind, torch.from_numpy(np.asarray(keys).astype(np.int64)), position, has_gauss, gauss],
+        "torch": torch.get_rng_state(),
+        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+    }
+
+
+def set_random_state(state: dict[str, Any]) -> None:
+    version, internal, gauss_next = state["python"]
+    random.setstate((version, tuple(internal), gauss_next))
+    kind, keys, *rest = state["numpy"]
+    np.random.set_state((kind, keys.numpy().astype(np.uint32), *rest))
+    torch.set_rng_state(state["torch"])
+    if state["cuda"] and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])

@@ -1,0 +1,175 @@
+"""A run that was stopped, in whatever way, ends as one that never was."""
+
+import importlib.util
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+spec = importlib.util.spec_from_file_location("kill", Path(__file__).with_name("kill.py"))
+assert spec is not None
+assert spec.loader is not None
+kill: Any = importlib.util.module_from_spec(spec)
+sys.modules["kill"] = kill  # the processes that train find it there
+spec.loader.exec_module(kill)
+
+SMALL = [*kill.SETTINGS, "trainer.max_epochs=3"]
+
+
+def command(*more: str) -> list[str]:
+    return [sys.executable, "-m", "gatelab.cli", "train", *SMALL, *more]
+
+
+def gatelab(folder: Path, *more: str, code: int = 0) -> str:
+    done = subprocess.run(command(*more), cwd=folder, capture_output=True, text=True, timeout=240)
+    assert done.returncode == code, done.stdout + done.stderr
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.stdout + done.stderr
+
+
+def the_run(folder: Path) -> Path:
+    (run,) = folder.glob("outputs/*/*/run.json")
+    return run.parent
+
+
+def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
+    """Until metrics.csv has several lines."""
+    while process.poll() is None and not (file.exists() and file.read_text().count("\n") > 4):
+        time.sleep(0.02)
+    assert file.exists(), process.communicate()[0]
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    gatelab(folder, f"data.cache_dir={cache_dir}")
+    return the_run(folder)
+
+
+def assert_identical(run: Path, whole: Path) -> None:
+    for name in kill.COMPARED:
+        assert (run / name).read_bytes() == (whole / name).read_bytes(), name
+
+
+def test_kills_at_any_moment_change_no_byte_of_the_result(tmp_path: Path) -> None:
+    command = [sys.executable, str(Path(__file__).with_name("kill.py")), "--kills", "20"]
+    done = subprocess.run(
+        command, capture_output=True, text=True, timeout=280, env={**os.environ, "TMPDIR": str(tmp_path)}
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    last = done.stdout.splitlines()[-1]
+    assert last.endswith("identical")
+    assert int(last.split(" times resumed")[0].split()[-1]) >= 5, last
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
+def test_a_signal_saves_and_says_how_to_go_on(
+    number: int, code: int, tmp_path: Path, cache_dir: Path, whole: Path
+) -> None:
+    arguments = command(f"data.cache_dir={cache_dir}", "checkpoint_minutes=60", "trainer.max_epochs=3")
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        run = tmp_path / "outputs" / "default" / whole.name
+        wait_for(run / "metrics.csv", process)
+        process.send_signal(number)
+        output = process.communicate()[0]
+    assert process.returncode == code, output
+    assert "goes on from where it stopped" in output
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
+    assert (run / "checkpoints" / "last.ckpt").exists()
+    assert "Going on from" in gatelab(tmp_path, f"data.cache_dir={cache_dir}")
+    assert_identical(run, whole)
+
+
+@pytest.mark.parametrize("damage", ["cut", "flipped", "metrics"])
+def test_a_damaged_checkpoint_is_noticed_and_what_is_whole_is_used(
+    damage: str, tmp_path: Path, cache_dir: Path, whole: Path
+) -> None:
+    arguments = command(f"data.cache_dir={cache_dir}")
+    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, text=True) as process:
+        run = tmp_path / "outputs" / "default" / whole.name
+        wait_for(run / "metrics.csv", process)
+        process.kill()
+    last = run / "checkpoints" / "last.ckpt"
+    content = bytearray(last.read_bytes())
+    if damage == "cut":
+        last.write_bytes(content[: len(content) // 2])
+    elif damage == "flipped":
+        content[len(content) // 2] ^= 1
+        last.write_bytes(content)
+    else:
+        (run / "metrics.csv").write_text("")
+    output = gatelab(tmp_path, f"data.cache_dir={cache_dir}")
+    assert "is damaged" in output
+    assert ("Going on from" in output) == (damage != "metrics")
+    assert_identical(run, whole)
+
+
+def test_a_loss_that_is_no_number_stops_the_run_with_batch_step_and_rate(tmp_path: Path, cache_dir: Path) -> None:
+    output = gatelab(
+        tmp_path, f"data.cache_dir={cache_dir}", "optimizer=sgd", "optimizer.lr=1e38", "optimizer.schedule=constant",
+        "trainer.gradient_clip_val=null", code=2,
+    )  # fmt: skip
+    assert "the loss is nan at step" in output or "the loss is inf at step" in output
+    assert "learning rate 1e+38" in output
+    assert json.loads((the_run(tmp_path) / "run.json").read_text())["status"] == "failed"
+
+
+def test_a_full_disk_stops_the_run_with_a_sentence_and_the_state_before_stays(
+    tmp_path: Path, cache_dir: Path, whole: Path
+) -> None:
+    script = """
+import errno, sys
+from gatelab.runs import checkpoint
+whole, count = checkpoint.write_whole, 0
+def full(file, content, previous=None):
+    global count
+    count += 1
+    if count == 9:
+        raise OSError(errno.ENOSPC, "No space left on device")
+    whole(file, content, previous)
+checkpoint.write_whole = full
+from gatelab.cli import main
+main()
+"""
+    arguments = [sys.executable, "-c", script, "train", *SMALL, f"data.cache_dir={cache_dir}"]
+    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=240)
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert "No space left on device. The checkpoint before it is kept" in done.stderr
+    run = the_run(tmp_path)
+    assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
+    (run / "checkpoints" / ".last.ckpt.half").write_bytes(b"what a killed process leaves")
+    assert "Going on from" in gatelab(tmp_path, f"data.cache_dir={cache_dir}")
+    assert not list((run / "checkpoints").glob(".*"))
+    assert_identical(run, whole)
+
+
+def test_a_sweep_goes_on_where_it_died_and_tries_failures_again_on_request(tmp_path: Path, cache_dir: Path) -> None:
+    sweep = [f"data.cache_dir={cache_dir}", "-m", "seed=1,2", "optimizer=sgd", "optimizer.schedule=constant"]
+    sweep += ["trainer.gradient_clip_val=null", "optimizer.lr=0.1,1e38"]
+    arguments = command(*sweep)
+    with subprocess.Popen(
+        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    ) as process:
+        while len(list(tmp_path.glob("outputs/*/*/metrics.csv"))) < 2:
+            assert process.poll() is None, process.communicate()[0]
+            time.sleep(0.02)
+        process.kill()
+    output = gatelab(tmp_path, *sweep, code=1)
+    assert "4 runs: " in output
+    assert "2 failed" in output
+    assert output.count("log outputs") == 2
+    again = gatelab(tmp_path, *sweep, code=1)
+    assert "4 runs: 0 done, 2 skipped (finished before), 2 failed" in again
+    assert "retry=failed tries it again" in again
+    assert "the loss is" in again.splitlines()[-1]
+    retried = gatelab(tmp_path, *sweep, "retry=failed", code=1)
+    assert "retry=failed tries" not in retried
+    assert "4 runs: 0 done, 2 skipped (finished before), 2 failed" in retried
