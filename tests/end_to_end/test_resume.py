@@ -96,7 +96,7 @@ def test_a_damaged_checkpoint_is_noticed_and_what_is_whole_is_used(
     with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, text=True) as process:
         run = tmp_path / "outputs" / "default" / whole.name
         wait_for(run / "metrics.csv", process)
-        process.kill()
+        process.terminate()
     last = run / "checkpoints" / "last.ckpt"
     content = bytearray(last.read_bytes())
     if damage == "cut":
