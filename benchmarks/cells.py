@@ -58,16 +58,23 @@ def cell_settings(name: str) -> dict[str, Any]:
 CELLS = {name: cell_settings(name) for name in VARIANTS}
 
 
-def interleaved(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each call; every round runs each of them once, in turn."""
+def wall_seconds(call: Callable[[], Any]) -> float:
+    begin = time.perf_counter()
+    call()
+    return time.perf_counter() - begin
+
+
+def interleaved(
+    calls: dict[str, Callable[[], Any]], rounds: int, measure: Callable[..., float] = wall_seconds, warm_up: int = 1
+) -> dict[str, float]:
+    """Median seconds of each call as ``measure`` has them; every round runs each of them once, in turn."""
     seconds: dict[str, list[float]] = {name: [] for name in calls}
     gc.disable()
-    for number in range(rounds + 1):
+    for number in range(warm_up + rounds):
         for name, call in calls.items():
-            begin = time.perf_counter()
-            call()
-            if number:  # the first round warms up
-                seconds[name].append(time.perf_counter() - begin)
+            taken = measure(call)
+            if number >= warm_up:
+                seconds[name].append(taken)
     gc.enable()
     return {name: statistics.median(values) for name, values in seconds.items()}
 

@@ -8,7 +8,6 @@ rate and bandwidth are measured first, by a large matrix product of that dtype a
 """
 
 import argparse
-import gc
 import itertools
 import statistics
 import sys
@@ -19,28 +18,25 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from cells import CELLS, VARIANTS
+from cells import CELLS, VARIANTS, interleaved
 from gatelab.recurrent import GatedLSTM
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
 
 
 def seconds(calls: dict[str, Callable[[], Any]], rounds: int) -> dict[str, float]:
-    """Median seconds of each call on the device; every round runs each of them once, in turn."""
-    times: dict[str, list[float]] = {name: [] for name in calls}
-    gc.disable()
-    for number in range(rounds + 3):
-        for name, call in calls.items():
-            begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
-            torch.cuda.synchronize()
-            begin.record()
-            call()
-            end.record()
-            torch.cuda.synchronize()
-            if number >= 3:  # the first rounds compile and warm up
-                times[name].append(begin.elapsed_time(end) / 1e3)
-    gc.enable()
-    return {name: statistics.median(values) for name, values in times.items()}
+    """Median seconds of each call on the device; the first rounds compile."""
+    return interleaved(calls, rounds, device_seconds, warm_up=3)
+
+
+def device_seconds(call: Callable[[], Any]) -> float:
+    begin, end = (torch.cuda.Event(enable_timing=True) for _ in range(2))
+    torch.cuda.synchronize()
+    begin.record()
+    call()
+    end.record()
+    torch.cuda.synchronize()
+    return begin.elapsed_time(end) / 1e3
 
 
 def measure_limits(dtype: torch.dtype) -> tuple[float, float]:

@@ -38,13 +38,11 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     identity = identity_of(settings, prepared.record["sha256"])
     folder = RunFolder(os.path.join(settings["output_dir"], settings["name"], identity))
     with folder.alone():
-        if folder.status == "finished" and not settings["force"]:
-            return folder, False
-        if in_sweep and folder.record.get("status") == "failed" and not (settings["force"] or settings["retry"]):
+        status = None if settings["force"] else folder.record.get("status")
+        if status == "finished" or (status == "failed" and in_sweep and not settings["retry"]):
             return folder, False
         # Held by us alone, so a run that says it is running has died.
-        goes_on = folder.record.get("status") in ("running", "interrupted") and not settings["force"]
-        checkpoint = find_checkpoint(folder) if goes_on else None
+        checkpoint = find_checkpoint(folder) if status in ("running", "interrupted") else None
         stop = StopRequest()
         with folder.recorded(checkpoint is not None, **describe(settings, identity, prepared.record)):
             for line in summary_lines(prepared.record):
@@ -164,9 +162,8 @@ def record_result(
     from gatelab.runs.predictions import write_predictions
 
     rows, probabilities, labels = module.predictions
-    epochs = (
-        trainer.fit_loop.epoch_progress.current.processed
-    )  # current_epoch is one less where nothing was left to train
+    # Not current_epoch, which is one less where a resumed run had nothing left to train.
+    epochs = trainer.fit_loop.epoch_progress.current.processed
     metrics = all_metrics(probabilities, labels, prepared.classes)
     for logger in trainer.loggers:
         plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}

@@ -1,6 +1,5 @@
 """A run that was stopped, in whatever way, ends as one that never was."""
 
-import importlib.util
 import json
 import os
 import signal
@@ -8,34 +7,22 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
+from commands import gatelab, the_run
+from kill import COMPARED, SETTINGS
 
-spec = importlib.util.spec_from_file_location("kill", Path(__file__).with_name("kill.py"))
-assert spec is not None
-assert spec.loader is not None
-kill: Any = importlib.util.module_from_spec(spec)
-sys.modules["kill"] = kill  # the processes that train find it there
-spec.loader.exec_module(kill)
-
-SMALL = [*kill.SETTINGS, "trainer.max_epochs=3"]
+SMALL = [*SETTINGS, "trainer.max_epochs=3"]
 
 
 def command(*more: str) -> list[str]:
     return [sys.executable, "-m", "gatelab.cli", "train", *SMALL, *more]
 
 
-def gatelab(folder: Path, *more: str, code: int = 0) -> str:
-    done = subprocess.run(command(*more), cwd=folder, capture_output=True, text=True, timeout=240)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr, done.stderr
-    return done.stdout + done.stderr
-
-
-def the_run(folder: Path) -> Path:
-    (run,) = folder.glob("outputs/*/*/run.json")
-    return run.parent
+def train(folder: Path, *more: str, code: int = 0) -> str:
+    output = gatelab("train", *SMALL, *more, cwd=folder, code=code)
+    assert "Traceback" not in output
+    return output
 
 
 def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
@@ -48,12 +35,12 @@ def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
 @pytest.fixture(scope="module")
 def whole(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
     folder = tmp_path_factory.mktemp("whole")
-    gatelab(folder, f"data.cache_dir={cache_dir}")
+    train(folder, f"data.cache_dir={cache_dir}")
     return the_run(folder)
 
 
 def assert_identical(run: Path, whole: Path) -> None:
-    for name in kill.COMPARED:
+    for name in COMPARED:
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name
 
 
@@ -84,7 +71,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert "goes on from where it stopped" in output
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert (run / "checkpoints" / "last.ckpt").exists()
-    assert "Going on from" in gatelab(tmp_path, f"data.cache_dir={cache_dir}")
+    assert "Going on from" in train(tmp_path, f"data.cache_dir={cache_dir}")
     assert_identical(run, whole)
 
 
@@ -106,14 +93,14 @@ def test_a_damaged_checkpoint_is_noticed_and_what_is_whole_is_used(
         last.write_bytes(content)
     else:
         (run / "metrics.csv").write_text("")
-    output = gatelab(tmp_path, f"data.cache_dir={cache_dir}")
+    output = train(tmp_path, f"data.cache_dir={cache_dir}")
     assert "is damaged" in output
     assert ("Going on from" in output) == (damage != "metrics")
     assert_identical(run, whole)
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_batch_step_and_rate(tmp_path: Path, cache_dir: Path) -> None:
-    output = gatelab(
+    output = train(
         tmp_path, f"data.cache_dir={cache_dir}", "optimizer=sgd", "optimizer.lr=1e38", "optimizer.schedule=constant",
         "trainer.gradient_clip_val=null", code=2,
     )  # fmt: skip
@@ -146,7 +133,7 @@ main()
     run = the_run(tmp_path)
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     (run / "checkpoints" / ".last.ckpt.half").write_bytes(b"what a killed process leaves")
-    assert "Going on from" in gatelab(tmp_path, f"data.cache_dir={cache_dir}")
+    assert "Going on from" in train(tmp_path, f"data.cache_dir={cache_dir}")
     assert not list((run / "checkpoints").glob(".*"))
     assert_identical(run, whole)
 
@@ -162,14 +149,14 @@ def test_a_sweep_goes_on_where_it_died_and_tries_failures_again_on_request(tmp_p
             assert process.poll() is None, process.communicate()[0]
             time.sleep(0.02)
         process.kill()
-    output = gatelab(tmp_path, *sweep, code=1)
+    output = train(tmp_path, *sweep, code=1)
     assert "4 runs: " in output
     assert "2 failed" in output
     assert output.count("log outputs") == 2
-    again = gatelab(tmp_path, *sweep, code=1)
+    again = train(tmp_path, *sweep, code=1)
     assert "4 runs: 0 done, 2 skipped (finished before), 2 failed" in again
     assert "retry=failed tries it again" in again
     assert "the loss is" in again.splitlines()[-1]
-    retried = gatelab(tmp_path, *sweep, "retry=failed", code=1)
+    retried = train(tmp_path, *sweep, "retry=failed", code=1)
     assert "retry=failed tries" not in retried
     assert "4 runs: 0 done, 2 skipped (finished before), 2 failed" in retried

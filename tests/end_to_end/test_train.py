@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from commands import gatelab, the_run
 from safetensors.torch import load_file
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
@@ -28,21 +29,6 @@ QUICK = [
     "data.num_rows=600",
     "tracker=none",
 ]
-
-
-def gatelab(*arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
-    """Run the command; returns what it printed, on either stream, after checking its exit code."""
-    command = [sys.executable, "-m", "gatelab.cli", *arguments]
-    env = {**os.environ, **environment}
-    done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=240)
-    assert done.returncode == code, done.stdout + done.stderr
-    assert "Traceback" not in done.stderr or code == 1, done.stderr
-    return done.stdout + done.stderr
-
-
-def the_run(folder: Path) -> Path:
-    (run,) = folder.glob("outputs/*/*/run.json")
-    return run.parent
 
 
 @pytest.fixture(scope="module")

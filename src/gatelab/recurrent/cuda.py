@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import EPSILON, Noise, State, Weights
 from gatelab.recurrent.factors import Layout, learned_gates
+from gatelab.recurrent.fused import input_terms, product_dtype, refuse_second_derivative
 from gatelab.recurrent.ragged import valid_mask
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
@@ -74,28 +75,21 @@ def power_of_two(number: int) -> int:
     return 1 << (number - 1).bit_length()
 
 
-def check(device: torch.device, dtype: torch.dtype) -> None:
+def check(weight: Tensor) -> None:
     """Raises Unsupported for a dtype, or where there is no Triton."""
+    dtype = product_dtype(weight)
     if dtype not in DTYPES:
-        raise Unsupported(f"computes in float32, bfloat16 and float16 on {device.type}, not in {dtype}")
+        raise Unsupported(f"computes in float32, bfloat16 and float16 on CUDA, not in {dtype}")
     try:
         import triton  # noqa: F401
     except ImportError as error:
-        raise Unsupported(
-            f"needs Triton on {device.type}, which comes with torch's CUDA builds for Linux: {error}"
-        ) from None
+        raise Unsupported(f"needs Triton on CUDA, which comes with torch's CUDA builds for Linux: {error}") from None
 
 
 @cache
 def warn_of_equations(problem: str) -> None:
     """Once for each problem."""
     warnings.warn(f"backend=fused {problem}. backend=equations is used: the same numbers, slower.", stacklevel=2)
-
-
-def compute_dtype(weight: Tensor) -> torch.dtype:
-    """In which the products are taken: autocast's, or the weights' own."""
-    kind = weight.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
 
 
 def run_layer(
@@ -109,19 +103,15 @@ def run_layer(
     B, T, _ = x.shape
     if not B or not T:
         return h.new_zeros(B, T, h.shape[1]), (h, c)
-    dtype = compute_dtype(weights.U)
-    if weights.norm_input is None:
-        terms = F.linear(x.transpose(0, 1), weights.W, weights.b)  # (T, B, G·H)
-    else:
-        terms = F.linear(x.transpose(0, 1), weights.W)
-        terms = F.layer_norm(terms, terms.shape[2:], weights.norm_input, weights.b, EPSILON)
+    dtype = product_dtype(weights.U)
+    terms = input_terms(x.transpose(0, 1), weights)  # (T, B, G·H)
     if tiles is None:
         tiles = choose_tiles(B, h.shape[1], count_processors(x.device))
     with torch.autocast(x.device.type, enabled=False):
         states, h_n, c_n = KernelLSTM.apply(
             terms.to(dtype).contiguous(),
-            weights.U,
-            weights.gates,
+            weights.U.to(dtype),
+            None if weights.gates is None else weights.gates.to(dtype),
             weights.peepholes,
             weights.norm_hidden,
             weights.norm_cell,
@@ -140,7 +130,7 @@ def run_layer(
 class KernelLSTM(torch.autograd.Function):
     """terms (T, B, G·H), U (G·H, H), V (S·H, S·H), P (S·H,), h_0 and c_0 (B, H) → states (T, B, H), h_n and c_n (B, H).
 
-    ``terms`` is consumed: the preactivations are written over it. They, the hidden states and the gradients of the
+    ``terms`` is consumed: the preactivations are written over it. They, U, V, the hidden states and the gradients of the
     preactivations have its dtype, the cell states float32.
     """
 
@@ -168,8 +158,7 @@ class KernelLSTM(torch.autograd.Function):
             zoneout_hidden=keep_hidden is not None, zoneout_cell=keep_cell is not None,
         )  # fmt: skip
         launch.run(
-            "forward_kernel", a, U.to(a.dtype), None if V is None else V.to(a.dtype), P, norm_hidden, norm_cell, hs, cs, news,
-            opened, recurrent, launch.sums(), launch.sums(), mask, keep_hidden, keep_cell, lengths,
+            "forward_kernel", a, U, V, P, norm_hidden, norm_cell, hs, cs, news, opened, recurrent, launch.sums(), launch.sums(), mask, keep_hidden, keep_cell, lengths,
         )  # fmt: skip
 
         ctx.save_for_backward(
@@ -187,10 +176,7 @@ class KernelLSTM(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_states: Tensor | None, d_h_n: Tensor | None, d_c_n: Tensor | None) -> tuple[Any, ...]:
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                "backend=fused has no second derivative (create_graph=True asks for one): use backend=equations"
-            )
+        refuse_second_derivative()
         (
             a, hs, cs, news, opened, recurrent, U, V, P, norm_hidden, norm_cell, mask, keep_hidden, keep_cell, lengths,
         ) = ctx.saved_tensors  # fmt: skip
@@ -203,22 +189,20 @@ class KernelLSTM(torch.autograd.Function):
         d_normed = None if norm_cell is None else new(news)
         d_states = hs.new_zeros(T, B, H) if d_states is None else d_states.contiguous()
         dh, dc = (cs.new_zeros(B, H) if d is None else d.to(exact, copy=True).contiguous() for d in (d_h_n, d_c_n))
-        U_, V_ = U.to(a.dtype), None if V is None else V.to(a.dtype)
         launch.run(
-            "backward_kernel", a, U_, V_, P, norm_hidden, norm_cell, cs, news, recurrent, row_statistics(recurrent),
+            "backward_kernel", a, U, V, P, norm_hidden, norm_cell, cs, news, recurrent, row_statistics(recurrent),
             row_statistics(news if norm_cell is not None else None), launch.sums(), launch.sums(), mask, keep_hidden,
             keep_cell, lengths, d_states, dh, dc, da, d_recurrent, d_normed,
         )  # fmt: skip
 
-        through = (d_recurrent[0] @ U_).to(exact)
+        through = (d_recurrent[0] @ U).to(exact)
         dh += through if mask is None else through * mask
         seen = hs[:T] if mask is None else (hs[:T] * mask).to(hs.dtype)
-        d_U = (d_recurrent.view(T * B, rows).t() @ seen.reshape(T * B, H)).to(U.dtype)
+        d_U = d_recurrent.view(T * B, rows).t() @ seen.reshape(T * B, H)
         d_V = d_P = d_norm_hidden = d_norm_cell = None
         at = Layout(launch.cell, H)
         if V is not None:
             d_V = learned_gates(d_recurrent.view(T * B, rows), at).t() @ opened[:T].view(T * B, V.shape[0])
-            d_V = d_V.to(V.dtype)
         if P is not None:
             early = da[..., at.early].view(T, B, at.num_early, H) * cs[:T, :, None]
             d_P = early.sum((0, 1)).flatten()

@@ -38,12 +38,8 @@ def run_layer(
     x: Tensor, h: Tensor, c: Tensor, weights: Weights, cell: Cell, order: StepOrder, noise: Noise
 ) -> tuple[Tensor, State]:
     """One layer in one direction over x (B, T, E) from h and c (B, H): as ``equations.trace_layer``, the states alone."""
-    if weights.norm_input is None:
-        terms = F.linear(order.sort_steps(x), weights.W, weights.b)  # (N, G·H)
-    else:
-        terms = F.linear(order.sort_steps(x), weights.W)
-        terms = F.layer_norm(terms, terms.shape[1:], weights.norm_input, weights.b, EPSILON)
-    gemm_dtype = torch.get_autocast_dtype("cpu") if torch.is_autocast_enabled("cpu") else weights.U.dtype
+    terms = input_terms(order.sort_steps(x), weights)  # (N, G·H)
+    gemm_dtype = product_dtype(weights.U)
     with torch.autocast(x.device.type, enabled=False):
         states, h_n, c_n = FusedLSTM.apply(
             terms.to(weights.U.dtype),
@@ -62,6 +58,27 @@ def run_layer(
             gemm_dtype,
         )
     return order.unsort_steps(states), (order.unsort_rows(h_n), order.unsort_rows(c_n))
+
+
+def input_terms(x: Tensor, weights: Weights) -> Tensor:
+    """What the layer's input adds to the preactivations: x (…, E) → (…, G·H)."""
+    if weights.norm_input is None:
+        return F.linear(x, weights.W, weights.b)
+    terms = F.linear(x, weights.W)
+    return F.layer_norm(terms, terms.shape[-1:], weights.norm_input, weights.b, EPSILON)
+
+
+def product_dtype(weight: Tensor) -> torch.dtype:
+    """In which the recurrent products are taken: autocast's, or the weights' own."""
+    kind = weight.device.type
+    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
+
+
+def refuse_second_derivative() -> None:
+    if torch.is_grad_enabled():
+        raise RuntimeError(
+            "backend=fused has no second derivative (create_graph=True asks for one): use backend=equations"
+        )
 
 
 class Product:
@@ -193,10 +210,7 @@ class FusedLSTM(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, d_states: Tensor | None, d_h_n: Tensor | None, d_c_n: Tensor | None) -> tuple[Any, ...]:
-        if torch.is_grad_enabled():
-            raise RuntimeError(
-                "backend=fused has no second derivative (create_graph=True asks for one): use backend=equations"
-            )
+        refuse_second_derivative()
         gates, hs, cs, news, recurrent, U, V, P, norm_hidden, norm_cell, mask, keep_hidden, keep_cell = (
             ctx.saved_tensors
         )

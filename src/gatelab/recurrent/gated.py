@@ -212,7 +212,7 @@ class GatedLSTM(nn.Module):
             "the final cell states of a ragged batch" if ragged and finals else ""
         )
         if self.backend == "fused" and x.device.type == "cuda":
-            return self._kernels_or_equations()
+            return "kernels"  # or equations, where they cannot
         no_fused = "" if x.device.type == "cpu" else f"runs on the CPU and on CUDA, and the input is on {x.device}"
         if self.backend == "native" and no_native:
             raise ValueError(
@@ -223,16 +223,6 @@ class GatedLSTM(nn.Module):
         if self.backend != "auto":
             return self.backend
         return "native" if not no_native else "fused" if not no_fused else "equations"
-
-    def _kernels_or_equations(self) -> str:
-        """ "kernels", or with one warning "equations" where they cannot do what is asked."""
-        weight = self.get_parameter("weight_hh_l0")
-        try:
-            cuda.check(weight.device, cuda.compute_dtype(weight))
-        except cuda.Unsupported as problem:
-            cuda.warn_of_equations(str(problem))
-            return "equations"
-        return "kernels"
 
     def _run(
         self, x: Tensor, hx: State | None, lengths: Tensor | None, backend: str
@@ -290,6 +280,7 @@ class GatedLSTM(nn.Module):
     ) -> tuple[Tensor, State] | None:
         """The CUDA kernels' states (B, T, H) and final (h, c), or with one warning nothing where they cannot."""
         try:
+            cuda.check(weights.U)
             return cuda.run_layer(x, h, c, weights, self.cell, lengths, noise)
         except cuda.Unsupported as problem:
             cuda.warn_of_equations(str(problem))

@@ -32,6 +32,16 @@ def tanh(a):
 
 
 @triton.jit
+def own_tile(tile, row_tile, B, H: tl.constexpr, G: tl.constexpr, ROWS: tl.constexpr, COLUMNS: tl.constexpr):
+    """A program's rows and columns, which of them exist, and where they stand in a (B, H) and in a (B, G·H)."""
+    rows, cols = row_tile * ROWS + tl.arange(0, ROWS), tile * COLUMNS + tl.arange(0, COLUMNS)
+    row_ok, col_ok = rows < B, cols < H
+    own = rows[:, None] * H + cols[None, :]
+    own_gates = rows[:, None] * (G * H) + cols[None, :]
+    return rows, cols, row_ok, col_ok, row_ok[:, None] & col_ok[None, :], own, own_gates
+
+
+@triton.jit
 def take(pointer, offsets, ok, ACC: tl.constexpr):
     return tl.load(pointer + offsets, mask=ok, other=0.0).to(ACC)
 
@@ -136,14 +146,20 @@ def squash(c, SQUASH: tl.constexpr):
 
 
 @triton.jit
+def take_two(sums, t, rows, B, row_ok, tiles, NUM_TILES: tl.constexpr):
+    """Two numbers of every row and tile, each (rows, tiles)."""
+    ok = row_ok[:, None] & (tiles < NUM_TILES)[None, :]
+    at = ((t * B + rows)[:, None] * NUM_TILES + tiles[None, :]) * 2
+    return take_shared(sums, at, ok), take_shared(sums, at + 1, ok)
+
+
+@triton.jit
 def row_statistics(sums, t, rows, B, row_ok, count: tl.constexpr, COLUMNS: tl.constexpr, H: tl.constexpr,
                    NUM_TILES: tl.constexpr, TILES_PADDED: tl.constexpr, EPSILON: tl.constexpr):  # fmt: skip
     """Mean and 1/σ (rows, 1) over count · H numbers, from every tile's mean and squared deviations (Chan et al. 1979)."""
     tiles = tl.arange(0, TILES_PADDED)
-    ok = row_ok[:, None] & (tiles < NUM_TILES)[None, :]
-    at = ((t * B + rows)[:, None] * NUM_TILES + tiles[None, :]) * 2
+    tile_mean, deviations = take_two(sums, t, rows, B, row_ok, tiles, NUM_TILES)
     n = tl.maximum(tl.minimum(COLUMNS, H - tiles * COLUMNS), 0)[None, :] * count
-    tile_mean, deviations = take_shared(sums, at, ok), take_shared(sums, at + 1, ok)
     mean = tl.sum(tile_mean * n, 1)[:, None] / (count * H)
     distance = tile_mean - mean
     variance = tl.sum(deviations + n * distance * distance, 1)[:, None] / (count * H)
@@ -153,10 +169,24 @@ def row_statistics(sums, t, rows, B, row_ok, count: tl.constexpr, COLUMNS: tl.co
 @triton.jit
 def row_sums(sums, t, rows, B, row_ok, NUM_TILES: tl.constexpr, TILES_PADDED: tl.constexpr):
     """Two sums (rows, 1) over the whole row, from every tile's."""
-    tiles = tl.arange(0, TILES_PADDED)
-    ok = row_ok[:, None] & (tiles < NUM_TILES)[None, :]
-    at = ((t * B + rows)[:, None] * NUM_TILES + tiles[None, :]) * 2
-    return tl.sum(take_shared(sums, at, ok), 1)[:, None], tl.sum(take_shared(sums, at + 1, ok), 1)[:, None]
+    first, second = take_two(sums, t, rows, B, row_ok, tl.arange(0, TILES_PADDED), NUM_TILES)
+    return tl.sum(first, 1)[:, None], tl.sum(second, 1)[:, None]
+
+
+@triton.jit
+def take_statistics(statistics, t, rows, B, row_ok, ACC: tl.constexpr):
+    """Mean and 1/σ (rows, 1) out of a (T, B, 2)."""
+    at = (t * B + rows) * 2
+    return take(statistics, at, row_ok, ACC)[:, None], take(statistics, at + 1, row_ok, ACC)[:, None]
+
+
+@triton.jit
+def normalized(
+    recurrent, gain, at: tl.constexpr, own_gates, cols, valid, mean, scale, H: tl.constexpr, ACC: tl.constexpr
+):
+    """One gate's recurrent term after layer normalisation."""
+    r = take(recurrent, own_gates + at * H, valid, ACC)
+    return (r - mean) * scale * take(gain, at * H + cols, cols < H, ACC)[None, :]
 
 
 @triton.jit
@@ -190,11 +220,7 @@ def forward_kernel(
     row's end nothing is written.
     """
     tile, row_tile = tl.program_id(0), tl.program_id(1)
-    rows, cols = row_tile * ROWS + tl.arange(0, ROWS), tile * COLUMNS + tl.arange(0, COLUMNS)
-    row_ok, col_ok = rows < B, cols < H
-    ok = row_ok[:, None] & col_ok[None, :]
-    own = rows[:, None] * H + cols[None, :]  # in a (B, H)
-    own_gates = rows[:, None] * (G * H) + cols[None, :]
+    rows, cols, row_ok, col_ok, ok, own, own_gates = own_tile(tile, row_tile, B, H, G, ROWS, COLUMNS)
     B_long = B.to(tl.int64)
     PHASES: tl.constexpr = 3 if NORM else 1
     longest = T
@@ -274,16 +300,20 @@ def forward_kernel(
                     hidden_sums, t, rows, B, row_ok, G, COLUMNS, H, NUM_TILES, TILES_PADDED, EPSILON
                 )
                 if INPUT >= 0:
-                    r_i = take(recurrent + gates, own_gates + INPUT * H, valid, ACC)
-                    r_i = (r_i - mean_r) * scale * take(norm_hidden, INPUT * H + cols, col_ok, ACC)[None, :]
+                    r_i = normalized(
+                        recurrent + gates, norm_hidden, INPUT, own_gates, cols, valid, mean_r, scale, H, ACC
+                    )
                 if FORGET >= 0:
-                    r_f = take(recurrent + gates, own_gates + FORGET * H, valid, ACC)
-                    r_f = (r_f - mean_r) * scale * take(norm_hidden, FORGET * H + cols, col_ok, ACC)[None, :]
-                r_c = take(recurrent + gates, own_gates + CANDIDATE_AT * H, valid, ACC)
-                r_c = (r_c - mean_r) * scale * take(norm_hidden, CANDIDATE_AT * H + cols, col_ok, ACC)[None, :]
+                    r_f = normalized(
+                        recurrent + gates, norm_hidden, FORGET, own_gates, cols, valid, mean_r, scale, H, ACC
+                    )
+                r_c = normalized(
+                    recurrent + gates, norm_hidden, CANDIDATE_AT, own_gates, cols, valid, mean_r, scale, H, ACC
+                )
                 if OUTPUT >= 0:
-                    r_o = take(recurrent + gates, own_gates + OUTPUT * H, valid, ACC)
-                    r_o = (r_o - mean_r) * scale * take(norm_hidden, OUTPUT * H + cols, col_ok, ACC)[None, :]
+                    r_o = normalized(
+                        recurrent + gates, norm_hidden, OUTPUT, own_gates, cols, valid, mean_r, scale, H, ACC
+                    )
             if INPUT >= 0:
                 r_i += take(a + gates, own_gates + INPUT * H, valid, ACC)
                 tl.store(a + gates + own_gates + INPUT * H, r_i, mask=valid)
@@ -359,11 +389,7 @@ def backward_kernel(
     hidden_statistics, cell_statistics (T, B, 2): mean and 1/σ of what was normalised.
     """
     tile, row_tile = tl.program_id(0), tl.program_id(1)
-    rows, cols = row_tile * ROWS + tl.arange(0, ROWS), tile * COLUMNS + tl.arange(0, COLUMNS)
-    row_ok, col_ok = rows < B, cols < H
-    ok = row_ok[:, None] & col_ok[None, :]
-    own = rows[:, None] * H + cols[None, :]
-    own_gates = rows[:, None] * (G * H) + cols[None, :]
+    rows, cols, row_ok, col_ok, ok, own, own_gates = own_tile(tile, row_tile, B, H, G, ROWS, COLUMNS)
     B_long = B.to(tl.int64)
     PHASES: tl.constexpr = 3 if NORM else 1
     longest = T
@@ -391,9 +417,7 @@ def backward_kernel(
         o = open_output(a_o, c, P, cols, H, ACC, OUTPUT, PEEPHOLES)
         normed = c
         if NORM:
-            row_at = (t * B_long + rows) * 2
-            mean_c = take(cell_statistics, row_at, row_ok, ACC)[:, None]
-            scale_c = take(cell_statistics, row_at + 1, row_ok, ACC)[:, None]
+            mean_c, scale_c = take_statistics(cell_statistics, t, rows, B_long, row_ok, ACC)
             standard_c = (c - mean_c) * scale_c
             gain_c = take(norm_cell, cols, col_ok, ACC)[None, :]
             normed = standard_c * gain_c + take(norm_cell, H + cols, col_ok, ACC)[None, :]
@@ -539,9 +563,7 @@ def backward_kernel(
             tl.store(dc_all + own, tl.where(valid, dc_before, dc_carried), mask=ok)
             tl.store(dh_all + own, tl.where(valid, dh - taken, dh), mask=ok)
             if NORM:
-                row_at = (t * B_long + rows) * 2
-                mean_r = take(hidden_statistics, row_at, row_ok, ACC)[:, None]
-                scale_r = take(hidden_statistics, row_at + 1, row_ok, ACC)[:, None]
+                mean_r, scale_r = take_statistics(hidden_statistics, t, rows, B_long, row_ok, ACC)
                 total = tl.zeros((ROWS,), ACC)
                 along = tl.zeros((ROWS,), ACC)
                 for gate in tl.static_range(G):
@@ -560,9 +582,7 @@ def backward_kernel(
 
         if NORM:
             if phase == 2:  # through the normalisation of the recurrent term
-                row_at = (t * B_long + rows) * 2
-                mean_r = take(hidden_statistics, row_at, row_ok, ACC)[:, None]
-                scale_r = take(hidden_statistics, row_at + 1, row_ok, ACC)[:, None]
+                mean_r, scale_r = take_statistics(hidden_statistics, t, rows, B_long, row_ok, ACC)
                 total, along = row_sums(hidden_sums, t, rows, B, row_ok, NUM_TILES, TILES_PADDED)
                 for gate in tl.static_range(G):
                     d = take(da + gates, own_gates + gate * H, valid, ACC)

@@ -40,6 +40,7 @@ class Resume(Checkpoint):
     def __init__(self, folder: RunFolder, minutes: float, stop: "StopRequest") -> None:
         self.folder, self.minutes, self.stop = folder, minutes, stop
         self._loaded: dict[str, Any] | None = None
+        self._next_batch: int | None = None  # where a checkpoint is being taken before a batch
         self._saved_at = time.monotonic()
 
     def on_test_start(self, *_: Any) -> None:
@@ -61,11 +62,9 @@ class Resume(Checkpoint):
         if trainer.world_size > 1:
             due = trainer.strategy.broadcast(due)
         if due:
-            self._between_batches = index
-            try:
-                self._save(trainer)
-            finally:
-                del self._between_batches
+            self._next_batch = index
+            self._save(trainer)
+            self._next_batch = None
             self.stop.obey()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -109,14 +108,14 @@ class Resume(Checkpoint):
             "should_stop": bool(trainer.should_stop),
             "metrics_size": metrics.stat().st_size if metrics.exists() else 0,
         }
-        if hasattr(self, "_between_batches"):  # Lightning has counted the batch that is about to begin
+        if self._next_batch is not None:  # Lightning has counted the batch that is about to begin
             loop = checkpoint["loops"]["fit_loop"]
             progress = loop["epoch_loop.batch_progress"]
             for part in ("total", "current"):
                 progress[part]["ready"] -= 1
             progress["is_last_batch"] = False
             if saved["loader"]:
-                saved["loader"] = {"epoch": trainer.current_epoch, "index": self._between_batches}
+                saved["loader"] = {"epoch": trainer.current_epoch, "index": self._next_batch}
 
     def on_load_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
         if trainer.state.fn != "fit":
