@@ -19,6 +19,10 @@ app = typer.Typer(
 )
 
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="Root of the run folders.")]
+AllowTargets = Annotated[
+    list[str] | None,
+    typer.Option("--allow-targets", metavar="MODULE", help="A module of your own that the run's model is built from."),
+]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the first digits of an identity.")]
 
 
@@ -60,6 +64,7 @@ def predict(
     ] = None,
     text: Annotated[str | None, typer.Option(help="The column of --csv that holds the text.")] = None,
     encoding: Annotated[str | None, typer.Option(help="The encoding of --csv, e.g. cp1252.")] = None,
+    allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
     """Classify texts with a finished run.
@@ -74,11 +79,11 @@ def predict(
         if (csv is None) == (not texts):
             raise typer.BadParameter('give texts ("…" "…") or --csv FILE --out FILE, one of the two')
         if csv is None:
-            predict_texts(run, output_dir, texts or [])
+            predict_texts(run, output_dir, texts or [], allow_targets=allow_targets or ())
         elif out is None:
             raise typer.BadParameter("--csv needs --out FILE for the predictions")
         else:
-            predict_csv(run, output_dir, csv, out, text=text, encoding=encoding)
+            predict_csv(run, output_dir, csv, out, text=text, encoding=encoding, allow_targets=allow_targets or ())
 
 
 @app.command()
@@ -89,6 +94,7 @@ def gates(
         Path | None,
         typer.Option("--out", metavar="FILE", help="A .svg, .pdf or .png; the numbers go beside it as .npz."),
     ] = None,
+    allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
     """Draw what the gates of a finished run do as it reads a text, token by token.
@@ -101,7 +107,7 @@ def gates(
     from gatelab.gates import draw_text
 
     with user_errors():
-        draw_text(run, output_dir, text, out)
+        draw_text(run, output_dir, text, out, allow_targets=allow_targets or ())
 
 
 @app.command()

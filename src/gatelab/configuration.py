@@ -179,6 +179,7 @@ class Config(Group):
     force: bool
     retry: Literal["failed"] | None
     checkpoint_minutes: Annotated[float, Field(ge=0)]
+    allow_targets: list[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]]
     data: OpenGroup
     encoder: OpenGroup
     model: OpenGroup

@@ -1,5 +1,6 @@
 """gatelab gates: what a finished run's gates do as it reads a text, as a picture and as numbers."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from gatelab.runs.folder import RunError, write_whole
 from gatelab.screen import console
 
 
-def draw_text(run: str, output_dir: Path, text: str, out: Path | None) -> None:
+def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_targets: Sequence[str] = ()) -> None:
     """Write the picture (default: figures/gates.svg of the run folder) and the .npz beside it, each replaced whole."""
     from gatelab.learning.gates import read_gates
     from gatelab.learning.predict import Predictor
@@ -28,7 +29,7 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None) -> None:
         raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
     if not text.strip():
         raise RunError('The text is empty. Give what the model is to read: gatelab gates RUN "a text"')
-    gates = read_gates(Predictor(folder.model), text)
+    gates = read_gates(Predictor(folder.model, allow_targets=allow_targets), text)
     numbers = out.with_suffix(".npz")
     picture, archive = BytesIO(), BytesIO()
     draw_gates(gates).savefig(picture, format=out.suffix[1:])

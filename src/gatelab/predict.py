@@ -4,7 +4,7 @@ import csv
 import os
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from rich.markup import escape
@@ -15,11 +15,11 @@ from gatelab.runs.folder import RunError, RunFolder, find_run
 from gatelab.screen import console, errors
 
 
-def predict_texts(run: str, output_dir: Path, texts: list[str]) -> None:
+def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets: Sequence[str] = ()) -> None:
     """Print the class and its probability of each text."""
     from gatelab.learning.predict import Predictor
 
-    predictor = Predictor(finished(run, output_dir).model)
+    predictor = Predictor(finished(run, output_dir).model, allow_targets=allow_targets)
     table = Table("prediction", *predictor.classes, "text")
     for text, values in zip(texts, predictor.probabilities(texts), strict=True):
         table.add_row(escape(predictor.classes[values.argmax()]), *(f"{value:.4f}" for value in values), escape(text))
@@ -27,8 +27,9 @@ def predict_texts(run: str, output_dir: Path, texts: list[str]) -> None:
 
 
 def predict_csv(
-    run: str, output_dir: Path, file: Path, out: Path, *, text: str | None = None, encoding: str | None = None
-) -> None:
+    run: str, output_dir: Path, file: Path, out: Path, *, text: str | None = None, encoding: str | None = None,
+    allow_targets: Sequence[str] = (),
+) -> None:  # fmt: skip
     """Write line, prediction and a probability a class for every usable row of a table, a chunk at a time.
 
     The output file is replaced whole at the end; rows that cannot be used are counted and named.
@@ -39,7 +40,7 @@ def predict_csv(
     folder = finished(run, output_dir)
     if not out.parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
-    predictor = Predictor(folder.model)
+    predictor = Predictor(folder.model, allow_targets=allow_targets)
     started, num_rows = time.monotonic(), 0
     descriptor, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
     try:

@@ -32,7 +32,9 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     from gatelab.learning.build import build, build_model, weigh_classes
     from gatelab.runs.checkpoint import StopRequest, find_checkpoint
     from gatelab.runs.tracking import close_tracker
+    from gatelab.targets import check_targets
 
+    check_targets(settings, settings["allow_targets"])
     data = build("data", settings["data"])
     prepared = data.prepared
     identity = identity_of(settings, prepared.record["sha256"])

@@ -289,8 +289,12 @@ def test_the_readmes_own_encoder_trains_and_predicts(tmp_path: Path, cache_dir: 
     (tmp_path / "my" / "encoder").mkdir(parents=True)
     (tmp_path / "my" / "encoder" / "convolution.yaml").write_text(readme.split("```yaml\n")[1].split("```")[0])
     arguments = ["--config-dir", "my", "encoder=convolution", "model.pooling=max", "trainer=smoke", "tracker=none"]
-    gatelab("train", *arguments, "baseline=none", f"data.cache_dir={cache_dir}", cwd=tmp_path)
-    assert "positive" in gatelab("predict", the_run(tmp_path).name, "a lovely film", cwd=tmp_path)
+    arguments += ["baseline=none", f"data.cache_dir={cache_dir}"]
+    assert "allow_targets=[mine]" in gatelab("train", *arguments, cwd=tmp_path, code=2)
+    gatelab("train", *arguments, "allow_targets=[mine]", cwd=tmp_path)
+    run = the_run(tmp_path).name
+    assert "--allow-targets mine" in gatelab("predict", run, "a lovely film", cwd=tmp_path, code=2)
+    assert "positive" in gatelab("predict", run, "a lovely film", "--allow-targets", "mine", cwd=tmp_path)
 
 
 def test_on_a_terminal_one_line_moves_with_loss_metric_and_time_left(tmp_path: Path, cache_dir: Path) -> None:
@@ -400,3 +404,18 @@ def test_a_run_trains_in_mixed_precision(encoder: str, tmp_path: Path, cache_dir
     record = json.loads((the_run(tmp_path) / "run.json").read_text())
     assert record["status"] == "finished"
     assert gatelab("predict", the_run(tmp_path).name, "a lovely film", cwd=tmp_path)
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        "encoder._target_=os.system",
+        "optimizer._target_=builtins.eval",
+        "+callbacks.evil={_target_:gatelab.train.os.system,_args_:['touch hacked']}",
+        "+hydra.callbacks.evil={_target_:os.system,_args_:['touch hacked']}",
+    ],
+)
+def test_a_config_that_names_a_command_is_refused_before_anything_runs(override: str, tmp_path: Path) -> None:
+    gatelab("train", override, "tracker=none", cwd=tmp_path, code=2)
+    assert [path.name for path in tmp_path.iterdir()] in ([], ["outputs"])
+    assert not list(tmp_path.glob("outputs/*"))

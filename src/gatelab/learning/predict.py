@@ -1,6 +1,6 @@
 """Classify texts with a trained model, a chunk at a time."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +16,8 @@ BATCH = 256
 class Predictor:
     """A trained model with its tokenizer; on CUDA when there is one."""
 
-    def __init__(self, model_folder: Path, device: str | None = None) -> None:
-        self.module, self.tokenizer, config = load_model(model_folder)
+    def __init__(self, model_folder: Path, device: str | None = None, allow_targets: Sequence[str] = ()) -> None:
+        self.module, self.tokenizer, config = load_model(model_folder, allow_targets)
         self.classes: list[str] = config["classes"]
         self.max_length: int | None = config["max_length"]
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

@@ -11,6 +11,7 @@ OUTSIDE = (
     "force",
     "retry",
     "checkpoint_minutes",
+    "allow_targets",
     "tracker",
     "experiments",
     "experiment",
