@@ -179,6 +179,7 @@ class Config(Group):
     force: bool
     retry: Literal["failed"] | None
     checkpoint_minutes: Annotated[float, Field(ge=0)]
+    checkpoint_epochs: Count
     allow_targets: list[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]]
     data: OpenGroup
     encoder: OpenGroup
@@ -187,6 +188,7 @@ class Config(Group):
     trainer: Trainer
     callbacks: OpenGroup
     tracker: OpenGroup
+    search: OpenGroup | None
     experiment: OpenGroup | None
 
 

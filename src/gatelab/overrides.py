@@ -2,28 +2,20 @@
 
 import os
 import re
+import signal
 import sys
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError, suggest_key
+from gatelab.outcome import OUTCOMES, Outcome, summary_lines
+from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
+from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, show_error
-
-
-class Outcome(NamedTuple):
-    """How one job of this process ended: done, skipped or failed, the last with its code and first line."""
-
-    kind: str
-    code: int = 0
-    error: str = ""
-    log: str = ""
-
-
-OUTCOMES: list[Outcome] = []
 
 
 def run_hydra(overrides: list[str]) -> int:
@@ -46,55 +38,65 @@ def run_hydra(overrides: list[str]) -> int:
         sys.argv = arguments
     if len(OUTCOMES) == 1:
         return OUTCOMES[0].code
-    show_outcomes(OUTCOMES)
+    for line in summary_lines(OUTCOMES) if OUTCOMES else ():
+        console.print(line, markup=False, soft_wrap=True)
     return int(any(outcome.code for outcome in OUTCOMES))
 
 
-def job(config: DictConfig) -> None:
+def job(config: DictConfig) -> Outcome:
     """One job of Hydra's: train, and show how it ended. A failure of one job of a multirun does not end the others."""
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
+    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    try:
+        outcome = run_job(config, in_sweep)
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        console.print("Interrupted. The same command goes on from where it stopped; gatelab runs shows the run.")
+        if isinstance(stopped, KeyboardInterrupt):
+            raise Interrupted(signal.SIGINT) from None
+        raise
+    if not in_sweep:
+        OUTCOMES.append(outcome)  # of a multirun's jobs, which may run elsewhere, the sweeper does it
+    return outcome
+
+
+def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
     from gatelab.train import train
 
     try:
-        folder, trained = train(config, HydraConfig.get().mode == RunMode.MULTIRUN)
-    except (KeyboardInterrupt, SystemExit) as error:
-        console.print("Interrupted. The same command goes on from where it stopped; gatelab runs shows the run.")
-        raise SystemExit(getattr(error, "code", 130)) from None
+        folder, trained = train(config, in_sweep)
     except Exception as error:
-        if is_user_error(error):
-            show_error(str(error))
-        else:
+        sentence = redact_text(str(error))
+        if not console.quiet and is_user_error(error):
+            show_error(sentence)
+        elif not console.quiet:
             import traceback
 
-            traceback.print_exc()
-        code = 2 if is_user_error(error) else 1
-        OUTCOMES.append(Outcome("failed", code, f"{error}".split("\n")[0], str(getattr(error, "run_log", ""))))
-        return
-    if folder.record["status"] == "failed":
-        error_before = folder.record.get("error", "")
+            print(redact_text(traceback.format_exc()), file=sys.stderr)
+        kind = "elsewhere" if isinstance(error, RunningElsewhere) else "failed"
+        first_line = sentence.split("\n")[0] or type(error).__name__
+        return Outcome(kind, 2 if is_user_error(error) else 1, first_line, str(getattr(error, "run_log", "")))
+    record = folder.record
+    about = {
+        "folder": str(folder.path),
+        "metrics": record.get("metrics", {}),
+        "validation": record.get("best_validation", {}),
+    }
+    if record["status"] == "failed":
+        error_before = record.get("error", "")
         console.print(
             f"Run {folder.path.name} failed before: {error_before}. retry=failed tries it again.",
             markup=False, soft_wrap=True,
         )  # fmt: skip
-        OUTCOMES.append(Outcome("failed", 1, error_before.split("\n")[0], str(folder.error_log)))
-        return
-    OUTCOMES.append(Outcome("done" if trained else "skipped"))
+        return Outcome("failed", 1, error_before.split("\n")[0], str(folder.error_log), **about)
+    if record["status"] == "pruned":
+        console.print(
+            f"Run {folder.path.name} was pruned by its search after epoch {record.get('epochs', '?')}.", markup=False
+        )
+        return Outcome("pruned", **about)
     show_result(folder, trained, config)
-
-
-def show_outcomes(outcomes: list[Outcome]) -> None:
-    """The end of a multirun: how many jobs ended how, and every failure with its log."""
-    if not outcomes:
-        return
-    counts = {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in ("done", "skipped", "failed")}
-    words = {"done": "done", "skipped": "skipped (finished before)", "failed": "failed"}
-    console.print(f"{len(outcomes)} runs: " + ", ".join(f"{number} {words[kind]}" for kind, number in counts.items()))
-    for outcome in outcomes:
-        if outcome.kind == "failed":
-            log = f"   log {outcome.log}" if outcome.log else ""
-            console.print(f"failed  {outcome.error}{log}", markup=False, soft_wrap=True)
+    return Outcome("done" if trained else "skipped", **about)
 
 
 def show_result(folder: Any, trained: bool, config: DictConfig) -> None:

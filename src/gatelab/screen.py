@@ -6,6 +6,8 @@ from collections.abc import Iterator
 
 from rich.console import Console
 
+from gatelab.runs.secrets import redact_text
+
 # Without a terminal there is no width to keep to: tables in files and pipes are not squeezed into 80 columns.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
@@ -33,4 +35,4 @@ def is_user_error(error: BaseException) -> bool:
 
 def show_error(message: str) -> None:
     errors.print("[bold red]error:[/]", end=" ")
-    errors.print(message, markup=False, soft_wrap=True)
+    errors.print(redact_text(message), markup=False, soft_wrap=True)

@@ -11,11 +11,15 @@ from torch import Tensor
 from gatelab.data.prepare import Prepared
 from gatelab.data.tokenize import PAD_ID
 
+NO_LABEL = -100  # what torch's losses ignore
 BATCHES_PER_POOL = 50  # rows are sorted by length within pools of this many batches
 
 
 class Batch(NamedTuple):
-    """tokens (B, T) right-padded with 0, lengths (B,), labels (B,), rows (B,): indices into the prepared data."""
+    """tokens (B, T) right-padded with 0, lengths (B,), labels (B,), rows (B,): indices into the prepared data.
+
+    A label NO_LABEL says that the row is there only because a rank cannot do without one: it counts nowhere.
+    """
 
     tokens: Tensor
     lengths: Tensor
@@ -48,8 +52,7 @@ class BatchLoader:
         self.lengths = np.diff(data.offsets)[rows]
 
     def __len__(self) -> int:
-        full, rest = divmod(len(self.rows), self.batch_size)
-        return max(1, full + (rest >= self.world_size))  # a rest too small for all ranks joins the batch before it
+        return max(1, -(-len(self.rows) // self.batch_size))
 
     def __iter__(self) -> Iterator[Batch]:
         epoch, num_batches = self.epoch, len(self)
@@ -58,7 +61,9 @@ class BatchLoader:
             # The state moves on before the batch leaves: who stops at the last batch never comes back here.
             last = index + 1 == num_batches
             self.epoch, self.index = (epoch + 1, 0) if last else (epoch, index + 1)
-            yield self.collate(order[starts[index] : starts[index + 1]][self.rank :: self.world_size])
+            rows = order[starts[index] : starts[index + 1]]
+            mine = rows[self.rank :: self.world_size]
+            yield self.collate(mine) if len(mine) or self.world_size == 1 else self.uncounted(rows[:1])
 
     def state_dict(self) -> dict[str, int]:
         return {"epoch": self.epoch, "index": self.index}
@@ -80,6 +85,11 @@ class BatchLoader:
         last = order[starts[-2] :]
         shuffled = order[: starts[-2]].reshape(-1, self.batch_size)[batches].reshape(-1)
         return self.rows[np.concatenate([shuffled, last])], starts
+
+    def uncounted(self, rows: NDArray[np.int64]) -> Batch:
+        """Of a batch with fewer rows than ranks: what the ranks without one take part with."""
+        batch = self.collate(rows)
+        return batch._replace(labels=torch.full_like(batch.labels, NO_LABEL))
 
     def collate(self, rows: NDArray[np.int64]) -> Batch:
         """The rows as tensors, by one indexed read."""

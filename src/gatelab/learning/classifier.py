@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatelab.data.batch import Batch
+from gatelab.data.batch import NO_LABEL, Batch
 from gatelab.data.tokenize import PAD_ID
 from gatelab.learning.metrics import headline_metrics
 from gatelab.learning.pooling import POOLINGS
@@ -65,9 +65,22 @@ class SequenceClassifier(pl.LightningModule):
         return self.head(self.dropout(pooled))  # (B, K)
 
     def training_step(self, batch: Batch, index: int) -> Tensor:
-        loss = F.cross_entropy(self(batch.tokens, batch.lengths), batch.labels, weight=self.class_weights)
+        logits = self(batch.tokens, batch.lengths)
+        if self.trainer.world_size > 1:
+            return self._share_of_loss(logits, batch.labels)
+        loss = F.cross_entropy(logits, batch.labels, weight=self.class_weights)
         self.log("train/loss", loss, on_step=True, on_epoch=False)
         return loss
+
+    def _share_of_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """This rank's part, such that the mean over ranks, of losses and of gradients, is that of one process with all rows."""
+        mine = F.cross_entropy(logits, labels, weight=self.class_weights, reduction="sum")
+        weights = mine.new_ones(logits.shape[1]) if self.class_weights is None else self.class_weights
+        total = torch.stack([mine.detach(), weights[labels[labels != NO_LABEL]].sum()])
+        torch.distributed.all_reduce(total)
+        self.global_loss = total[0] / total[1]
+        self.log("train/loss", self.global_loss, on_step=True, on_epoch=False)
+        return mine * self.trainer.world_size / total[1]
 
     def validation_step(self, batch: Batch, index: int) -> None:
         self._evaluate(batch)
@@ -103,7 +116,9 @@ class SequenceClassifier(pl.LightningModule):
         if self.trainer.world_size > 1:
             gathered: list[Any] = [None] * self.trainer.world_size
             torch.distributed.all_gather_object(gathered, tuple(tensor.cpu() for tensor in mine))
-            mine = tuple(torch.cat(parts).to(self.device) for parts in zip(*gathered, strict=True))
+            rows, logits, labels = (torch.cat(parts).to(self.device) for parts in zip(*gathered, strict=True))
+            counted = labels != NO_LABEL
+            mine = rows[counted], logits[counted], labels[counted]
         return mine  # type: ignore[return-value]
 
     def configure_optimizers(self) -> Any:

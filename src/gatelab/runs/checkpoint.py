@@ -25,20 +25,20 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 
-from gatelab.runs.folder import RunError, RunFolder, RunStopped, write_whole
+from gatelab.runs.folder import Interrupted, RunError, RunFolder, RunStopped, write_whole
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-
-
-class Interrupted(SystemExit):
-    """A signal asked the run to stop; its code is the exit code, 128 + the signal's number."""
+REQUEUE = getattr(
+    signal, "SIGUSR2", None
+)  # a scheduler is about to take the machine away, and will start the job again
+LOOK_EVERY = 16  # batches: how often several processes agree on whether to save
 
 
 class Resume(Checkpoint):
-    """Writes last.ckpt every so many minutes and after each epoch; puts back what Lightning does not."""
+    """Writes last.ckpt every so many minutes and epochs; puts back what Lightning does not."""
 
-    def __init__(self, folder: RunFolder, minutes: float, stop: "StopRequest") -> None:
-        self.folder, self.minutes, self.stop = folder, minutes, stop
+    def __init__(self, folder: RunFolder, *, minutes: float, epochs: int, stop: "StopRequest") -> None:
+        self.folder, self.minutes, self.epochs, self.stop = folder, minutes, epochs, stop
         self._loaded: dict[str, Any] | None = None
         self._next_batch: int | None = None  # where a checkpoint is being taken before a batch
         self._saved_at = time.monotonic()
@@ -49,7 +49,8 @@ class Resume(Checkpoint):
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.stop.listen()
         if self._loaded is not None:
-            set_random_state(self._loaded["random"])
+            states = self._loaded["random"]  # one a process
+            set_random_state(states[trainer.global_rank % len(states)])
             if self._loaded["loader"]:  # Lightning's own is lost where the schedule asks for the number of steps
                 trainer.train_dataloader.load_state_dict(self._loaded["loader"])
             self._loaded = None
@@ -58,24 +59,36 @@ class Resume(Checkpoint):
         """Before a batch all of the one before is written, its lines in metrics.csv too."""
         if index == 0 or index % trainer.accumulate_grad_batches:
             return  # the epoch's end was saved, or gradients are under way that no checkpoint holds
-        due = self.stop.signal is not None or time.monotonic() - self._saved_at >= 60 * self.minutes
-        if trainer.world_size > 1:
-            due = trainer.strategy.broadcast(due)
-        if due:
+        if trainer.world_size > 1 and index % LOOK_EVERY:
+            return
+        due = time.monotonic() - self._saved_at >= 60 * self.minutes
+        if self._agree(trainer, due or self.stop.signal is not None):
             self._next_batch = index
             self._save(trainer)
             self._next_batch = None
             self.stop.obey()
 
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._save(trainer)
-        self.stop.obey()
+        ending = trainer.should_stop or trainer.current_epoch + 1 == trainer.max_epochs
+        due = ending or (trainer.current_epoch + 1) % self.epochs == 0
+        if self._agree(trainer, due or self.stop.signal is not None):
+            self._save(trainer)
+            self.stop.obey()
 
-    def on_test_batch_start(self, *_: Any) -> None:
-        self.stop.obey()
+    def on_test_batch_start(self, trainer: pl.Trainer, *_: Any) -> None:
+        if trainer.world_size == 1:  # where there are several, the short test is finished first
+            self.stop.obey()
+
+    def _agree(self, trainer: pl.Trainer, due: bool) -> bool:
+        """What the first process finds, for all: whether a checkpoint is due, and the signal that asks for it."""
+        if trainer.world_size == 1:
+            return due
+        due, self.stop.signal = trainer.strategy.broadcast((due, self.stop.signal))
+        return due
 
     def on_before_backward(self, trainer: pl.Trainer, module: pl.LightningModule, loss: Tensor) -> None:
         """Stops before a loss that is no number can touch the weights. On a GPU a look waits for it: now and then."""
+        loss = getattr(module, "global_loss", loss)  # of several processes: the same in all
         if loss.device.type != "cpu" and trainer.fit_loop.epoch_loop.batch_idx % trainer.log_every_n_steps:
             return
         if not math.isfinite(value := loss.item()):
@@ -104,7 +117,7 @@ class Resume(Checkpoint):
         loader = trainer.train_dataloader
         checkpoint["gatelab"] = saved = {
             "loader": loader.state_dict() if hasattr(loader, "load_state_dict") else None,
-            "random": random_state(),
+            "random": every_random_state(trainer.world_size),
             "should_stop": bool(trainer.should_stop),
             "metrics_size": metrics.stat().st_size if metrics.exists() else 0,
         }
@@ -137,10 +150,21 @@ class WholeFiles(CheckpointIO):
         write_whole(file, buffer.getvalue(), previous)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        return torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        for state in checkpoint.get("callbacks", {}).values():
+            if "dirpath" in state:  # that of ModelCheckpoint, which forgets the best where the folder has moved
+                state |= moved(state, state["dirpath"], os.path.realpath(Path(path).parent))
+        return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
         Path(path).unlink(missing_ok=True)
+
+
+def moved(value: Any, old: str, new: str) -> Any:
+    """value, nested as it may be, with paths in the folder old replaced by those in new."""
+    if isinstance(value, dict):
+        return {moved(key, old, new): moved(item, old, new) for key, item in value.items()}
+    return value.replace(old, new, 1) if isinstance(value, str) and value.startswith(old) else value
 
 
 def find_checkpoint(folder: RunFolder) -> Path | None:
@@ -149,19 +173,29 @@ def find_checkpoint(folder: RunFolder) -> Path | None:
         if not file.exists():
             continue
         try:
-            with zipfile.ZipFile(file) as archive:  # as torch writes it, with a checksum of every part
-                damaged = archive.testzip()
-            state = None if damaged else torch.load(file, map_location="cpu", weights_only=True, mmap=True)["gatelab"]
+            saved = load_whole(file)
+            if any(state.get("best_model_path") for state in saved["callbacks"].values()):
+                load_whole(folder.best)  # without it the run could not end as it should
             size = folder.metrics.stat().st_size if folder.metrics.exists() else 0
-            if state is not None and size >= state["metrics_size"]:
+            if size >= saved["gatelab"]["metrics_size"]:
                 return file
-        except Exception as error:
-            damaged = str(error)
-        warnings.warn(
-            f"{file} is damaged ({damaged or 'metrics.csv is shorter than it was'}); the one before it is used, if any.",
-            stacklevel=2,
-        )
+            damage = "metrics.csv is shorter than it was"
+        except Exception as error:  # a damaged file may raise nearly anything
+            damage = str(error)
+        warnings.warn(f"{file} is damaged ({damage}); the one before it is used, if any.", stacklevel=2)
     return None
+
+
+def load_whole(file: Path) -> dict[str, Any]:
+    """A checkpoint of plain values, after every part of it has been held against its checksum.
+
+    Raises RunError where one does not fit, and what torch raises where the file is no checkpoint.
+    """
+    with zipfile.ZipFile(file) as archive:  # as torch writes it
+        damaged = archive.testzip()
+    if damaged:
+        raise RunError(f"{file}: {damaged} does not fit its checksum")
+    return torch.load(file, map_location="cpu", weights_only=True)
 
 
 class StopRequest:
@@ -169,33 +203,51 @@ class StopRequest:
 
     def __init__(self) -> None:
         self.signal: int | None = None
+        self._before: dict[int, Any] = {}
 
     def obey(self) -> None:
-        if self.signal is not None:
-            raise Interrupted(128 + self.signal)
+        if self.signal is None:
+            return
+        if self.signal == REQUEUE:
+            self._before[self.signal](self.signal, None)  # the scheduler's, which ends the process
+        raise Interrupted(self.signal)
 
     @contextmanager
     def listening(self) -> Iterator[None]:
-        """SIGTERM and SIGINT are noted, to be obeyed between two batches; a second one ends the process at once."""
-        before = {number: signal.getsignal(number) for number in SIGNALS}
+        """SIGTERM and SIGINT are noted, to be obeyed between two batches; a second one ends the process at once.
+
+        So is the signal of a scheduler that will start the job again, where one has set a handler for it.
+        """
+        numbers = [*SIGNALS, REQUEUE] if REQUEUE and callable(signal.getsignal(REQUEUE)) else SIGNALS
+        self._before = {number: signal.getsignal(number) for number in numbers}
         self.listen()
         try:
             yield
         finally:
             if threading.current_thread() is threading.main_thread():
-                for number, handler in before.items():
+                for number, handler in self._before.items():
                     signal.signal(number, handler)
 
     def listen(self) -> None:
         """Again from within fit and test, since Lightning puts a handler of its own over ours."""
         if threading.current_thread() is threading.main_thread():  # in another thread signals are not ours
-            for number in SIGNALS:
+            for number in self._before:
                 signal.signal(number, self._note)
 
     def _note(self, number: int, _: Any) -> None:
-        if self.signal is not None:
+        if self.signal is not None and REQUEUE not in (self.signal, number):
             os._exit(128 + number)
-        self.signal = number
+        if self.signal != REQUEUE:
+            self.signal = number
+
+
+def every_random_state(world_size: int) -> list[dict[str, Any]]:
+    """That of each process, in the order of their ranks."""
+    if world_size == 1:
+        return [random_state()]
+    states: list[Any] = [None] * world_size
+    torch.distributed.all_gather_object(states, random_state())
+    return states
 
 
 def random_state() -> dict[str, Any]:

@@ -1,19 +1,24 @@
 """The run folder: all that a run leaves, every file replaced whole."""
 
+import errno
 import json
 import os
 import shutil
 import tempfile
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from filelock import FileLock, Timeout
 
-STATUSES = ("running", "finished", "interrupted", "failed")
+from gatelab.runs.secrets import redact, redact_text
+
+STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
+RESUMABLE = ("running", "interrupted", "pruned")  # one that says it is running, but is held by nobody, has died
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class RunError(ValueError):
@@ -22,6 +27,22 @@ class RunError(ValueError):
 
 class RunStopped(RunError):
     """Stopped by what is around it, such as a full disk: the same command goes on from the last checkpoint."""
+
+
+class RunningElsewhere(RunError):
+    """Another process holds the run."""
+
+
+class Interrupted(SystemExit):
+    """A signal asked the run to stop, and it is saved."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(self.exit_code)
+
+
+class Pruned(Exception):
+    """A search has stopped the run before its end, since others do better."""
 
 
 class RunFolder:
@@ -39,6 +60,7 @@ class RunFolder:
         self.previous = self.checkpoints / "previous.ckpt"
         self.model = self.path / "model"
         self.error_log = self.path / "error.log"
+        self.diff = self.path / "uncommitted.diff"
 
     @property
     def record(self) -> dict[str, Any]:
@@ -61,8 +83,9 @@ class RunFolder:
         return status
 
     def update(self, **values: Any) -> None:
-        """Change entries of run.json, at once and whole."""
-        write_whole(self.record_file, json.dumps({**self.record, **values}, indent=2, ensure_ascii=False) + "\n")
+        """Change entries of run.json, at once and whole, and without secrets."""
+        record = redact({**self.record, **values}, numbers=False)
+        write_whole(self.record_file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def is_locked(self) -> bool:
         try:
@@ -71,23 +94,23 @@ class RunFolder:
         except Timeout:
             return True
 
-    def _lock(self) -> FileLock:
-        return FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=0)
+    def _lock(self, wait: float = 0) -> FileLock:
+        return FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=wait)
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def alone(self, wait: float = 0) -> Iterator[None]:
         """Hold the run against a second start; the operating system lets go when the process dies.
 
-        Raises RunError when it is running elsewhere.
+        Raises RunningElsewhere when another process still holds it after wait seconds.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._lock()
+        lock = self._lock(wait)
         try:
             lock.acquire()
         except Timeout:
             since = self.record.get("started", "?")
             process = self.record.get("process", "?")
-            raise RunError(
+            raise RunningElsewhere(
                 f"run {self.path.name} is running elsewhere (process {process}, since {since}). Wait for it, or stop "
                 "it; another seed or setting is another run and can start now."
             ) from None
@@ -98,7 +121,7 @@ class RunFolder:
 
     @contextmanager
     def recorded(self, resumed: bool = False, **values: Any) -> Iterator[None]:
-        """Empty the folder unless the run goes on in it; mark it as running, at the end as finished, interrupted or failed."""
+        """Empty the folder unless the run goes on in it; mark it as running, and at the end how it ended."""
         started = datetime.now(timezone.utc)
         now = started.isoformat(timespec="seconds")
         before = self.record if resumed else {}
@@ -114,17 +137,25 @@ class RunFolder:
         try:
             yield
             status = "finished"
+        except Pruned:
+            status = "pruned"
         except (KeyboardInterrupt, SystemExit, RunStopped):
             status = "interrupted"
             raise
         except BaseException as error:
-            write_whole(self.error_log, traceback.format_exc())
+            if isinstance(error, OSError) and error.errno in NO_ROOM:
+                status = "interrupted"
+                raise no_room(error) from error
+            write_whole(self.error_log, redact_text(traceback.format_exc()))
             extra = {"error": f"{type(error).__name__}: {error}"}
             error.run_log = self.error_log  # type: ignore[attr-defined]
             raise
         finally:
             seconds = before.get("seconds", 0) + (datetime.now(timezone.utc) - started).total_seconds()
-            self.update(status=status, seconds=round(seconds, 2), **extra)
+            with (
+                suppress(OSError) if status == "interrupted" else nullcontext()
+            ):  # on a full disk run.json stays as it was
+                self.update(status=status, seconds=round(seconds, 2), **extra)
 
 
 def write_whole(file: Path, content: str | bytes, previous: Path | None = None) -> None:
@@ -146,6 +177,14 @@ def write_whole(file: Path, content: str | bytes, previous: Path | None = None) 
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def no_room(error: OSError) -> RunStopped:
+    """What a full disk means for a run."""
+    place = f"{error.filename}: " if error.filename else ""
+    return RunStopped(
+        f"{place}cannot be written: {error.strerror}. The last checkpoint is kept; make room and start the same command again."
+    )
 
 
 def flush_folder(folder: Path) -> None:

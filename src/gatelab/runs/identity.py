@@ -11,6 +11,8 @@ OUTSIDE = (
     "force",
     "retry",
     "checkpoint_minutes",
+    "checkpoint_epochs",
+    "search",
     "allow_targets",
     "tracker",
     "experiments",

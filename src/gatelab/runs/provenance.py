@@ -1,66 +1,151 @@
-"""What a reader of run.json needs to know how its numbers came to be."""
+"""What a reader of run.json needs to know how its numbers came to be, and to make them again.
 
+The items are those of the machine-learning reproducibility checklists: code, data, settings, versions, hardware, resources.
+"""
+
+import hashlib
 import os
 import platform
+import re
+import shutil
 import subprocess
 import sys
-from importlib import metadata
+import tempfile
+from collections.abc import Sequence
+from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-PACKAGES = (
-    "gatelab",
-    "torch",
-    "pytorch-lightning",
-    "torchmetrics",
-    "hydra-core",
-    "numpy",
-    "pandas",
-    "scikit-learn",
-    "tokenizers",
-)
+from gatelab.runs.secrets import redact_code, redact_text
+
+MAX_DIFF_BYTES = 5_000_000
+SETTINGS_FILES = (".yaml", ".yml", ".toml", ".json", ".ini", ".cfg", ".env", ".txt", ".csv")
 
 
-def provenance() -> dict[str, Any]:
-    """Versions, hardware, and the git commit of the code that runs (None outside a checkout)."""
+def provenance(own_modules: Sequence[str] = ()) -> dict[str, Any]:
+    """Code, versions, hardware and the command. own_modules: those that the user's ``_target_`` name."""
+    return {
+        "code": {
+            "gatelab": hash_of_package(Path(__file__).parents[1]),
+            **{name: hash_of_module(name) for name in own_modules},
+        },
+        "git": git_state(Path(__file__).parent),
+        "project_git": git_state(Path.cwd()),
+        "versions": {"python": platform.python_version(), **installed_packages()},
+        "hardware": hardware(),
+        "command": sys.argv,
+        "directory": os.getcwd(),
+    }
+
+
+def hardware() -> dict[str, Any]:
     import torch
 
     cuda = torch.cuda.is_available()
     return {
-        "git": git_state(Path(__file__).parent),
-        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
-        "hardware": {
-            "system": platform.platform(),
-            "processor": _processor(),
-            "cores": os.cpu_count(),
-            "threads": torch.get_num_threads(),
-            "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] if cuda else [],
-            "cuda": torch.version.cuda if cuda else None,
-            "cudnn": torch.backends.cudnn.version() if cuda else None,
-        },
-        "command": sys.argv,
+        "system": platform.platform(),
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None,
+        "threads": torch.get_num_threads(),
+        "capability": torch.backends.cpu.get_cpu_capability(),  # the instructions that torch's kernels use
+        "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] if cuda else [],
+        "cuda": torch.version.cuda if cuda else None,
+        "cudnn": torch.backends.cudnn.version() if cuda else None,
     }
 
 
+def determinism() -> dict[str, Any]:
+    """The flags that decide whether the same numbers come out again; as they stand once the trainer is built."""
+    import torch
+
+    return {
+        "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+        "cudnn_benchmark": torch.backends.cudnn.benchmark,
+        "float32_matmul_precision": torch.get_float32_matmul_precision(),
+        "cublas_workspace_config": os.environ.get("CUBLAS_WORKSPACE_CONFIG"),
+    }
+
+
+def installed_packages() -> dict[str, str]:
+    """Every package of the environment with its version."""
+    found = {dist.metadata["Name"]: dist.version for dist in metadata.distributions() if dist.metadata["Name"]}
+    return dict(sorted(found.items(), key=lambda item: item[0].lower()))
+
+
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit and whether the work tree differs from it, of the checkout that holds folder."""
+    """Commit and whether the work tree differs from it, of the checkout that holds folder; None outside one."""
     try:
-        commit = _git(folder, "rev-parse", "HEAD")
-        return {"commit": commit, "dirty": bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))}
+        top = _git(folder, "rev-parse", "--show-toplevel").strip()
+        changed = _git(folder, "status", "--porcelain").strip()
+        return {"top": top, "commit": _git(folder, "rev-parse", "HEAD").strip(), "dirty": bool(changed)}
     except (OSError, subprocess.SubprocessError):
         return None
 
 
-def _git(folder: Path, *arguments: str) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(command, check=True, capture_output=True, text=True, timeout=10).stdout.strip()
+def uncommitted_diff(record: dict[str, Any], output_dir: Path) -> str:
+    """What the checkouts of a provenance differ in from their commits, as git apply takes it, new files included.
+
+    Empty where nothing differs. Left out are secrets, binary files, what is in output_dir, and what would make it larger than
+    5 MB.
+    """
+    tops = {state["top"]: None for state in (record["git"], record["project_git"]) if state and state["dirty"]}
+    return "".join(_diff(Path(top), output_dir.resolve()) for top in tops)
 
 
-def _version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
+def _diff(top: Path, output_dir: Path) -> str:
+    with tempfile.TemporaryDirectory() as scratch:
+        index = Path(scratch) / "index"
+        real = top / _git(top, "rev-parse", "--git-path", "index").strip()
+        if real.exists():
+            shutil.copyfile(real, index)
+        environment = {**os.environ, "GIT_INDEX_FILE": str(index)}  # the real index stays as it is
+        try:
+            inside = output_dir.is_relative_to(top) and output_dir != top
+            besides = [f":(top,exclude){output_dir.relative_to(top)}"] if inside else []
+            _git(top, "add", "--intent-to-add", "--all", "--", ".", *besides, env=environment)
+            whole = _git(top, "diff", "HEAD", "--", ".", *besides, env=environment)
+        except (OSError, subprocess.SubprocessError):
+            return ""
+    kept, size = "", 0
+    for part in re.split(r"^(?=diff --git )", whole, flags=re.MULTILINE)[1:]:
+        if "\nBinary files " in part or size + len(part) > MAX_DIFF_BYTES:
+            kept += f"# left out, since it is binary or too large: {part.splitlines()[0].removeprefix('diff --git ')}\n"
+        else:
+            size += len(part)
+            kept += _without_secrets(part)
+    return kept
+
+
+def _without_secrets(part: str) -> str:
+    name = part.split("\n", 1)[0].rsplit(" b/", 1)[-1]
+    return redact_text(part) if name.endswith(SETTINGS_FILES) else redact_code(part)
+
+
+def hash_of_package(folder: Path) -> str:
+    """Of all its source, so that an installed package without git can be told from another."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.rglob("*.py")):
+        digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes() + b"\0")
+    return digest.hexdigest()
+
+
+def hash_of_module(name: str) -> str | None:
+    found = util.find_spec(name)
+    if found is None or found.origin is None:
         return None
+    origin = Path(found.origin)
+    return (
+        hash_of_package(origin.parent)
+        if origin.name == "__init__.py"
+        else hashlib.sha256(origin.read_bytes()).hexdigest()
+    )
+
+
+def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
+    command = ["git", "-C", str(folder), *arguments]
+    done = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", timeout=10, env=env)
+    return done.stdout
 
 
 def _processor() -> str:

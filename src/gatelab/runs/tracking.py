@@ -1,11 +1,16 @@
 """Where metrics go: always metrics.csv, and a tracker."""
 
 import csv
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
+
+from gatelab.runs.secrets import redact
 
 
 class MetricsCsv(Logger):
@@ -54,25 +59,47 @@ def wandb_logger(
     from pytorch_lightning.loggers import WandbLogger
 
     settings = wandb.Settings(silent=True, console="off")
-    run = wandb.init(
-        project=project,
-        entity=entity,
-        mode=mode,  # type: ignore[arg-type]
-        dir=str(folder),
-        name=f"{name}-{identity}",
-        group=name,
-        id=identity,
-        resume="allow" if mode == "online" else None,
-        config=config,
-        settings=settings,
-    )
+    with redacted_arguments():
+        run = wandb.init(
+            project=project,
+            entity=entity,
+            mode=mode,  # type: ignore[arg-type]
+            dir=str(folder),
+            name=f"{name}-{identity}",
+            group=name,
+            id=identity,
+            resume="allow" if mode == "online" else None,
+            config=config,
+            settings=settings,
+        )
     return WandbLogger(experiment=run)
+
+
+def best_validation(metrics_file: Path) -> dict[str, float]:
+    """The validation metrics of the first epoch with the best macro-F1, and that epoch, counted from 0."""
+    epochs: dict[int, dict[str, float]] = {}
+    with open(metrics_file, newline="", encoding="utf-8") as stream:
+        for line in csv.DictReader(stream):
+            part, _, name = line["name"].partition("/")
+            if part == "validation":
+                epochs.setdefault(int(line["epoch"]), {})[name] = float(line["value"])
+    epoch = max(epochs, key=lambda number: epochs[number]["macro_f1"])
+    return {"epoch": epoch, **epochs[epoch]}
+
+
+@contextmanager
+def redacted_arguments() -> Iterator[None]:
+    """Hides the secrets of the command line from a tracker that would keep it."""
+    arguments = sys.argv
+    sys.argv = redact(arguments)
+    try:
+        yield
+    finally:
+        sys.argv = arguments
 
 
 def close_tracker() -> None:
     """End the wandb run of this job, if there is one, so that the next job has its own."""
-    import sys
-
     if "wandb" in sys.modules and sys.modules["wandb"].run is not None:
         sys.modules["wandb"].finish()
 

@@ -1,0 +1,58 @@
+"""How one job ended, in a form that goes from the process that ran it to the one that waits for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+KINDS = {
+    "done": "done",
+    "skipped": "skipped (finished before)",
+    "pruned": "pruned",
+    "interrupted": "interrupted",
+    "elsewhere": "running elsewhere",
+    "failed": "failed",
+}
+ALWAYS_TOLD = ("done", "skipped", "failed")
+INNER_KEYS = ("hydra", "search")  # of a job's overrides: what no user has given
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """kind is one of KINDS; code the exit code that a single run would end with.
+
+    error is the first line of what went wrong and log the file that says more; folder, metrics (of the test) and validation
+    (at its best epoch) are those of the run, where there is one.
+    """
+
+    kind: str
+    code: int = 0
+    error: str = ""
+    log: str = ""
+    folder: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
+
+
+OUTCOMES: list[Outcome] = []  # of the jobs that this command has started
+
+
+def summary_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """The end of a multirun: how many jobs ended how, and every failure with its log."""
+    counts = {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in KINDS}
+    told = [f"{number} {KINDS[kind]}" for kind, number in counts.items() if number or kind in ALWAYS_TOLD]
+    lines = [f"{len(outcomes)} runs: " + ", ".join(told)]
+    for outcome in outcomes:
+        if outcome.error:
+            lines.append(f"{outcome.kind}  {outcome.error}" + (f"   log {outcome.log}" if outcome.log else ""))
+    return lines
+
+
+def job_line(outcome: Outcome, overrides: Sequence[str]) -> str:
+    """One line for one job: what it was and how it ended."""
+    given = [text for text in overrides if text.lstrip("+~").split("=")[0].split(".")[0] not in INNER_KEYS]
+    numbers = [
+        f"{name} {outcome.metrics[key]:.4f}"
+        for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))
+        if key in outcome.metrics
+    ]
+    return "  ".join([" ".join(given), KINDS[outcome.kind], *numbers, outcome.error or outcome.folder])

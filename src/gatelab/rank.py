@@ -1,0 +1,29 @@
+"""python -m gatelab.rank: one more process of a run that trains in several. Its task comes on standard input as JSON."""
+
+import json
+import os
+import signal
+import sys
+
+
+def main() -> None:
+    from gatelab.runs.processes import end_with_parent
+
+    end_with_parent(signal.SIGKILL)
+    task = json.load(sys.stdin)
+    sys.path[:] = task["path"]
+    from gatelab.learning.build import build
+    from gatelab.runs.checkpoint import StopRequest
+    from gatelab.runs.folder import RunFolder
+    from gatelab.screen import console
+    from gatelab.train import fit_and_test
+
+    console.quiet = True
+    settings = task["settings"]
+    data = build("data", settings["data"])
+    rank = int(os.environ["LOCAL_RANK"])
+    fit_and_test(settings, data, RunFolder(task["folder"]), task["identity"], task["checkpoint"], StopRequest(), rank)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,78 @@
+"""What must reach no file, log or tracker: keys, tokens, passwords, credentials inside URLs.
+
+Found by the name that a value goes under, by the pattern of the value, and by being the value of an environment variable
+whose name says so.
+"""
+
+import os
+import re
+from typing import Any
+
+HIDDEN = "***"
+
+_WORDS = r"password|passwd|passphrase|secret|token|credentials?|auth|bearer|(?:api|access|private|secret|signing|account)[-_]?key"
+# The word may end a longer name, as in WANDB_API_KEY, but not begin one: tokenizer and num_tokens are no secrets.
+_NAME = rf"(?:[\w.-]*[._-])?(?:{_WORDS})"
+_IS_NAME = re.compile(_NAME, re.IGNORECASE)
+_QUOTED = re.compile(rf"""(?<![\w])({_NAME}["']?\s*[:=]\s*)(["'])(?:(?!\2)[^\n\\]|\\.)+\2""", re.IGNORECASE)
+_BARE = re.compile(rf"""(?<![\w])({_NAME}["']?(?:=|:\s+))(?!["'])[^\s,;&"'()\[\]{{}}]+""", re.IGNORECASE)
+_USER_IN_URL = re.compile(r"(?<=://)[^/\s@\"']+@")
+_QUERY = re.compile(
+    r"([?&;][\w.~-]*(?:token|key|secret|passw(?:or)?d|pwd|sig|signature|credential|auth)=)[^&\s\"'#]+", re.IGNORECASE
+)
+_FORMATS = re.compile(
+    "|".join(
+        (
+            r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
+            r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+",  # JSON web tokens
+            r"\bgh[pousr]_\w{30,}", r"\bgithub_pat_\w{30,}", r"\bglpat-[\w-]{20,}",
+            r"\bsk-[\w-]{20,}", r"\bhf_[A-Za-z0-9]{30,}", r"\bwandb_v\d+_\w{20,}",
+            r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", r"\bAIza[\w-]{35}", r"\bxox[abeoprs]-[\w-]{10,}",
+            r"(?<=\bBearer )[\w.~+/-]{12,}=*", r"(?<=\bBasic )[A-Za-z0-9+/]{12,}=*",
+        )
+    ),
+    re.DOTALL,
+)  # fmt: skip
+_SHORTEST_IN_ENVIRONMENT = 8  # characters; a shorter value would be found in innocent words
+
+
+def redact(value: Any, name: str = "", *, numbers: bool = True) -> Any:
+    """value, nested as it may be, with every secret replaced; name is the key it stands under.
+
+    numbers: whether a number under such a name is a secret, too. A count of the rows of a class named "token" is none.
+    """
+    if isinstance(value, dict):
+        return {key: redact(item, str(key), numbers=numbers) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [redact(item, name, numbers=numbers) for item in value]
+    is_secret = _IS_NAME.fullmatch(name) and (
+        value if isinstance(value, str) else numbers and not isinstance(value, bool)
+    )
+    if value is not None and is_secret:
+        return HIDDEN
+    return redact_text(value) if isinstance(value, str) else value
+
+
+def redact_text(text: str) -> str:
+    """text without secrets: those given as name=value or name: value, those in URLs, and those of a known format."""
+    return _BARE.sub(rf"\g<1>{HIDDEN}", redact_code(text))
+
+
+def redact_code(text: str) -> str:
+    """The same for program text, where a bare name after token= is a variable; only quoted values count there."""
+    for secret in secrets_in_environment():
+        text = text.replace(secret, HIDDEN)
+    text = _FORMATS.sub(HIDDEN, text)
+    text = _USER_IN_URL.sub(f"{HIDDEN}@", text)
+    text = _QUERY.sub(rf"\g<1>{HIDDEN}", text)
+    return _QUOTED.sub(rf"\g<1>\g<2>{HIDDEN}\g<2>", text)
+
+
+def secrets_in_environment() -> list[str]:
+    """Longest first, so that one that contains another is not left in part."""
+    found = {
+        value
+        for name, value in os.environ.items()
+        if len(value) >= _SHORTEST_IN_ENVIRONMENT and _IS_NAME.fullmatch(name) and not os.path.exists(value)
+    }
+    return sorted(found, key=len, reverse=True)

@@ -1,0 +1,70 @@
+"""Which jobs a multirun has: all combinations (grid), or trials that Optuna proposes."""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.core.plugins import Plugins
+from hydra.plugins.sweeper import Sweeper
+from hydra.types import HydraContext, TaskFunction
+from omegaconf import DictConfig, OmegaConf
+
+from gatelab.outcome import OUTCOMES, Outcome
+
+
+class GridSweeper(BasicSweeper):
+    """Hydra's own, but it keeps how each job ended, and leaves no file that a second sweep of the name would overwrite."""
+
+    def sweep(self, arguments: list[str]) -> list[Outcome]:
+        parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)  # type: ignore[union-attr]
+        overrides = parser.parse_overrides([*self._parse_config(), *arguments])
+        number = 0
+        for batch in self.split_arguments(overrides, self.max_batch_size):
+            self.validate_batch_is_legal(batch)  # a misspelt key is found before the first job starts
+            OUTCOMES.extend(result.return_value for result in self.launcher.launch(batch, number))  # type: ignore[union-attr]
+            number += len(batch)
+        return OUTCOMES
+
+
+class OptunaSweeper(Sweeper):
+    """Trials of an Optuna study that is kept in a file: a search that died goes on where it was. See conf/hydra/sweeper."""
+
+    def __init__(self, **options: Any) -> None:
+        self.options: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options), resolve=True)  # type: ignore[assignment]
+
+    def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
+        self.compose = partial(hydra_context.config_loader.load_sweep_config, config)
+        self.parser = OverridesParser.create(config_loader=hydra_context.config_loader)
+        self.folder = Path(config.hydra.sweep.dir)
+        self.jobs = Plugins.instance().instantiate_launcher(
+            hydra_context=hydra_context, task_function=task_function, config=config
+        )
+
+    def sweep(self, arguments: list[str]) -> list[Outcome]:
+        from gatelab.configuration import ConfigError
+
+        try:
+            from gatelab.search import Search
+        except ImportError as error:
+            raise ConfigError(f"hydra/sweeper=optuna needs {error.name}: pip install 'gatelab[optuna]'.") from None
+
+        overrides = self.parser.parse_overrides(arguments)
+        fixed = [as_text(override) for override in overrides if not override.is_sweep_override()]
+        space = [override for override in overrides if override.is_sweep_override()]
+        search = Search(folder=self.folder, space=space, **self.options)
+
+        def launch(chosen: Sequence[list[str]], number: int) -> list[Outcome]:
+            batch = [fixed + values for values in chosen]
+            self.compose(batch[0])  # a misspelt key is found before the start
+            return [result.return_value for result in self.jobs.launch(batch, number)]
+
+        OUTCOMES.extend(search.run(launch))
+        return OUTCOMES
+
+
+def as_text(override: Override) -> str:
+    return f"{override.get_key_element()}={override.get_value_element_as_str()}"
