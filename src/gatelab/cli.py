@@ -111,6 +111,32 @@ def gates(
 
 
 @app.command()
+def reproduce(
+    run: RunName,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", help="Where things are now, such as data.path=FILE.")
+    ] = None,
+    threads: Annotated[
+        int | None, typer.Option(min=1, help="Threads to compute with; those of the recorded run.")
+    ] = None,
+    allow_targets: AllowTargets = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Run a finished run again from its own record and compare.
+
+    Says identical, or which file, step and number differ first, and which recorded conditions (data, code, versions,
+    hardware, threads) are not the same. Exit code 0 only for identical.
+
+    [dim]gatelab reproduce 3f9c data.path=elsewhere/reviews.csv[/]
+    """
+    from gatelab.reproduce import reproduce as run_again
+
+    with user_errors():
+        same = run_again(run, output_dir, overrides or [], threads=threads, allow_targets=allow_targets or ())
+        sys.exit(0 if same else 1)
+
+
+@app.command()
 def data(
     file: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")

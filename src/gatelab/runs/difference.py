@@ -1,0 +1,121 @@
+"""In what two run folders differ: the first number of each file, and the conditions under which they came to be."""
+
+import csv
+from collections.abc import Iterator
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gatelab.runs.folder import RunFolder
+
+# Those that compute first: a change in one of them explains more than one elsewhere.
+COMPUTING = (
+    "python",
+    "torch",
+    "numpy",
+    "pytorch-lightning",
+    "torchmetrics",
+    "tokenizers",
+    "pandas",
+    "scikit-learn",
+    "triton",
+)
+
+
+class Condition(NamedTuple):
+    """One recorded condition that is not the same."""
+
+    name: str
+    recorded: str
+    now: str
+
+
+def differences(recorded: RunFolder, now: RunFolder) -> list[str]:
+    """A sentence for each of metrics.csv, model.safetensors and predictions.csv that is not the same byte for byte.
+
+    In the order in which they come to be, each with its first number that differs.
+    """
+    compare = {
+        "metrics.csv": first_metric,
+        "model/model.safetensors": first_weight,
+        "predictions.csv": first_prediction,
+    }
+    found = []
+    for name, first in compare.items():
+        files = recorded.path / name, now.path / name
+        if not files[0].exists():
+            found.append(f"{name}: the recorded run has none")
+        elif files[0].read_bytes() != files[1].read_bytes():
+            found.append(f"{name}: {first(*files)}")
+    return found
+
+
+def first_metric(recorded: Path, now: Path) -> str:
+    for line, (then, new) in enumerate(zip_longest(*map(rows, (recorded, now))), 2):
+        if then != new:
+            row = then or new or {}
+            place = f"line {line}, epoch {row['epoch']}, step {row['step']}, {row['name']}"
+            values = [one["value"] if one else "nothing" for one in (then, new)]
+            if then and new and (then["step"], then["name"]) != (new["step"], new["name"]):
+                values[1] = f"step {new['step']}, {new['name']}"
+            return f"{place}: recorded {values[0]}, now {values[1]}"
+    return "the same numbers, written otherwise"
+
+
+def first_prediction(recorded: Path, now: Path) -> str:
+    for line, (then, new) in enumerate(zip_longest(*map(rows, (recorded, now))), 2):
+        if then != new:
+            if then is None or new is None or then.keys() != new.keys():
+                return f"line {line}: recorded {'nothing' if then is None else 'other rows'}, now {'nothing' if new is None else 'other rows'}"
+            name = next(key for key in then if then[key] != new[key])
+            return f"line {line} ({then['file']} line {then['line']}), {name}: recorded {then[name]}, now {new[name]}"
+    return "the same numbers, written otherwise"
+
+
+def first_weight(recorded: Path, now: Path) -> str:
+    import torch
+    from safetensors.torch import load_file
+
+    then, new = load_file(recorded), load_file(now)
+    for name in then:
+        if name not in new or then[name].shape != new[name].shape:
+            return f"{name}: recorded {tuple(then[name].shape)}, now {tuple(new[name].shape) if name in new else 'nothing'}"
+        if not torch.equal(then[name], new[name]):
+            apart = (then[name] - new[name]).abs()
+            index = tuple(torch.nonzero(apart)[0].tolist())
+            values = then[name][index].item(), new[name][index].item()
+            return f"{name}{list(index)}: recorded {values[0]!r}, now {values[1]!r}; the largest difference in it is {apart.max():.1e}"
+    return "the same weights, written otherwise"
+
+
+def rows(file: Path) -> Iterator[dict[str, str]]:
+    with open(file, newline="", encoding="utf-8") as stream:
+        yield from csv.DictReader(stream)
+
+
+def conditions(recorded: dict[str, Any], now: dict[str, Any]) -> list[Condition]:
+    """What run.json says of data, code, settings of determinism, versions and hardware, where two of them differ."""
+    found = list(differing_data(recorded["data"]["sha256"], now["data"]["sha256"]))
+    for group in ("code", "git", "determinism", "hardware", "versions"):
+        then, new = recorded.get(group) or {}, now.get(group) or {}
+        keys = sorted(then.keys() | new.keys(), key=lambda key: (COMPUTING.index(key) if key in COMPUTING else 99, key))
+        for key in keys:
+            if then.get(key) != new.get(key) and key != "top":
+                name = f"{group}.{key}" if group != "versions" else f"version of {key}"
+                found.append(Condition(name, show(then.get(key)), show(new.get(key))))
+    return found
+
+
+def differing_data(recorded: dict[str, list[str]], now: dict[str, list[str]]) -> Iterator[Condition]:
+    for part in recorded.keys() | now.keys():
+        for number, (then, new) in enumerate(zip_longest(recorded.get(part, []), now.get(part, [])), 1):
+            if then != new:
+                yield Condition(f"data, {part} file {number}, sha256", show(then), show(new))
+
+
+def show(value: Any) -> str:
+    if value is None:
+        return "none"
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+    is_hash = len(text) in (40, 64) and all(letter in "0123456789abcdef" for letter in text)
+    return text[:12] if is_hash else text

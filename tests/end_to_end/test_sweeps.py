@@ -1,0 +1,251 @@
+"""Many runs: launchers, deaths of their processes, searches, several processes for one run. All with real processes."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import gatelab
+from kill import COMPARED, SETTINGS
+
+SMALL = [*SETTINGS, "trainer.max_epochs=3"]
+QUICK = ["trainer=smoke", "data.num_rows=200", "encoder.hidden_size=4", "tracker=none", "baseline=none"]
+
+
+def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+    command = [sys.executable, "-m", "gatelab.cli", "train", *arguments]
+    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+
+
+def wait_until(condition: Callable[[], Any], process: "subprocess.Popen[str]", seconds: float = 120) -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := condition()):
+        assert process.poll() is None, process.communicate()[0]
+        assert time.monotonic() < deadline, "nothing happened"
+        time.sleep(0.02)
+    return found
+
+
+def records(folder: Path) -> list[dict[str, Any]]:
+    return [json.loads(file.read_text()) for file in sorted(folder.glob("outputs/*/*/run.json"))]
+
+
+def saved_and_running(folder: Path) -> list[int]:
+    """The processes of the runs that have a checkpoint inside their first epochs."""
+    return [
+        record["process"]
+        for record in records(folder)
+        if record["status"] == "running" and (folder / "outputs" / record["name"] / record["identity"] / "checkpoints/last.ckpt").exists()
+    ]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def plain(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> dict[str, dict[str, bytes]]:
+    """What two runs leave that nothing disturbs, by identity."""
+    folder = tmp_path_factory.mktemp("plain")
+    gatelab("train", *SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", cwd=folder)
+    return {
+        run.parent.name: {name: (run.parent / name).read_bytes() for name in COMPARED}
+        for run in folder.glob("outputs/*/*/run.json")
+    }
+
+
+def assert_as_plain(folder: Path, plain: dict[str, dict[str, bytes]]) -> None:
+    for identity, files in plain.items():
+        for name, content in files.items():
+            assert (folder / "outputs" / "default" / identity / name).read_bytes() == content, (identity, name)
+
+
+@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+def test_a_killed_job_comes_back_and_ends_as_if_nothing_had_happened(
+    launcher: str, tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
+) -> None:
+    pytest.importorskip({"submitit_local": "submitit"}.get(launcher, launcher))
+    sweep = [*SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", f"hydra/launcher={launcher}"]
+    with start(tmp_path, *sweep) as process:
+        (killed, *_) = wait_until(lambda: saved_and_running(tmp_path), process)
+        os.kill(killed, signal.SIGKILL)
+        output = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, output
+    assert "2 runs: 2 done, 0 skipped (finished before), 0 failed" in output
+    assert sum(len(record.get("resumed", [])) for record in records(tmp_path)) >= 1
+    if launcher != "ray":  # Ray starts it again by itself, without a word
+        assert "it goes on from its last checkpoint" in output
+    assert_as_plain(tmp_path, plain)
+    assert "2 skipped" in gatelab("train", *sweep, cwd=tmp_path)
+
+
+def test_workers_end_with_the_sweep_that_started_them_and_the_same_command_goes_on(
+    tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
+) -> None:
+    sweep = [*SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", "hydra/launcher=joblib"]
+    with start(tmp_path, *sweep) as process:
+        wait_until(lambda: saved_and_running(tmp_path), process)
+        process.kill()
+    output = gatelab("train", *sweep, cwd=tmp_path)
+    assert "2 runs: " in output
+    assert ", 0 failed" in output
+    assert_as_plain(tmp_path, plain)
+
+
+def test_a_failure_among_jobs_that_run_side_by_side_ends_no_other_and_is_shown(tmp_path: Path, cache_dir: Path) -> None:
+    sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "encoder.hidden_size=3,-1,4", "hydra/launcher=joblib"]
+    output = gatelab("train", *sweep, cwd=tmp_path, code=1)
+    assert "3 runs: 2 done, 0 skipped (finished before), 1 failed" in output
+    assert "failed  encoder.hidden_size=-1" in output
+    assert "encoder.hidden_size=3  done  accuracy" in output
+
+
+def test_two_starts_of_one_run_at_the_same_time_are_one_run_and_one_refusal(tmp_path: Path, cache_dir: Path) -> None:
+    arguments = [*SMALL, f"data.cache_dir={cache_dir}"]
+    with start(tmp_path, *arguments) as one, start(tmp_path, *arguments) as two:
+        ended = [process.communicate(timeout=240)[0] for process in (one, two)]
+    assert sorted([one.returncode, two.returncode]) == [0, 2], ended
+    refused = ended[0] if one.returncode else ended[1]
+    assert "is running elsewhere (process " in refused
+    assert [record["status"] for record in records(tmp_path)] == ["finished"]
+
+
+def test_each_job_has_its_own_tracker_run_also_after_a_failure(tmp_path: Path, cache_dir: Path) -> None:
+    sweep = ["trainer=smoke", "data.num_rows=200", "baseline=none", f"data.cache_dir={cache_dir}", "-m", "seed=1,2"]
+    lr = ["optimizer=sgd", "optimizer.lr=1e38,0.1", "trainer.gradient_clip_val=null", "trainer.limit_train_batches=5"]
+    output = gatelab("train", *sweep, *lr, cwd=tmp_path, code=1)
+    assert "2 failed" in output
+    for record in records(tmp_path):
+        run = tmp_path / "outputs" / record["name"] / record["identity"]
+        (tracked,) = run.glob("wandb/offline-run-*/*.wandb")
+        assert tracked.name == f"run-{record['identity']}.wandb"
+
+
+def test_a_job_counts_its_own_memory_and_not_that_of_the_one_before(tmp_path: Path, cache_dir: Path) -> None:
+    sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "model.embedding_size=200000,8"]
+    gatelab("train", *sweep, "encoder.hidden_size=1", cwd=tmp_path)
+    large, small = sorted((record["resources"]["peak_memory_bytes"] for record in records(tmp_path)), reverse=True)
+    assert large - small > 100e6
+
+
+def trials(folder: Path) -> list[Any]:
+    optuna = pytest.importorskip("optuna")
+    from gatelab.search import open_storage
+
+    return optuna.load_study(
+        study_name="default", storage=open_storage(str(folder / "outputs/default/search.journal"))
+    ).trials
+
+
+SEARCH = [
+    "-m", "hydra/sweeper=optuna", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "encoder.hidden_size=range(2,9)",
+    "encoder=choice(lstm,gru)", "trainer.max_epochs=3", "data.num_rows=200", "tracker=none", "baseline=none",
+]  # fmt: skip
+
+
+def test_a_search_killed_in_a_trial_goes_on_with_it_and_has_its_number_of_trials_in_all(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    pytest.importorskip("optuna")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    search = [*SEARCH, f"data.cache_dir={cache_dir}", "hydra.sweeper.num_trials=6"]
+    gatelab("train", *search, cwd=whole)
+    with start(killed, *search) as process:
+        wait_until(lambda: len(list(killed.glob("outputs/default/*/metrics.csv"))) == 4, process)
+        process.kill()
+    with open(killed / "outputs/default/search.journal", "ab") as stream:
+        stream.write(b'{"op_code": 4, "wor')  # a line that a power cut left half-written
+    output = gatelab("train", *search, cwd=killed)
+    assert "3 of 6 trials are done" in output
+    assert "best of 6 trials" in output
+    assert [(trial.params, trial.value) for trial in trials(killed)] == [
+        (trial.params, trial.value) for trial in trials(whole)
+    ]
+    assert len(list(killed.glob("outputs/default/*/run.json"))) == 6
+    assert "0 of 6" not in gatelab("train", *search, cwd=killed)
+    other = [text.replace("range(2,9)", "range(2,5)") for text in search]
+    assert "was begun with other ranges for encoder.hidden_size" in gatelab("train", *other, cwd=killed, code=2)
+
+
+def test_a_search_prunes_trials_and_says_so(tmp_path: Path, cache_dir: Path) -> None:
+    pytest.importorskip("optuna")
+    search = [*SEARCH, f"data.cache_dir={cache_dir}", "hydra.sweeper.num_trials=8", "hydra.sweeper.pruner=median"]
+    output = gatelab("train", *search, "hydra.sweeper.at_once=2", "hydra/launcher=joblib", cwd=tmp_path)
+    pruned = sum(trial.state.name == "PRUNED" for trial in trials(tmp_path))
+    assert pruned > 0
+    assert f"{pruned} pruned" in output
+    assert sum(record["status"] == "pruned" for record in records(tmp_path)) == pruned
+
+
+@pytest.mark.parametrize(
+    ("override", "sentence"),
+    [
+        ("hydra.sweeper.metric=test/accuracy", "a search looks at validation/… only, never at the test"),
+        ("hydra.sweeper.sampler=best", "must be one of tpe, random"),
+        ("hydra.sweeper.direction=up", "must be maximize or minimize"),
+        ("optimizer.rl=interval(0,1)", "unknown key"),
+    ],
+)
+def test_a_search_that_cannot_be_is_refused_in_a_sentence(override: str, sentence: str, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    assert sentence in gatelab("train", *SEARCH, override, cwd=tmp_path, code=2)
+
+
+DDP = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu"]
+CURVE = [
+    "data.num_rows=603", "trainer.max_epochs=3", "trainer.log_every_n_steps=1", "encoder.hidden_size=16", "model.embedding_size=16",
+    "model.dropout=0", "optimizer.schedule=cosine", "model.class_weights=[1,2]", "baseline=none",
+]  # fmt: skip
+
+
+def losses(folder: Path) -> list[tuple[str, str, float]]:
+    (file,) = folder.glob("outputs/*/*/metrics.csv")
+    return [(row["step"], row["name"], float(row["value"])) for row in csv.DictReader(file.open())]
+
+
+def test_two_processes_train_as_one_with_the_same_batches_in_one_folder_and_one_tracker_run(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    one, two = tmp_path / "one", tmp_path / "two"
+    one.mkdir()
+    two.mkdir()
+    gatelab("train", *CURVE, "trainer=cpu", "tracker=none", f"data.cache_dir={cache_dir}", cwd=one)
+    gatelab("train", *CURVE, *DDP, "-m", "seed=141", f"data.cache_dir={cache_dir}", cwd=two)
+    expected, found = losses(one), losses(two)
+    assert [line[:2] for line in found] == [
+        line[:2] for line in expected
+    ]  # 422 training rows: the last batch of an epoch has 6
+    assert [line[2] for line in found] == pytest.approx([line[2] for line in expected], abs=1e-6)
+    (record,) = records(two)
+    run = two / "outputs" / "default" / record["identity"]
+    assert len(list(run.glob("wandb/offline-run-*"))) == 1
+    assert not list(run.glob("rank*.log"))
+    rows = list(csv.DictReader((run / "predictions.csv").open()))
+    assert len(rows) == len({row["line"] for row in rows}) == record["data"]["split_sizes"]["test"]
+
+
+def test_a_run_of_two_processes_resumes_exactly_when_one_of_them_was_killed(tmp_path: Path, cache_dir: Path) -> None:
+    arguments = [*SMALL, *DDP, f"data.cache_dir={cache_dir}", "trainer.max_epochs=4"]
+    arguments.remove("trainer=cpu")
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    whole.mkdir()
+    killed.mkdir()
+    gatelab("train", *arguments, cwd=whole)
+    with start(killed, *arguments) as process:
+        (first,) = wait_until(lambda: saved_and_running(killed), process)
+        children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
+        ranks = [child for child in children if "gatelab.rank" in Path(f"/proc/{child}/cmdline").read_text()]
+        os.kill(int(ranks[0]), signal.SIGKILL)
+        output = process.communicate(timeout=240)[0]
+    assert process.returncode == 2, output
+    assert "one of the run's processes was killed (signal 9)" in output
+    assert [record["status"] for record in records(killed)] == ["interrupted"]
+    assert "Going on from" in gatelab("train", *arguments, cwd=killed)
+    (one,), (two,) = (list(folder.glob("outputs/default/*/run.json")) for folder in (whole, killed))
+    for name in COMPARED:
+        assert (one.parent / name).read_bytes() == (two.parent / name).read_bytes(), name
