@@ -79,7 +79,7 @@ def found_again(path: str | list[str], directory: Path) -> str | list[str]:
 def show_verdict(recorded: RunFolder, now: RunFolder, different: list[str], changed: list[Condition]) -> None:
     console.print(f"\nrecorded      {recorded.path}\nreproduction  {now.path}", markup=False, soft_wrap=True)
     if not different:
-        console.print("[bold green]identical[/]: metrics.csv, the weights and predictions.csv, byte for byte")
+        console.print("[bold green]identical[/]: every number of metrics.csv, the weights and predictions.csv")
     else:
         console.print(f"[bold red]different[/] in {len(different)} of 3 files, first:")
         for sentence in different:

@@ -3,6 +3,7 @@
 gatelab train -m hydra/sweeper=optuna name=search 'optimizer.lr=tag(log,interval(1e-4,1e-1))' 'encoder.hidden_size=choice(32,64,128)'
 """
 
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -143,23 +144,23 @@ class Search:
 
 
 def distribution_of(override: Any) -> BaseDistribution:
-    """Hydra's interval, range and choice as Optuna's; tag(log, …) and int(…) as in Hydra's grammar."""
-    key, value = override.get_key_element(), override.value()
-    log = "log" in getattr(value, "tags", set())
-    if override.is_interval_sweep():
-        low, high = value.start, value.end
-        if isinstance(low, int) and isinstance(high, int):
-            return IntDistribution(low, high, log=log)
-        return FloatDistribution(float(low), float(high), log=log)
-    if override.is_range_sweep():
-        low, stop, step = value.start, value.stop, value.step
-        if all(isinstance(number, int) for number in (low, stop, step)):
-            return IntDistribution(low, low + (stop - 1 - low) // step * step, log=log, step=1 if log else step)
-        return FloatDistribution(float(low), float(stop), step=None if log else float(step), log=log)
-    choices = list(override.sweep_iterator(transformer=text_of))
-    if not choices:
-        raise SearchError(f"{key}: has nothing to choose from.")
-    return CategoricalDistribution(choices)
+    """Hydra's interval, range (without its end) and choice as Optuna's; tag(log, …) and int(…) as in Hydra's grammar."""
+    value = override.value()
+    try:
+        if override.is_interval_sweep():
+            return numbers_between(value.start, value.end, None, "log" in value.tags)
+        if override.is_range_sweep():
+            last = value.start + (math.ceil((value.stop - value.start) / value.step) - 1) * value.step
+            return numbers_between(value.start, last, value.step, "log" in value.tags)
+        return CategoricalDistribution(list(override.sweep_iterator(transformer=text_of)))
+    except ValueError as error:
+        raise SearchError(f"{override.input_line}: cannot be searched: {error}") from None
+
+
+def numbers_between(low: float, high: float, step: float | None, log: bool) -> BaseDistribution:
+    if all(isinstance(number, int) for number in (low, high, step or 1)):
+        return IntDistribution(int(low), int(high), log=log, step=1 if log or step is None else int(step))
+    return FloatDistribution(low, high, log=log, step=None if log else step)
 
 
 def text_of(value: Any) -> str:

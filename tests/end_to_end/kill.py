@@ -8,7 +8,6 @@ any moment, the others inside the writing of a checkpoint, its renaming, the wri
 
 import argparse
 import json
-import multiprocessing
 import os
 import random
 import signal
@@ -16,6 +15,8 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Any
+
+from commands import forking
 
 SETTINGS = [
     "data.num_rows=400", "data.batch_size=16", "data.eval_batch_size=16", "trainer.max_epochs=4", "trainer=cpu",
@@ -108,10 +109,7 @@ def start(context: Any, *arguments: Any, seconds: float | None = None) -> bool:
 def kill_and_compare(kills: int, folder: Path, seed: int, more: list[str]) -> None:
     """Raises AssertionError where a byte differs."""
     chance = random.Random(seed)
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(
-        ["pytorch_lightning", "gatelab.train", "gatelab.learning.build", "gatelab.overrides"]
-    )
+    context = forking()
     cache = str(folder / "cache")
     struck: dict[str, int] = dict.fromkeys(MOMENTS, 0)
     (folder / "whole").mkdir()

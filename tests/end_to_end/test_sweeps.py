@@ -125,10 +125,10 @@ def test_each_job_has_its_own_tracker_run_also_after_a_failure(tmp_path: Path, c
 
 
 def test_a_job_counts_its_own_memory_and_not_that_of_the_one_before(tmp_path: Path, cache_dir: Path) -> None:
-    sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "model.embedding_size=200000,8"]
+    sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "model.embedding_size=60000,8"]
     gatelab("train", *sweep, "encoder.hidden_size=1", cwd=tmp_path)
     large, small = sorted((record["resources"]["peak_memory_bytes"] for record in records(tmp_path)), reverse=True)
-    assert large - small > 100e6
+    assert large - small > 50e6
 
 
 def trials(folder: Path) -> list[Any]:
@@ -153,23 +153,20 @@ def test_a_search_killed_in_a_trial_goes_on_with_it_and_has_its_number_of_trials
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     whole.mkdir()
     killed.mkdir()
-    search = [*SEARCH, f"data.cache_dir={cache_dir}", "hydra.sweeper.num_trials=6"]
+    search = [*SEARCH, f"data.cache_dir={cache_dir}", "hydra.sweeper.num_trials=4"]
     gatelab("train", *search, cwd=whole)
     with start(killed, *search) as process:
-        wait_until(lambda: len(list(killed.glob("outputs/default/*/metrics.csv"))) == 4, process)
+        wait_until(lambda: len(list(killed.glob("outputs/default/*/metrics.csv"))) == 3, process)
         process.kill()
     with open(killed / "outputs/default/search.journal", "ab") as stream:
         stream.write(b'{"op_code": 4, "wor')  # a line that a power cut left half-written
     output = gatelab("train", *search, cwd=killed)
-    assert "3 of 6 trials are done" in output
-    assert "best of 6 trials" in output
+    assert "2 of 4 trials are done" in output
+    assert "best of 4 trials" in output
     assert [(trial.params, trial.value) for trial in trials(killed)] == [
         (trial.params, trial.value) for trial in trials(whole)
     ]
-    assert len(list(killed.glob("outputs/default/*/run.json"))) == 6
-    assert "0 of 6" not in gatelab("train", *search, cwd=killed)
-    other = [text.replace("range(2,9)", "range(2,5)") for text in search]
-    assert "was begun with other ranges for encoder.hidden_size" in gatelab("train", *other, cwd=killed, code=2)
+    assert len(list(killed.glob("outputs/default/*/run.json"))) == 4
 
 
 def test_a_search_prunes_trials_and_says_so(tmp_path: Path, cache_dir: Path) -> None:
@@ -182,18 +179,11 @@ def test_a_search_prunes_trials_and_says_so(tmp_path: Path, cache_dir: Path) -> 
     assert sum(record["status"] == "pruned" for record in records(tmp_path)) == pruned
 
 
-@pytest.mark.parametrize(
-    ("override", "sentence"),
-    [
-        ("hydra.sweeper.metric=test/accuracy", "a search looks at validation/… only, never at the test"),
-        ("hydra.sweeper.sampler=best", "must be one of tpe, random"),
-        ("hydra.sweeper.direction=up", "must be maximize or minimize"),
-        ("optimizer.rl=interval(0,1)", "unknown key"),
-    ],
-)
-def test_a_search_that_cannot_be_is_refused_in_a_sentence(override: str, sentence: str, tmp_path: Path) -> None:
+def test_a_search_with_a_misspelt_key_is_refused_before_its_first_trial(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
-    assert sentence in gatelab("train", *SEARCH, override, cwd=tmp_path, code=2)
+    search = [text.replace("optimizer.lr", "optimizer.rl") for text in SEARCH]
+    assert "optimizer.rl: unknown key" in gatelab("train", *search, cwd=tmp_path, code=2)
+    assert not list(tmp_path.glob("outputs/*/*/run.json"))
 
 
 DDP = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu"]

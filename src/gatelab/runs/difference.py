@@ -31,9 +31,9 @@ class Condition(NamedTuple):
 
 
 def differences(recorded: RunFolder, now: RunFolder) -> list[str]:
-    """A sentence for each of metrics.csv, model.safetensors and predictions.csv that is not the same byte for byte.
+    """A sentence for each of metrics.csv, model.safetensors and predictions.csv that is not the same.
 
-    In the order in which they come to be, each with its first number that differs.
+    In the order in which they come to be, each with its first number that differs. The name of the data's file may differ.
     """
     compare = {
         "metrics.csv": first_metric,
@@ -45,12 +45,12 @@ def differences(recorded: RunFolder, now: RunFolder) -> list[str]:
         files = recorded.path / name, now.path / name
         if not files[0].exists():
             found.append(f"{name}: the recorded run has none")
-        elif files[0].read_bytes() != files[1].read_bytes():
-            found.append(f"{name}: {first(*files)}")
+        elif files[0].read_bytes() != files[1].read_bytes() and (sentence := first(*files)):
+            found.append(f"{name}: {sentence}")
     return found
 
 
-def first_metric(recorded: Path, now: Path) -> str:
+def first_metric(recorded: Path, now: Path) -> str | None:
     for line, (then, new) in enumerate(zip_longest(*map(rows, (recorded, now))), 2):
         if then != new:
             row = then or new or {}
@@ -59,20 +59,20 @@ def first_metric(recorded: Path, now: Path) -> str:
             if then and new and (then["step"], then["name"]) != (new["step"], new["name"]):
                 values[1] = f"step {new['step']}, {new['name']}"
             return f"{place}: recorded {values[0]}, now {values[1]}"
-    return "the same numbers, written otherwise"
+    return None
 
 
-def first_prediction(recorded: Path, now: Path) -> str:
+def first_prediction(recorded: Path, now: Path) -> str | None:
     for line, (then, new) in enumerate(zip_longest(*map(rows, (recorded, now))), 2):
-        if then != new:
-            if then is None or new is None or then.keys() != new.keys():
-                return f"line {line}: recorded {'nothing' if then is None else 'other rows'}, now {'nothing' if new is None else 'other rows'}"
-            name = next(key for key in then if then[key] != new[key])
+        if not then or not new or then.keys() != new.keys():
+            return f"line {line}: recorded {'a row' if then else 'nothing'}, now {'another' if new else 'nothing'}"
+        name = next((key for key in then if key != "file" and then[key] != new[key]), None)
+        if name:
             return f"line {line} ({then['file']} line {then['line']}), {name}: recorded {then[name]}, now {new[name]}"
-    return "the same numbers, written otherwise"
+    return None
 
 
-def first_weight(recorded: Path, now: Path) -> str:
+def first_weight(recorded: Path, now: Path) -> str | None:
     import torch
     from safetensors.torch import load_file
 
@@ -85,7 +85,7 @@ def first_weight(recorded: Path, now: Path) -> str:
             index = tuple(torch.nonzero(apart)[0].tolist())
             values = then[name][index].item(), new[name][index].item()
             return f"{name}{list(index)}: recorded {values[0]!r}, now {values[1]!r}; the largest difference in it is {apart.max():.1e}"
-    return "the same weights, written otherwise"
+    return None
 
 
 def rows(file: Path) -> Iterator[dict[str, str]]:
