@@ -138,15 +138,56 @@ def runs(
 
     [dim]gatelab runs gop_debate --mean[/]
     """
-    from gatelab.reports.runs import list_runs, means_table, runs_table
+    from gatelab.reports.runs import means_table, runs_table
+    from gatelab.runs.folder import all_runs
 
     with user_errors():
-        folders = list_runs(output_dir, name)
+        folders = all_runs(output_dir, name)
         if not folders:
             where = output_dir / name if name else output_dir
             console.print(f"No runs in {where}. gatelab train makes one; --output-dir names another place.")
             return
         console.print(means_table(folders) if mean else runs_table(folders))
+
+
+@app.command()
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The runs of these names.")],
+    by: Annotated[
+        list[str] | None, typer.Option("--by", metavar="KEY[,KEY]", help="Config keys or groups that tell arms apart.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="METRIC[,METRIC]", help="accuracy and macro_f1 unless given."),
+    ] = None,
+    reference: Annotated[
+        str | None,
+        typer.Option("--reference", metavar="ARM", help="What the others are held against: encoder=lstm, linear."),
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="In full precision; - prints it.")] = None,
+    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Or -.")] = None,
+    latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="With booktabs. Or -.")] = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Compare arms over their seeds: mean, spread, bootstrap interval, and paired differences with a test.
+
+    An arm is the runs that differ in the seed alone. --by encoder groups by what is built as encoder and those of its
+    settings that differ, --by optimizer.lr,data.split.by by two keys; what else differs is pooled, and said so. Without
+    --by all that differs tells arms apart; --by name compares two names.
+
+    The reference is the arm that started first, unless --reference names another, or linear: each arm's own baseline.
+    It stands first, then the others by the mean of the first metric, the best first, then those without a finished run.
+
+    --metric takes any number of run.json's metrics: auroc, per_class.positive.f1, validation/macro_f1, …
+
+    [dim]gatelab compare first_sweep --by encoder --latex table.tex[/]
+    """
+    from gatelab.compare import compare_runs
+
+    with user_errors():
+        compare_runs(
+            names, output_dir, by=by, metrics=metric, reference=reference, csv=csv, markdown=markdown, latex=latex
+        )
 
 
 def main() -> None:

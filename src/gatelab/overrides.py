@@ -9,9 +9,10 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
-from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError, suggest_key
+from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError
 from gatelab.runs.identity import flatten
 from gatelab.screen import console, is_user_error, show_error
+from gatelab.suggest import suggest_key
 
 
 class Outcome(NamedTuple):
