@@ -9,7 +9,7 @@ from gatelab.reports.formats import to_csv, to_latex, to_markdown
 from gatelab.reports.load import find_runs, load_runs
 from gatelab.reports.tables import screen
 from gatelab.runs.folder import RunError, write_whole
-from gatelab.screen import console
+from gatelab.screen import console, errors
 
 STANDARD_OUTPUT = Path("-")
 
@@ -32,15 +32,16 @@ def compare_runs(
     wanted: list[tuple[Path | None, Callable[[Comparison], str]]] = [(csv, to_csv), (markdown, to_markdown), (latex, to_latex)]  # fmt: skip
     files = [(file, form) for file, form in wanted if file is not None]
     check_files([file for file, _ in files])
-    comparison = compare(load_runs(find_runs(names, output_dir)), split(by), split(metrics), reference)
-    if STANDARD_OUTPUT not in dict(files):
+    comparison = compare(load_runs(find_runs(names, output_dir)), by and ",".join(by).split(","), metrics, reference)
+    piped = STANDARD_OUTPUT in dict(files)
+    if not piped:
         console.print(screen(comparison, console))
     for file, form in files:
         if file == STANDARD_OUTPUT:
             sys.stdout.write(form(comparison))
         else:
             write_whole(file, form(comparison))
-            console.print(f"written  {file}", markup=False, soft_wrap=True)
+            (errors if piped else console).print(f"written  {file}", markup=False, soft_wrap=True)
 
 
 def check_files(files: list[Path]) -> None:
@@ -51,8 +52,3 @@ def check_files(files: list[Path]) -> None:
             raise RunError(f"{file}: there is no folder {file.parent}. Make it first.")
         if file.is_dir():
             raise RunError(f"{file}: is a folder. Name a file in it.")
-
-
-def split(words: list[str] | None) -> list[str] | None:
-    """--by encoder,seed and --by encoder --by seed are the same."""
-    return [part for word in words for part in word.split(",") if part] if words else None

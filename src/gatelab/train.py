@@ -86,18 +86,11 @@ def resolve(config: DictConfig) -> dict[str, Any]:
 
 def describe(settings: dict[str, Any], identity: str, data: dict[str, Any]) -> dict[str, Any]:
     """What run.json says from the start."""
+    from gatelab.runs.choices import composed_from
     from gatelab.runs.provenance import provenance
 
-    about = {"identity": identity, "name": settings["name"], "seed": settings["seed"], "choices": choices()}
+    about = {"identity": identity, "name": settings["name"], "seed": settings["seed"], **composed_from(settings)}
     return {**about, "data": data, **provenance()}
-
-
-def choices() -> dict[str, str]:
-    """What Hydra composed each group from, encoder: peephole; empty for a config that did not come through it."""
-    from hydra.core.hydra_config import HydraConfig
-
-    chosen = HydraConfig.get().runtime.choices if HydraConfig.initialized() else {}
-    return {str(group): str(choice) for group, choice in chosen.items() if choice is not None and "/" not in str(group)}
 
 
 def fit_baselines(data: Any, wanted: str) -> dict[str, Any]:

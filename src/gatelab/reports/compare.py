@@ -72,14 +72,16 @@ def compare(
 
 
 def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
+    """Those wanted, several in one text split at commas; accuracy and macro_f1 where none is."""
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in metrics_of(run)))
     if not wanted:
         return [name for name in METRICS if name in known] or known[:2] or list(METRICS)
-    for name in wanted:
+    names = [name for word in wanted for name in ([word] if word in known else word.split(","))]
+    for name in names:
         if known and name not in known:
             listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
             raise RunError(f"--metric {name}: no finished run has it.{suggest_key(name, known)} There are: {listed}.")
-    return list(dict.fromkeys(wanted))
+    return list(dict.fromkeys(names))
 
 
 def choose_reference(arms: Arms, text: str | None) -> Reference | None:
@@ -137,7 +139,7 @@ def metric_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -
         rows[index] = replace(rows[index], p_holm=corrected)
     rows += baseline_rows(metric, arms, reference)
     means = [row.values.mean for row in rows if row.values.mean is not None]
-    if len(means) > 1:
+    if len(set(means)) > 1:
         best = min(means) if is_lower_better(metric) else max(means)
         rows = [replace(row, is_best=row.values.mean == best) for row in rows]
     return rows

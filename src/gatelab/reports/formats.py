@@ -56,15 +56,20 @@ def to_markdown(comparison: Comparison) -> str:
             cells = [strong.format(escape_markdown(cell)) if cell else "" for cell in row.cells]
             lines.append(bars([*cells, *count_texts(comparison, row), strong.format(mean) if mean else "", *numbers]))
         lines.append("")
-    return "\n".join([*lines, *(f"- {escape_markdown(note)}" for note in all_notes(comparison))]) + "\n"
+    notes = [*method_notes(comparison), *caution_notes(comparison), *failure_notes(comparison)]
+    return "\n".join([*lines, *(f"- {escape_markdown(note)}" for note in notes)]) + "\n"
 
 
 def to_latex(comparison: Comparison) -> str:
-    """A table environment with booktabs rules, intervals below their numbers, the best line bold, the notes as caption."""
+    """A table environment with booktabs rules: intervals below their numbers, the best line bold, the notes as caption.
+
+    Runs that are not finished are counted in the table; which they are stands in comments.
+    """
     names, counts = comparison.arms.titles, count_titles(comparison)
     num_columns = len(names) + len(counts) + 3
     lines = [
         r"% Needs \usepackage[T1]{fontenc} and \usepackage{booktabs}.",
+        *("% " + " ".join(note.split()) for note in failure_notes(comparison)),
         r"\begin{table}",
         r"\centering\small",
         rf"\begin{{tabular}}{{@{{}}{'l' * len(names)}{'r' * (num_columns - len(names))}@{{}}}}",
@@ -76,8 +81,10 @@ def to_latex(comparison: Comparison) -> str:
         lines += [r"\midrule", rf"\multicolumn{{{num_columns}}}{{@{{}}l}}{{\emph{{{title}}}}} \\"]
         for row in rows:
             lines += two_lines(row.cells, count_texts(comparison, row), number_texts(row), row.is_best)
+            lines.append(r"\addlinespace[2pt]")
+        lines.pop()
     sweeps = sorted({run.settings["name"] for arm in comparison.arms.arms for run in arm.runs})
-    caption = " ".join(map(escape_latex, all_notes(comparison)))
+    caption = " ".join(map(escape_latex, [*method_notes(comparison), *caution_notes(comparison)]))
     lines += [r"\bottomrule", r"\end{tabular}", rf"\caption{{{caption}}}", rf"\label{{tab:{'-'.join(sweeps)}}}"]
     return "\n".join([*lines, r"\end{table}"]) + "\n"
 
@@ -89,15 +96,11 @@ def two_lines(names: Iterable[str], counts: list[str], numbers: list[str], is_be
     upper = [*cells, *counts, rf"\boldmath{mean}" if is_best else mean, difference, p]
     below = [rf"\scriptsize {text}" if text else "" for text in (interval, difference_interval)]
     lower = [*[""] * (len(cells) + len(counts)), *below, ""]
-    return [ampersands(upper), *([ampersands(lower)] if any(below) else []), r"\addlinespace[2pt]"]
+    return [ampersands(upper), *([ampersands(lower)] if any(below) else [])]
 
 
 def all_titles(comparison: Comparison) -> list[str]:
     return [*comparison.arms.titles, *count_titles(comparison), *number_titles(comparison)]
-
-
-def all_notes(comparison: Comparison) -> list[str]:
-    return [*method_notes(comparison), *caution_notes(comparison), *failure_notes(comparison)]
 
 
 def bars(texts: Iterable[str]) -> str:

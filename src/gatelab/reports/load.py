@@ -36,6 +36,11 @@ class Run:
         """The choice that each config group was composed from; empty for a run that did not note it."""
         return self.record.get("choices") or {}
 
+    @property
+    def changed(self) -> dict[str, Any] | None:
+        """The settings that differ from its choices' own; None for a run that did not note them."""
+        return self.record.get("changed")
+
 
 def load_runs(folders: list[RunFolder]) -> list[Run]:
     """In the order in which they started. Raises RunError for a folder that cannot be read."""
@@ -48,7 +53,9 @@ def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
     """The runs of all names; a name may also be a folder such as outputs/try. Raises RunError for one without runs."""
     folders: list[RunFolder] = []
     for name in dict.fromkeys(names):
-        found = all_runs(output_dir, name) or all_runs(Path(name).parent, Path(name).name)
+        place = Path(name)
+        found = [] if place.is_absolute() else all_runs(output_dir, name)
+        found = found or all_runs(place.parent, place.name)
         if not found:
             known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
             raise RunError(

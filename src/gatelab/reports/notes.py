@@ -10,6 +10,7 @@ from gatelab.reports.settings import column_cells, comparable, differing_keys
 from gatelab.reports.statistics import BCA_FROM, INTERVAL_FROM, pairs_needed, smallest_p
 
 MOST_FAILURES = 12
+MOST_NAMES = 6
 # Of the settings of the data, those that leave the test rows as they are.
 NOT_THE_ROWS = ("data.tokenizer.", "data.max_length", "data.batch_size", "data.eval_batch_size", *SEED_KEYS)
 
@@ -53,7 +54,9 @@ def mean_note(comparison: Comparison) -> list[str]:
     if not finished:
         return ["No run is finished, so there is nothing to compare yet."]
     splits = {comparable(run.settings.get("data.split.seed")) for run in finished}
-    share = "one split for all of them" if len(splits) == 1 else "the split changes with the seed"
+    share = "one split for all of them" if len(splits) == 1 else f"over {len(splits)} splits"
+    if len(splits) > 1 and all(run.settings.get("data.split.seed") == run.settings.get("seed") for run in finished):
+        share = "the split changes with the seed"
     validation = [metric for metric in comparison.tables if metric.startswith("validation/")]
     where = "validation rows" if len(validation) == len(comparison.tables) else "test rows"
     if validation and where == "test rows":
@@ -71,7 +74,7 @@ def interval_note(comparison: Comparison) -> list[str]:
         return [f"{note}; {INTERVAL_FROM} seeds are the fewest for one."]
     if min(counts) < BCA_FROM:
         few = f", percentile below {BCA_FROM} seeds" if max(counts) >= BCA_FROM else " (percentile)"
-        note += f"{few}; of so few seeds it is too narrow (with 5, one in seven misses the mean)"
+        note += f"{few}; of so few seeds it is too narrow (with 5, about one in seven misses the mean)"
     if min(counts) < INTERVAL_FROM:
         note += f"; none below {INTERVAL_FROM} seeds"
     return [note + "."]
@@ -90,8 +93,8 @@ def difference_notes(comparison: Comparison) -> list[str]:
     note += f" p: two-sided sign-flip permutation test{corrected}."
     counts = sorted({row.difference.num for row in rows if row.difference and row.p is not None}, reverse=True)
     least = "; ".join(
-        f"{count} shared seeds give no p below {smallest_p(count):.4g}"
-        + (f" ({min(1.0, num_tests * smallest_p(count)):.4g} corrected)" if num_tests > 1 else "")
+        f"{count} shared seeds give no p below {smallest_p(count):.3g}"
+        + (f" ({min(1.0, num_tests * smallest_p(count)):.3g} corrected)" if num_tests > 1 else "")
         for count in counts
     )
     needed = pairs_needed(num_tests)
@@ -106,43 +109,52 @@ def pooled_notes(comparison: Comparison) -> list[str]:
     notes = []
     for column in comparison.arms.pooled:
         cells = dict(zip(map(id, runs), column_cells(runs, column), strict=True))
-        found = {arm.name: Counter(cells[id(run)] or "null" for run in arm.runs) for arm in arms}
+        names_by_text: dict[str, list[str]] = {}
+        for arm in arms:
+            counts = Counter(cells[id(run)] or "null" for run in arm.runs)
+            text = ", ".join(f"{cell} ({count} runs)" if len(counts) > 1 else cell for cell, count in counts.items())
+            names_by_text.setdefault(text, []).append(arm.name)
         title = column.group or column.keys[0]
-        texts = {name: ", ".join(f"{cell} ({count})" for cell, count in counts.items()) for name, counts in found.items()}  # fmt: skip
-        if len(set(texts.values())) == 1:
-            notes.append(f"Pooled in every arm: {title} = {next(iter(texts.values()))}; a seed counts with its mean.")
-        elif all(len(counts) == 1 for counts in found.values()):
-            listed = "; ".join(f"{name}: {next(iter(counts))}" for name, counts in found.items())
-            notes.append(f"The arms differ in {title} too: {listed}.")
+        listed = "; ".join(f"{text} in {some(names, len(arms))}" for text, names in names_by_text.items())
+        if len(names_by_text) == 1:
+            notes.append(f"Pooled in every arm: {title} = {next(iter(names_by_text))}; a seed counts with its mean.")
+        elif any(" runs)" in text for text in names_by_text):
+            notes.append(f"Pooled, not alike: {title} = {listed}; a seed counts with its mean.")
         else:
-            listed = "; ".join(f"{name}: {text}" for name, text in texts.items())
-            notes.append(f"Pooled, unequally: {title} = {listed}. A seed counts with its mean.")
+            notes.append(f"The arms differ in {title} too: {listed}.")
     return notes
+
+
+def some(names: Sequence[str], num_all: int) -> str:
+    """The names in one text, only some of them where they are many."""
+    if len(names) == num_all > 1:
+        return "all of them"
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{', '.join(names[:4])} and {len(names) - 4} more arms"
 
 
 def pair_notes(arms: Sequence[Arm], reference: Reference, metrics: Sequence[str]) -> list[str]:
     """Where pairs are fewer than seeds, and where they share no test rows."""
     assert reference.arm is not None
-    notes = []
-    known = reference.values(metrics[0], reference.arm)
     others = [arm for arm in arms if arm is not reference.arm]
+    known = reference.values(metrics[0], reference.arm).keys()
+    names_by_count: dict[int, list[str]] = {}
     for arm in others:
-        seeds = arm.values(metrics[0])
-        shared = len(seeds.keys() & known.keys())
-        if seeds and known and shared < max(len(seeds), len(known)):
-            notes.append(
-                f"{arm.name}: {shared} seeds are shared, of its {len(seeds)} and {len(known)} of {reference.name}."
-            )
+        seeds = arm.values(metrics[0]).keys()
+        if seeds and known and seeds != known:
+            names_by_count.setdefault(len(seeds & known), []).append(arm.name)
+    listed = "; ".join(f"{count} in {some(names, len(others))}" for count, names in names_by_count.items())
+    notes = [f"Seeds shared with {reference.name}: {listed}."] if listed else []
     keys = [
         key
         for key in differing_keys([run for arm in arms for run in arm.runs])
         if (key.startswith("data.") and not key.startswith(NOT_THE_ROWS)) or key == "trainer.limit_test_batches"
     ]
-    other_rows = [arm.name for arm in others if values_of(arm.runs, keys) != values_of(reference.arm.runs, keys)]
-    if other_rows:
+    tested = values_of(reference.arm.runs, keys)
+    elsewhere = [arm.name for arm in others if values_of(arm.runs, keys) != tested]
+    if elsewhere:
         notes.append(
-            f"Tested on other rows than {reference.name} ({', '.join(keys)}), so that pairs share the seed alone: "
-            f"{'; '.join(other_rows)}."
+            f"Tested on other rows than {reference.name}, since {', '.join(keys)} differs: {some(elsewhere, len(others))}. "
+            "Their pairs share the seed alone."
         )
     return notes
 

@@ -56,7 +56,7 @@ def means_table(folders: list[RunFolder]) -> Table:
     table.add_column("seeds", justify="right")
     for title in ("accuracy", "macro_f1", "linear accuracy", "linear macro_f1", "majority accuracy"):
         table.add_column(title, justify="right")
-    for arm in sorted(arms.arms, key=lambda arm: arm.cells):
+    for arm in arms.arms:
         table.add_row(
             *map(escape, arm.cells),
             str(len({arm.seed_of(run) for run in arm.finished})),

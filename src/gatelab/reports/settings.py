@@ -96,23 +96,33 @@ def setting_cells(
 
 
 def column_cells(runs: Sequence[Run], column: Column) -> list[str]:
+    """For a group what is built, and of its differing settings those that were changed from what the choice has.
+
+    Where runs did not note that, or it leaves different ones with the same name: those that are not as in most runs.
+    """
     if column.group is None:
         return [show(run.settings[column.keys[0]]) if column.keys[0] in run.settings else "" for run in runs]
     names = build_names(runs, column.group)
     keys = [key for key in column.keys if key != f"{column.group}._target_"]
+    cells = [
+        told(run, name, [key for key in keys if key in (run.changed or {})], column.group)
+        for run, name in zip(runs, names, strict=True)
+    ]
+    built = {tuple(comparable(run.settings.get(key)) for key in column.keys) for run in runs}
+    if all(names) and all(run.changed is not None for run in runs) and len(set(cells)) == len(built):
+        return cells
     common = {key: usual(runs, key, column.group) for key in keys}
-    titles = {key: key.removeprefix(f"{column.group}.") for key in keys}
     cells = []
     for run, name in zip(runs, names, strict=True):
-        terms = [
-            f"{titles[key]}={show(run.settings[key])}"
-            for key in keys
-            if key in run.settings and comparable(run.settings[key]) != common[key]
-        ]
-        if not name and not terms:  # as in most runs, but a cell has to say something
-            terms = [f"{titles[key]}={show(run.settings[key])}" for key in keys if key in run.settings]
-        cells.append(" ".join([name, *terms] if name else terms))
+        unusual = [key for key in keys if key in run.settings and comparable(run.settings[key]) != common[key]]
+        # As in most runs, but a cell has to say something.
+        cells.append(told(run, name, unusual or (keys if not name else []), column.group))
     return cells
+
+
+def told(run: Run, name: str, keys: Sequence[str], group: str) -> str:
+    terms = [f"{key.removeprefix(f'{group}.')}={show(run.settings[key])}" for key in keys if key in run.settings]
+    return " ".join([name, *terms] if name else terms)
 
 
 def build_names(runs: Sequence[Run], group: str) -> list[str]:
