@@ -150,35 +150,40 @@ def runs(
         console.print(means_table(folders) if mean else runs_table(folders))
 
 
-@app.command()
+@app.command(short_help="Compare arms over their seeds: means, intervals, paired tests.")
 def compare(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The runs of these names.")],
     by: Annotated[
-        list[str] | None, typer.Option("--by", metavar="KEY[,KEY]", help="Config keys or groups that tell arms apart.")
+        list[str] | None,
+        typer.Option("--by", metavar="KEY,KEY", help="Keys or groups of the config that tell arms apart."),
     ] = None,
     metric: Annotated[
-        list[str] | None,
-        typer.Option("--metric", metavar="METRIC[,METRIC]", help="accuracy and macro_f1 unless given."),
+        list[str] | None, typer.Option("--metric", metavar="NAME,NAME", help="Unless given, accuracy and macro_f1.")
     ] = None,
     reference: Annotated[
-        str | None,
-        typer.Option("--reference", metavar="ARM", help="What the others are held against: encoder=lstm, linear."),
+        str | None, typer.Option("--reference", metavar="ARM", help="What the others are held against.")
     ] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="In full precision; - prints it.")] = None,
-    markdown: Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="Or -.")] = None,
-    latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="With booktabs. Or -.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Full precision; - prints it.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="For GitHub; - prints it.")
+    ] = None,
+    latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="With booktabs; - prints it.")] = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Compare arms over their seeds: mean, spread, bootstrap interval, and paired differences with a test.
+    """Compare arms over their seeds: means, bootstrap intervals, paired tests.
 
-    An arm is the runs that differ in the seed alone. --by encoder groups by what is built as encoder and those of its
-    settings that differ, --by optimizer.lr,data.split.by by two keys; what else differs is pooled, and said so. Without
-    --by all that differs tells arms apart; --by name compares two names.
+    An arm is the runs that differ in the seed alone. --by encoder tells apart
+    what is built as encoder and those of its settings that differ; --by
+    optimizer.lr,data.split.by two keys; --by name two sweeps. What else differs
+    is pooled, and said below the table. Without --by all that differs counts.
 
-    The reference is the arm that started first, unless --reference names another, or linear: each arm's own baseline.
-    It stands first, then the others by the mean of the first metric, the best first, then those without a finished run.
+    The reference is the arm that started first. --reference encoder=gru takes
+    another, --reference linear the linear baseline beside each arm. It stands
+    first, then the other arms, the best mean of the first metric first, then
+    those without a finished run, then the baselines.
 
-    --metric takes any number of run.json's metrics: auroc, per_class.positive.f1, validation/macro_f1, …
+    A metric is any number among run.json's metrics (auroc,
+    per_class.positive.f1, …), or validation/macro_f1.
 
     [dim]gatelab compare first_sweep --by encoder --latex table.tex[/]
     """

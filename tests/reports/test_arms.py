@@ -105,6 +105,17 @@ def test_one_config_reached_by_two_choices_is_one_arm(folders: Folders) -> None:
     assert [len(arm.runs) for arm in grouped(folders).arms] == [2, 1]
 
 
+def test_an_arm_is_named_by_a_run_that_notes_its_choice_and_by_its_target_where_a_choice_means_two(
+    folders: Folders,
+) -> None:
+    folders.write(1, 0.8)  # before choices were noted
+    folders.write(2, 0.8, choices={"encoder": "lstm"}, changed={})
+    folders.write(1, 0.8, settings=GRU, choices={"encoder": "gru"}, changed={})
+    assert names(grouped(folders)) == ["lstm", "gru"]
+    folders.write(1, 0.8, settings={"encoder._target_": "mine.Convolution"}, choices={"encoder": "gru"}, changed={})
+    assert names(grouped(folders)) == ["lstm", "GRUEncoder", "mine.Convolution"]
+
+
 def test_by_part_of_a_group_and_several_keys_makes_a_column_each(folders: Folders) -> None:
     for by in ("random", "group"):
         for rate in (0.1, 0.2):

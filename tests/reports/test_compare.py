@@ -167,6 +167,15 @@ def test_one_baseline_beside_all_arms_is_one_line_and_of_two_splits_one_each(fol
     assert alone == ["linear baseline", "majority class"]
 
 
+def test_arms_without_a_common_seed_have_a_baseline_each_since_nobody_knows_that_it_is_the_same(
+    folders: Folders,
+) -> None:
+    folders.write(1, 0.8, baselines={"linear": {"accuracy": 0.7}})
+    folders.write(2, 0.8, settings=GRU, baselines={"linear": {"accuracy": 0.6}})
+    names = [line.name for line in compared(folders).tables["accuracy"]]
+    assert names[2:] == ["LSTMEncoder, linear baseline", "GRUEncoder, linear baseline"]
+
+
 def test_with_the_linear_baseline_as_reference_every_arm_is_held_against_its_own(folders: Folders) -> None:
     for seed in (1, 2, 3):
         for by, linear in (("random", 0.9), ("group", 0.7)):
