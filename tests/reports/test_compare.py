@@ -209,9 +209,18 @@ def test_what_differs_besides_the_columns_is_told_below_the_table(folders: Folde
         "The arms differ in data.split.by too: group in dropout=0.1; random in dropout=0.2.",
         "Pooled in every arm: encoder.hidden_size = 16 (2 runs), 32 (2 runs); a seed counts with its mean.",
         "Tested on other rows than dropout=0.1, since data.split.by differs: dropout=0.2. Their pairs share the seed alone.",
-        "Not all runs were made by the same code: ccccccccc, torch 2.13.0+cpu (4 runs); "
-        "ddddddddd with changes, torch 2.13.0+cpu (4 runs).",
+        "Not all runs were made by the same code: commit ccccccccc, torch 2.13.0+cpu (4 runs); "
+        "commit ddddddddd with changes, torch 2.13.0+cpu (4 runs).",
     ]
+
+
+def test_of_runs_that_note_the_hash_of_their_code_that_decides_and_not_the_commit(folders: Folders) -> None:
+    for commit in ("c", "d"):  # of which one changed a text beside the code
+        folders.write(1, 0.8, code={"gatelab": "a" * 64}, git={"commit": commit * 40, "dirty": False})
+    assert caution_notes(compared(folders)) == []
+    folders.write(2, 0.8, code={"gatelab": "b" * 64})
+    (note,) = caution_notes(compared(folders))
+    assert "code aaaaaaaaa, torch 2.13.0+cpu (2 runs); code bbbbbbbbb" in note
 
 
 @pytest.mark.parametrize(

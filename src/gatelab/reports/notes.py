@@ -174,7 +174,7 @@ def missing_notes(arms: Sequence[Arm], metrics: Sequence[str]) -> list[str]:
 
 
 def code_notes(runs: Sequence[Run]) -> list[str]:
-    """Where the finished runs were not all made by the same commit and torch."""
+    """Where the finished runs were not all made by the same gatelab and torch."""
     counts = Counter(code_of(run) for run in runs)
     if len(counts) < 2:
         return []
@@ -183,6 +183,8 @@ def code_notes(runs: Sequence[Run]) -> list[str]:
 
 
 def code_of(run: Run) -> str:
-    git, versions = run.record.get("git") or {}, run.record.get("versions") or {}
-    commit = str(git.get("commit") or "no commit")[:9] + (" with changes" if git.get("dirty") else "")
-    return f"{commit}, torch {versions.get('torch', 'unknown')}"
+    """By the hash of the package where the run noted it, since two work trees can differ at one commit; else by commit."""
+    code, git, versions = ((run.record.get(name) or {}) for name in ("code", "git", "versions"))
+    commit = str(git.get("commit") or "unknown")[:9] + (" with changes" if git.get("dirty") else "")
+    package = f"code {code['gatelab'][:9]}" if code.get("gatelab") else f"commit {commit}"
+    return f"{package}, torch {versions.get('torch', 'unknown')}"
