@@ -177,10 +177,10 @@ def compare(
     optimizer.lr,data.split.by two keys; --by name two sweeps. What else differs
     is pooled, and said below the table. Without --by all that differs counts.
 
-    The reference is the arm that started first. --reference encoder=gru takes
-    another, --reference linear the linear baseline beside each arm. It stands
-    first, then the other arms, the best mean of the first metric first, then
-    those without a finished run, then the baselines.
+    The reference is the first arm of the sweep as it was typed. --reference
+    encoder=gru takes another, --reference linear the linear baseline beside
+    each arm. It stands first, then the other arms, the best mean of the first
+    metric first, then those without a finished run, then the baselines.
 
     A metric is any number among run.json's metrics (auroc,
     per_class.positive.f1, …), or validation/macro_f1.

@@ -121,6 +121,16 @@ def test_the_reference_stands_first_then_the_others_best_first(folders: Folders)
     assert [line.is_best for line in chosen] == [False, True, False]
 
 
+def test_the_reference_is_the_first_arm_as_typed_even_where_jobs_ran_side_by_side(folders: Folders) -> None:
+    folders.write(1, 0.8, settings=GRU, job=2)  # which happened to start first
+    folders.write(1, 0.8, settings=gated(), job=1)
+    folders.write(1, status="failed", settings=gated(coupled="input"), job=0)
+    folders.write(2, 0.8, settings=GRU, job=3)
+    reference = compared(folders).reference
+    assert reference is not None
+    assert reference.name == "GatedEncoder coupled=null"
+
+
 def test_of_errors_the_smallest_is_best(folders: Folders) -> None:
     for settings, value in (({}, 0.7), (GRU, 0.2), (gated(), 0.9)):
         folders.write(1, settings=settings, metrics={"calibration_error": value})
@@ -260,6 +270,7 @@ def test_a_sweep_is_compared_by_the_names_that_were_typed(tmp_path: Path, cache_
     common = ["trainer=smoke", "tracker=none", "data.num_rows=600", f"data.cache_dir={cache_dir}"]
     gatelab("train", "experiments=tiny", *common, cwd=tmp_path)
     records = [folder.record for folder in all_runs(tmp_path / "outputs")]
+    assert sorted(record["job"] for record in records) == [0, 1]
     assert records[0]["choices"]["trainer"] == "smoke"
     assert records[0]["changed"] == {"data.num_rows": 600, "encoder.hidden_size": 8}
     output = gatelab("compare", "tiny", "--by", "encoder", "--csv", "-", "--latex", "table.tex", cwd=tmp_path)

@@ -55,7 +55,7 @@ class Arm:
 @dataclass(frozen=True)
 class Arms:
     titles: tuple[str, ...]  # of the columns that tell the arms apart
-    arms: tuple[Arm, ...]  # in the order in which their first run started
+    arms: tuple[Arm, ...]  # as their first runs stand in their sweeps
     pooled: tuple[Column, ...]  # what else differs between the runs
     without_config: tuple[Run, ...]  # in no arm, since nobody knows in which
     num_repeated: int  # runs that stand under several names, counted once
@@ -70,7 +70,7 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
     members: dict[Seed, list[Run]] = {}
     for run in known:
         members.setdefault(tuple(comparable(run.settings.get(key)) for key in keys), []).append(run)
-    groups = [once(group) for group in members.values()]
+    groups = sorted(map(once, members.values()), key=lambda group: min(run.place for run in group))
     titles, cells = setting_cells([best_named(group) for group in groups], columns, merge=by is None)
     if not columns:  # one arm, or none
         titles, cells = ["name"], [(" ".join(sorted({run.settings["name"] for run in group})),) for group in groups]

@@ -61,7 +61,7 @@ def compare(
 ) -> Comparison:
     """Arms of the runs, grouped by the given config keys and groups or by all that differ.
 
-    The reference is the arm that started first, of those with a finished run, unless one is named.
+    The reference is the first arm of the sweep that has a finished run, unless one is named.
     Raises RunError for a key, metric or reference that the runs do not have.
     """
     arms = group_arms(runs, by)

@@ -32,6 +32,11 @@ class Run:
         return self.record.get("started") or ""
 
     @property
+    def place(self) -> tuple[int, str, str]:
+        """Sorts runs as their sweeps were typed, whichever of the jobs was the first to start; else by start."""
+        return self.record.get("job") or 0, self.started, self.identity
+
+    @property
     def choices(self) -> dict[str, str]:
         """The choice that each config group was composed from; empty for a run that did not note it."""
         return self.record.get("choices") or {}
