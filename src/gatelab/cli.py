@@ -170,15 +170,61 @@ def runs(
 
     [dim]gatelab runs gop_debate --mean[/]
     """
-    from gatelab.reports.runs import list_runs, means_table, runs_table
+    from gatelab.reports.runs import means_table, runs_table
+    from gatelab.runs.folder import all_runs
 
     with user_errors():
-        folders = list_runs(output_dir, name)
+        folders = all_runs(output_dir, name)
         if not folders:
             where = output_dir / name if name else output_dir
             console.print(f"No runs in {where}. gatelab train makes one; --output-dir names another place.")
             return
         console.print(means_table(folders) if mean else runs_table(folders))
+
+
+@app.command(short_help="Compare arms over their seeds: means, intervals, paired tests.")
+def compare(
+    names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The runs of these names.")],
+    by: Annotated[
+        list[str] | None,
+        typer.Option("--by", metavar="KEY,KEY", help="Keys or groups of the config that tell arms apart."),
+    ] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option("--metric", metavar="NAME,NAME", help="Unless given, accuracy and macro_f1.")
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", metavar="ARM", help="What the others are held against.")
+    ] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Full precision; - prints it.")] = None,
+    markdown: Annotated[
+        Path | None, typer.Option("--markdown", metavar="FILE", help="For GitHub; - prints it.")
+    ] = None,
+    latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="With booktabs; - prints it.")] = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Compare arms over their seeds: means, bootstrap intervals, paired tests.
+
+    An arm is the runs that differ in the seed alone. --by encoder tells apart
+    what is built as encoder and those of its settings that differ; --by
+    optimizer.lr,data.split.by two keys; --by name two sweeps. What else differs
+    is pooled, and said below the table. Without --by all that differs counts.
+
+    The reference is the first arm of the sweep as it was typed. --reference
+    encoder=gru takes another, --reference linear the linear baseline beside
+    each arm. It stands first, then the other arms, the best mean of the first
+    metric first, then those without a finished run, then the baselines.
+
+    A metric is any number among run.json's metrics (auroc,
+    per_class.positive.f1, …), or validation/macro_f1.
+
+    [dim]gatelab compare first_sweep --by encoder --latex table.tex[/]
+    """
+    from gatelab.compare import compare_runs
+
+    with user_errors():
+        compare_runs(
+            names, output_dir, by=by, metrics=metric, reference=reference, csv=csv, markdown=markdown, latex=latex
+        )
 
 
 def main() -> None:

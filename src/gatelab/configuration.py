@@ -1,13 +1,12 @@
 """The configs: where they lie, and what may stand in them. Checked before any data is read."""
 
-import difflib
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from gatelab.runs.identity import flatten
+from gatelab.suggest import did_you_mean
 
 _PACKAGE = Path(__file__).parent
 _CHECKOUT = _PACKAGE.parents[1]
@@ -233,23 +232,9 @@ def _explain(problem: Any, values: Any, prefix: str) -> str:
         parts.pop()  # the alternatives of a union and the items of a list are no keys
     key = prefix + ".".join(parts)
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key.{_did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
+        return f"{key}: unknown key.{did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
     if problem["type"] == "missing":
         return f"{key}: is missing."
     if problem["type"] == "value_error":
         return f"{key.rstrip('.')}: {problem['ctx']['error']}."
     return f"{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
-
-
-def suggest_key(key: str, keys: Iterable[str]) -> str:
-    """A sentence that proposes the nearest key, or the keys that end in the given one; empty when none is near."""
-    keys = list(keys)
-    same_end = [known for known in keys if known.endswith("." + key)]
-    if same_end:
-        return f" Did you mean {' or '.join(same_end[:3])}?"
-    return _did_you_mean(key, keys)
-
-
-def _did_you_mean(key: str, keys: Iterable[str]) -> str:
-    near = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
-    return f" Did you mean {near[0]}?" if near else ""

@@ -10,12 +10,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
-from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError, suggest_key
+from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError
 from gatelab.outcome import OUTCOMES, Outcome, summary_lines
 from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, show_error
+from gatelab.suggest import suggest_key
 
 
 def run_hydra(overrides: list[str]) -> int:

@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from gatelab.configuration import ConfigError, check_config
+from gatelab.runs.choices import composed_from
 from gatelab.runs.folder import RESUMABLE, Pruned, RunFolder, write_whole
 from gatelab.runs.identity import flatten, identity_of
 from gatelab.runs.provenance import determinism, provenance, uncommitted_diff
@@ -126,7 +127,7 @@ def describe(settings: dict[str, Any], identity: str, data: dict[str, Any]) -> d
     """What run.json says from the start."""
     seeds = {key: value for key, value in flatten(settings).items() if key == "seed" or key.endswith("seed")}
     about = {"identity": identity, "name": settings["name"], "seed": settings["seed"], "seeds": seeds, "data": data}
-    return {**about, **provenance(settings["allow_targets"])}
+    return {**about, **composed_from(settings), **provenance(settings["allow_targets"])}
 
 
 def save_diff(folder: RunFolder) -> None:

@@ -1,0 +1,124 @@
+"""Run folders as reports read them: the status, the record, and the settings that can move a number."""
+
+import json
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gatelab.runs.folder import RunError, RunFolder, all_runs
+from gatelab.runs.identity import OUTSIDE, flatten, key_in
+from gatelab.suggest import did_you_mean
+
+SEED_KEYS = ("seed", "data.seed", "data.split.seed")
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with it
+
+
+@dataclass(frozen=True)
+class Run:
+    folder: RunFolder
+    status: str  # running, finished, interrupted, failed or pruned
+    record: dict[str, Any]
+    settings: dict[str, Any]  # the config, flat; data.path names what was read; empty without config.yaml
+
+    @property
+    def identity(self) -> str:
+        return self.folder.path.name
+
+    @property
+    def started(self) -> str:
+        return self.record.get("started") or ""
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Sorts runs as their sweeps were typed, whichever of the jobs was the first to start; else by start."""
+        return self.record.get("job") or 0, self.started, self.identity
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """The choice that each config group was composed from; empty for a run that did not note it."""
+        return self.record.get("choices") or {}
+
+    @property
+    def changed(self) -> dict[str, Any] | None:
+        """The settings that differ from its choices' own; None for a run that did not note them."""
+        return self.record.get("changed")
+
+
+def load_runs(folders: list[RunFolder]) -> list[Run]:
+    """In the order in which they started. Raises RunError for a folder that cannot be read."""
+    runs = [Run(folder, folder.status or "", folder.record, load_config(folder)) for folder in folders]
+    name_data(runs)
+    return sorted(runs, key=lambda run: (run.started, run.identity))
+
+
+def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
+    """The runs of all names; a name may also be a folder such as outputs/try. Raises RunError for one without runs."""
+    folders: list[RunFolder] = []
+    for name in dict.fromkeys(names):
+        place = Path(name)
+        found = [] if place.is_absolute() else all_runs(output_dir, name)
+        found = found or all_runs(place.parent, place.name)
+        if not found:
+            known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
+            raise RunError(
+                f"{name}: no runs of this name in {output_dir}.{did_you_mean(name, known)} gatelab runs lists them; "
+                "--output-dir names another root of run folders."
+            )
+        folders += found
+    return folders
+
+
+def load_config(folder: RunFolder) -> dict[str, Any]:
+    try:
+        with open(folder.config, encoding="utf-8") as stream:
+            config = yaml.load(stream, YAML_LOADER)
+    except FileNotFoundError:
+        return {}
+    except yaml.YAMLError as error:
+        line = f"line {error.problem_mark.line + 1} " if getattr(error, "problem_mark", None) else ""
+        raise RunError(f"{folder.config}: {line}is not valid YAML. Run again with force=true.") from None
+    return {**flatten(config), "name": folder.path.parent.name} if isinstance(config, dict) else {}
+
+
+def name_data(runs: list[Run]) -> None:
+    """Set data.path to the names of the files read, equal where their content is equal and nowhere else.
+
+    Left out where the other settings of the data tell its content, as they do for generated data.
+    """
+    contents = [json.dumps((run.record.get("data") or {}).get("sha256"), sort_keys=True) for run in runs]
+    names = name_contents(dict(zip(reversed(contents), reversed(runs), strict=True)))
+    by_settings: dict[str, set[str]] = defaultdict(set)
+    for run, content in zip(runs, contents, strict=True):
+        by_settings[data_settings(run)].add(content)
+    for run, content in zip(runs, contents, strict=True):
+        path = run.settings.pop("data.path", None)
+        if run.settings and (path is not None or len(by_settings[data_settings(run)]) > 1):
+            run.settings["data.path"] = names[content]
+
+
+def name_contents(runs: dict[str, Run]) -> dict[str, str]:
+    """From a run of each content: its files' names, with the first digits of their sha256 where two have the same."""
+    names = {}
+    for content, run in runs.items():
+        first, *more = (run.record.get("data") or {}).get("files") or ["unknown"]
+        names[content] = Path(first).name + (f" and {len(more)} more" if more else "")
+    shared = Counter(names.values())
+    for content, name in names.items():
+        if shared[name] > 1:
+            parts = json.loads(content) or {}
+            names[content] = " ".join([name, *(digest[:8] for digests in parts.values() for digest in digests)])
+    return names
+
+
+def data_settings(run: Run) -> str:
+    """What of the config decides the content of generated data, to be compared."""
+    return repr(
+        sorted(
+            (key, repr(value))
+            for key, value in run.settings.items()
+            if key.startswith("data.") and key not in SEED_KEYS and not key_in(key, OUTSIDE)
+        )
+    )

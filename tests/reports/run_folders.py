@@ -1,0 +1,78 @@
+"""Run folders written by hand: run.json and config.yaml as gatelab train leaves them, without the training."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from gatelab.runs.folder import RunFolder
+
+CONFIG = {
+    "data._target_": "gatelab.data.module.SentimentData",
+    "data.path": "reviews.csv",
+    "data.split.by": "group",
+    "data.max_length": 128,
+    "encoder._target_": "gatelab.recurrent.LSTMEncoder",
+    "encoder.hidden_size": 128,
+    "model._target_": "gatelab.learning.classifier.SequenceClassifier",
+    "model.dropout": 0.2,
+    "optimizer._target_": "torch.optim.Adam",
+    "optimizer.lr": 0.002,
+    "tracker": {},
+    "baseline": "linear",
+    "output_dir": "outputs",
+}
+
+
+class Folders:
+    """An empty output_dir, and a way to put runs into it."""
+
+    def __init__(self, output_dir: Path) -> None:
+        self.output_dir = output_dir
+        self.num_written = 0
+
+    def write(
+        self,
+        seed: int,
+        accuracy: float | None = None,
+        *,
+        name: str = "sweep",
+        status: str = "finished",
+        identity: str | None = None,
+        macro_f1: float | None = None,
+        settings: dict[str, Any] | None = None,
+        sha256: str = "a" * 64,
+        **record: Any,
+    ) -> RunFolder:
+        """A run that started after those before it. record: further entries of run.json."""
+        self.num_written += 1
+        folder = RunFolder(self.output_dir / name / (identity or f"{self.num_written:010x}"))
+        folder.path.mkdir(parents=True)
+        values = {**CONFIG, "seed": seed, "data.seed": seed, "data.split.seed": seed, "name": name, **(settings or {})}
+        config = OmegaConf.create()
+        for key, value in values.items():
+            OmegaConf.update(config, key, value)
+        folder.config.write_text(OmegaConf.to_yaml(config), encoding="utf-8")
+        run = {
+            "status": status,
+            "started": f"2026-01-01T{self.num_written // 3600:02}:{self.num_written // 60 % 60:02}:{self.num_written % 60:02}+00:00",
+            "identity": folder.path.name,
+            "name": name,
+            "seed": seed,
+            "data": {"sha256": {"train": [sha256]}, "files": [f"/data/{values['data.path']}"]},
+            "git": {"commit": "c" * 40, "dirty": False},
+            "versions": {"torch": "2.13.0+cpu"},
+        }
+        if accuracy is not None:
+            run["metrics"] = {"accuracy": accuracy, "macro_f1": accuracy if macro_f1 is None else macro_f1}
+            run["best_validation"] = {"macro_f1": accuracy}
+        folder.record_file.write_text(json.dumps({**run, **record}), encoding="utf-8")
+        return folder
+
+
+def gated(**settings: Any) -> dict[str, Any]:
+    """The settings of a run with the gate-level encoder, some of them not the usual ones."""
+    usual = {"peepholes": False, "layer_norm": False, "coupled": None}
+    values = {"_target_": "gatelab.recurrent.GatedEncoder", **usual, **settings}
+    return {f"encoder.{key}": value for key, value in values.items()}
