@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -97,6 +98,41 @@ def test_a_damaged_checkpoint_is_noticed_and_what_is_whole_is_used(
     assert "is damaged" in output
     assert ("Going on from" in output) == (damage != "metrics")
     assert_identical(run, whole)
+
+
+def test_a_damaged_best_checkpoint_is_noticed_before_the_run_goes_on_to_an_end_it_cannot_reach(
+    tmp_path: Path, cache_dir: Path, whole: Path
+) -> None:
+    run = stopped(tmp_path, cache_dir, whole, lambda run: (run / "checkpoints" / "best.ckpt").exists())
+    best = run / "checkpoints" / "best.ckpt"
+    content = bytearray(best.read_bytes())
+    content[len(content) // 2] ^= 1
+    best.write_bytes(content)
+    output = train(tmp_path, f"data.cache_dir={cache_dir}")
+    assert "best.ckpt: " in output
+    assert "does not fit its checksum" in output
+    assert_identical(run, whole)
+
+
+def test_a_run_folder_that_was_moved_goes_on_where_it_is_now(tmp_path: Path, cache_dir: Path, whole: Path) -> None:
+    (tmp_path / "here").mkdir()
+    stopped(tmp_path / "here", cache_dir, whole, lambda run: (run / "checkpoints" / "best.ckpt").exists())
+    (tmp_path / "here").rename(tmp_path / "there")
+    assert "Going on from" in train(tmp_path / "there", f"data.cache_dir={cache_dir}")
+    assert_identical(the_run(tmp_path / "there"), whole)
+    assert not (tmp_path / "here").exists()
+
+
+def stopped(folder: Path, cache_dir: Path, whole: Path, ready: Callable[[Path], bool]) -> Path:
+    """The folder of a run that was stopped once it was ready."""
+    run = folder / "outputs" / "default" / whole.name
+    with subprocess.Popen(command(f"data.cache_dir={cache_dir}"), cwd=folder, stdout=subprocess.DEVNULL) as process:
+        while not ready(run):
+            assert process.poll() is None
+            time.sleep(0.02)
+        process.terminate()
+    assert process.returncode == 143
+    return run
 
 
 def test_a_loss_that_is_no_number_stops_the_run_with_batch_step_and_rate(tmp_path: Path, cache_dir: Path) -> None:

@@ -63,23 +63,25 @@ def assert_as_plain(folder: Path, plain: dict[str, dict[str, bytes]]) -> None:
             assert (folder / "outputs" / "default" / identity / name).read_bytes() == content, (identity, name)
 
 
-@pytest.mark.parametrize("launcher", ["joblib", "submitit_local", "ray"])
+@pytest.mark.parametrize(("launcher", "seeds"), [("joblib", "1,2"), ("submitit_local", "1"), ("ray", "1")])
 def test_a_killed_job_comes_back_and_ends_as_if_nothing_had_happened(
-    launcher: str, tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
+    launcher: str, seeds: str, tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
 ) -> None:
     pytest.importorskip({"submitit_local": "submitit"}.get(launcher, launcher))
-    sweep = [*SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", f"hydra/launcher={launcher}"]
+    sweep = [*SMALL, "-m", f"seed={seeds}", f"data.cache_dir={cache_dir}", f"hydra/launcher={launcher}"]
     with start(tmp_path, *sweep) as process:
         (killed, *_) = wait_until(lambda: saved_and_running(tmp_path), process)
         os.kill(killed, signal.SIGKILL)
         output = process.communicate(timeout=240)[0]
     assert process.returncode == 0, output
-    assert "2 runs: 2 done, 0 skipped (finished before), 0 failed" in output
     assert sum(len(record.get("resumed", [])) for record in records(tmp_path)) >= 1
     if launcher != "ray":  # Ray starts it again by itself, without a word
         assert "it goes on from its last checkpoint" in output
-    assert_as_plain(tmp_path, plain)
-    assert "2 skipped" in gatelab("train", *sweep, cwd=tmp_path)
+    done = {record["identity"]: plain[record["identity"]] for record in records(tmp_path)}
+    assert len(done) == len(seeds.split(","))
+    assert_as_plain(tmp_path, done)
+    if launcher == "joblib":
+        assert "2 runs: 0 done, 2 skipped (finished before), 0 failed" in gatelab("train", *sweep, cwd=tmp_path)
 
 
 def test_workers_end_with_the_sweep_that_started_them_and_the_same_command_goes_on(
@@ -239,3 +241,28 @@ def test_a_run_of_two_processes_resumes_exactly_when_one_of_them_was_killed(tmp_
     (one,), (two,) = (list(folder.glob("outputs/default/*/run.json")) for folder in (whole, killed))
     for name in COMPARED:
         assert (one.parent / name).read_bytes() == (two.parent / name).read_bytes(), name
+
+
+def test_a_scheduler_that_takes_the_machine_away_gets_a_saved_run_and_starts_it_again(
+    tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
+) -> None:
+    pytest.importorskip("submitit")
+    sweep = [
+        *SMALL,
+        "-m",
+        "seed=1",
+        f"data.cache_dir={cache_dir}",
+        "hydra/launcher=submitit_local",
+        "checkpoint_minutes=60",
+    ]
+    with start(tmp_path, *sweep) as process:
+        (file,) = wait_until(lambda: list(tmp_path.glob("outputs/*/*/metrics.csv")), process)
+        wait_until(lambda: file.read_text().count("\n") > 2, process)
+        os.kill(records(tmp_path)[0]["process"], signal.SIGUSR2)
+        output = process.communicate(timeout=240)[0]
+    assert process.returncode == 0, output
+    (record,) = records(tmp_path)
+    assert len(record["resumed"]) == 1
+    assert_as_plain(tmp_path, {record["identity"]: plain[record["identity"]]})
+    (log,) = tmp_path.glob("outputs/default/.submitit/*/*.err")
+    assert "this job is preempted" in log.read_text()
