@@ -35,9 +35,10 @@ from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
 from gatelab.learning.build import build, build_model
 from gatelab.overrides import compose
+from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.tracking import close_tracker
-from gatelab.train import build_trainer, resolve
+from gatelab.train import build_loggers, build_trainer, resolve
 
 DATA = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
 VOCAB_SIZE, MAX_LENGTH, CLIP = 2000, 28, 1.0
@@ -89,7 +90,8 @@ def gatelab_epoch(settings: dict[str, Any]) -> float:
     data = build("data", settings["data"])
     module, timer = new_module(settings, data.prepared), TrainingTime()
     with tempfile.TemporaryDirectory() as path:
-        trainer = build_trainer(settings, RunFolder(path), "benchmark")
+        folder = RunFolder(path)
+        trainer = build_trainer(settings, folder, StopRequest(), build_loggers(settings, folder, "benchmark"))
         trainer.callbacks.append(timer)
         trainer.fit(module, datamodule=data)
         close_tracker()
@@ -184,6 +186,14 @@ def padded_rows(data: Prepared) -> tuple[Tensor, Tensor]:
     return torch.from_numpy(tokens), torch.from_numpy(data.labels[rows].astype(np.int64))
 
 
+def quieten() -> None:
+    """The progress line moves, but unseen; and what gatelab.train sets once is set."""
+    for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
+        logging.getLogger(name).setLevel(logging.ERROR)
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- as gatelab.train sets it
+    gatelab.train.console = Console(file=open(os.devnull, "w"), force_terminal=True, width=100)  # noqa: SIM115
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5)
@@ -192,11 +202,8 @@ def main() -> None:
     parser.add_argument("--wandb", action="store_true", help="also with the offline wandb tracker")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
-        logging.getLogger(name).setLevel(logging.ERROR)
-    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- as gatelab.train sets it
-    with tempfile.TemporaryDirectory() as folder, open(os.devnull, "w", encoding="utf-8") as nowhere:
-        gatelab.train.console = Console(file=nowhere, force_terminal=True, width=100)  # the line moves, unseen
+    quieten()
+    with tempfile.TemporaryDirectory() as folder:
         settings = settings_of(folder, "none")
         data = build("data", settings["data"]).prepared
         assert data.vocab_size == VOCAB_SIZE

@@ -18,7 +18,7 @@ def test_a_wheel_trains_in_an_empty_folder(tmp_path: Path, cache_dir: Path) -> N
     with zipfile.ZipFile(wheel) as archive:
         names = archive.namelist()
         archive.extractall(site)
-    assert "gatelab/conf/train.yaml" in names
+    assert {"gatelab/conf/train.yaml", "hydra_plugins/gatelab/sweepers.py"} <= set(names)
     assert {f"gatelab/experiments/{file.name}" for file in (ROOT / "experiments").glob("*.yaml")} <= set(names)
     assert any(name.endswith("licenses/LICENSE") for name in names)
     assert not any("results" in name or "tests" in name for name in names)
