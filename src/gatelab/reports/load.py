@@ -58,9 +58,7 @@ def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
     """The runs of all names; a name may also be a folder such as outputs/try. Raises RunError for one without runs."""
     folders: list[RunFolder] = []
     for name in dict.fromkeys(names):
-        place = Path(name)
-        found = [] if place.is_absolute() else all_runs(output_dir, name)
-        found = found or all_runs(place.parent, place.name)
+        found = all_runs(output_dir, name) or all_runs(Path(), name)
         if not found:
             known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
             raise RunError(

@@ -197,9 +197,9 @@ def flush_folder(folder: Path) -> None:
 
 
 def all_runs(output_dir: str | Path, name: str | None = None) -> list[RunFolder]:
-    """Every run below output_dir, or those of one name."""
-    pattern = f"{name}/*/run.json" if name else "*/*/run.json"
-    return [RunFolder(file.parent) for file in sorted(Path(output_dir).glob(pattern))]
+    """Every run below output_dir, or those of one name, which may be the path of its folder."""
+    files = (Path(output_dir) / name).glob("*/run.json") if name else Path(output_dir).glob("*/*/run.json")
+    return [RunFolder(file.parent) for file in sorted(files)]
 
 
 def find_run(run: str, output_dir: str | Path) -> RunFolder:
