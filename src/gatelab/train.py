@@ -44,7 +44,8 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         # Held by us alone, so a run that says it is running has died.
         checkpoint = find_checkpoint(folder) if status in ("running", "interrupted") else None
         stop = StopRequest()
-        with folder.recorded(checkpoint is not None, **describe(settings, identity, prepared.record)):
+        about = describe(settings, identity, prepared.record)
+        with folder.recorded(checkpoint is not None, **about):
             for line in summary_lines(prepared.record):
                 console.print(line, markup=False, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(settings)))
@@ -88,23 +89,36 @@ def describe(settings: dict[str, Any], identity: str, data: dict[str, Any]) -> d
     """What run.json says from the start."""
     from gatelab.runs.provenance import provenance
 
-    return {"identity": identity, "name": settings["name"], "seed": settings["seed"], "data": data, **provenance()}
+    named = {
+        "identity": identity,
+        "name": settings["name"],
+        "encoder": encoder_name(settings),
+        "seed": settings["seed"],
+    }
+    return {**named, "data": data, **provenance()}
 
 
-def fit_baselines(data: Any, wanted: str) -> dict[str, Any]:
-    if wanted == "none":
-        return {}
-    from gatelab.data.prepare import read_source
+def encoder_name(settings: dict[str, Any]) -> str:
+    """The choice of encoder= as it was given: lstm, peephole; without a command line, the class."""
+    from hydra.core.hydra_config import HydraConfig
+
+    chosen = HydraConfig.get().runtime.choices.get("encoder") if HydraConfig.initialized() else None
+    return chosen or settings["encoder"]["_target_"].rsplit(".", 1)[-1]
+
+
+def fit_baselines(data: Any, wanted: str) -> Any:
     from gatelab.learning import baseline
 
-    def compute() -> dict[str, Any]:
-        texts = [text for table in read_source(data.source(), data.settings).values() for text in table.texts]
-        parts, labels = data.prepared.parts, np.asarray(data.prepared.labels)
+    if wanted == "none":
+        return baseline.Baselines()
+
+    def compute() -> baseline.Baselines:
+        parts, labels, texts = data.prepared.parts, np.asarray(data.prepared.labels), data.prepared.texts
         train, test = parts["train"], parts["test"]
         train_texts, test_texts = ([texts[row] for row in rows] for rows in (train, test))
         return baseline.fit_baselines(train_texts, labels[train], test_texts, labels[test], data.prepared.classes)
 
-    return baseline.cached_baselines(data.prepared.folder / "baselines.json", compute)
+    return baseline.cached_baselines(data.prepared.folder, compute)
 
 
 def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str, stop: Any) -> Any:
@@ -154,11 +168,12 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, identity: str, st
 
 
 def record_result(
-    folder: RunFolder, settings: dict[str, Any], trainer: Any, module: Any, prepared: Any, baselines: dict[str, Any]
+    folder: RunFolder, settings: dict[str, Any], trainer: Any, module: Any, prepared: Any, baselines: Any
 ) -> None:
     """Predictions, the model, and the final metrics of the test rows."""
     from gatelab.learning.export import save_model
     from gatelab.learning.metrics import all_metrics
+    from gatelab.learning.telling import write_telling_rows
     from gatelab.runs.predictions import write_predictions
 
     rows, probabilities, labels = module.predictions
@@ -168,7 +183,8 @@ def record_result(
     for logger in trainer.loggers:
         plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}
         logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
-    write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy())
+    write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy(), baselines.linear)
+    write_telling_rows(folder, module, prepared, rows.numpy(), probabilities.numpy(), settings["data"]["max_length"])
     save_model(
         folder.model,
         module,
@@ -180,7 +196,7 @@ def record_result(
     )
     folder.update(
         metrics=metrics,
-        baselines=baselines,
+        baselines=baselines.metrics,
         best_validation={"macro_f1": float(trainer.checkpoint_callback.best_model_score)},
         epochs=epochs,
         steps=trainer.global_step,
