@@ -30,6 +30,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
 
     from gatelab.data.prepare import summary_lines
     from gatelab.learning.build import build, build_model, weigh_classes
+    from gatelab.reports.page import reported
     from gatelab.runs.checkpoint import StopRequest, find_checkpoint
     from gatelab.runs.tracking import close_tracker
 
@@ -45,7 +46,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         checkpoint = find_checkpoint(folder) if status in ("running", "interrupted") else None
         stop = StopRequest()
         about = describe(settings, identity, prepared.record)
-        with folder.recorded(checkpoint is not None, **about):
+        with reported(folder), folder.recorded(checkpoint is not None, **about):
             for line in summary_lines(prepared.record):
                 console.print(line, markup=False, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(settings)))

@@ -1,0 +1,102 @@
+"""What a run's record says of its data, of time and memory, and of how to repeat it, as named lines for a page."""
+
+import shlex
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from gatelab.reports import numbers
+from gatelab.reports.texts import visible
+
+Facts = list[tuple[str, str]]
+
+
+def data_facts(data: Mapping[str, Any]) -> Facts:
+    dropped = {name: count for counts in data["dropped"].values() for name, count in counts.items()}
+    facts = [
+        ("files", ", ".join(Path(name).name for name in data["files"])),
+        ("columns", f"text '{data['columns']['text']}', label '{data['columns']['label']}' ({data['encoding']})"),
+        ("rows", f"{data['rows']:,} read, {data['used']:,} used"),
+        ("rejected", f"{data['rejected']:,}"),
+        ("dropped by label", ", ".join(f"{name} {count:,}" for name, count in dropped.items()) or "none"),
+    ]
+    leak = data["leakage"]
+    words, normalised = (
+        f"{leak['exact']:,} of {leak['test_rows']:,} word for word",
+        f"{leak['normalised']:,} normalised",
+    )
+    facts.append(("duplicates", duplicates(data.get("duplicates"))))
+    facts.append(
+        (
+            "test texts in train",
+            f"{words} ({numbers.share(leak['exact_share'])}), {normalised} ({numbers.share(leak['normalised_share'])})",
+        )
+    )
+    vocabulary = f"{data['vocab_size']:,} words, fitted on the training rows; {data['num_tokens']:,} tokens in all"
+    return [*facts, ("vocabulary", vocabulary), *(("note", note) for note in data["notes"])]
+
+
+def duplicates(found: Mapping[str, int] | None) -> str:
+    if found is None:
+        return "not counted"
+    return (
+        f"{found['exact']:,} rows repeat an earlier text word for word, {found['normalised']:,} but for case, URLs, "
+        "RT @name: and punctuation"
+    )
+
+
+def cost_facts(record: Mapping[str, Any]) -> Facts:
+    hardware = record.get("hardware", {})
+    facts = []
+    if "seconds" in record:
+        facts.append(("time", numbers.duration(record["seconds"])))
+    if "epochs" in record:
+        facts.append(
+            ("training", f"{numbers.counted(record['epochs'], 'epoch')}, {numbers.counted(record['steps'], 'step')}")
+        )
+        facts.append(("parameters", f"{record['parameters']:,}"))
+    facts += [(name.replace("_bytes", "").replace("_", " "), amount(name, value)) for name, value in resources(record)]
+    if hardware:
+        gpus = f"; {', '.join(hardware['gpus'])}" if hardware["gpus"] else ""
+        cores, threads = numbers.counted(hardware["cores"], "core"), numbers.counted(hardware["threads"], "thread")
+        facts.append(("machine", f"{hardware['processor']}, {cores}, {threads}{gpus}"))
+        facts.append(("system", hardware["system"]))
+    facts.append(("started", numbers.moment(record["started"])))
+    facts += [("resumed", numbers.moment(iso)) for iso in record.get("resumed", [])]
+    return facts
+
+
+def resources(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
+    return [
+        (name, value) for name, value in record.get("resources", {}).items() if isinstance(value, (int, float, str))
+    ]
+
+
+def amount(name: str, value: Any) -> str:
+    if name.endswith("_bytes"):
+        return numbers.size(value)
+    if name.endswith("seconds"):
+        return numbers.duration(value)
+    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+
+
+def repeat_commands(record: Mapping[str, Any]) -> list[str]:
+    """The lines that make the run again, the exact command first."""
+    words = [word for word in record.get("command", [])[1:] if word != "train"]
+    lines = [shlex.join(["gatelab", "train", *words])]
+    if "identity" in record:
+        lines.append(f"gatelab reproduce {record['identity']}")
+    return [visible(line) for line in lines]
+
+
+def origin_facts(record: Mapping[str, Any]) -> Facts:
+    git, data = record.get("git"), record["data"]
+    facts = [("seed", str(record["seed"]))]
+    if git:
+        state = ", with changes that were not committed" if git["dirty"] else ""
+        facts.append(("code", f"commit {git['commit']}{state}"))
+    facts += [(f"sha256 of the {part} file", digest) for part, digests in data["sha256"].items() for digest in digests]
+    facts.append(
+        ("versions", " · ".join(f"{name} {version}" for name, version in record["versions"].items() if version))
+    )
+    return facts
