@@ -64,6 +64,11 @@ def test_many_points_become_means_of_neighbours(tmp_path: Path) -> None:
     assert found.best is None
 
 
+def test_a_loss_that_is_no_number_is_no_point(tmp_path: Path) -> None:
+    lines = [(0, 4, "train/loss", 1.0), (0, 9, "train/loss", float("inf")), (0, 14, "train/loss", float("nan"))]
+    assert learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)).curves["train/loss"][1].tolist() == [1.0]
+
+
 def test_a_half_written_line_and_a_missing_file_are_no_error(tmp_path: Path) -> None:
     file = metrics_csv(tmp_path / "metrics.csv", [(0, 4, "train/loss", 1.0), (0, 9, "train/loss", 0.5)])
     file.write_text(file.read_text() + "0,14,train/lo")

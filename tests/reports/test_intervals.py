@@ -9,6 +9,7 @@ from gatelab.reports.intervals import (
     percentiles,
     resample_auroc,
     resample_cells,
+    share_interval,
 )
 from gatelab.runs.predictions import Predictions
 
@@ -86,6 +87,12 @@ def test_the_interval_of_the_majority_class_is_that_of_its_share() -> None:
     data = rows(500)
     expected = stats.binom.ppf([0.025, 0.975], 500, (data.labels == 2).mean()) / 500
     assert metric_intervals(data, majority=2)["majority"]["accuracy"] == pytest.approx(tuple(expected), abs=0.008)
+
+
+@pytest.mark.parametrize(("hits", "total"), [(0, 5), (179, 179), (40, 100)])
+def test_the_interval_of_a_share_is_wilsons(hits: int, total: int) -> None:
+    expected = stats.binomtest(hits, total).proportion_ci(method="wilson")
+    assert share_interval(hits, total) == pytest.approx((expected.low, expected.high), abs=1e-12)
 
 
 def test_intervals_are_the_same_every_time_and_too_much_for_a_second_has_none() -> None:

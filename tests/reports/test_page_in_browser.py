@@ -111,6 +111,17 @@ def test_hostile_texts_are_shown_and_do_nothing(open_page: Open) -> None:
     assert len(page.complaints) == 1
 
 
+def test_what_would_slip_through_is_stopped_by_the_policy(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("""document.body.insertAdjacentHTML('beforeend', '<img src="x" onerror="window.hacked=1">')""")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.hacked=1'}))"
+    )
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.hacked") is None
+    assert sum("Content Security Policy" in complaint for complaint in page.complaints) == 3
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_page_is_as_wide_as_a_phone_with_everything_open(scheme: str, open_page: Open) -> None:
     page = open_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
@@ -140,10 +151,10 @@ def test_a_search_leaves_the_rows_that_have_the_words(open_page: Open) -> None:
     page = open_page()
     box = page.get_by_role("searchbox", name="Search Least certain")
     assert len(rows_of(page, "Least certain")) == 10
-    box.fill("ONERROR")
+    box.fill("a0 & JavaScript")
     found = rows_of(page, "Least certain")
     assert found
-    assert all("onerror" in row[0] for row in found)
+    assert all("A0 & javascript" in row[0] for row in found)
     assert page.locator("output").nth(1).inner_text() == f"{len(found)} of 100 rows"
     box.fill("no such words")
     assert rows_of(page, "Least certain") == []
@@ -175,6 +186,14 @@ def test_pointing_at_a_curve_tells_what_the_files_say(open_page: Open, hostile_r
         assert f"validation {float(row['value']):.4f}" in figure.locator(".said").inner_text()
     page.locator("h1").hover()
     assert figure.locator(".said").inner_text().startswith("Best epoch")
+
+
+def test_a_tap_tells_a_value_until_the_next(open_page: Open) -> None:
+    page = open_page(has_touch=True, viewport={"width": 390, "height": 844})
+    figure = page.locator("figure", has_text="Calibration")
+    stop = figure.locator(".stop").first
+    stop.tap()
+    assert figure.locator(".said").inner_text() == stop.get_attribute("data-tip")
 
 
 def test_the_arrow_keys_walk_along_a_curve(open_page: Open) -> None:

@@ -141,13 +141,17 @@ def shares_axis(title: str, low: float = 0.0) -> Axis:
 
 
 def number_axis(title: str, low: float, high: float, *, whole: bool = False) -> Axis:
-    """Four to seven round ticks that enclose low and high; whole: between whole numbers only."""
+    """Some five round ticks that enclose low and high; whole: whole numbers, and the axis ends at high."""
     span = (high - low) or abs(high) or 1.0
     rough = span / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
     step = max(1.0, round(step)) if whole else step
     first, last = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
-    digits = 0 if whole else max(0, -math.floor(math.log10(step) + 1e-9))
-    ticks = np.arange(first, last + step / 2, step)
-    return Axis(title, float(first), float(last), [(float(tick), f"{tick:,.{digits}f}") for tick in ticks])
+    last = max(last, first + step)
+    digits = max(0, -math.floor(math.log10(step) + 1e-9))
+    form = f",.{digits}f" if digits <= 4 and last < 1e5 else ".3g"  # as wide as the margin
+    ticks = [(float(tick), format(tick, form)) for tick in np.arange(first, last + step / 2, step)]
+    if whole:
+        last, ticks = max(high, first + step), [tick for tick in ticks if tick[0] <= max(high, first + step)]
+    return Axis(title, float(first), float(last), ticks)

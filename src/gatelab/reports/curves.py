@@ -1,6 +1,7 @@
 """What a report's charts and pictures show, as numbers from metrics.csv and predictions.csv. N rows, K classes."""
 
 import csv
+import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,7 +26,7 @@ class Learning:
 
 
 def learning_curves(file: Path) -> Learning:
-    """The train and validation values of metrics.csv; empty where it is missing or has none yet.
+    """The train and validation values of metrics.csv that are numbers; empty where it is missing or has none yet.
 
     Raises RunError where it is not what training writes.
     """
@@ -39,7 +40,7 @@ def learning_curves(file: Path) -> Learning:
         if next(lines, HEADER) != HEADER:
             raise ValueError(f"its first line is not {','.join(HEADER)}")
         for epoch, step, name, value in lines:
-            if name.startswith(("train/", "validation/")):
+            if name.startswith(("train/", "validation/")) and math.isfinite(float(value)):
                 steps[name].append(int(step))
                 values[name].append(float(value))
             if name.startswith("validation/"):

@@ -9,22 +9,25 @@ from gatelab.reports import numbers
 from gatelab.reports.texts import visible
 
 Facts = list[tuple[str, str]]
+SPLITS = {"group": "by group: equal texts stay on one side", "random": "random: by rows alone"}
 
 
-def data_facts(data: Mapping[str, Any]) -> Facts:
+def data_facts(data: Mapping[str, Any], config: Mapping[str, Any]) -> Facts:
     dropped = {name: count for counts in data["dropped"].values() for name, count in counts.items()}
     facts = [
-        ("files", ", ".join(Path(name).name for name in data["files"])),
+        ("files", some([Path(name).name for name in data["files"]])),
         ("columns", f"text '{data['columns']['text']}', label '{data['columns']['label']}' ({data['encoding']})"),
         ("rows", f"{data['rows']:,} read, {data['used']:,} used"),
         ("rejected", f"{data['rejected']:,}"),
-        ("dropped by label", ", ".join(f"{name} {count:,}" for name, count in dropped.items()) or "none"),
+        ("dropped by label", some([f"{name} {count:,}" for name, count in dropped.items()])),
     ]
     leak = data["leakage"]
     words, normalised = (
         f"{leak['exact']:,} of {leak['test_rows']:,} word for word",
         f"{leak['normalised']:,} normalised",
     )
+    if "data.split.by" in config:
+        facts.append(("split", SPLITS.get(config["data.split.by"], str(config["data.split.by"]))))
     facts.append(("duplicates", duplicates(data.get("duplicates"))))
     facts.append(
         (
@@ -34,6 +37,12 @@ def data_facts(data: Mapping[str, Any]) -> Facts:
     )
     vocabulary = f"{data['vocab_size']:,} words, fitted on the training rows; {data['num_tokens']:,} tokens in all"
     return [*facts, ("vocabulary", vocabulary), *(("note", note) for note in data["notes"])]
+
+
+def some(names: list[str], most: int = 20) -> str:
+    """The names, or so many of them and how many there are more."""
+    more = f" and {len(names) - most:,} more" if len(names) > most else ""
+    return (", ".join(names[:most]) or "none") + more
 
 
 def duplicates(found: Mapping[str, int] | None) -> str:
@@ -95,7 +104,7 @@ def origin_facts(record: Mapping[str, Any]) -> Facts:
     if git:
         state = ", with changes that were not committed" if git["dirty"] else ""
         facts.append(("code", f"commit {git['commit']}{state}"))
-    facts += [(f"sha256 of the {part} file", digest) for part, digests in data["sha256"].items() for digest in digests]
+    facts += [(f"sha256, {part}", some(digests, 5)) for part, digests in data["sha256"].items()]
     facts.append(
         ("versions", " · ".join(f"{name} {version}" for name, version in record["versions"].items() if version))
     )

@@ -52,6 +52,16 @@ def percentiles(values: np.ndarray) -> Interval:
     return float(low), float(high)
 
 
+def share_interval(hits: int, total: int) -> Interval:
+    """Of a share, by Wilson 1927: also near 0 and 1, where no resample of a few rows differs."""
+    z = 1.959963984540054
+    middle, reach = (
+        hits / total + z**2 / (2 * total),
+        z * ((hits / total * (1 - hits / total) + z**2 / (4 * total)) / total) ** 0.5,
+    )
+    return (middle - reach) / (1 + z**2 / total), (middle + reach) / (1 + z**2 / total)
+
+
 def resample_cells(
     labels: np.ndarray, predictions: Mapping[str, np.ndarray], classes: Sequence[str]
 ) -> dict[str, dict[str, np.ndarray]]:

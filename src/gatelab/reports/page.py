@@ -15,7 +15,7 @@ from gatelab.reports.curves import PrecisionRecall, calibration, learning_curves
 from gatelab.reports.intervals import RESAMPLES, metric_intervals
 from gatelab.reports.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.runs import load_config
-from gatelab.reports.texts import isolated, visible
+from gatelab.reports.texts import visible
 from gatelab.runs.folder import RunError, RunFolder, write_whole
 from gatelab.runs.predictions import Predictions, read_predictions
 from gatelab.screen import console
@@ -89,13 +89,13 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
         "examples": [],
         "example_columns": run_tables.EXAMPLE_COLUMNS,
         "readings": readings(folder),
-        "data_facts": facts.data_facts(record["data"]),
+        "data_facts": facts.data_facts(record["data"], config),
         "parts": run_tables.parts(record["data"]),
         "rejects": run_tables.rejects(record["data"]),
         "cost_facts": facts.cost_facts(record),
         "commands": facts.repeat_commands(record),
         "origin_facts": facts.origin_facts(record),
-        "settings": [(isolated(key), isolated(value)) for key, value in config.items()],
+        "settings": run_tables.settings(config),
     }
     if rows is not None and "metrics" in record:
         values |= tested(record, rows, model, cautions(record, config, len(rows), learning))

@@ -11,6 +11,7 @@ from gatelab.reports.intervals import Interval
 from gatelab.reports.texts import shorten, visible
 
 MOST_CURVES = 7  # that can be told apart
+FEW_CURVES = 3  # that leave room for the baseline's
 TITLES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
 
 
@@ -70,7 +71,7 @@ def precision_recall_chart(curves: Mapping[str, PrecisionRecall], linear: Mappin
     places, stops_at = np.linspace(0, 1, 201), np.linspace(0, 1, 101)
     lines = []
     for name in shown:
-        if name in linear and len(shown) <= 3:
+        if name in linear and len(shown) <= FEW_CURVES:
             lines.append(curve_line("", f"{kinds[name]} dashed", linear[name], places))
         lines.append(curve_line(name, kinds[name], curves[name], places))
     stops = []
@@ -85,17 +86,21 @@ def precision_recall_chart(curves: Mapping[str, PrecisionRecall], linear: Mappin
     header = ["recall", *shown, *(f"linear, {name}" for name in shown if name in linear)]
     sources = [*(curves[name] for name in shown), *(linear[name] for name in shown if name in linear)]
     rows = [[f"{r:.2f}", *(numbers.metric(precision_at(curve, r)) for curve in sources)] for r in stops_at[::5]]
-    averages = ", ".join(f"{shorten(name, 24)} {numbers.metric(curves[name].average)}" for name in shown)
-    summary = f"Average precision: {averages}."
-    if linear:
-        against = ", ".join(f"{shorten(name, 24)} {numbers.metric(linear[name].average)}" for name in shown)
-        summary += f" {'Dashed, the' if len(shown) <= 3 else 'The'} linear baseline: {against}."
+    summary = "Average precision stands in the table by class."
+    if len(shown) <= FEW_CURVES:
+        summary = f"Average precision: {averages(curves, shown)}."
+        if linear:
+            summary += f" Dashed, the linear baseline: {averages(linear, shown)}."
     if len(curves) > len(shown):
         summary += f" The {len(shown)} largest of {len(curves)} classes."
     lowest = min(float(line.y.min()) for line in lines)
     title = "Precision and recall, each class against the rest"
     table = Table([visible(name) for name in header], rows)
     return draw_chart(title, summary, shares_axis("recall"), shares_axis("precision", lowest), lines, stops, table)
+
+
+def averages(curves: Mapping[str, PrecisionRecall], names: Sequence[str]) -> str:
+    return ", ".join(f"{shorten(name, 24)} {numbers.metric(curves[name].average)}" for name in names)
 
 
 def precision_at(curve: PrecisionRecall, recall: float) -> float:
@@ -158,7 +163,7 @@ def length_chart(
     lowest, highest = min(*(low for low, _ in bounds), *linear), max(*(high for _, high in bounds), *linear)
     x_axis = Axis("tokens", -0.5, len(bins) - 0.5, list(zip(x.tolist(), names, strict=True)))
     header = ["tokens", model, "95 % interval", *(["linear baseline"] if linear else [])]
-    summary = "Bars: 95 % intervals over the rows of that length."
+    summary = "Bars: 95 % intervals (Wilson) over the rows of that length."
     return draw_chart(
         "Accuracy by length of text",
         summary,

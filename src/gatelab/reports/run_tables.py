@@ -9,7 +9,7 @@ import numpy as np
 from gatelab.reports import numbers
 from gatelab.reports.answer import MOST_CLASSES
 from gatelab.reports.curves import length_bins
-from gatelab.reports.intervals import percentiles, resample_cells
+from gatelab.reports.intervals import share_interval
 from gatelab.reports.run_charts import class_chart, length_chart, range_name
 from gatelab.reports.texts import folded, isolated
 from gatelab.runs.folder import RunError, RunFolder
@@ -81,10 +81,9 @@ def by_length(rows: Predictions, model: str) -> dict[str, Any]:
         inside = (rows.tokens >= low) & (rows.tokens <= high)
         labels = rows.labels[inside]
         within = {name: predicted[inside] for name, predicted in predictions.items()}
-        resampled = resample_cells(labels, {"model": within["model"]}, rows.classes)
         exact = {name: exact_metrics(labels, predicted, len(rows.classes)) for name, predicted in within.items()}
         accuracies.append(exact["model"][0])
-        bounds.append(percentiles(resampled["model"]["accuracy"]))
+        bounds.append(share_interval(int((labels == within["model"]).sum()), len(labels)))
         accuracy, macro_f1 = (numbers.metric(value) for value in exact["model"])
         row = [(range_name(low, high), low), f"{len(labels):,}", accuracy, numbers.interval(bounds[-1]), macro_f1]
         if "linear" in exact:
@@ -147,3 +146,14 @@ def rejects(data: dict[str, Any]) -> dict[str, Any]:
     listed = data["rejects"][:MOST_REJECTS]
     rows = [[isolated(Path(row["file"]).name), str(row["line"]), isolated(row["reason"])] for row in listed]
     return {"count": data["rejected"], "rows": rows}
+
+
+def settings(config: dict[str, Any]) -> list[list[Any]]:
+    """Keys and values as they stand in a config: null, true, [1, 2]."""
+    return [
+        [
+            isolated(key),
+            isolated(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)),
+        ]
+        for key, value in config.items()
+    ]

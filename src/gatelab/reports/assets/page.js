@@ -82,8 +82,8 @@ for (const plot of document.querySelectorAll(".plot")) {
   const attributes = { role: "slider", "aria-label": plot.dataset.name, "aria-valuemin": 0, "aria-valuemax": stops.length - 1, "aria-valuenow": 0 };
   for (const [attribute, value] of Object.entries(attributes)) plot.setAttribute(attribute, value);
   plot.setAttribute("aria-valuetext", stops[0].dataset.tip);
-  plot.addEventListener("pointermove", event => say(event.target.closest(".stop")));
-  plot.addEventListener("pointerleave", () => say(null));
+  for (const kind of ["pointermove", "pointerdown"]) plot.addEventListener(kind, event => say(event.target.closest(".stop")));
+  plot.addEventListener("pointerleave", event => { if (event.pointerType === "mouse") say(null); }); // a finger leaves after every tap
   plot.addEventListener("blur", () => say(null));
   plot.addEventListener("keydown", event => {
     const now = at ? stops.indexOf(at) : -1;
