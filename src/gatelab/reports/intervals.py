@@ -94,7 +94,8 @@ def resample_auroc(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> dict
     """
     num_rows, num_classes = next(iter(scores.values())).shape
     wanted = [1] if num_classes == 2 else list(range(num_classes))
-    resamples = min(RESAMPLES, MOST_DRAWN // (num_rows * len(wanted)))
+    cost = max(num_rows, 2000) * len(wanted)  # fewer rows take no less time
+    resamples = min(RESAMPLES, MOST_DRAWN // cost)
     if resamples < FEWEST_RESAMPLES:
         return {}
     ranked = {name: [Ranking(labels == k, values[:, k]) for k in wanted] for name, values in scores.items()}
