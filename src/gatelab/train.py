@@ -90,21 +90,7 @@ def describe(settings: dict[str, Any], identity: str, data: dict[str, Any]) -> d
     """What run.json says from the start."""
     from gatelab.runs.provenance import provenance
 
-    named = {
-        "identity": identity,
-        "name": settings["name"],
-        "encoder": encoder_name(settings),
-        "seed": settings["seed"],
-    }
-    return {**named, "data": data, **provenance()}
-
-
-def encoder_name(settings: dict[str, Any]) -> str:
-    """The choice of encoder= as it was given: lstm, peephole; without a command line, the class."""
-    from hydra.core.hydra_config import HydraConfig
-
-    chosen = HydraConfig.get().runtime.choices.get("encoder") if HydraConfig.initialized() else None
-    return chosen or settings["encoder"]["_target_"].rsplit(".", 1)[-1]
+    return {"identity": identity, "name": settings["name"], "seed": settings["seed"], "data": data, **provenance()}
 
 
 def fit_baselines(data: Any, wanted: str) -> Any:
@@ -177,6 +163,7 @@ def record_result(
     from gatelab.learning.telling import write_telling_rows
     from gatelab.runs.predictions import write_predictions
 
+    baselines, linear = baselines
     rows, probabilities, labels = module.predictions
     # Not current_epoch, which is one less where a resumed run had nothing left to train.
     epochs = trainer.fit_loop.epoch_progress.current.processed
@@ -184,7 +171,7 @@ def record_result(
     for logger in trainer.loggers:
         plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}
         logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
-    write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy(), baselines.linear)
+    write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy(), linear)
     write_telling_rows(folder, module, prepared, rows.numpy(), probabilities.numpy(), settings["data"]["max_length"])
     save_model(
         folder.model,
@@ -197,7 +184,7 @@ def record_result(
     )
     folder.update(
         metrics=metrics,
-        baselines=baselines.metrics,
+        baselines=baselines,
         best_validation={"macro_f1": float(trainer.checkpoint_callback.best_model_score)},
         epochs=epochs,
         steps=trainer.global_step,

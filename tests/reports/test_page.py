@@ -19,7 +19,7 @@ from sklearn import metrics as sk
 
 from gatelab.reports import page as module
 from gatelab.reports.answer import answer_finished
-from gatelab.reports.facts import repeat_commands
+from gatelab.reports.facts import cost_facts, repeat_commands
 from gatelab.reports.page import reported, write_report
 from gatelab.runs.folder import RunError, RunFolder, RunStopped
 
@@ -270,6 +270,22 @@ def test_the_first_sentence_says_what_came_out(
 
 def test_the_command_can_be_pasted_into_a_shell() -> None:
     words = ["data.path=my file's.csv", "data.labels=[Negative,Positive]", "-m", "seed=1,2"]
-    line, again = repeat_commands({"command": ["/somewhere/bin/gatelab", *words], "identity": "0123456789"})
+    record = {"command": ["/somewhere/bin/gatelab", *words], "identity": "0123456789", "status": "finished"}
+    line, again = repeat_commands(record)
     assert shlex.split(line) == ["gatelab", "train", *words]
     assert again == "gatelab reproduce 0123456789"
+    assert repeat_commands({**record, "command": ["gatelab", "train", "seed=1"], "status": "interrupted"}) == [
+        "gatelab train seed=1"
+    ]
+
+
+def test_time_memory_and_energy_stand_there_as_far_as_they_were_measured() -> None:
+    used = {
+        "cpu_seconds": 75.2, "peak_memory_bytes": 3 * 2**29, "peak_gpu_memory_bytes": None,
+        "energy_joules": {"package-0": 1234.5},
+    }  # fmt: skip
+    record = {"seconds": 3725.0, "epochs": 1, "started": "2026-01-02T03:04:05+00:00", "resources": used}
+    assert cost_facts(record) == [
+        ("time", "1 h 2 min"), ("training", "1 epoch"), ("processor time", "1 min 15 s"), ("peak memory", "1.5 GiB"),
+        ("energy", "package-0 1,234 J, of the whole machine"), ("started", "2026-01-02 03:04:05 UTC"),
+    ]  # fmt: skip

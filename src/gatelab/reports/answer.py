@@ -89,7 +89,7 @@ def explain_difference(difference: float, bounds: Interval | None) -> str:
 
 
 def answer_unfinished(record: Mapping[str, Any], model: str, status: str, learning: Learning) -> Answer:
-    """The answer of a run that is running, was interrupted or failed."""
+    """The answer of a run that is running, or ended before its test."""
     curves = learning.curves.get("validation/macro_f1")
     done = f"after {numbers.counted(len(curves[0]), 'epoch')}" if curves else "before its first validation"
     detail = "There are no test metrics."
@@ -102,7 +102,7 @@ def answer_unfinished(record: Mapping[str, Any], model: str, status: str, learni
         return Answer(
             f"{model} failed {done}", f"{detail} error.log holds the traceback.", [visible(record.get("error", ""))]
         )
-    return Answer(f"{model} was interrupted {done}", f"{detail} The same command goes on from where it stopped.")
+    return Answer(f"{model} was {status} {done}", f"{detail} The same command goes on from where it stopped.")
 
 
 def cautions(record: Mapping[str, Any], config: Mapping[str, Any], num_rows: int, learning: Learning) -> list[str]:

@@ -8,6 +8,10 @@ from typing import Any
 from gatelab.reports import numbers
 from gatelab.reports.texts import visible
 
+CHIEF_PACKAGES = (
+    "python", "gatelab", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "pandas", "scikit-learn",
+    "tokenizers",
+)  # fmt: skip
 Facts = list[tuple[str, str]]
 SPLITS = {"group": "by group: equal texts stay on one side", "random": "random: by rows alone"}
 
@@ -59,12 +63,12 @@ def cost_facts(record: Mapping[str, Any]) -> Facts:
     facts = []
     if "seconds" in record:
         facts.append(("time", numbers.duration(record["seconds"])))
-    if "epochs" in record:
-        facts.append(
-            ("training", f"{numbers.counted(record['epochs'], 'epoch')}, {numbers.counted(record['steps'], 'step')}")
-        )
+    told = [numbers.counted(record[f"{noun}s"], noun) for noun in ("epoch", "step") if f"{noun}s" in record]
+    if told:
+        facts.append(("training", ", ".join(told)))
+    if "parameters" in record:
         facts.append(("parameters", f"{record['parameters']:,}"))
-    facts += [(name.replace("_bytes", "").replace("_", " "), amount(name, value)) for name, value in resources(record)]
+    facts += resource_facts(record.get("resources", {}))
     if hardware:
         gpus = f"; {', '.join(hardware['gpus'])}" if hardware["gpus"] else ""
         cores, threads = numbers.counted(hardware["cores"], "core"), numbers.counted(hardware["threads"], "thread")
@@ -75,25 +79,26 @@ def cost_facts(record: Mapping[str, Any]) -> Facts:
     return facts
 
 
-def resources(record: Mapping[str, Any]) -> list[tuple[str, Any]]:
-    return [
-        (name, value) for name, value in record.get("resources", {}).items() if isinstance(value, (int, float, str))
-    ]
-
-
-def amount(name: str, value: Any) -> str:
-    if name.endswith("_bytes"):
-        return numbers.size(value)
-    if name.endswith("seconds"):
-        return numbers.duration(value)
-    return f"{value:,.4g}" if isinstance(value, float) else str(value)
+def resource_facts(used: Mapping[str, Any]) -> Facts:
+    """What of processor time, memory and energy was measured."""
+    facts = []
+    if used.get("cpu_seconds"):
+        facts.append(("processor time", numbers.duration(used["cpu_seconds"])))
+    for title, key in (("peak memory", "peak_memory_bytes"), ("peak GPU memory", "peak_gpu_memory_bytes")):
+        if used.get(key):
+            facts.append((title, numbers.size(used[key])))
+    if used.get("energy_joules"):
+        told = some([f"{name} {joules:,.0f} J" for name, joules in used["energy_joules"].items()])
+        facts.append(("energy", f"{told}, of the whole machine"))
+    return facts
 
 
 def repeat_commands(record: Mapping[str, Any]) -> list[str]:
-    """The lines that make the run again, the exact command first."""
-    words = [word for word in record.get("command", [])[1:] if word != "train"]
-    lines = [shlex.join(["gatelab", "train", *words])]
-    if "identity" in record:
+    """The lines that make the run again, the exact command first. Training notes its overrides without its own name."""
+    words = record.get("command", [])[1:]
+    named = bool(words) and words[0].isalpha()
+    lines = [shlex.join(["gatelab", *([] if named else ["train"]), *words])]
+    if record["status"] == "finished":
         lines.append(f"gatelab reproduce {record['identity']}")
     return [visible(line) for line in lines]
 
@@ -105,7 +110,6 @@ def origin_facts(record: Mapping[str, Any]) -> Facts:
         state = ", with changes that were not committed" if git["dirty"] else ""
         facts.append(("code", f"commit {git['commit']}{state}"))
     facts += [(f"sha256, {part}", some(digests, 5)) for part, digests in data["sha256"].items()]
-    facts.append(
-        ("versions", " · ".join(f"{name} {version}" for name, version in record["versions"].items() if version))
-    )
+    versions = [f"{name} {record['versions'][name]}" for name in CHIEF_PACKAGES if record["versions"].get(name)]
+    facts.append(("versions", " · ".join(versions)))
     return facts

@@ -8,15 +8,16 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
+from omegaconf import OmegaConf
 
 from gatelab.reports import facts, numbers, run_tables
 from gatelab.reports.answer import answer_finished, answer_unfinished, cautions
 from gatelab.reports.curves import PrecisionRecall, calibration, learning_curves, precision_recall
 from gatelab.reports.intervals import RESAMPLES, metric_intervals
 from gatelab.reports.run_charts import calibration_chart, learning_charts, precision_recall_chart
-from gatelab.reports.runs import load_config
 from gatelab.reports.texts import visible
 from gatelab.runs.folder import RunError, RunFolder, write_whole
+from gatelab.runs.identity import flatten
 from gatelab.runs.predictions import Predictions, read_predictions
 from gatelab.screen import console
 
@@ -63,7 +64,7 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
         return [folder.report]
     from gatelab.reports.figures import draw_figures
 
-    return [folder.report, *draw_figures(folder, rows, folder.record.get("encoder", "model"), gates)]
+    return [folder.report, *draw_figures(folder, rows, encoder_name(folder.record, load_config(folder)), gates)]
 
 
 def run_page(folder: RunFolder, rows: Predictions | None) -> str:
@@ -73,7 +74,7 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
     if missing := [key for key in NEEDED if key not in record]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
     status, learning = folder.status or "", learning_curves(folder.metrics)
-    model = visible(record.get("encoder", "model"))
+    model = visible(encoder_name(record, config))
     values: dict[str, Any] = {
         "title": f"{record.get('name', '')} {folder.path.name}",
         "name": record.get("name", ""),
@@ -102,6 +103,19 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
         values["examples"] = run_tables.examples(folder)
     values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]
     return render("run.html.j2", **values)
+
+
+def load_config(folder: RunFolder) -> dict[str, Any]:
+    """config.yaml, flat; empty where there is none."""
+    if not folder.config.exists():
+        return {}
+    return flatten(OmegaConf.to_container(OmegaConf.load(folder.config)))  # type: ignore[arg-type]
+
+
+def encoder_name(record: dict[str, Any], config: dict[str, Any]) -> str:
+    """The choice of encoder= where the run noted it, such as peephole; else after the class: lstm, gated."""
+    target = str(config.get("encoder._target_", "model")).rsplit(".", 1)[-1]
+    return record.get("choices", {}).get("encoder") or target.removesuffix("Encoder").lower()
 
 
 def tested(record: dict[str, Any], rows: Predictions, model: str, warnings: list[str]) -> dict[str, Any]:
