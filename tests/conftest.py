@@ -9,6 +9,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 import pytest
 import torch
+from filelock import FileLock
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is first imported
@@ -27,6 +28,23 @@ def real_data() -> Path:
 @pytest.fixture(scope="session")
 def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(scope="session")
+def hostile_run(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
+    """A finished run on texts that mean harm to a page; trained once for all workers."""
+    from commands import the_run
+    from hostile import train_hostile
+
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    folder = shared / "hostile"
+    with FileLock(shared / "hostile.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            return train_hostile(folder, cache_dir)
+    return the_run(folder)
 
 
 @pytest.fixture

@@ -137,6 +137,25 @@ def reproduce(
 
 
 @app.command()
+def report(run: RunName, output_dir: OutputDir = Path("outputs")) -> None:
+    """Write report.html of a run and its pictures again, also of one that was interrupted or is running.
+
+    One page that needs no network: the test beside its baselines, learning curves, confusions, calibration, rows to look
+    at, data, gates, how to repeat it. figures/ holds the pictures as .svg and .pdf.
+
+    [dim]gatelab report 3f9c[/]
+    """
+    from gatelab.reports.page import write_report
+    from gatelab.runs.folder import find_run
+
+    with user_errors():
+        page, *pictures = write_report(find_run(run, output_dir))
+    console.print(f"report      {page}", soft_wrap=True, markup=False)
+    if pictures:
+        console.print(f"pictures    {page.parent / 'figures'}, {len(pictures)} files", soft_wrap=True, markup=False)
+
+
+@app.command()
 def data(
     file: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")

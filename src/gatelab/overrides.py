@@ -108,6 +108,8 @@ def show_result(folder: Any, trained: bool, config: DictConfig) -> None:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
     console.print(result_table(folder))
     console.print(f"run folder  {escape(str(folder.path))}", soft_wrap=True)
+    if folder.report.exists():
+        console.print(f"report      {escape(str(folder.report))}", soft_wrap=True)
     hint = tracker_hint(folder.path, OmegaConf.to_container(config.tracker))  # type: ignore[arg-type]
     if hint:
         console.print(f"tracker     {escape(hint)}", soft_wrap=True)

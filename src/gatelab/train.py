@@ -34,6 +34,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     check_config(settings)
     from gatelab.data.prepare import summary_lines
     from gatelab.learning.build import build
+    from gatelab.reports.page import reported
     from gatelab.runs.checkpoint import StopRequest, find_checkpoint
     from gatelab.runs.ranks import num_processes, ranks
     from gatelab.runs.tracking import close_tracker
@@ -52,7 +53,8 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         # Held by us alone, so a run that says it is running has died.
         checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
         stop = StopRequest()
-        with folder.recorded(checkpoint is not None, **describe(settings, identity, prepared.record)):
+        about = describe(settings, identity, prepared.record)
+        with reported(folder), folder.recorded(checkpoint is not None, **about):
             for line in summary_lines(prepared.record):
                 console.print(line, markup=False, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
@@ -138,20 +140,19 @@ def save_diff(folder: RunFolder) -> None:
         write_whole(folder.diff, diff)
 
 
-def fit_baselines(data: Any, wanted: str) -> dict[str, Any]:
-    if wanted == "none":
-        return {}
-    from gatelab.data.prepare import read_source
+def fit_baselines(data: Any, wanted: str) -> Any:
     from gatelab.learning import baseline
 
-    def compute() -> dict[str, Any]:
-        texts = [text for table in read_source(data.source(), data.settings).values() for text in table.texts]
-        parts, labels = data.prepared.parts, np.asarray(data.prepared.labels)
+    if wanted == "none":
+        return baseline.Baselines()
+
+    def compute() -> baseline.Baselines:
+        parts, labels, texts = data.prepared.parts, np.asarray(data.prepared.labels), data.prepared.texts
         train, test = parts["train"], parts["test"]
         train_texts, test_texts = ([texts[row] for row in rows] for rows in (train, test))
         return baseline.fit_baselines(train_texts, labels[train], test_texts, labels[test], data.prepared.classes)
 
-    return baseline.cached_baselines(data.prepared.folder / "baselines.json", compute)
+    return baseline.cached_baselines(data.prepared.folder, compute)
 
 
 def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:
@@ -214,14 +215,16 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: Any, logger
 
 
 def record_result(
-    folder: RunFolder, settings: dict[str, Any], trainer: Any, module: Any, prepared: Any, baselines: dict[str, Any]
+    folder: RunFolder, settings: dict[str, Any], trainer: Any, module: Any, prepared: Any, baselines: Any
 ) -> None:
     """Predictions, the model, and the final metrics of the test rows."""
     from gatelab.learning.export import save_model
     from gatelab.learning.metrics import all_metrics
+    from gatelab.learning.telling import write_telling_rows
     from gatelab.runs.predictions import write_predictions
     from gatelab.runs.tracking import best_validation
 
+    baselines, linear = baselines
     rows, probabilities, labels = module.predictions
     # Not current_epoch, which is one less where a resumed run had nothing left to train.
     epochs = trainer.fit_loop.epoch_progress.current.processed
@@ -229,7 +232,8 @@ def record_result(
     for logger in trainer.loggers:
         plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}
         logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
-    write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy())
+    write_predictions(folder.predictions, prepared, rows.numpy(), probabilities.numpy(), linear)
+    write_telling_rows(folder, module, prepared, rows.numpy(), probabilities.numpy(), settings["data"]["max_length"])
     save_model(
         folder.model,
         module,

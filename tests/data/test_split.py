@@ -106,3 +106,9 @@ def test_a_class_with_as_many_rows_as_parts_has_one_in_each() -> None:
     split = split_rows(texts, [0] * 50 + [1] * 3, validation=0.1, test=0.2, by="group", seed=1)
     for rows in (split.train, split.validation, split.test):
         assert sum(row >= 50 for row in rows) == 1
+
+
+def test_duplicates_are_the_rows_that_repeat_an_earlier_text() -> None:
+    texts = ["a film", "A film!", "a film", "RT @you: a film http://x.y", "a book", "🎬", "🎬"]
+    found = split_rows(texts * 3, [0, 1, 0, 1, 0, 1, 0] * 3, validation=0.2, test=0.2, by="random", seed=1).duplicates
+    assert found == {"exact": 21 - 5, "normalised": 21 - 3}

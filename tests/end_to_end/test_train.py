@@ -53,6 +53,7 @@ def test_the_default_command_trains_a_model_that_beats_the_linear_baseline(train
 def test_the_run_folder_holds_what_it_promises(trained: Path) -> None:
     run = the_run(trained)
     names = {"config.yaml", "run.json", "metrics.csv", "predictions.csv", "checkpoints", "model", "wandb"}
+    names |= {"examples.json", "report.html", "figures"}
     assert names <= {path.name for path in run.iterdir()}
     assert {path.name for path in (run / "checkpoints").iterdir()} == {
         "best.ckpt",
@@ -266,7 +267,7 @@ def test_the_notebooks_file_trains_from_its_zip(real_data: Path, tmp_path: Path,
     gatelab("train", "data=gop_debate", *common, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "data", "runs"])
+@pytest.mark.parametrize("command", ["train", "predict", "report", "data", "runs"])
 def test_help_is_worth_reading(command: str, tmp_path: Path) -> None:
     output = gatelab(command, "--help", cwd=tmp_path)
     assert f"gatelab {command}" in output

@@ -34,3 +34,5 @@ def test_a_wheel_trains_in_an_empty_folder(tmp_path: Path, cache_dir: Path) -> N
     assert done.returncode == 0, done.stdout + done.stderr
     assert done.stdout.startswith(str(site))
     assert len(list(empty.glob("outputs/default/*/model/model.safetensors"))) == 1
+    assert len(list(empty.glob("outputs/default/*/report.html"))) == 1
+    assert len(list(empty.glob("outputs/default/*/figures/calibration.pdf"))) == 1

@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,11 @@ from numpy.typing import NDArray
 from gatelab.data.errors import DataError
 from gatelab.data.fetch import sha256_of
 from gatelab.data.read import Table, expand_paths, read_table
-from gatelab.data.split import Indices, Split, group_key, leakage, split_rows
+from gatelab.data.split import Indices, Split, count_duplicates, group_key, leakage, split_rows
+from gatelab.data.texts import Texts, write_texts
 from gatelab.data.tokenize import encode_texts, fit_tokenizer, new_tokenizer
 
-FORMAT = 1  # raised when what stands in a cache folder, or how it is computed, changes
+FORMAT = 2  # raised when what stands in a cache folder, or how it is computed, changes
 CHUNK = 20_000
 PARTS = ("train", "validation", "test")
 MAX_LISTED_REJECTS = 1000
@@ -57,7 +59,8 @@ class Settings:
 class Prepared:
     """A data set ready for batches: flat token ids with offsets, labels, the rows of each part, and what was found.
 
-    Row r has tokens[offsets[r] : offsets[r + 1]] and stands at line lines[r] of the file record["files"][files[r]].
+    Row r has tokens[offsets[r] : offsets[r + 1]], reads texts[r] and stands at line lines[r] of the file
+    record["files"][files[r]].
     """
 
     folder: Path
@@ -76,6 +79,10 @@ class Prepared:
     @property
     def vocab_size(self) -> int:
         return self.record["vocab_size"]
+
+    @cached_property
+    def texts(self) -> Texts:
+        return Texts(self.folder)
 
     @property
     def tokenizer_file(self) -> Path:
@@ -169,6 +176,7 @@ def build(source: Source, settings: Settings, content: dict[str, list[str]], fol
     numbers = {name: number for number, name in enumerate(file_names)}
     files = [numbers[table.file_names[file]] for table in tables.values() for file in table.files]
     np.save(folder / "files.npy", np.array(files, dtype=np.int32))
+    write_texts(folder, texts)
 
     train = tables["train"]
     rejects = [reject for table in tables.values() for reject in table.rejects]
@@ -190,6 +198,7 @@ def build(source: Source, settings: Settings, content: dict[str, list[str]], fol
         },
         "split_sizes": {part: len(getattr(split, part)) for part in PARTS},
         "leakage": split.leakage,
+        "duplicates": split.duplicates,
         "vocab_size": tokenizer.get_vocab_size(),
         "num_tokens": int(offsets[-1]),
     }  # fmt: skip
@@ -209,9 +218,11 @@ def cut_parts(
         if part != "train":
             parts[part] = np.arange(begin, begin + len(table.texts))
         begin += len(table.texts)
-    if "test" not in tables:
-        return Split(**parts, leakage=split.leakage)
-    return Split(**parts, leakage=leakage(texts, [group_key(text) for text in texts], parts["train"], parts["test"]))
+    if len(tables) == 1:
+        return split
+    keys = [group_key(text) for text in texts]
+    leak = leakage(texts, keys, parts["train"], parts["test"])
+    return Split(**parts, leakage=leak, duplicates=count_duplicates(texts, keys))
 
 
 def summary_lines(data: dict[str, Any]) -> list[str]:

@@ -28,12 +28,13 @@ _ASCII_NOT_WORD = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 @dataclass(frozen=True)
 class Split:
-    """Row indices of each part, ascending, and what leaked from train into test."""
+    """Row indices of each part, ascending, what leaked from train into test, and how many rows repeat an earlier one."""
 
     train: Indices
     validation: Indices
     test: Indices
     leakage: dict[str, Any]
+    duplicates: dict[str, int]
 
 
 def split_rows(
@@ -46,7 +47,8 @@ def split_rows(
     keys = [group_key(text) for text in texts]
     parts = assign(keys if by == "group" else [str(row) for row in range(len(texts))], labels, validation, test, seed)
     train_rows, validation_rows, test_rows = (np.flatnonzero(parts == part) for part in range(3))
-    return Split(train_rows, validation_rows, test_rows, leakage(texts, keys, train_rows, test_rows))
+    leak = leakage(texts, keys, train_rows, test_rows)
+    return Split(train_rows, validation_rows, test_rows, leak, count_duplicates(texts, keys))
 
 
 def group_key(text: str) -> str:
@@ -129,6 +131,11 @@ def leakage(texts: Sequence[str], keys: Sequence[str], train: Indices, test: Ind
         "exact_share": counts["exact"] / total,
         "normalised_share": counts["normalised"] / total,
     }
+
+
+def count_duplicates(texts: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
+    """How many rows repeat an earlier text, word for word (exact) and by group key (normalised)."""
+    return {name: len(values) - len(set(values)) for name, values in (("exact", texts), ("normalised", keys))}
 
 
 def conflicts(values: Sequence[str], labels: Sequence[int]) -> dict[str, Counter[int]]:

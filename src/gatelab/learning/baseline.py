@@ -4,26 +4,37 @@ import json
 import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 
 from gatelab.learning.metrics import all_metrics
 
-FORMAT = 1
+FORMAT = 2
 MAX_TRAIN_ROWS = 100_000  # keeps it to seconds; beyond it an evenly spaced sample of the training rows is used
 
 
-def cached_baselines(file: Path, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
-    """compute(), once a data set: remembered in a JSON file beside the prepared arrays."""
+class Baselines(NamedTuple):
+    """The test metrics of "majority" and "linear", in the form of ``all_metrics``; linear's probabilities (N, K)."""
+
+    metrics: dict[str, Any] = {}  # noqa: RUF012 -- a NamedTuple's default, never changed
+    linear: Any = None
+
+
+def cached_baselines(folder: Path, compute: Callable[[], Baselines]) -> Baselines:
+    """compute(), once a data set: remembered beside the prepared arrays, baselines.json last."""
+    file, array = folder / "baselines.json", folder / "linear.npy"
     if file.exists():
         remembered = json.loads(file.read_text(encoding="utf-8"))
         if remembered["format"] == FORMAT:
-            return remembered["baselines"]
+            return Baselines(remembered["baselines"], np.load(array))
     baselines = compute()
-    temporary = file.with_suffix(f".{os.getpid()}.tmp")
-    temporary.write_text(json.dumps({"format": FORMAT, "baselines": baselines}), encoding="utf-8")
+    temporary = folder / f"baselines.{os.getpid()}.tmp"
+    with open(temporary, "wb") as stream:
+        np.save(stream, baselines.linear)
+    os.replace(temporary, array)
+    temporary.write_text(json.dumps({"format": FORMAT, "baselines": baselines.metrics}), encoding="utf-8")
     os.replace(temporary, file)
     return baselines
 
@@ -34,8 +45,7 @@ def fit_baselines(
     test_texts: Sequence[str],
     test_labels: np.ndarray[Any, Any],
     classes: list[str],
-) -> dict[str, Any]:
-    """The test metrics of "majority" and "linear", in the form of ``all_metrics``."""
+) -> Baselines:
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
@@ -47,11 +57,10 @@ def fit_baselines(
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
     features = vectorizer.fit_transform(train_texts[::step])
     model = LogisticRegression(C=10.0, max_iter=1000).fit(features, train_labels[::step])
-    linear = torch.zeros_like(majority)
-    linear[:, torch.from_numpy(model.classes_.astype(np.int64))] = torch.from_numpy(
-        model.predict_proba(vectorizer.transform(test_texts))
-    )
-    return {
+    linear = np.zeros((len(test_labels), len(classes)), dtype=np.float32)
+    linear[:, model.classes_] = model.predict_proba(vectorizer.transform(test_texts))
+    metrics = {
         "majority": all_metrics(majority, labels, classes),
-        "linear": {**all_metrics(linear, labels, classes), "train_rows": features.shape[0]},
+        "linear": {**all_metrics(torch.from_numpy(linear), labels, classes), "train_rows": features.shape[0]},
     }
+    return Baselines(metrics, linear)

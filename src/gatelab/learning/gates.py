@@ -10,13 +10,14 @@ from gatelab.learning.predict import Predictor
 from gatelab.runs.folder import RunError
 
 NUM_UNITS = 8
+STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does not keep
 
 
 @torch.inference_mode()
 def read_gates(predictor: Predictor, text: str) -> dict[str, np.ndarray]:
     """Arrays by name:
 
-    tokens (T,) as they stand in the text, unknown (T,) whether the vocabulary lacks them, classes (K,)
+    tokens (T,) as they stand in the text (<url> and <user> for what these replace), unknown (T,) whether the vocabulary lacks them, classes (K,)
     probabilities (T, K): what the model says after each token
     units (U,), contributions (U,): the units of the last layer whose pooled state moves the decision most, and how far, in
         logits of the predicted class above the mean of the others; unit d ≥ H is unit d − H of the backward direction
@@ -32,7 +33,11 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, np.ndarray]:
             f"{type(encoder).__name__} has no gates to read: train with encoder=lstm, gated or one of its variants."
         )
     (ids,) = encode_texts(predictor.tokenizer, [text], predictor.max_length)
-    offsets = predictor.tokenizer.encode(text, add_special_tokens=False).offsets[: len(ids)]
+    encoded = predictor.tokenizer.encode(text, add_special_tokens=False)
+    pieces = [
+        token if token in STAND_INS else text[begin:end]
+        for token, (begin, end) in zip(encoded.tokens, encoded.offsets, strict=True)
+    ]
     tokens = torch.tensor([ids], device=device)  # (1, T)
     length = torch.tensor([len(ids)], device=device)
     prefixes = torch.arange(1, len(ids) + 1, device=device)
@@ -50,7 +55,7 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, np.ndarray]:
     units = contributions.abs().argsort(descending=True)[:NUM_UNITS]
 
     gates = {
-        "tokens": np.array([text[begin:end] for begin, end in offsets] or [text]),
+        "tokens": np.array(pieces[: len(ids)] or [text]),
         "unknown": np.array([number == UNKNOWN_ID for number in ids]),
         "classes": np.array(predictor.classes),
         "probabilities": probabilities.cpu().numpy(),

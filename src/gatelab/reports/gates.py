@@ -13,8 +13,9 @@ CLASS_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK) 
 CLASS_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
 
 
-def draw_gates(gates: Mapping[str, np.ndarray]) -> Figure:
-    """The figure of what ``gatelab gates`` saves; of a text of over 60 tokens, the last 60.
+def draw_gates(gates: Mapping[str, np.ndarray], width: float | None = None) -> Figure:
+    """The figure of what ``gatelab gates`` saves; of a text of over 60 tokens, the last 60. width in inches, by default
+    what the tokens need.
 
     Three parts, read from above: the probability of each class after each token; a band a gate, its mean over units, dark
     shut and bright open; a band a unit, its cell state above or below zero, beside the logits it adds in the end.
@@ -26,7 +27,7 @@ def draw_gates(gates: Mapping[str, np.ndarray]) -> Figure:
     longest = max(map(len, tokens))
     heights = [1.1, 0.22 * len(bands) + 0.05, 0.3 * len(units)]
     figure = Figure(
-        figsize=(max(4.6, 2.6 + 0.3 * len(tokens)), sum(heights) + 1.5 + 0.07 * longest), layout="constrained"
+        figsize=(width or max(4.6, 2.6 + 0.3 * len(tokens)), sum(heights) + 1.5 + 0.07 * longest), layout="constrained"
     )
     top, middle, bottom = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": heights})
 
@@ -51,6 +52,8 @@ def draw_gates(gates: Mapping[str, np.ndarray]) -> Figure:
     for axes in (top, middle, bottom):
         axes.spines[:].set_visible(False)
         axes.tick_params(labelsize=8, length=0)
+    if width:
+        bottom.tick_params(axis="x", labelsize=min(8.0, 72 * (width - 1.9) / len(tokens)))
     titles = ["probability after each token", "gates, mean over units", "cell state of the units that decide most"]
     for axes, title in zip((top, middle, bottom), titles, strict=True):
         axes.set_title(title, fontsize=8, loc="left", color=INK, pad=3)

@@ -15,7 +15,7 @@ HEADLINE = (
 def result_table(folder: RunFolder) -> Table:
     """Test metrics by model, baseline and majority; then F1 by class with the class's rows."""
     record = folder.record
-    columns = {record.get("encoder", "model"): record["metrics"]}
+    columns = {record.get("choices", {}).get("encoder", "model"): record["metrics"]}
     columns |= {name: record["baselines"][name] for name in ("linear", "majority") if name in record["baselines"]}
     table = Table(title=f"test, {record['data']['split_sizes']['test']:,} rows", title_justify="left")
     table.add_column("")

@@ -1,23 +1,91 @@
-"""predictions.csv: one line a test row: where it stands, its label, the prediction, a probability a class."""
+"""predictions.csv: one line a test row: where it stands, how long it is, its label, the prediction, and the
+probabilities of the model and of the linear baseline. Written by training, read by reports."""
 
 import csv
 import io
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from gatelab.runs.folder import write_whole
+from gatelab.runs.folder import RunError, write_whole
+
+PLACE = ("file", "line", "tokens", "label", "prediction")
+MODEL, LINEAR = "probability:", "linear:"  # what a column begins with; a class name follows
 
 
-def write_predictions(file: Path, prepared: Any, rows: np.ndarray, probabilities: np.ndarray) -> None:
-    """rows (N,) index the prepared data, probabilities (N, K). file and line name the row in its source file."""
+def write_predictions(
+    file: Path, prepared: Any, rows: np.ndarray, probabilities: np.ndarray, linear: np.ndarray | None = None
+) -> None:
+    """rows (N,) index the prepared data, probabilities (N, K); linear (R, K) of all R test rows, in their order.
+
+    file and line name the row in its source file; tokens is its length as the model reads it.
+    """
     classes = prepared.classes
     names = [Path(name).name for name in prepared.record["files"]]
+    values = probabilities if linear is None else np.hstack([probabilities, linear_of(prepared, rows, linear)])
+    lengths = np.diff(prepared.offsets)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["file", "line", "label", "prediction", *(f"probability:{name}" for name in classes)])
-    for row, values in zip(rows, probabilities, strict=True):
-        place = [names[prepared.files[row]], int(prepared.lines[row])]
-        writer.writerow([*place, classes[prepared.labels[row]], classes[values.argmax()], *map(repr, values.tolist())])
+    kinds = (MODEL,) if linear is None else (MODEL, LINEAR)
+    writer.writerow([*PLACE, *(kind + name for kind in kinds for name in classes)])
+    predicted = probabilities.argmax(1)
+    for number, row in enumerate(rows):
+        place = [names[prepared.files[row]], int(prepared.lines[row]), int(lengths[row])]
+        outcome = [classes[prepared.labels[row]], classes[predicted[number]]]
+        writer.writerow([*place, *outcome, *map(repr, values[number].tolist())])
     write_whole(file, text.getvalue())
+
+
+def linear_of(prepared: Any, rows: np.ndarray, linear: np.ndarray) -> np.ndarray:
+    """(N, K) of the rows that were tested, which a limit on the batches may make fewer than all test rows."""
+    return linear[np.searchsorted(prepared.parts["test"], rows)].astype(float)
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What predictions.csv says of N test rows. labels and predictions are indices into classes."""
+
+    classes: list[str]
+    files: list[str]
+    lines: np.ndarray  # (N,)
+    tokens: np.ndarray  # (N,)
+    labels: np.ndarray  # (N,)
+    predictions: np.ndarray  # (N,)
+    probabilities: np.ndarray  # (N, K)
+    linear: np.ndarray | None  # (N, K)
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+def read_predictions(file: Path) -> Predictions:
+    """Raises RunError, naming the file, where it is not what write_predictions writes."""
+    try:
+        with open(file, newline="", encoding="utf-8") as stream:
+            reader = csv.reader(stream)
+            header = next(reader)
+            columns = dict(zip(header, zip(*reader, strict=True), strict=True))
+        classes = [name.removeprefix(MODEL) for name in header if name.startswith(MODEL)]
+        number = {name: index for index, name in enumerate(classes)}
+        return Predictions(
+            classes=classes,
+            files=list(columns["file"]),
+            lines=np.array(columns["line"], dtype=np.int64),
+            tokens=np.array(columns["tokens"], dtype=np.int64),
+            labels=np.array([number[name] for name in columns["label"]]),
+            predictions=np.array([number[name] for name in columns["prediction"]]),
+            probabilities=matrix(columns, MODEL, classes),
+            linear=matrix(columns, LINEAR, classes) if LINEAR + classes[0] in columns else None,
+        )
+    except (ValueError, KeyError, IndexError, StopIteration) as error:
+        problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise RunError(
+            f"{file}: cannot be read as predictions ({problem}). force=true on the run's command writes it again."
+        ) from None
+
+
+def matrix(columns: dict[str, tuple[str, ...]], kind: str, classes: list[str]) -> np.ndarray:
+    """(N, K) from the columns of one kind."""
+    return np.array([columns[kind + name] for name in classes], dtype=float).T

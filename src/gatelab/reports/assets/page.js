@@ -1,0 +1,95 @@
+// Tables sort and search, charts say what stands where one points. Without it the page shows all of its rows and values.
+"use strict";
+
+for (const table of document.querySelectorAll("table.sortable")) {
+  const body = table.tBodies[0];
+  const original = [...body.rows];
+  const most = Number(table.dataset.first || Infinity);
+  const name = table.dataset.name;
+  let rows = original, sought = "", all = original.length <= most;
+
+  const show = () => {
+    const found = rows.filter(row => row.textContent.toLowerCase().includes(sought));
+    const limit = all || sought ? Infinity : most;
+    const visible = new Set(found.slice(0, limit));
+    for (const row of rows) row.hidden = !visible.has(row);
+    if (count) count.textContent = sought ? `${found.length} of ${rows.length} rows` : `${rows.length} rows`;
+    if (more) more.hidden = limit === Infinity && (sought !== "" || rows.length <= most);
+  };
+
+  let count = null, more = null;
+  if ("search" in table.dataset) {
+    const tools = document.createElement("div"), label = document.createElement("label"), input = document.createElement("input");
+    tools.className = "tools";
+    input.type = "search";
+    label.append("Search ", input);
+    input.setAttribute("aria-label", `Search ${name}`);
+    count = document.createElement("output");
+    tools.append(label, count);
+    table.parentElement.before(tools);
+    input.addEventListener("input", () => { sought = input.value.trim().toLowerCase(); show(); });
+  }
+  if (original.length > most) {
+    more = document.createElement("button");
+    more.type = "button";
+    more.className = "more";
+    const word = () => { more.textContent = all ? `Show the first ${most}` : `Show all ${original.length}`; };
+    more.addEventListener("click", () => { all = !all; word(); show(); });
+    word();
+    table.parentElement.after(more);
+  }
+  for (const heading of table.tHead.rows[0].cells) {
+    const button = document.createElement("button"), column = heading.cellIndex;
+    button.type = "button";
+    button.append(...heading.childNodes);
+    heading.append(button);
+    const value = row => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
+    const numeric = heading.classList.contains("number");
+    const compare = numeric
+      ? (a, b) => (parseFloat(value(a).replace("−", "-").replaceAll(",", "")) || 0) - (parseFloat(value(b).replace("−", "-").replaceAll(",", "")) || 0)
+      : (a, b) => value(a).localeCompare(value(b), undefined, { numeric: true });
+    button.addEventListener("click", () => {
+      const down = heading.getAttribute("aria-sort") === (numeric ? null : "ascending") || heading.getAttribute("aria-sort") === "ascending";
+      for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
+      heading.setAttribute("aria-sort", down ? "descending" : "ascending");
+      rows = [...original].sort((a, b) => (down ? compare(b, a) : compare(a, b)));
+      body.append(...rows);
+      show();
+    });
+  }
+  show();
+}
+
+for (const plot of document.querySelectorAll(".plot")) {
+  const stops = [...plot.querySelectorAll(".stop")];
+  const said = plot.closest("figure").querySelector(".said");
+  if (!stops.length) continue;
+  const quiet = said.textContent;
+  let at = null;
+
+  const say = stop => {
+    if (at) at.classList.remove("at");
+    at = stop;
+    said.textContent = stop ? stop.dataset.tip : quiet;
+    said.classList.toggle("now", stop !== null);
+    if (!stop) return;
+    stop.classList.add("at");
+    plot.setAttribute("aria-valuenow", stops.indexOf(stop));
+    plot.setAttribute("aria-valuetext", stop.dataset.tip);
+  };
+
+  plot.tabIndex = 0;
+  const attributes = { role: "slider", "aria-label": plot.dataset.name, "aria-valuemin": 0, "aria-valuemax": stops.length - 1, "aria-valuenow": 0 };
+  for (const [attribute, value] of Object.entries(attributes)) plot.setAttribute(attribute, value);
+  plot.setAttribute("aria-valuetext", stops[0].dataset.tip);
+  for (const kind of ["pointermove", "pointerdown"]) plot.addEventListener(kind, event => say(event.target.closest(".stop")));
+  plot.addEventListener("pointerleave", event => { if (event.pointerType === "mouse") say(null); }); // a finger leaves after every tap
+  plot.addEventListener("blur", () => say(null));
+  plot.addEventListener("keydown", event => {
+    const now = at ? stops.indexOf(at) : -1;
+    const next = { ArrowRight: now + 1, ArrowLeft: now - 1, Home: 0, End: stops.length - 1 }[event.key];
+    if (next === undefined) return;
+    event.preventDefault();
+    say(stops[Math.max(0, Math.min(stops.length - 1, next))]);
+  });
+}

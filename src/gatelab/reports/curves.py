@@ -1,0 +1,133 @@
+"""What a report's charts and pictures show, as numbers from metrics.csv and predictions.csv. N rows, K classes."""
+
+import csv
+import math
+from collections import defaultdict
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from gatelab.runs.folder import RunError
+
+MOST_POINTS = 300  # of a curve: more than a picture of this size can show
+BINS = 15  # of calibration, as in the calibration error
+MOST_LENGTHS = 6
+HEADER = ["epoch", "step", "name", "value"]
+
+
+@dataclass(frozen=True)
+class Learning:
+    """Curves by metric name, e.g. "train/loss": x in epochs, y. best is the epoch of the best validation macro-F1."""
+
+    curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    best: float | None = None
+    averaged: int = 1  # how many logged values of train/loss stand behind each of its points
+
+
+def learning_curves(file: Path) -> Learning:
+    """The train and validation values of metrics.csv that are numbers; empty where it is missing or has none yet.
+
+    Raises RunError where it is not what training writes.
+    """
+    steps: dict[str, list[int]] = defaultdict(list)
+    values: dict[str, list[float]] = defaultdict(list)
+    ends: dict[int, int] = {}  # epoch → its last step, where its validation stands
+    text = file.read_text(encoding="utf-8") if file.exists() else ""
+    whole_lines = text[: text.rfind("\n") + 1]  # a run that was killed, or is running, may have written half of one
+    lines = csv.reader(whole_lines.splitlines())
+    try:
+        if next(lines, HEADER) != HEADER:
+            raise ValueError(f"its first line is not {','.join(HEADER)}")
+        for epoch, step, name, value in lines:
+            if name.startswith(("train/", "validation/")) and math.isfinite(float(value)):
+                steps[name].append(int(step))
+                values[name].append(float(value))
+            if name.startswith("validation/"):
+                ends[int(epoch)] = int(step)
+    except ValueError as error:
+        raise RunError(f"{file}: cannot be read as metrics: {error}.") from None
+    per_epoch = (max(ends.values()) + 1) / (max(ends) + 1) if ends else None
+    curves = {
+        name: ((np.array(steps[name]) + 1) / (per_epoch or 1), np.array(values[name]))
+        for name in steps
+        if per_epoch or name.startswith("train/")
+    }
+    best = None
+    if "validation/macro_f1" in curves:
+        epochs, scores = curves["validation/macro_f1"]
+        best = float(epochs[scores.argmax()])
+    averaged = 1
+    if "train/loss" in curves:
+        averaged = -(-len(curves["train/loss"][0]) // MOST_POINTS)
+        x, y = (average(part, averaged) for part in curves["train/loss"])
+        curves["train/loss"] = x, y
+    return Learning(curves, best, averaged)
+
+
+def average(values: np.ndarray, size: int) -> np.ndarray:
+    """The means of each size values, the last of what is left."""
+    starts = np.arange(0, len(values), size)
+    return np.add.reduceat(values, starts) / np.diff(np.r_[starts, len(values)])
+
+
+@dataclass(frozen=True)
+class PrecisionRecall:
+    """Of one class against the rest, from the largest threshold down: recall ascending, precision, threshold."""
+
+    recall: np.ndarray
+    precision: np.ndarray
+    threshold: np.ndarray
+    average: float  # precision, as in scikit-learn's average_precision_score
+
+    def at_recall(self, wanted: np.ndarray) -> np.ndarray:
+        """The index of the largest threshold at which the recall is at least each wanted value, from 0 to 1."""
+        return np.searchsorted(self.recall, wanted - 1e-12).clip(max=len(self.recall) - 1)
+
+
+def precision_recall(positive: np.ndarray, score: np.ndarray) -> PrecisionRecall | None:
+    """positive (N,) of truth, score (N,). None where no row is positive."""
+    if not positive.any():
+        return None
+    order = np.argsort(-score, kind="stable")
+    score, hits = score[order], np.cumsum(positive[order])
+    ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True])  # equal scores come together
+    recall, precision = hits[ends] / hits[-1], hits[ends] / (ends + 1)
+    area = float(np.sum(np.diff(np.r_[0.0, recall]) * precision))
+    return PrecisionRecall(recall, precision, score[ends], area)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Of the rows whose largest probability lies in each of 15 equal bins, where there are any."""
+
+    low: np.ndarray
+    confidence: np.ndarray  # the mean of the largest probabilities
+    right: np.ndarray  # the share of right predictions
+    count: np.ndarray
+
+
+def calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
+    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
+    count = np.bincount(bins, minlength=BINS)
+    some = np.flatnonzero(count)
+    mean, share = (np.bincount(bins, weights, BINS)[some] / count[some] for weights in (confidence, right))
+    return Calibration(some / BINS, mean, share, count[some])
+
+
+def length_bins(tokens: np.ndarray) -> list[tuple[int, int]]:
+    """Some six ranges of lengths, first and last included, with about as many rows each.
+
+    A length that most rows of its range have, as where texts are cut, is a range of its own.
+    """
+    highs = np.unique(np.quantile(tokens, np.linspace(0, 1, MOST_LENGTHS + 1)[1:], method="lower")).tolist()
+    bins, low = [], int(tokens.min())
+    for high in highs:
+        inside = tokens[(tokens >= low) & (tokens <= high)]
+        if low < high and (inside == high).mean() > 0.5:
+            bins.append((low, high - 1))
+            low = high
+        bins.append((low, high))
+        low = high + 1
+    return [(low, high) for low, high in bins if ((tokens >= low) & (tokens <= high)).any()]

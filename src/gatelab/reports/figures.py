@@ -1,0 +1,164 @@
+"""The pictures of a run as files for a paper, figures/*.svg and *.pdf, in the style of assets/gatelab.mplstyle."""
+
+import warnings
+from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from gatelab.reports.curves import calibration, learning_curves, precision_recall
+from gatelab.reports.gates import CLASS_STYLES, draw_gates
+from gatelab.reports.run_charts import MOST_CURVES
+from gatelab.reports.texts import shorten
+from gatelab.runs.folder import RunFolder, write_whole
+from gatelab.runs.predictions import Predictions
+
+STYLE = Path(__file__).parent / "assets" / "gatelab.mplstyle"
+FORMATS = ("svg", "pdf")
+MOST_IN_MATRIX = 12  # classes whose counts can be read in a column's width
+PAGE_WIDTH = 7.0  # inches: both columns, for what does not fit one
+GREY = "#8a8a8a"
+
+
+def draw_figures(folder: RunFolder, rows: Predictions, model: str, gates: bool) -> list[Path]:
+    """Learning curves, precision and recall, calibration, the confusion matrix and, if wanted, the gates; each file
+    replaced whole. Returns the files."""
+    pictures: dict[str, Callable[[], Figure]] = {
+        "precision_recall": lambda: draw_precision_recall(rows),
+        "calibration": lambda: draw_calibration(rows, model),
+    }
+    learning = learning_curves(folder.metrics)
+    if learning.best is not None:
+        pictures["learning_curves"] = lambda: draw_learning(learning)
+    if len(rows.classes) <= MOST_IN_MATRIX:
+        pictures["confusion_matrix"] = lambda: draw_confusion(rows)
+    for file in sorted(folder.gates.glob("*.npz")) if gates else []:
+        pictures[f"gates/{file.stem}"] = lambda file=file: draw_gates(np.load(file), width=PAGE_WIDTH)  # type: ignore[misc]
+    folder.figures.mkdir(exist_ok=True)
+    files = []
+    with matplotlib.rc_context(), style.context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # an emoji is an empty box in the picture
+        for name, draw in pictures.items():
+            figure = draw()
+            for kind in FORMATS:
+                files.append(folder.figures / f"{name}.{kind}")
+                write_whole(files[-1], picture(figure, kind))
+    return files
+
+
+def picture(figure: Figure, kind: str) -> bytes:
+    """The same figure gives the same bytes, whenever it is drawn."""
+    content = BytesIO()
+    undated: dict[str, Any] = {"Date": None} if kind == "svg" else {"CreationDate": None}
+    figure.savefig(content, format=kind, metadata=undated)
+    figure.set_layout_engine("none")  # arranged once, for all kinds
+    return content.getvalue()
+
+
+def new_figure(height: float = 2.3) -> tuple[Figure, Axes]:
+    figure = Figure(figsize=(3.3, height), layout="constrained")
+    axes = figure.subplots()
+    axes.grid(True)
+    return figure, axes
+
+
+def plain(name: str, most: int = 24) -> str:
+    """A name from data as matplotlib writes it: $ is no formula."""
+    return shorten(name, most).replace("$", r"\$")
+
+
+def draw_learning(learning: Any) -> Figure:
+    figure = Figure(figsize=(3.3, 3.2), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    for axes, names in (
+        (above, ("train/loss", "validation/loss")),
+        (below, ("validation/macro_f1", "validation/accuracy")),
+    ):
+        for name in names:
+            if name in learning.curves:
+                x, y = learning.curves[name]
+                marker = "o" if name.startswith("validation") and len(x) <= 60 else None
+                label = (
+                    name.split("/")[0] if name.endswith("loss") else name.split("/")[1].replace("macro_f1", "macro-F1")
+                )
+                axes.plot(x, y, marker=marker, label=label)
+        axes.grid(True)
+        axes.axvline(learning.best, color=GREY, linestyle=":", linewidth=0.8)
+        axes.legend()
+    above.set_ylabel("loss")
+    below.set_ylabel("validation")
+    below.set_xlabel(f"epoch (dotted: the best, {learning.best:g})")
+    below.xaxis.get_major_locator().set_params(integer=True)
+    return figure
+
+
+def draw_precision_recall(rows: Predictions) -> Figure:
+    figure, axes = new_figure()
+    sizes = np.bincount(rows.labels, minlength=len(rows.classes))
+    recalls = np.linspace(0, 1, 201)
+    for number, k in enumerate(np.argsort(-sizes, kind="stable")[:MOST_CURVES]):
+        for scores, width, name in ((rows.probabilities, 1.2, plain(rows.classes[k])), (rows.linear, 0.7, None)):
+            curve = None if scores is None else precision_recall(rows.labels == k, scores[:, k])
+            if curve is not None:
+                label = f"{name} ({curve.average:.3f})" if name else None
+                line = CLASS_STYLES[0] if name else "--"
+                axes.plot(
+                    recalls,
+                    curve.precision[curve.at_recall(recalls)],
+                    line,
+                    color=f"C{number}",
+                    linewidth=width,
+                    label=label,
+                )
+    axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.03))
+    title = "average precision" + ("; dashed: linear baseline" if rows.linear is not None else "")
+    axes.legend(loc="best", title=title, title_fontsize=6, alignment="left")
+    return figure
+
+
+def draw_calibration(rows: Predictions, model: str) -> Figure:
+    figure, axes = new_figure()
+    axes.plot([0, 1], [0, 1], color=GREY, linewidth=0.6)
+    found = calibration(rows.probabilities, rows.labels)
+    axes.bar(
+        found.low, 0.3 * found.count / found.count.max(), width=1 / 15, align="edge", color="#dddddd", edgecolor="white"
+    )
+    axes.plot(found.confidence, found.right, marker="o", label=plain(model))
+    lowest = found.low.min()
+    if rows.linear is not None:
+        linear = calibration(rows.linear, rows.labels)
+        axes.plot(linear.confidence, linear.right, "--", marker="s", color=GREY, linewidth=0.9, label="linear baseline")
+        lowest = min(lowest, linear.low.min())
+    axes.set(xlabel="largest probability (bars: rows)", ylabel="share right", xlim=(lowest, 1), ylim=(0, 1.03))
+    axes.legend()
+    return figure
+
+
+def draw_confusion(rows: Predictions) -> Figure:
+    num_classes = len(rows.classes)
+    counts = np.bincount(rows.labels * num_classes + rows.predictions, minlength=num_classes**2).reshape(
+        num_classes, -1
+    )
+    shares = counts / np.maximum(counts.sum(1, keepdims=True), 1)
+    figure, axes = new_figure(height=min(3.3, 1.2 + 0.35 * num_classes))
+    axes.imshow(shares, vmin=0, vmax=1, aspect="auto")
+    axes.grid(False)
+    names = [plain(name, 14) for name in rows.classes]
+    axes.set_xticks(range(num_classes), names, rotation=0 if num_classes <= 4 else 90)
+    axes.set_yticks(range(num_classes), names)
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set(xlabel="prediction", ylabel="label")
+    size = 7 if num_classes <= 6 else 5
+    for i in range(num_classes):
+        for j in range(num_classes):
+            colour = "white" if shares[i, j] > 0.55 else "#222222"
+            told = f"{counts[i, j]:,}\n{shares[i, j]:.1%}" if num_classes <= 8 else f"{counts[i, j]:,}"
+            axes.text(j, i, told, ha="center", va="center", fontsize=size, color=colour)
+    return figure

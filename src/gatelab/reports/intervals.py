@@ -1,0 +1,131 @@
+"""Bootstrap intervals of test metrics over the test rows. N rows, K classes, R resamples, C cells.
+
+Accuracy and F1 depend on a row by its (label, prediction) alone, so a resample of the rows is a draw of the counts of these
+cells, however many rows there are. AUROC needs the rows themselves. The model and the baselines meet the same resamples, so
+the interval of a difference is a paired one.
+
+Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentiles).
+"""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gatelab.runs.predictions import Predictions
+
+SEED = 0
+LEVEL = 0.95
+RESAMPLES = 1000
+FEWEST_RESAMPLES = 100
+MOST_DRAWN = (
+    40_000_000  # rows × classes for AUROC, over all resamples: about a second; with more than a 100th of it, none
+)
+CHUNK = 2_000_000
+
+Interval = tuple[float, float]
+
+
+def metric_intervals(rows: Predictions, majority: int | None) -> dict[str, dict[str, Interval]]:
+    """accuracy, macro_f1, auroc and "f1 NAME" of each class, of the "model", the "linear" baseline and the "majority"
+    class, as far as there are these, and of "model - linear". majority is a class index."""
+    predictions = {"model": rows.predictions}
+    scores = {"model": rows.probabilities}
+    if rows.linear is not None:
+        predictions["linear"], scores["linear"] = rows.linear.argmax(1), rows.linear
+    if majority is not None:
+        predictions["majority"] = np.full(len(rows), majority)
+    resampled = resample_cells(rows.labels, predictions, rows.classes)
+    for name, values in resample_auroc(rows.labels, scores).items():
+        resampled[name]["auroc"] = values
+    if "linear" in resampled:
+        resampled["model - linear"] = {
+            metric: values - resampled["linear"][metric] for metric, values in resampled["model"].items()
+        }
+    return {
+        name: {metric: percentiles(values) for metric, values in metrics.items()} for name, metrics in resampled.items()
+    }
+
+
+def percentiles(values: np.ndarray) -> Interval:
+    tail = (1 - LEVEL) / 2
+    low, high = np.nanquantile(values, [tail, 1 - tail])
+    return float(low), float(high)
+
+
+def share_interval(hits: int, total: int) -> Interval:
+    """Of a share, by Wilson 1927: also near 0 and 1, where no resample of a few rows differs."""
+    z = 1.959963984540054
+    middle, reach = (
+        hits / total + z**2 / (2 * total),
+        z * ((hits / total * (1 - hits / total) + z**2 / (4 * total)) / total) ** 0.5,
+    )
+    return (middle - reach) / (1 + z**2 / total), (middle + reach) / (1 + z**2 / total)
+
+
+def resample_cells(
+    labels: np.ndarray, predictions: Mapping[str, np.ndarray], classes: Sequence[str]
+) -> dict[str, dict[str, np.ndarray]]:
+    """accuracy, macro_f1 and "f1 NAME", each (R,), of every entry of predictions. labels and predictions (N,)."""
+    cells, counts = np.unique(np.stack([labels, *predictions.values()]), axis=1, return_counts=True)  # (1 + P, C), (C,)
+    random = np.random.default_rng(SEED)
+    num_rows, step = len(labels), max(1, CHUNK // len(counts))
+    parts = [
+        random.multinomial(num_rows, counts / num_rows, size=min(step, RESAMPLES - begin))
+        for begin in range(0, RESAMPLES, step)
+    ]
+    one_hot = np.eye(len(classes))
+    results: dict[str, dict[str, np.ndarray]] = {}
+    for name, predicted in zip(predictions, cells[1:], strict=True):
+        right = np.where((cells[0] == predicted)[:, None], one_hot[predicted], 0)  # (C, K)
+        either = one_hot[cells[0]] + one_hot[predicted]  # (C, K)
+        hits = np.concatenate([drawn @ right for drawn in parts])  # (R, K)
+        sizes = np.concatenate([drawn @ either for drawn in parts])  # (R, K)
+        with np.errstate(invalid="ignore"):
+            f1 = 2 * hits / sizes  # a class that is neither drawn nor predicted has none and does not count
+            results[name] = {"accuracy": hits.sum(1) / num_rows, "macro_f1": np.nanmean(f1, 1)}
+        results[name] |= {f"f1 {class_name}": np.nan_to_num(f1[:, k]) for k, class_name in enumerate(classes)}
+    return results
+
+
+def resample_auroc(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """The area of each entry of scores (N, K), (R,): of the second class of two, else the mean of one against the rest.
+
+    Empty where rows and classes are too many to draw often enough in a second.
+    """
+    num_rows, num_classes = next(iter(scores.values())).shape
+    wanted = [1] if num_classes == 2 else list(range(num_classes))
+    cost = max(num_rows, 2000) * len(wanted)  # fewer rows take no less time
+    resamples = min(RESAMPLES, MOST_DRAWN // cost)
+    if resamples < FEWEST_RESAMPLES:
+        return {}
+    ranked = {name: [Ranking(labels == k, values[:, k]) for k in wanted] for name, values in scores.items()}
+    areas: dict[str, list[float]] = {name: [] for name in scores}
+    random = np.random.default_rng(SEED)
+    for _ in range(resamples):
+        weights = np.bincount(random.integers(0, num_rows, num_rows), minlength=num_rows)
+        for name, rankings in ranked.items():
+            found = [ranking.area(weights) for ranking in rankings]
+            areas[name].append(float(np.nanmean(found)) if not np.isnan(found).all() else np.nan)
+    return {name: np.array(values) for name, values in areas.items()}
+
+
+class Ranking:
+    """Rows in the order of their score, for areas under weights."""
+
+    def __init__(self, positive: np.ndarray, score: np.ndarray) -> None:
+        self.order = np.argsort(score, kind="stable")
+        self.positive = positive[self.order]
+        ordered = score[self.order]
+        self.starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])  # of each group of equal scores
+        self.tied = len(self.starts) < len(ordered)
+
+    def area(self, weights: np.ndarray) -> float:
+        """The share of pairs of a positive and a negative row in which the positive scores higher, ties counted half."""
+        weights = weights[self.order]
+        positive = np.where(self.positive, weights, 0)
+        negative = weights - positive
+        if self.tied:
+            positive, negative = np.add.reduceat(positive, self.starts), np.add.reduceat(negative, self.starts)
+        pairs = float(positive.sum()) * float(negative.sum())
+        below = np.cumsum(negative) - negative / 2
+        return float(positive @ below) / pairs if pairs else float("nan")

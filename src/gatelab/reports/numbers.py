@@ -1,0 +1,51 @@
+"""How numbers are written, everywhere the same."""
+
+
+def metric(value: float | None) -> str:
+    return "" if value is None else f"{value:.4f}"
+
+
+def signed(value: float) -> str:
+    """A difference of metrics, with a minus that is as wide as a plus."""
+    return f"{value:+.4f}".replace("-", "−")
+
+
+def interval(bounds: tuple[float, float] | None) -> str:
+    return "" if bounds is None else f"{bounds[0]:.4f}\u00a0to {bounds[1]:.4f}".replace("-", "−")
+
+
+def count(value: float) -> str:
+    return f"{value:,.0f}"
+
+
+def counted(value: int, noun: str) -> str:
+    """1 epoch · 2 epochs"""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
+
+
+def moment(iso: str) -> str:
+    """2026-11-24 20:56:02 UTC, from ISO 8601"""
+    return iso.replace("T", " ").replace("+00:00", " UTC")
+
+
+def share(value: float) -> str:
+    return f"{value:.1%}"
+
+
+def duration(seconds: float) -> str:
+    """3.2 s · 4 min 12 s · 2 h 5 min"""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    return f"{minutes // 60} h {minutes % 60} min"
+
+
+def size(num_bytes: float) -> str:
+    """812 B · 3.4 MiB"""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if num_bytes < 1024 or unit == "GiB":
+            break
+        num_bytes /= 1024
+    return f"{num_bytes:.0f} B" if unit == "B" else f"{num_bytes:.1f} {unit}"

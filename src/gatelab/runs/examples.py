@@ -1,0 +1,61 @@
+"""examples.json: the texts of the test rows that tell most: the most confident mistakes and the least certain rows."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gatelab.runs.folder import write_whole
+
+MOST_ROWS = 100  # of each kind
+MOST_CHARACTERS = 10_000  # of a text
+
+
+def write_examples(file: Path, prepared: Any, rows: np.ndarray, probabilities: np.ndarray) -> None:
+    """rows (N,) index the prepared data, probabilities (N, K).
+
+    Equal texts with the same label stand once, with how many rows there are of them. A longer text is cut;
+    ``characters`` is its whole length.
+    """
+    labels, confidence = np.asarray(prepared.labels)[rows], probabilities.max(1)
+    mistakes = np.flatnonzero(probabilities.argmax(1) != labels)
+    orders = {
+        "most confident mistakes": mistakes[np.argsort(-confidence[mistakes], kind="stable")],
+        "least certain": np.argsort(confidence, kind="stable"),
+    }
+    examples = {
+        name: [
+            describe_row(prepared, rows[first], probabilities[first], count)
+            for first, count in distinct(order, rows, labels, prepared.texts)
+        ]
+        for name, order in orders.items()
+    }
+    write_whole(file, json.dumps(examples, indent=1) + "\n")  # in ASCII: a text may hold what UTF-8 does not
+
+
+def distinct(order: np.ndarray, rows: np.ndarray, labels: np.ndarray, texts: Any) -> list[tuple[int, int]]:
+    """The first MOST_ROWS of order whose (text, label) had not come before, each with how often it comes in all."""
+    counts: dict[tuple[str, int], list[int]] = {}
+    for number in order.tolist():
+        key = (texts[rows[number]], int(labels[number]))
+        if key in counts:
+            counts[key][1] += 1
+        elif len(counts) < MOST_ROWS:
+            counts[key] = [number, 1]
+    return [(first, count) for first, count in counts.values()]
+
+
+def describe_row(prepared: Any, row: int, probabilities: np.ndarray, count: int = 1) -> dict[str, Any]:
+    text = prepared.texts[row]
+    return {
+        "file": Path(prepared.record["files"][prepared.files[row]]).name,
+        "line": int(prepared.lines[row]),
+        "tokens": int(prepared.offsets[row + 1] - prepared.offsets[row]),
+        "label": prepared.classes[prepared.labels[row]],
+        "prediction": prepared.classes[probabilities.argmax()],
+        "probability": float(probabilities.max()),
+        "rows": count,
+        "characters": len(text),
+        "text": text[:MOST_CHARACTERS],
+    }

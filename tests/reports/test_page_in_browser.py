@@ -1,0 +1,237 @@
+"""report.html in a real browser, from file://, as a person with a mouse, a keyboard, a phone or a dark screen has it.
+
+Debian's chromium (apt-get install chromium) is used where it is installed, else these tests are skipped.
+"""
+
+import csv
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
+ARGUMENTS = [
+    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync",
+]  # fmt: skip
+Open = Callable[..., Any]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    with playwright.sync_playwright() as driver:
+        started = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
+        yield started
+        started.close()
+
+
+@pytest.fixture
+def open_page(browser: Any, hostile_run: Path) -> Iterator[Open]:
+    """open_page(**options of a browser context): the page of the hostile run; what it should not do is collected."""
+    contexts = []
+
+    def open_(**options: Any) -> Any:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = context.new_page()
+        page.complaints = []
+        page.on("console", lambda message: page.complaints.append(message.text))
+        page.on("pageerror", lambda error: page.complaints.append(str(error)))
+        page.on("request", lambda request: page.complaints.append(request.url))
+        page.goto((hostile_run / "report.html").as_uri())
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def rows_of(page: Any, name: str) -> list[list[str]]:
+    """The visible rows of the table of this name, cell by cell."""
+    return page.evaluate(
+        """name => [...document.querySelector(`table[data-name="${name}"]`).tBodies[0].rows].filter(row => !row.hidden)
+           .map(row => [...row.cells].map(cell => cell.textContent.trim()))""",
+        name,
+    )
+
+
+def open_everything(page: Any) -> None:
+    for button in page.locator(".more").all():
+        button.click()
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
+
+
+def column(page: Any, name: str, number: int) -> list[float]:
+    return [float(row[number].replace(",", "")) for row in rows_of(page, name)]
+
+
+def header(page: Any, name: str, title: str) -> Any:
+    return page.locator(f'table[data-name="{name}"] th', has_text=title).get_by_role("button")
+
+
+def predictions(run: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+    """Classes, labels (N,) and probabilities (N, K), read as a user would."""
+    rows = list(csv.DictReader((run / "predictions.csv").open(encoding="utf-8", newline="")))
+    classes = [name.removeprefix("probability:") for name in rows[0] if name.startswith("probability:")]
+    scores = np.array([[float(row[f"probability:{name}"]) for name in classes] for row in rows])
+    return classes, np.array([classes.index(row["label"]) for row in rows]), scores
+
+
+def test_the_page_loads_from_its_file_alone_without_a_complaint(open_page: Open, hostile_run: Path) -> None:
+    page = open_page()
+    assert page.complaints == [(hostile_run / "report.html").as_uri()]
+    assert page.locator("section").count() == 10
+    assert "macro-F1 on 120 test rows" in page.locator("h1").inner_text()
+
+
+def test_hostile_texts_are_shown_and_do_nothing(open_page: Open) -> None:
+    page = open_page()
+    open_everything(page)
+    shown = page.evaluate("document.body.textContent")
+    for text in (
+        "</script><script>window.hacked=1</script>",
+        '"><img src=x onerror=window.hacked=1>',
+        "{{ 7 * 7 }}{% raw %}",
+    ):
+        assert text in shown
+    assert "⟨U+202E⟩gnp.exe" in shown
+    assert "\u202e" not in shown
+    assert "<b>bad</b>" in page.locator(".confusion").inner_text()
+    assert page.evaluate("window.hacked") is None
+    assert page.evaluate("document.scripts.length") == 1
+    assert page.locator("img, iframe, b b, [onload], [onerror], [style]").count() == 0
+    assert len(page.complaints) == 1
+
+
+def test_what_would_slip_through_is_stopped_by_the_policy(open_page: Open) -> None:
+    page = open_page()
+    page.evaluate("""document.body.insertAdjacentHTML('beforeend', '<img src="x" onerror="window.hacked=1">')""")
+    page.evaluate(
+        "document.body.append(Object.assign(document.createElement('script'), {textContent: 'window.hacked=1'}))"
+    )
+    page.wait_for_timeout(100)
+    assert page.evaluate("window.hacked") is None
+    assert sum("Content Security Policy" in complaint for complaint in page.complaints) == 3
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_page_is_as_wide_as_a_phone_with_everything_open(scheme: str, open_page: Open) -> None:
+    page = open_page(viewport={"width": 390, "height": 844}, color_scheme=scheme)
+    open_everything(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 390
+
+
+def test_a_table_sorts_by_a_click_and_by_the_keyboard(open_page: Open) -> None:
+    page = open_page()
+    name = "Least certain"
+    assert column(page, name, 3) == sorted(column(page, name, 3))
+    header(page, name, "probability").click()
+    found = column(page, name, 3)
+    assert found == sorted(found, reverse=True)
+    assert page.locator(f'table[data-name="{name}"] th[aria-sort="descending"]').inner_text().startswith("probability")
+    header(page, name, "tokens").focus()
+    page.keyboard.press("Enter")
+    tokens = column(page, name, 4)
+    assert tokens == sorted(tokens, reverse=True)
+    page.keyboard.press("Enter")
+    assert column(page, name, 4)[0] == min(tokens[0], *column(page, name, 4))
+    header(page, "By class", "class").click()
+    assert rows_of(page, "By class")[0][0].startswith("'so'")
+
+
+def test_a_search_leaves_the_rows_that_have_the_words(open_page: Open) -> None:
+    page = open_page()
+    box = page.get_by_role("searchbox", name="Search Least certain")
+    assert len(rows_of(page, "Least certain")) == 10
+    box.fill("a0 & JavaScript")
+    found = rows_of(page, "Least certain")
+    assert found
+    assert all("A0 & javascript" in row[0] for row in found)
+    assert page.locator("output").nth(1).inner_text() == f"{len(found)} of 100 rows"
+    box.fill("no such words")
+    assert rows_of(page, "Least certain") == []
+    box.fill("")
+    assert len(rows_of(page, "Least certain")) == 10
+
+
+def test_pointing_at_a_curve_tells_what_the_files_say(open_page: Open, hostile_run: Path) -> None:
+    page = open_page()
+    classes, labels, scores = predictions(hostile_run)
+    figure = page.locator("figure", has_text="Precision and recall")
+    figure.locator(".stop").nth(50).hover()
+    said = figure.locator(".said").inner_text()
+    assert said.startswith("recall 0.50 · precision ")
+    for k, name in enumerate(classes):
+        precision, recall, _ = sk.precision_recall_curve(labels == k, scores[:, k])
+        expected = precision[np.flatnonzero(recall >= 0.5)[-1]]
+        assert f"{name.replace(chr(0x202E), '⟨U+202E⟩')} {expected:.4f}" in said
+    figure = page.locator("figure", has_text="Loss").first
+    logged = list(csv.DictReader((hostile_run / "metrics.csv").open()))
+    ends = [row for row in logged if row["name"] == "validation/loss"]
+    for row in ends:
+        told = [
+            stop
+            for stop in figure.locator(".stop").all()
+            if stop.get_attribute("data-tip").startswith(f"epoch {int(row['epoch']) + 1} ")
+        ]
+        told[0].hover()
+        assert f"validation {float(row['value']):.4f}" in figure.locator(".said").inner_text()
+    page.locator("h1").hover()
+    assert figure.locator(".said").inner_text().startswith("Best epoch")
+
+
+def test_a_tap_tells_a_value_until_the_next(open_page: Open) -> None:
+    page = open_page(has_touch=True, viewport={"width": 390, "height": 844})
+    figure = page.locator("figure", has_text="Calibration")
+    stop = figure.locator(".stop").first
+    stop.tap()
+    assert figure.locator(".said").inner_text() == stop.get_attribute("data-tip")
+
+
+def test_the_arrow_keys_walk_along_a_curve(open_page: Open) -> None:
+    page = open_page()
+    plot = page.get_by_role("slider", name="Calibration")
+    plot.focus()
+    stops = plot.locator(".stop")
+    page.keyboard.press("ArrowRight")
+    first = plot.get_attribute("aria-valuetext")
+    assert first == stops.first.get_attribute("data-tip")
+    page.keyboard.press("End")
+    assert plot.get_attribute("aria-valuetext") == stops.last.get_attribute("data-tip")
+    assert plot.get_attribute("aria-valuenow") == str(stops.count() - 1)
+    page.keyboard.press("ArrowLeft")
+    assert plot.get_attribute("aria-valuetext") == stops.nth(stops.count() - 2).get_attribute("data-tip")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 390)])
+def test_axe_finds_no_fault_in_either_scheme(scheme: str, width: int, open_page: Open) -> None:
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    background = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert background == {"light": "rgb(255, 255, 255)", "dark": "rgb(21, 23, 26)"}[scheme]
+    open_everything(page)
+    faults = axe.Axe().run(page).response["violations"]
+    assert [(fault["id"], fault["impact"], fault["nodes"][0]["html"]) for fault in faults] == []
+
+
+def test_print_is_light_and_has_what_can_be_read_on_paper_alone(open_page: Open) -> None:
+    page = open_page(color_scheme="dark")
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).getPropertyValue('--paper')").strip() == "#ffffff"
+    assert not page.locator("nav").is_visible()
+    assert not page.get_by_role("searchbox").first.is_visible()
+    assert page.locator(".answer").is_visible()
+
+
+def test_without_scripts_all_rows_are_there(open_page: Open) -> None:
+    page = open_page(java_script_enabled=False)
+    rows = page.locator('table[data-name="Least certain"] tbody tr')
+    assert rows.count() == 100
+    assert rows.last.is_visible()
