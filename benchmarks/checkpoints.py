@@ -22,11 +22,12 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from epoch import DATA, new_module, quieten
+from gatelab.fit import build_loggers, build_trainer
 from gatelab.learning.build import build
 from gatelab.overrides import compose
 from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
-from gatelab.train import build_loggers, build_trainer, resolve
+from gatelab.train import resolve
 
 GOAL = 1.02
 

@@ -30,15 +30,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-import gatelab.train
+import gatelab.fit
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
+from gatelab.fit import build_loggers, build_trainer
 from gatelab.learning.build import build, build_model
 from gatelab.overrides import compose
 from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.tracking import close_tracker
-from gatelab.train import build_loggers, build_trainer, resolve
+from gatelab.train import resolve
 
 DATA = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
 VOCAB_SIZE, MAX_LENGTH, CLIP = 2000, 28, 1.0
@@ -191,7 +192,7 @@ def quieten() -> None:
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- as gatelab.train sets it
-    gatelab.train.console = Console(file=open(os.devnull, "w"), force_terminal=True, width=100)  # noqa: SIM115
+    gatelab.fit.console = Console(file=open(os.devnull, "w"), force_terminal=True, width=100)  # noqa: SIM115
 
 
 def main() -> None:

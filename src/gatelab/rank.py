@@ -12,11 +12,11 @@ def main() -> None:
     end_with_parent(signal.SIGKILL)
     task = json.load(sys.stdin)
     sys.path[:] = task["path"]
+    from gatelab.fit import fit_and_test
     from gatelab.learning.build import build
     from gatelab.runs.checkpoint import StopRequest
     from gatelab.runs.folder import RunFolder
     from gatelab.screen import console
-    from gatelab.train import fit_and_test
 
     console.quiet = True
     settings = task["settings"]

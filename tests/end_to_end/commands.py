@@ -10,7 +10,7 @@ from typing import Any
 
 # Loaded once, in a process from which the commands are forked: the imports take longer than most commands here.
 PRELOADED = [
-    "gatelab.cli", "gatelab.train", "gatelab.learning.build", "gatelab.learning.baseline", "gatelab.runs.checkpoint",
+    "gatelab.cli", "gatelab.train", "gatelab.fit", "gatelab.record", "gatelab.reports.page", "gatelab.learning.build", "gatelab.learning.baseline", "gatelab.runs.checkpoint",
     "gatelab.data.prepare", "sklearn.feature_extraction.text", "sklearn.linear_model",
 ]  # fmt: skip
 

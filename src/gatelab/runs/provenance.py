@@ -16,6 +16,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from gatelab.runs.folder import RunFolder, write_whole
 from gatelab.runs.secrets import redact_code, redact_text
 
 MAX_DIFF_BYTES = 5_000_000
@@ -81,6 +82,13 @@ def git_state(folder: Path) -> dict[str, Any] | None:
         return {"top": top, "commit": _git(folder, "rev-parse", "HEAD").strip(), "dirty": bool(changed)}
     except (OSError, subprocess.SubprocessError):
         return None
+
+
+def write_diff(folder: RunFolder) -> None:
+    """uncommitted.diff: what the code differs in from its commit, beside the record that names the commit."""
+    diff = uncommitted_diff(folder.record, folder.path.parents[1])
+    if diff:
+        write_whole(folder.diff, diff)
 
 
 def uncommitted_diff(record: dict[str, Any], output_dir: Path) -> str:
