@@ -3,7 +3,8 @@
 python tests/end_to_end/kill.py --kills 200
 
 Dropout, shuffling, batches by length, a learning-rate schedule and early stopping are in play. Some kills strike at
-any moment, the others inside the writing of a checkpoint, its renaming, the writing of metrics.csv, or in the validation. Tolerance: none.
+any moment, the others inside a batch, the validation, the writing of a checkpoint, its renaming, the writing of metrics.csv or of
+run.json. Tolerance: none.
 """
 
 import argparse
@@ -25,7 +26,7 @@ SETTINGS = [
     "callbacks.early_stopping.patience=2", "tracker=none", "baseline=none", "checkpoint_minutes=0",
 ]  # fmt: skip
 COMPARED = ("metrics.csv", "predictions.csv", "model/model.safetensors")
-MOMENTS = ("any", "checkpoint", "metrics", "validation", "rename")
+MOMENTS = ("any", "batch", "checkpoint", "metrics", "validation", "rename", "record")
 
 
 def train(folder: str, cache: str, more: list[str], moment: str | None, countdown: int) -> None:
@@ -45,7 +46,7 @@ def train(folder: str, cache: str, more: list[str], moment: str | None, countdow
 def arm(moment: str, countdown: int) -> None:
     """Make the countdown-th call of a function the process's last; a file being written is left half-written."""
     from gatelab.learning.classifier import SequenceClassifier
-    from gatelab.runs import checkpoint
+    from gatelab.runs import checkpoint, folder
     from gatelab.runs.tracking import MetricsCsv
 
     left = countdown
@@ -58,14 +59,15 @@ def arm(moment: str, countdown: int) -> None:
                 before()
             os.kill(os.getpid(), signal.SIGKILL)
 
-    if moment == "validation":
-        step = SequenceClassifier.validation_step
+    if moment in ("batch", "validation"):
+        name = "training_step" if moment == "batch" else "validation_step"
+        step = getattr(SequenceClassifier, name)
 
-        def struck(self: Any, batch: Any, index: int) -> None:
+        def struck(self: Any, batch: Any, index: int) -> Any:
             strike()
-            step(self, batch, index)
+            return step(self, batch, index)
 
-        SequenceClassifier.validation_step = struck  # type: ignore[method-assign]
+        setattr(SequenceClassifier, name, struck)
     elif moment == "metrics":
         log = MetricsCsv.log_metrics
 
@@ -74,14 +76,16 @@ def arm(moment: str, countdown: int) -> None:
             log(self, metrics, step)
 
         MetricsCsv.log_metrics = half  # type: ignore[method-assign]
-    elif moment == "checkpoint":
-        whole = checkpoint.write_whole
+    elif moment in ("checkpoint", "record"):
+        module: Any = checkpoint if moment == "checkpoint" else folder
+        whole = module.write_whole
 
-        def torn(file: Path, content: bytes, previous: Path | None = None) -> None:
-            strike(lambda: file.with_name(".torn").write_bytes(content[: len(content) // 2]))
+        def torn(file: Path, content: Any, previous: Path | None = None) -> None:
+            half = (content.encode() if isinstance(content, str) else content)[: len(content) // 2]
+            strike(lambda: file.with_name(".torn").write_bytes(half))
             whole(file, content, previous)
 
-        checkpoint.write_whole = torn  # type: ignore[assignment]
+        module.write_whole = torn
     elif moment == "rename":
         replace = os.replace
 
@@ -137,6 +141,8 @@ def kill_and_compare(kills: int, folder: Path, seed: int, more: list[str]) -> No
         for name in COMPARED:
             expected, got = (run.parent.joinpath(name).read_bytes() for run in (whole, killed))
             assert expected == got, f"{killed.parent / name} differs from {whole.parent / name}"
+        leftovers = [path for path in killed.parent.rglob(".*") if path.is_file()]
+        assert not leftovers, leftovers
         resumed += len(json.loads(killed.read_text()).get("resumed", []))
         print(f"{number} kills, {struck}, {resumed} times resumed from a checkpoint: identical", flush=True)
 

@@ -130,8 +130,9 @@ class RunFolder:
         now = started.isoformat(timespec="seconds")
         before = self.record if resumed else {}
         if resumed:
-            for leftover in self.checkpoints.glob(".*"):  # what a killed process had half-written
-                leftover.unlink()
+            for folder in (self.path, self.checkpoints, self.model):
+                for leftover in folder.glob(".*"):  # what a killed process had half-written
+                    leftover.unlink()
             values |= {"started": before.get("started", now), "resumed": [*before.get("resumed", []), now]}
         elif self.path.exists():
             shutil.rmtree(self.path)
