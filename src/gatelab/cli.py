@@ -137,22 +137,36 @@ def reproduce(
 
 
 @app.command()
-def report(run: RunName, output_dir: OutputDir = Path("outputs")) -> None:
-    """Write report.html of a run and its pictures again, also of one that was interrupted or is running.
+def report(
+    what: Annotated[
+        str, typer.Argument(metavar="WHAT", help="A run folder, the first digits of an identity, or a name.")
+    ],
+    by: Annotated[
+        list[str] | None, typer.Option("--by", metavar="KEY,KEY", help="Of a name: what tells arms apart.")
+    ] = None,
+    metric: Annotated[
+        list[str] | None,
+        typer.Option("--metric", metavar="NAME,NAME", help="Of a name: unless given, macro_f1, accuracy."),
+    ] = None,
+    reference: Annotated[
+        str | None, typer.Option("--reference", metavar="ARM", help="Of a name: what the others are held against.")
+    ] = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Write report.html of a run, or of all runs of a name, and the pictures again, finished or not.
 
-    One page that needs no network: the test beside its baselines, learning curves, confusions, calibration, rows to look
-    at, data, gates, how to repeat it. figures/ holds the pictures as .svg and .pdf.
+    One page that needs no network. Of a run: the test beside its baselines, learning curves, confusions, calibration, rows
+    to look at, data, gates, how to repeat it. Of a name: arms with intervals, every seed, learning curves, what the swept
+    keys do, where arms disagree, failures. figures/ holds the pictures as .svg and .pdf.
 
     [dim]gatelab report 3f9c[/]
+
+    [dim]gatelab report first_sweep --by encoder[/]
     """
-    from gatelab.reports.page import write_report
-    from gatelab.runs.folder import find_run
+    from gatelab.report import write
 
     with user_errors():
-        page, *pictures = write_report(find_run(run, output_dir))
-    console.print(f"report      {page}", soft_wrap=True, markup=False)
-    if pictures:
-        console.print(f"pictures    {page.parent / 'figures'}, {len(pictures)} files", soft_wrap=True, markup=False)
+        write(what, output_dir, by=by, metrics=metric, reference=reference)
 
 
 @app.command()

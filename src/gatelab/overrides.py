@@ -12,6 +12,7 @@ from rich.markup import escape
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError
 from gatelab.outcome import OUTCOMES, Outcome, summary_lines
+from gatelab.report import report_sweeps
 from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
 from gatelab.runs.secrets import redact_text
@@ -41,6 +42,7 @@ def run_hydra(overrides: list[str]) -> int:
         return OUTCOMES[0].code
     for line in summary_lines(OUTCOMES) if OUTCOMES else ():
         console.print(line, markup=False, soft_wrap=True)
+    report_sweeps(OUTCOMES)
     return int(any(outcome.code for outcome in OUTCOMES))
 
 

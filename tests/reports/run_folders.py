@@ -1,6 +1,8 @@
-"""Run folders written by hand: run.json and config.yaml as gatelab train leaves them, without the training."""
+"""Run folders written by hand: the files that gatelab train leaves, without the training."""
 
+import csv
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +71,37 @@ class Folders:
             run["best_validation"] = {"macro_f1": accuracy}
         folder.record_file.write_text(json.dumps({**run, **record}), encoding="utf-8")
         return folder
+
+
+def write_curves(folder: RunFolder, curves: Mapping[str, Sequence[float]], steps_per_epoch: int = 10) -> None:
+    """metrics.csv with a value an epoch; a train loss is logged twice, a tenth above it and a tenth below."""
+    with open(folder.metrics, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["epoch", "step", "name", "value"])
+        for epoch in range(max(map(len, curves.values()))):
+            last = (epoch + 1) * steps_per_epoch - 1
+            for name, values in curves.items():
+                if epoch < len(values) and name.startswith("train/"):
+                    writer.writerow([epoch, last - 5, name, values[epoch] + 0.1])
+                    writer.writerow([epoch, last, name, values[epoch] - 0.1])
+                elif epoch < len(values):
+                    writer.writerow([epoch, last, name, values[epoch]])
+
+
+def write_rows(folder: RunFolder, rows: Mapping[int, tuple[str, str]], file: str = "reviews.csv") -> None:
+    """predictions.csv of a line, label and prediction a row."""
+    names = sorted({name for pair in rows.values() for name in pair})
+    with open(folder.predictions, "w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["file", "line", "tokens", "label", "prediction", *(f"probability:{name}" for name in names)])
+        for line, (label, prediction) in rows.items():
+            writer.writerow([file, line, 5, label, prediction, *(0.9 if name == prediction else 0.1 for name in names)])
+
+
+def write_texts(folder: RunFolder, texts: Mapping[int, str], file: str = "reviews.csv") -> None:
+    """examples.json with the text of some lines."""
+    rows = [{"file": file, "line": line, "text": text, "characters": len(text)} for line, text in texts.items()]
+    folder.examples.write_text(json.dumps({"least certain": rows}), encoding="utf-8")
 
 
 def gated(**settings: Any) -> dict[str, Any]:

@@ -4,33 +4,17 @@ Debian's chromium (apt-get install chromium) is used where it is installed, else
 """
 
 import csv
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from browsing import open_everything, rows_of, watched
 from sklearn import metrics as sk
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed (pip install playwright)")
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
-
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no chromium here: apt-get install chromium")
-ARGUMENTS = [
-    "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
-    "--disable-component-update", "--disable-sync",
-]  # fmt: skip
 Open = Callable[..., Any]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Any]:
-    with playwright.sync_playwright() as driver:
-        started = driver.chromium.launch(executable_path=CHROMIUM, args=ARGUMENTS)
-        yield started
-        started.close()
 
 
 @pytest.fixture
@@ -41,32 +25,13 @@ def open_page(browser: Any, hostile_run: Path) -> Iterator[Open]:
     def open_(**options: Any) -> Any:
         context = browser.new_context(**options)
         contexts.append(context)
-        page = context.new_page()
-        page.complaints = []
-        page.on("console", lambda message: page.complaints.append(message.text))
-        page.on("pageerror", lambda error: page.complaints.append(str(error)))
-        page.on("request", lambda request: page.complaints.append(request.url))
+        page = watched(context.new_page())
         page.goto((hostile_run / "report.html").as_uri())
         return page
 
     yield open_
     for context in contexts:
         context.close()
-
-
-def rows_of(page: Any, name: str) -> list[list[str]]:
-    """The visible rows of the table of this name, cell by cell."""
-    return page.evaluate(
-        """name => [...document.querySelector(`table[data-name="${name}"]`).tBodies[0].rows].filter(row => !row.hidden)
-           .map(row => [...row.cells].map(cell => cell.textContent.trim()))""",
-        name,
-    )
-
-
-def open_everything(page: Any) -> None:
-    for button in page.locator(".more").all():
-        button.click()
-    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
 
 
 def column(page: Any, name: str, number: int) -> list[float]:

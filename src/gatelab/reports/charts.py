@@ -28,7 +28,8 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """x and y (P,), joined or not; kind is a CSS class of the style sheet. whiskers (P, 2): the interval around each y."""
+    """x and y (P,), joined or not; kind is CSS classes of the style sheet. whiskers (P, 2): the interval around each y;
+    band (P, 2): the same as an area."""
 
     name: str
     kind: str
@@ -37,15 +38,20 @@ class Line:
     joined: bool = True
     dots: bool = False
     whiskers: np.ndarray | None = None
+    band: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class Stop:
-    """x and the ys at it, each with its line's kind, in the units of the axes, and what is said of them."""
+    """x and the ys at it, each with its line's kind, in the units of the axes, and what is said of them.
+
+    tips: what is said of each point besides, as long as its line is shown.
+    """
 
     x: float
     points: Sequence[tuple[float, str]]
     tip: str
+    tips: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -65,13 +71,14 @@ class Chart:
     table: Table
     x_ticks: list[tuple[float, str]] = field(default_factory=list)
     y_ticks: list[tuple[float, str]] = field(default_factory=list)
+    areas: list[tuple[str, str]] = field(default_factory=list)
     paths: list[tuple[str, str]] = field(default_factory=list)
     dots: list[tuple[float, float, str]] = field(default_factory=list)
     whiskers: list[tuple[float, float, float, str]] = field(default_factory=list)
     bars: list[tuple[float, float, float, float]] = field(default_factory=list)
     mark: float | None = None
     legend: list[tuple[str, str]] = field(default_factory=list)
-    stops: list[tuple[float, float, float, list[tuple[float, str]], str]] = field(default_factory=list)
+    stops: list[tuple[float, float, float, list[tuple[float, str, str]], str]] = field(default_factory=list)
     left, right, top, bottom = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
 
 
@@ -94,6 +101,9 @@ def draw_chart(
     chart.y_ticks = [(up(value), label) for value, label in y.ticks]
     for line in lines:
         places = [(across(a), up(b)) for a, b in zip(line.x, line.y, strict=True)]
+        if line.band is not None:
+            lower, upper = ([(across(a), up(b)) for a, b in zip(line.x, ends, strict=True)] for ends in line.band.T)
+            chart.areas.append((line.kind, " ".join(f"{a:g},{b:g}" for a, b in thin(lower) + thin(upper)[::-1])))
         if line.joined:
             chart.paths.append((line.kind, " ".join(f"{a:g},{b:g}" for a, b in thin(places))))
         if line.dots:
@@ -102,7 +112,7 @@ def draw_chart(
             ends = zip(places, line.whiskers, strict=True)
             chart.whiskers += [(a, up(low), up(high), line.kind) for (a, _), (low, high) in ends]
         if line.name:
-            chart.legend.append((shorten(line.name, 24), line.kind))
+            chart.legend.append((shorten(line.name, 24), line.kind if line.joined else f"{line.kind} points"))
     chart.bars = [
         (across(begin), up(height), round(across(end) - across(begin) - 1, 1), round(up(y.low) - up(height), 1))
         for begin, end, height in bars
@@ -112,7 +122,8 @@ def draw_chart(
     edges = [LEFT, *((a + b) / 2 for a, b in pairwise(middles)), WIDTH - RIGHT]
     for number, stop in enumerate(stops):
         strip = round(edges[number], 1), round(edges[number + 1] - edges[number], 1)
-        points = [(up(value), kind) for value, kind in stop.points]
+        tips = stop.tips or [""] * len(stop.points)
+        points = [(up(value), kind, tip) for (value, kind), tip in zip(stop.points, tips, strict=True)]
         chart.stops.append((*strip, middles[number], points, stop.tip))
     return chart
 

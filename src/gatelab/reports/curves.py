@@ -25,8 +25,9 @@ class Learning:
     averaged: int = 1  # how many logged values of train/loss stand behind each of its points
 
 
-def learning_curves(file: Path) -> Learning:
-    """The train and validation values of metrics.csv that are numbers; empty where it is missing or has none yet.
+def learning_curves(file: Path, most_points: int | None = MOST_POINTS) -> Learning:
+    """The train and validation values of metrics.csv that are numbers; empty where it is missing or has none yet. Of more
+    than most_points train losses neighbours are averaged.
 
     Raises RunError where it is not what training writes.
     """
@@ -58,8 +59,8 @@ def learning_curves(file: Path) -> Learning:
         epochs, scores = curves["validation/macro_f1"]
         best = float(epochs[scores.argmax()])
     averaged = 1
-    if "train/loss" in curves:
-        averaged = -(-len(curves["train/loss"][0]) // MOST_POINTS)
+    if "train/loss" in curves and most_points is not None:
+        averaged = -(-len(curves["train/loss"][0]) // most_points)
         x, y = (average(part, averaged) for part in curves["train/loss"])
         curves["train/loss"] = x, y
     return Learning(curves, best, averaged)

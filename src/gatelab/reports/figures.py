@@ -1,7 +1,7 @@
 """The pictures of a run as files for a paper, figures/*.svg and *.pdf, in the style of assets/gatelab.mplstyle."""
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -40,14 +40,19 @@ def draw_figures(folder: RunFolder, rows: Predictions, model: str, gates: bool) 
         pictures["confusion_matrix"] = lambda: draw_confusion(rows)
     for file in sorted(folder.gates.glob("*.npz")) if gates else []:
         pictures[f"gates/{file.stem}"] = lambda file=file: draw_gates(np.load(file), width=PAGE_WIDTH)  # type: ignore[misc]
-    folder.figures.mkdir(exist_ok=True)
+    return save_figures(folder.figures, pictures)
+
+
+def save_figures(folder: Path, pictures: Mapping[str, Callable[[], Figure]]) -> list[Path]:
+    """Each picture as folder/<name>.svg and .pdf, drawn in the project's style and replaced whole. Returns the files."""
+    folder.mkdir(exist_ok=True)
     files = []
     with matplotlib.rc_context(), style.context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # an emoji is an empty box in the picture
         for name, draw in pictures.items():
             figure = draw()
             for kind in FORMATS:
-                files.append(folder.figures / f"{name}.{kind}")
+                files.append(folder / f"{name}.{kind}")
                 write_whole(files[-1], picture(figure, kind))
     return files
 

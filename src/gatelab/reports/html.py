@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +14,11 @@ from gatelab.reports import numbers, texts
 HERE = Path(__file__).parent
 
 
-def render(template: str, **values: Any) -> str:
-    """The page of a template in templates/. Whatever stands in values is text: it is escaped."""
+def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **values: Any) -> str:
+    """The page of a template in templates/. Whatever stands in values is text: it is escaped.
+
+    assets: names in assets/ whose .css and .js come after those of every page. forms: a form may ask the server it is from.
+    """
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -32,18 +36,29 @@ def render(template: str, **values: Any) -> str:
         "counted": numbers.counted,
         "share": numbers.share,
     }
-    style, script = ((HERE / "assets" / name).read_text(encoding="utf-8") for name in ("style.css", "page.js"))
+    style, script = style_and_script(assets)
+    policy = content_security_policy(style, script, forms)
     return environment.get_template(template).render(
-        style=Markup(style), script=Markup(script), policy=content_security_policy(style, script), **values
+        style=Markup(style), script=Markup(script), policy=policy, **values
     )
 
 
-def content_security_policy(style: str, script: str) -> str:
+def style_and_script(assets: Sequence[str] = ()) -> tuple[str, str]:
+    """What stands inside every page, and what there is of further assets, each as one text."""
+    files = ["style.css", "page.js", *(f"{name}.{kind}" for name in assets for kind in ("css", "js"))]
+    found = [(HERE / "assets" / file) for file in files]
+    return tuple(  # type: ignore[return-value]
+        "\n".join(file.read_text(encoding="utf-8") for file in found if file.suffix == kind and file.exists())
+        for kind in (".css", ".js")
+    )
+
+
+def content_security_policy(style: str, script: str, forms: bool = False) -> str:
     """Nothing is loaded and nothing runs but this style and this script."""
     style_hash, script_hash = (
         base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in (style, script)
     )
     return (
         f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
+        f"base-uri 'none'; form-action '{'self' if forms else 'none'}'"
     )

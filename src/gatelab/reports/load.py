@@ -69,6 +69,32 @@ def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
     return folders
 
 
+def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder]:
+    """The run that what names by its folder or the first digits of its identity, or all runs of the name that it is.
+
+    Raises RunError where it is neither, or both.
+    """
+    if (Path(what) / "run.json").is_file():
+        return RunFolder(what)
+    begin_so = [folder for folder in all_runs(output_dir) if folder.path.name.startswith(what)]
+    of_name = all_runs(output_dir, what) or all_runs(Path(), what)
+    if of_name and not begin_so:
+        return of_name
+    if len(begin_so) == 1 and not of_name:
+        return begin_so[0]
+    if begin_so:
+        places = [
+            *(f"the name {of_name[0].path.parent}" for _ in of_name[:1]),
+            *(f"{folder.path}" for folder in begin_so[:5]),
+        ]
+        raise RunError(f"{what}: may be {' or '.join(places)}. Give the folder, or more digits.")
+    known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
+    raise RunError(
+        f"{what}: no run and no name in {output_dir}.{did_you_mean(what, known)} gatelab runs lists them; --output-dir names "
+        "another root of run folders."
+    )
+
+
 def load_config(folder: RunFolder) -> dict[str, Any]:
     try:
         with open(folder.config, encoding="utf-8") as stream:

@@ -92,6 +92,8 @@ class RunFolder:
         write_whole(self.record_file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def is_locked(self) -> bool:
+        if not Path(self._lock().lock_file).exists():  # to ask makes no file
+            return False
         try:
             with self._lock():
                 return False

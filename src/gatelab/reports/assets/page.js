@@ -9,12 +9,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
   let rows = original, sought = "", all = original.length <= most;
 
   const show = () => {
-    const found = rows.filter(row => row.textContent.toLowerCase().includes(sought));
-    const limit = all || sought ? Infinity : most;
-    const visible = new Set(found.slice(0, limit));
+    const left = rows.filter(row => !("out" in row.dataset)); // what a filter of the page has left
+    const found = sought ? left.filter(row => row.textContent.toLowerCase().includes(sought)) : left;
+    const limit = all || found.length < rows.length ? Infinity : most;
+    const visible = new Set([...found.slice(0, limit), ...found.filter(row => "always" in row.dataset)]);
     for (const row of rows) row.hidden = !visible.has(row);
-    if (count) count.textContent = sought ? `${found.length} of ${rows.length} rows` : `${rows.length} rows`;
-    if (more) more.hidden = limit === Infinity && (sought !== "" || rows.length <= most);
+    if (count) count.textContent = found.length < rows.length || sought ? `${found.length} of ${rows.length} rows` : `${rows.length} rows`;
+    if (more) more.hidden = found.length < rows.length;
   };
 
   let count = null, more = null;
@@ -38,21 +39,27 @@ for (const table of document.querySelectorAll("table.sortable")) {
     word();
     table.parentElement.after(more);
   }
+  table.addEventListener("filter", show);
   for (const heading of table.tHead.rows[0].cells) {
+    if (!heading.textContent.trim()) continue;
     const button = document.createElement("button"), column = heading.cellIndex;
     button.type = "button";
     button.append(...heading.childNodes);
     heading.append(button);
     const value = row => row.cells[column].dataset.value ?? row.cells[column].textContent.trim();
     const numeric = heading.classList.contains("number");
-    const compare = numeric
-      ? (a, b) => (parseFloat(value(a).replace("−", "-").replaceAll(",", "")) || 0) - (parseFloat(value(b).replace("−", "-").replaceAll(",", "")) || 0)
-      : (a, b) => value(a).localeCompare(value(b), undefined, { numeric: true });
+    const key = row => (numeric ? parseFloat(value(row).replace("−", "-").replaceAll(",", "")) : value(row));
+    const isEmpty = key => key === "" || Number.isNaN(key);
+    const compare = numeric ? (a, b) => a - b : new Intl.Collator(undefined, { numeric: true }).compare;
     button.addEventListener("click", () => {
       const down = heading.getAttribute("aria-sort") === (numeric ? null : "ascending") || heading.getAttribute("aria-sort") === "ascending";
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-      rows = [...original].sort((a, b) => (down ? compare(b, a) : compare(a, b)));
+      const keys = new Map(original.map(row => [row, key(row)]));
+      rows = [...original].sort((first, second) => {
+        const a = keys.get(first), b = keys.get(second);
+        return isEmpty(a) - isEmpty(b) || (isEmpty(a) ? 0 : down ? compare(b, a) : compare(a, b)); // what is empty comes last
+      });
       body.append(...rows);
       show();
     });
@@ -67,15 +74,17 @@ for (const plot of document.querySelectorAll(".plot")) {
   const quiet = said.textContent;
   let at = null;
 
+  const parts = stop => [...stop.querySelectorAll("[data-tip]:not(.off)")].map(part => part.dataset.tip);
+  const tipOf = stop => [stop.dataset.tip, ...parts(stop)].join(" · "); // of a line that is not shown nothing is said
   const say = stop => {
     if (at) at.classList.remove("at");
     at = stop;
-    said.textContent = stop ? stop.dataset.tip : quiet;
+    said.textContent = stop ? tipOf(stop) : quiet;
     said.classList.toggle("now", stop !== null);
     if (!stop) return;
     stop.classList.add("at");
     plot.setAttribute("aria-valuenow", stops.indexOf(stop));
-    plot.setAttribute("aria-valuetext", stop.dataset.tip);
+    plot.setAttribute("aria-valuetext", tipOf(stop));
   };
 
   plot.tabIndex = 0;

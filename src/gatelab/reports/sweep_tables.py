@@ -1,0 +1,272 @@
+"""The tables of a sweep's page, as cells; a cell is text, markup, or (what is shown, what it sorts by)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from gatelab.reports import numbers
+from gatelab.reports.arms import Arm, metrics_of
+from gatelab.reports.compare import Comparison, Row
+from gatelab.reports.disagreement import Disagreement, DisputedRow, Verdict
+from gatelab.reports.importance import Importance
+from gatelab.reports.links import Link
+from gatelab.reports.load import Run
+from gatelab.reports.settings import columns_of, differing_keys, setting_cells
+from gatelab.reports.statistics import Sample, describe
+from gatelab.reports.sweep_answer import title_of
+from gatelab.reports.swept import SweptKey
+from gatelab.reports.tables import count_texts, count_titles, number_texts, number_titles
+from gatelab.reports.texts import folded, isolated, shorten
+
+MOST_VERDICTS = 5  # arms with a column of their own
+BAR = 120  # pixels of the whole
+
+
+def comparison_table(comparison: Comparison, metric: str) -> dict[str, Any]:
+    """The table of gatelab compare: the same texts, intervals below their numbers."""
+    mean, _, difference, _, p = number_titles(comparison)
+    columns = [(title, "text") for title in comparison.arms.titles]
+    columns += [(title, "number") for title in (*count_titles(comparison), mean, difference, p)]
+    return {
+        "title": title_of(metric),
+        "columns": columns,
+        "rows": [comparison_row(comparison, row) for row in comparison.tables[metric]],
+    }
+
+
+def comparison_row(comparison: Comparison, row: Row) -> tuple[str, list[Any]]:
+    """The classes of the row and its cells."""
+    mean, interval, difference, difference_interval, p = number_texts(row)
+    cells: list[Any] = [isolated(cell) for cell in row.cells]
+    cells += count_texts(comparison, row)
+    cells.append((with_interval(mean, interval), row.values.mean))
+    cells.append(
+        (with_interval(difference, difference_interval), None if row.difference is None else row.difference.mean)
+    )
+    cells.append(p)
+    classes = [row.kind, *(word for word, is_so in (("best", row.is_best), ("reference", row.is_reference)) if is_so)]
+    return " ".join(classes), [
+        ("", "") if isinstance(cell, tuple) and not cell[0] else sortable(cell) for cell in cells
+    ]
+
+
+def with_interval(number: str, interval: str) -> Markup:
+    small = Markup("<small>{}</small>").format(minus(interval)) if interval else ""
+    return Markup("{}{}").format(minus(number), small)
+
+
+def minus(text: str) -> str:
+    """A minus that is as wide as a plus."""
+    return text.replace("-", "−")
+
+
+def sortable(cell: Any) -> Any:
+    return (cell[0], "" if cell[1] is None else f"{cell[1]!r}") if isinstance(cell, tuple) else cell
+
+
+def published_numbers(runs: Sequence[Run]) -> tuple[str, dict[str, float]]:
+    """The source, and the numbers that an experiment states by the metric that they are: per_class.Negative.recall, say."""
+    stated = {
+        key.removeprefix("experiment.published."): value
+        for run in runs
+        for key, value in run.settings.items()
+        if key.startswith("experiment.published.")
+    }
+    source = str(stated.pop("source", ""))
+    found = {}
+    for key, value in stated.items():
+        measure, _, name = key.partition(".")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            found[f"per_class.{name}.{measure}" if name else key] = float(value)
+    return source, found
+
+
+def published_table(published: Mapping[str, float], arms: Sequence[Arm]) -> dict[str, Any] | None:
+    """What was published, and below it what each arm has of it; a number that no run has is left out."""
+    found = {arm.name: {metric: describe(list(arm.values(metric).values())) for metric in published} for arm in arms}
+    known = [metric for metric in published if any(samples[metric].num for samples in found.values())]
+    if not known:
+        return None
+    rows: list[list[Any]] = [["published", *(f"{published[metric]:g}" for metric in known)]]
+    for arm in arms:
+        if arm.finished:
+            samples = [found[arm.name][metric] for metric in known]
+            rows.append([isolated(arm.name), *(sample_cell(sample) for sample in samples)])
+    return {"columns": [("arm", "text"), *((stated_title(metric), "number") for metric in known)], "rows": rows}
+
+
+def sample_cell(sample: Sample) -> Any:
+    if sample.mean is None:
+        return ""
+    mean = numbers.metric(sample.mean) + ("" if sample.std is None else f" ± {sample.std:.4f}")
+    return with_interval(mean, numbers.interval(sample.interval)), f"{sample.mean!r}"
+
+
+def stated_title(metric: str) -> str:
+    if not metric.startswith("per_class."):
+        return title_of(metric)
+    name, measure = metric.removeprefix("per_class.").rsplit(".", 1)
+    return f"{measure} {name}"
+
+
+def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[Any]]:
+    """The most important first; of a grid then the seed, the interactions and what is left."""
+    by_chance: Sequence[float | None] = found.by_chance or [None] * len(keys)
+    lines = [
+        (key.title, key.key, share, chance) for key, share, chance in zip(keys, found.shares, by_chance, strict=True)
+    ]
+    lines.sort(key=lambda line: -line[2])
+    if found.measure == "grid":
+        rest = 1 - sum(found.shares) - (found.interactions or 0.0) - (found.seed or 0.0)
+        besides = [("keys together, beyond each alone", found.interactions), ("seed", found.seed), ("the rest", rest)]
+        lines += [(title, "", share, None) for title, share in besides if share is not None and abs(share) > 1e-9]
+    return [
+        [
+            isolated(title),
+            (numbers.share(max(share, 0.0)), f"{share:.6f}"),
+            *([] if found.measure != "grid" else ["" if chance is None else numbers.share(chance)]),
+            bar(share),
+        ]
+        for title, _, share, chance in lines
+    ]
+
+
+def bar(share: float) -> Markup:
+    width = round(BAR * min(1.0, max(0.0, share)), 1)
+    return Markup(
+        '<svg class="share" width="{}" height="12" aria-hidden="true"><rect width="{}" height="12"/></svg>'
+    ).format(BAR, width)
+
+
+def disagreement_matrix(found: Disagreement) -> list[tuple[str, list[tuple[int, str, int] | None]]]:
+    """A line an arm: against each arm the rows it wins, their share of the shared rows, and a shade from 0 to 10."""
+    largest = max(1e-9, float((found.won / found.shared.clip(1)).max()))
+    lines = []
+    for i, arm in enumerate(found.arms):
+        cells: list[tuple[int, str, int] | None] = []
+        for j in range(len(found.arms)):
+            share = found.won[i, j] / max(1, found.shared[i, j])
+            is_there = i != j and found.shared[i, j]
+            cells.append(
+                (int(found.won[i, j]), numbers.share(share), round(10 * share / largest)) if is_there else None
+            )
+        lines.append((arm.name, cells))
+    return lines
+
+
+def disputed_table(found: Disagreement) -> dict[str, Any]:
+    """The rows with what each arm said; of more than five arms the numbers, in the matrix, of those that are right and wrong."""
+    each = len(found.arms) <= MOST_VERDICTS
+    columns = [("text", "long"), ("label", "text")]
+    columns += (
+        [(shorten(arm.name), "text") for arm in found.arms]
+        if each
+        else [("arms right", "text"), ("arms wrong", "text")]
+    )
+    columns.append(("line", "number"))
+    files = sorted({row.file for row in found.rows})
+    rows = []
+    for row in found.rows:
+        place = f"line {row.line} of {row.file}"
+        text = (
+            Markup('<span class="note">not kept</span>')
+            if row.text is None
+            else folded(row.text, row.characters, place)
+        )
+        said = [verdict_cell(verdict) for verdict in row.verdicts] if each else sides(row)
+        line = f"{row.line}" if len(files) == 1 else f"{row.file}:{row.line}"
+        rows.append([text, isolated(row.label), *said, (isolated(line), row.line)])
+    note = f"Lines of {files[0]}." if len(files) == 1 else "The line stands after its file."
+    return {"columns": columns, "rows": rows, "note": note}
+
+
+def verdict_cell(verdict: Verdict | None) -> Any:
+    """Right or wrong, the prediction, and how many of the seeds that tested the row were right."""
+    if verdict is None:
+        return ("", "")
+    mark = "✓" if 2 * verdict.right > verdict.tested else "✗" if 2 * verdict.right < verdict.tested else "="
+    seeds = f"{verdict.right} of {verdict.tested} right"
+    shown = Markup('{} {} <span class="note">{}</span>').format(mark, isolated(verdict.prediction), seeds)
+    return (shown, f"{verdict.right / verdict.tested:.4f} {verdict.prediction}")
+
+
+def sides(row: DisputedRow) -> list[Any]:
+    """Which arms are right and which are wrong, and what these say."""
+    right, wrong, said = [], [], set()
+    for number, verdict in enumerate(row.verdicts, 1):
+        if verdict is not None and 2 * verdict.right > verdict.tested:
+            right.append(number)
+        elif verdict is not None and 2 * verdict.right < verdict.tested:
+            wrong.append(number)
+            said.add(verdict.prediction)
+    told = Markup('{} <span class="note">{}</span>').format(ranges(wrong), isolated(", ".join(sorted(said))))
+    return [(ranges(right), len(right)), (told, len(wrong))]
+
+
+def ranges(counted: Sequence[int]) -> str:
+    """1–3, 7 for 1, 2, 3, 7"""
+    parts: list[list[int]] = []
+    for number in counted:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
+
+
+def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[str, Any]:
+    """Every run, the best of the first metric first, then those without one."""
+    keys = [
+        key
+        for key in differing_keys(runs)
+        if key == "seed" or any(run.settings.get(key) != run.settings.get("seed") for run in runs) or "seed" not in key
+    ]
+    names = {run.folder.path.parent.name for run in runs}
+    titles, settings = setting_cells(runs, columns_of(runs, keys))
+    columns = [*([("name", "text")] if len(names) > 1 else []), ("run", "text"), ("status", "text")]
+    columns += [(title, "text") for title in titles] + [(title_of(metric), "number") for metric in metrics]
+    columns += [("linear macro-F1", "number"), ("seconds", "number")]
+    rows = []
+    for run, cells in zip(runs, settings, strict=True):
+        values = metrics_of(run)
+        measured = [values.get(metric) for metric in metrics]
+        linear = metrics_of(run, "linear").get("macro_f1")
+        row: list[Any] = [isolated(run.folder.path.parent.name)] if len(names) > 1 else []
+        row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
+        row += [numbers.metric(value) for value in (*measured, linear)]
+        row.append(f"{run.record['seconds']:.0f}" if "seconds" in run.record else "")
+        rows.append((measured[0] is None, -(measured[0] or 0.0), row))
+    rows.sort(key=lambda line: line[:2])
+    return {"columns": columns, "rows": [row for _, _, row in rows]}
+
+
+def linked(text: str, url: str | None) -> Markup:
+    return isolated(text) if url is None else Markup('<a href="{}">{}</a>').format(url, isolated(text))
+
+
+def status(run: Run) -> Markup:
+    return Markup('<span class="status {0}">{0}</span>').format(run.status or "unknown")
+
+
+def failures_table(comparison: Comparison, link: Link) -> list[list[Any]]:
+    """A line a run that is not finished: its arm and seed, how it ended, the first line of its error, and its log. Trials
+    that a search has pruned have not failed."""
+    without = [("", run) for run in comparison.arms.without_config if run.status != "finished"]
+    rows = []
+    for name, run in [*((arm.name, run) for arm in comparison.arms.arms for run in arm.unfinished), *without]:
+        if run.status == "pruned":
+            continue
+        error = str(run.record.get("error") or "").split("\n")[0]
+        log = link(run, "error.log")
+        rows.append(
+            [
+                linked(run.identity, link(run, "report.html")),
+                status(run),
+                isolated(name),
+                str(run.record.get("seed", "")),
+                folded(error, len(error), "error.log"),
+                "" if log is None else linked("error.log", log),
+            ]
+        )
+    return rows

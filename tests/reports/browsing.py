@@ -1,0 +1,27 @@
+"""What tests in a browser share."""
+
+from typing import Any
+
+
+def watched(page: Any) -> Any:
+    """page.complaints: what it writes to the console, its errors, and every address that it asks for."""
+    page.complaints = []
+    page.on("console", lambda message: page.complaints.append(message.text))
+    page.on("pageerror", lambda error: page.complaints.append(str(error)))
+    page.on("request", lambda request: page.complaints.append(request.url))
+    return page
+
+
+def rows_of(page: Any, name: str) -> list[list[str]]:
+    """The visible rows of the table of this name, cell by cell."""
+    return page.evaluate(
+        """name => [...document.querySelector(`table[data-name="${name}"]`).tBodies[0].rows].filter(row => !row.hidden)
+           .map(row => [...row.cells].map(cell => cell.textContent.trim()))""",
+        name,
+    )
+
+
+def open_everything(page: Any) -> None:
+    for button in page.locator(".more:visible").all():
+        button.click()
+    page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
