@@ -170,6 +170,24 @@ def report(
 
 
 @app.command()
+def ui(
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Look at all runs in a browser: a table that filters and sorts, each run's report, any of them compared.
+
+    Serves the output folder to this machine alone, and writes nothing.
+
+    [dim]gatelab ui --open[/]
+    """
+    from gatelab.ui import serve
+
+    with user_errors():
+        serve(output_dir, port, open_browser=open_browser)
+
+
+@app.command()
 def data(
     file: Annotated[
         list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")

@@ -1,0 +1,44 @@
+// The table of all runs: filters, and how many are picked.
+
+for (const filters of document.querySelectorAll(".filters")) {
+  const table = document.querySelector(`table[data-name="${filters.dataset.table}"]`);
+  const rows = [...table.tBodies[0].rows];
+  const controls = [...filters.querySelectorAll("select, input")];
+  const tools = table.closest(".wide").previousElementSibling;
+  tools.insertBefore(filters, tools.lastElementChild);
+  filters.hidden = false;
+  const cell = (row, column) => row.cells[column].textContent.trim();
+  const passes = (row, { value, dataset: { column, from, to } }) => {
+    if (value === "") return true;
+    if (column) return cell(row, column) === value;
+    const number = parseFloat(cell(row, from ?? to));
+    return from ? number >= Number(value) : number <= Number(value);
+  };
+  filters.addEventListener("input", () => {
+    for (const row of rows) row.toggleAttribute("data-out", !controls.every(control => passes(row, control)));
+    table.dispatchEvent(new Event("filter"));
+  });
+}
+
+for (const form of document.querySelectorAll("form:has(.pick)")) {
+  const boxes = [...form.querySelectorAll(".pick input")], button = form.querySelector(".chief"), told = form.querySelector(".picked");
+  const count = () => {
+    const counts = ["name", "run"].map(kind => [boxes.filter(box => box.checked && box.name === kind).length, kind]);
+    const words = counts.filter(([number]) => number).map(([number, kind]) => `${number} ${kind}${number === 1 ? "" : "s"}`);
+    told.textContent = words.length ? `${words.join(" and ")} picked` : "";
+    button.disabled = words.length === 0;
+  };
+  form.addEventListener("change", count);
+  addEventListener("pageshow", count); // the browser fills the boxes again when one comes back
+  for (const heading of form.querySelectorAll("thead .pick")) {
+    const table = heading.closest("table"), all = document.createElement("input");
+    all.type = "checkbox";
+    all.setAttribute("aria-label", `Pick all of ${table.dataset.name} that are shown`);
+    all.addEventListener("change", event => {
+      event.stopPropagation();
+      for (const row of table.tBodies[0].rows) if (!row.hidden) row.querySelector(".pick input").checked = all.checked;
+      count();
+    });
+    heading.replaceChildren(all);
+  }
+}

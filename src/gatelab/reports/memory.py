@@ -1,0 +1,81 @@
+"""What gatelab ui has read before: runs and pages, kept for as long as their files stay as they were."""
+
+from collections import OrderedDict
+from collections.abc import Callable, Hashable, Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from threading import Lock
+
+from gatelab.reports.load import Run, load_config, name_data
+from gatelab.runs.folder import RunError, RunFolder
+
+MOST_PAGES = 32
+Stamp = tuple[tuple[str, int, int], ...]
+
+
+def stamp_of(files: Iterable[Path]) -> Stamp:
+    """Changes with any of the files: modification time and size of those that are there."""
+    found = []
+    for file in files:
+        try:
+            status = file.stat()
+        except FileNotFoundError:
+            continue
+        found.append((str(file), status.st_mtime_ns, status.st_size))
+    return tuple(found)
+
+
+class Runs:
+    """Reads run folders, each again only once its run.json or config.yaml has changed."""
+
+    def __init__(self) -> None:
+        self._known: dict[Path, tuple[Stamp, Run]] = {}
+        self._lock = Lock()
+
+    def read(self, folders: Sequence[RunFolder]) -> tuple[list[Run], list[str]]:
+        """The runs in the order in which they started, and a sentence for each folder that cannot be read."""
+        runs, problems = [], []
+        with self._lock:
+            for folder in folders:
+                try:
+                    runs.append(self._read(folder))
+                except RunError as error:
+                    problems.append(str(error))
+        # Copies, since settings are changed below.
+        runs = [replace(run, settings=dict(run.settings)) for run in runs]
+        name_data(runs)
+        return sorted(runs, key=lambda run: (run.started, run.identity)), problems
+
+    def load(self, folders: Sequence[RunFolder]) -> list[Run]:
+        """As ``read``; raises RunError for the first folder that cannot be read."""
+        runs, problems = self.read(folders)
+        if problems:
+            raise RunError(problems[0])
+        return runs
+
+    def _read(self, folder: RunFolder) -> Run:
+        stamp = stamp_of([folder.record_file, folder.config])
+        known = self._known.get(folder.path)
+        if known is None or known[0] != stamp:
+            known = stamp, Run(folder, "", folder.record, load_config(folder))
+            self._known[folder.path] = known
+        run = known[1]
+        status = run.record.get("status") or ""
+        return replace(run, status=folder.status or "" if status == "running" else status)  # its process may have died
+
+
+class Pages:
+    """The last 32 pages, made one at a time and again once their stamp has changed."""
+
+    def __init__(self) -> None:
+        self._pages: OrderedDict[Hashable, tuple[Stamp, str]] = OrderedDict()
+        self._lock = Lock()
+
+    def get(self, key: Hashable, stamp: Stamp, make: Callable[[], str]) -> str:
+        with self._lock:
+            if key not in self._pages or self._pages[key][0] != stamp:
+                self._pages[key] = stamp, make()
+            self._pages.move_to_end(key)
+            while len(self._pages) > MOST_PAGES:
+                self._pages.popitem(last=False)
+            return self._pages[key][1]

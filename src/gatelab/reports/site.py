@@ -1,0 +1,207 @@
+"""The pages of gatelab ui as a WSGI application: what a request gets, and what it never gets.
+
+Whoever can reach it is the user at this machine, or a page from elsewhere in the user's browser. So: the Host must be this
+server's (a name that was made to point here is refused), it only reads, nothing outside the output folder and no file of
+an unknown kind is served, and no script but ours runs, whatever a run folder holds.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import escape
+from werkzeug.utils import send_file
+from werkzeug.wrappers import Request, Response
+
+from gatelab.reports.html import content_security_policy, render, style_and_script
+from gatelab.reports.memory import Pages, Runs, stamp_of
+from gatelab.runs.folder import RunError, RunFolder, all_runs
+
+FILES = {  # what is served of a run, and as what
+    "run.json": "application/json",
+    "config.yaml": "text/plain",
+    "metrics.csv": "text/plain",
+    "predictions.csv": "text/plain",
+    "examples.json": "application/json",
+    "error.log": "text/plain",
+    "uncommitted.diff": "text/plain",
+}
+PICTURES = {".svg": "image/svg+xml", ".pdf": "application/pdf", ".png": "image/png"}
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+HEAD = 3000  # bytes of a page in which its policy stands
+
+
+class Site:
+    """A WSGI application over output_dir, for requests to localhost:port."""
+
+    def __init__(self, output_dir: Path, port: int) -> None:
+        self.root = output_dir.resolve()
+        self.output_dir = output_dir
+        self.hosts = {f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+        self.hosts |= {"localhost", "127.0.0.1", "[::1]"} if port == 80 else set()
+        self.runs, self.pages = Runs(), Pages()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        try:
+            response = self.refusal(request) or self.respond(request)
+        except RunError as error:
+            response = message(str(error), 404)
+        except Exception as error:
+            response = message(f"This page could not be made ({type(error).__name__}: {error}).", 500)
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        response.headers.setdefault("Content-Security-Policy", NO_SCRIPT)
+        return response(environ, start_response)
+
+    def refusal(self, request: Request) -> Response | None:
+        """The answer to what no page of ours asks for."""
+        host = request.environ.get("HTTP_HOST", "").lower()
+        if host not in self.hosts:
+            return Response(f"This server answers to {min(self.hosts)} only.\n", 403, mimetype="text/plain")
+        if request.method not in ("GET", "HEAD"):
+            return Response("This server only reads.\n", 405, {"Allow": "GET, HEAD"}, mimetype="text/plain")
+        fetch = {name: request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode", "Dest")}
+        if fetch["Site"] == "cross-site" and (fetch["Mode"], fetch["Dest"]) != ("navigate", "document"):
+            return Response("No other site may ask this server.\n", 403, mimetype="text/plain")
+        return None
+
+    def respond(self, request: Request) -> Response:
+        if request.path == "/":
+            return self.index()
+        if request.path == "/compare":
+            return self.compare(request)
+        parts = request.path.removeprefix("/").split("/")
+        path = self.inside(parts)
+        if path is None:
+            return message("There is nothing of this name here.", 404)
+        if parts[-1] == "report.html":
+            return self.run_report(path.parent) if len(parts) == 3 else self.sweep_report(path.parent)
+        kind = PICTURES.get(path.suffix) if "figures" in parts else FILES.get(path.name)
+        if kind is None or not path.is_file():
+            return message("There is nothing of this name here.", 404)
+        response = send_file(path, request.environ, mimetype=kind, conditional=True, etag=True)
+        if kind.startswith("text/"):
+            response.headers["Content-Type"] = f"{kind}; charset=utf-8"
+        if kind == "application/pdf":
+            response.headers["Content-Security-Policy"] = (
+                "frame-ancestors 'none'"  # its viewer is a page of the browser's
+            )
+        return response
+
+    def inside(self, parts: Sequence[str]) -> Path | None:
+        """The file that the parts of a path name, if it is of a kind that is served and lies below the root, links followed."""
+        is_plain = all(part and not part.startswith(".") and not re.search(r"[\\/\0:]", part) for part in parts)
+        places = {
+            2: parts[-1] == "report.html",
+            3: parts[-1] in FILES or parts[-1] == "report.html" or parts[1] == "figures",
+            4: parts[-2] == "figures",
+            5: parts[-3:-1] == ["figures", "gates"],
+        }
+        if not is_plain or not places.get(len(parts)):
+            return None
+        path = self.root.joinpath(*parts).resolve()
+        return path if path.is_relative_to(self.root) and path.parent.is_dir() else None
+
+    def folders(self, name: str | None = None) -> list[RunFolder]:
+        """The runs, but for those that a link brings here from elsewhere."""
+        return [folder for folder in all_runs(self.root, name) if folder.path.resolve().is_relative_to(self.root)]
+
+    def index(self) -> Response:
+        from gatelab.reports.index import index_page
+
+        runs, problems = self.runs.read(self.folders())
+        return page(index_page(runs, problems, str(self.output_dir)), ("sweep", "index"), forms=True)
+
+    def run_report(self, path: Path) -> Response:
+        from gatelab.reports.page import run_page
+        from gatelab.runs.predictions import read_predictions
+
+        folder = RunFolder(path)
+        if not folder.record_file.is_file():
+            return message("There is no such run.", 404)
+        sources = [folder.record_file, folder.metrics, folder.predictions, folder.examples]
+        if stored := stored_page(folder.report, sources, ()):
+            return page(stored, ())
+
+        def make() -> str:
+            return run_page(folder, read_predictions(folder.predictions) if folder.predictions.exists() else None)
+
+        return page(self.pages.get(path, stamp_of(sources), make), ())
+
+    def sweep_report(self, path: Path) -> Response:
+        from gatelab.reports.links import links_from
+        from gatelab.reports.sweep import ASSETS, compare_sweep, runs_digest, sweep_page
+
+        folders = self.folders(path.name)
+        if not folders:
+            return message("There are no runs of this name.", 404)
+        sources = [folder.record_file for folder in folders]
+        stored = stored_page(path / "report.html", sources, ASSETS)
+        if stored and runs_digest(folders).encode() in stored[:HEAD]:
+            return page(stored, ASSETS)
+
+        def make() -> str:
+            runs = self.runs.load(folders)
+            return sweep_page(runs, compare_sweep(runs), path.name, links_from(path, made_on_request=True))
+
+        live = [folder.metrics for folder in folders if folder.status == "running"]
+        return page(self.pages.get(path, stamp_of([*sources, *live]), make), ASSETS)
+
+    def compare(self, request: Request) -> Response:
+        from gatelab.reports.index import comparison_page
+        from gatelab.reports.sweep import ASSETS
+
+        folders = self.picked(request.args.getlist("name"), request.args.getlist("run"))
+        if not folders:
+            return message("Nothing is picked. Go back, and pick runs or names to compare.", 400)
+        asked = {key: request.args.get(key, "").strip() for key in ("by", "metric", "reference")}
+        picks = [(key, value) for key in ("name", "run") for value in request.args.getlist(key)]
+        stamp = stamp_of([folder.record_file for folder in folders])
+
+        def make() -> str:
+            return comparison_page(self.runs.load(folders), self.root, picks, asked)
+
+        return page(self.pages.get(request.full_path, stamp, make), ASSETS, forms=True)
+
+    def picked(self, names: Sequence[str], runs: Sequence[str]) -> list[RunFolder]:
+        """The runs of the names, and those given as name/identity, each once. Raises RunError for one that is not there."""
+        known = {f"{folder.path.parent.name}/{folder.path.name}": folder for folder in self.folders()}
+        found = {run: folder for run, folder in known.items() if folder.path.parent.name in names or run in runs}
+        missing = [run for run in runs if run not in known]
+        missing += [name for name in names if all(folder.path.parent.name != name for folder in found.values())]
+        if missing:
+            raise RunError(f"{missing[0]}: there is no such run or name any more.")
+        return list(found.values())
+
+
+def page(content: str | bytes, assets: Sequence[str], *, forms: bool = False, status: int = 200) -> Response:
+    """A page of ours: only its own style and script run, whatever else stands in it."""
+    policy = content_security_policy(*style_and_script(assets), forms)
+    encoded = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
+    headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
+    return Response(encoded, status, headers, mimetype="text/html")
+
+
+def message(sentence: str, status: int) -> Response:
+    return page(render("message.html.j2", title="gatelab", sentence=sentence), (), status=status)
+
+
+def stored_page(file: Path, sources: Sequence[Path], assets: Sequence[str]) -> bytes | None:
+    """The page in the run folder, unless it is older than what it tells of, or of another version of gatelab."""
+    if not file.is_file() or file.stat().st_mtime_ns < max(
+        source.stat().st_mtime_ns for source in sources if source.exists()
+    ):
+        return None
+    content = file.read_bytes()
+    policy = str(escape(content_security_policy(*style_and_script(assets))))
+    return content if policy.encode() in content[:HEAD] else None

@@ -1,0 +1,149 @@
+"""gatelab ui in a real browser: filter, sort, pick, compare, open."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browsing import rows_of, watched
+from run_folders import Folders
+from served import serving
+
+axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+Open = Callable[..., Any]
+GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
+VALUES = {"first": [0.71, 0.75, 0.73], "second": [0.81, 0.85, 0.86]}
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folders = Folders(tmp_path_factory.mktemp("ui") / "outputs")
+    for name, values in VALUES.items():
+        for seed, value in enumerate(values):
+            folders.write(seed, value, name=name, settings=GRU if name == "second" else None)
+    folders.write(9, name="first", status="failed", error="RunError: <script>window.hacked=1</script>")
+    for seed in range(120):
+        folders.write(seed, 0.5, name="<b>many")
+    with serving(folders.output_dir) as port:
+        yield f"http://127.0.0.1:{port}/"
+
+
+@pytest.fixture
+def open_page(browser: Any, address: str) -> Iterator[Open]:
+    contexts = []
+
+    def open_(**options: Any) -> Any:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        page = watched(context.new_page())
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
+
+
+def shown(page: Any) -> list[tuple[str, ...]]:
+    """name, status, seed and macro-F1 of the rows that are shown."""
+    return [(row[1], row[3], row[5], row[6]) for row in rows_of(page, "All runs")]
+
+
+def test_every_page_loads_without_a_complaint_and_asks_nobody_else(open_page: Open, address: str) -> None:
+    page = open_page()
+    page.locator('a[href="first/report.html"]').first.click()
+    assert page.locator("h1").inner_text().startswith("first 0.7300 macro-F1 over 3 seeds")
+    page.go_back()
+    page.goto(f"{address}compare?name=first&name=second")
+    assert page.evaluate("window.hacked") is None
+    assert all(complaint.startswith(address) for complaint in page.complaints)
+
+
+def test_the_table_filters_by_name_status_and_range_and_by_words(open_page: Open) -> None:
+    page = open_page()
+    assert len(shown(page)) == 100  # of 127, until all are asked for
+    page.get_by_label("Only runs of the name").select_option("first")
+    assert [row[0] for row in shown(page)] == ["first"] * 4
+    page.get_by_label("Only runs with the status").select_option("failed")
+    assert shown(page) == [("first", "failed", "9", "")]
+    page.get_by_label("Only runs with the status").select_option("")
+    page.get_by_label("macro-F1 from").fill("0.72")
+    page.get_by_label("macro-F1 to").fill("0.74")
+    assert [row[3] for row in shown(page)] == ["0.7300"]
+    assert "1 of 127 rows" in page.locator("output").all_inner_texts()
+    page.get_by_label("Only runs of the name").select_option("")
+    for name in ("macro-F1 from", "macro-F1 to"):
+        page.get_by_label(name).fill("")
+    page.get_by_role("searchbox", name="Search All runs").fill("gruencoder")
+    assert [row[0] for row in shown(page)] == ["second"] * 3
+    page.get_by_label("Only runs of the name").select_option("<b>many")
+    assert shown(page) == []
+
+
+def test_the_table_sorts_with_runs_that_have_no_number_last(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_role("button", name="Show all 127").click()
+    heading = page.locator('table[data-name="All runs"] th', has_text="accuracy").get_by_role("button")
+    heading.click()
+    found = [row[7] for row in rows_of(page, "All runs")]
+    values = sorted([*VALUES["first"], *VALUES["second"], *[0.5] * 120], reverse=True)
+    assert found == [*(f"{value:.4f}" for value in values), ""]
+
+
+def test_picked_runs_and_names_are_compared(open_page: Open) -> None:
+    page = open_page()
+    button = page.get_by_role("button", name="Compare picked")
+    assert button.is_disabled()
+    page.get_by_label("Pick name first").check()
+    page.get_by_label("Only runs of the name").select_option("second")
+    for box in page.get_by_label("of second").all()[:2]:  # the two that started last
+        box.check()
+    assert page.locator(".picked").inner_text() == "1 name and 2 runs picked"
+    page.get_by_label("by", exact=True).fill("name")
+    button.click()
+    assert "6 runs, 5 finished" in page.locator(".kicker").inner_text()
+    rows = {row[0]: row for row in rows_of(page, "macro-F1")}
+    assert rows["first"][3].startswith(f"{np.mean(VALUES['first']):.4f} ± {np.std(VALUES['first'], ddof=1):.4f}")
+    assert rows["second"][3].startswith(f"{np.mean(VALUES['second'][1:]):.4f}")
+    page.get_by_label("reference").fill("second")
+    with page.expect_navigation():
+        page.get_by_role("button", name="Compare again").click()
+    assert rows_of(page, "macro-F1")[0][0] == "second"
+    page.get_by_role("link", name="All runs").click()
+    assert page.locator("h1").inner_text() == "127 runs under 3 names"
+
+
+def test_all_that_are_shown_can_be_picked_at_once(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_label("Only runs of the name").select_option("second")
+    page.get_by_label("Pick all of All runs that are shown").check()
+    assert page.locator(".picked").inner_text() == "3 runs picked"
+
+
+def test_without_scripts_runs_are_picked_and_compared_too(open_page: Open) -> None:
+    page = open_page(java_script_enabled=False)
+    page.get_by_label("Pick name second").check()
+    page.get_by_role("button", name="Compare picked").click()
+    assert page.locator("h1").inner_text().startswith("second 0.8400 macro-F1")
+
+
+@pytest.mark.parametrize(("scheme", "width"), [("light", 1200), ("dark", 390)])
+@pytest.mark.parametrize("path", ["", "compare?name=first&name=second"])
+def test_axe_finds_no_fault_and_the_page_is_as_wide_as_the_screen(
+    path: str, scheme: str, width: int, open_page: Open, address: str
+) -> None:
+    page = open_page(color_scheme=scheme, viewport={"width": width, "height": 900})
+    page.goto(address + path)
+    assert page.evaluate("document.documentElement.scrollWidth") == width
+    faults = axe.Axe().run(page).response["violations"]
+    assert [(fault["id"], fault["impact"], fault["nodes"][0]["html"]) for fault in faults] == []
+
+
+def test_a_page_elsewhere_can_neither_read_nor_frame_it(open_page: Open, address: str, tmp_path: Path) -> None:
+    page = open_page()
+    (tmp_path / "evil.html").write_text(f'<iframe src="{address}"></iframe>', encoding="utf-8")
+    page.goto((tmp_path / "evil.html").as_uri())
+    read = page.evaluate(f"fetch('{address}').then(answer => answer.text()).catch(() => 'refused')")
+    assert read == "refused"
+    assert "runs under" not in page.frames[1].content()
