@@ -22,6 +22,8 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gatelab.outcome import Outcome, job_line
 
+SECONDS_TO_BE_ENDED = 3600  # the longest grace that a cluster is likely to give
+
 
 @dataclass
 class Call:
@@ -215,7 +217,11 @@ class Requeueable:
     """What submitit runs; when SLURM is about to take the node away, the same call is queued again."""
 
     def __call__(self, call: Call) -> Outcome:
-        return call()
+        outcome = call()
+        if outcome.kind == "interrupted" and "SLURM_JOB_ID" in os.environ:
+            # SLURM queues a job again that it has to end, and takes one that ends by itself for done.
+            time.sleep(SECONDS_TO_BE_ENDED)
+        return outcome
 
     def checkpoint(self, call: Call) -> Any:
         import submitit
