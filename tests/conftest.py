@@ -18,6 +18,14 @@ os.environ["WANDB_SILENT"] = "true"
 DATA = Path(os.environ.get("GATELAB_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests that share what a module makes once, such as a trained run, go to one process, so that it is made once."""
+    for item in items:
+        fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 -- pytest has no public way to ask
+        if any(definitions[-1].scope == "module" for definitions in fixtures):
+            item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
 @pytest.fixture(scope="session")
 def real_data() -> Path:
     if not DATA.is_dir():
