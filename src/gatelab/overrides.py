@@ -12,7 +12,6 @@ from rich.markup import escape
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError
 from gatelab.outcome import OUTCOMES, Outcome, summary_lines
-from gatelab.report import report_sweeps
 from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
 from gatelab.runs.secrets import redact_text
@@ -27,6 +26,8 @@ def run_hydra(overrides: list[str]) -> int:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+
+    from gatelab.report import report_sweeps
 
     register_experiments()
     OUTCOMES.clear()

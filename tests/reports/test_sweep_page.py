@@ -216,7 +216,7 @@ def test_a_search_is_led_by_what_it_looked_at_and_counts_the_best_of_whole_trial
     ]  # fmt: skip
     assert best_so_far(trials, "validation/macro_f1") == [0.5, 0.7, 0.7, 0.7, 0.7]
     page = page_of(folders)
-    assert "lr=0.01 0.7000 validation macro-F1" in page  # in the test it is one of the worst
+    assert "lr=0.01: 0.7000 validation macro-F1" in page  # in the test it is one of the worst
     assert "On the test rows its macro-F1 is 0.2900." in page
     assert "not finished" not in page
     assert "<h2>Search</h2>" in page

@@ -253,6 +253,8 @@ def test_what_is_picked_is_compared_by_the_keys_asked_for(port: int, folders: Fo
         ("/compare?name=sweep&by=encodr", 404, "Did you mean"),
         ("/sweep/ffffffffff/report.html", 404, "There is"),
         ("/nowhere/report.html", 404, "There"),
+        ("/favicon.ico", 404, "There"),
+        ("/sweep/", 404, "There"),
         ("/%FF%FE/report.html", 404, "There"),
     ],
 )

@@ -13,7 +13,7 @@ from gatelab.reports.texts import shorten, visible
 MOST_ARMS = 40
 MOST_STOPS = 60  # epochs one can point at
 NUM_COLOURS = 7
-DASHES = ("", " dashed", " dotted")
+DASHES = ("", " dashed", " dotted")  # an arm that lies on another lets it show, and print tells them apart
 TITLES = {
     "train/loss": "Train loss",
     "validation/loss": "Validation loss",
@@ -25,7 +25,7 @@ TITLES = {
 def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]:
     """The legend, (name, kind) of each arm that has curves, and the charts. Kind a3 is of the fourth arm in all of them."""
     found = [(arm, bands) for arm in arms[:MOST_ARMS] if (bands := seed_bands(arm))]
-    kinds = [f"c{number % NUM_COLOURS}{DASHES[number // NUM_COLOURS % 3]} a{number}" for number in range(len(found))]
+    kinds = [f"c{number % NUM_COLOURS}{DASHES[number % 3]} a{number}" for number in range(len(found))]
     legend = [(shorten(arm.name, 60), kind) for (arm, _), kind in zip(found, kinds, strict=True)]
     last = max((int(band.epochs[-1]) for _, bands in found for band in bands.values()), default=1)
     x = number_axis("epoch", 1, last, whole=True)

@@ -114,12 +114,13 @@ def name_data(runs: list[Run]) -> None:
     """
     contents = [json.dumps((run.record.get("data") or {}).get("sha256"), sort_keys=True) for run in runs]
     names = name_contents(dict(zip(reversed(contents), reversed(runs), strict=True)))
+    told = [data_settings(run) for run in runs]
     by_settings: dict[str, set[str]] = defaultdict(set)
-    for run, content in zip(runs, contents, strict=True):
-        by_settings[data_settings(run)].add(content)
-    for run, content in zip(runs, contents, strict=True):
+    for settings, content in zip(told, contents, strict=True):
+        by_settings[settings].add(content)
+    for run, settings, content in zip(runs, told, contents, strict=True):
         path = run.settings.pop("data.path", None)
-        if run.settings and (path is not None or len(by_settings[data_settings(run)]) > 1):
+        if run.settings and (path is not None or len(by_settings[settings]) > 1):
             run.settings["data.path"] = names[content]
 
 

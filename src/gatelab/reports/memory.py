@@ -10,7 +10,7 @@ from gatelab.reports.load import Run, load_config, name_data
 from gatelab.runs.folder import RunError, RunFolder
 
 MOST_PAGES = 32
-Stamp = tuple[tuple[str, int, int], ...]
+Stamp = tuple[tuple[str, int, int], ...]  # path, modification time and size
 
 
 def stamp_of(files: Iterable[Path]) -> Stamp:
@@ -33,7 +33,7 @@ class Runs:
         self._lock = Lock()
 
     def read(self, folders: Sequence[RunFolder]) -> tuple[list[Run], list[str]]:
-        """The runs in the order in which they started, and a sentence for each folder that cannot be read."""
+        """The runs as they are now, not to be changed, and a sentence for each folder that cannot be read."""
         runs, problems = [], []
         with self._lock:
             for folder in folders:
@@ -41,17 +41,14 @@ class Runs:
                     runs.append(self._read(folder))
                 except RunError as error:
                     problems.append(str(error))
-        # Copies, since settings are changed below.
-        runs = [replace(run, settings=dict(run.settings)) for run in runs]
-        name_data(runs)
-        return sorted(runs, key=lambda run: (run.started, run.identity)), problems
+        return runs, problems
 
     def load(self, folders: Sequence[RunFolder]) -> list[Run]:
-        """As ``read``; raises RunError for the first folder that cannot be read."""
+        """As reports/load.py has them. Raises RunError for the first folder that cannot be read."""
         runs, problems = self.read(folders)
         if problems:
             raise RunError(problems[0])
-        return runs
+        return named(runs)
 
     def _read(self, folder: RunFolder) -> Run:
         stamp = stamp_of([folder.record_file, folder.config])
@@ -64,14 +61,21 @@ class Runs:
         return replace(run, status=folder.status or "" if status == "running" else status)  # its process may have died
 
 
+def named(runs: Sequence[Run]) -> list[Run]:
+    """Copies with the data named, in the order in which they started."""
+    copies = [replace(run, settings=dict(run.settings)) for run in runs]
+    name_data(copies)
+    return sorted(copies, key=lambda run: (run.started, run.identity))
+
+
 class Pages:
     """The last 32 pages, made one at a time and again once their stamp has changed."""
 
     def __init__(self) -> None:
-        self._pages: OrderedDict[Hashable, tuple[Stamp, str]] = OrderedDict()
+        self._pages: OrderedDict[Hashable, tuple[Hashable, str]] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, stamp: Stamp, make: Callable[[], str]) -> str:
+    def get(self, key: Hashable, stamp: Hashable, make: Callable[[], str]) -> str:
         with self._lock:
             if key not in self._pages or self._pages[key][0] != stamp:
                 self._pages[key] = stamp, make()

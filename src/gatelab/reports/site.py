@@ -5,7 +5,6 @@ server's (a name that was made to point here is refused), it only reads, nothing
 an unknown kind is served, and no script but ours runs, whatever a run folder holds.
 """
 
-import re
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
 from gatelab.reports.html import content_security_policy, render, style_and_script
-from gatelab.reports.memory import Pages, Runs, stamp_of
+from gatelab.reports.memory import Pages, Runs, named, stamp_of
 from gatelab.runs.folder import RunError, RunFolder, all_runs
 
 FILES = {  # what is served of a run, and as what
@@ -37,7 +36,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-HEAD = 3000  # bytes of a page in which its policy stands
+BEGINNING = 3000  # bytes of a page in which its policy stands
 
 
 class Site:
@@ -93,21 +92,19 @@ class Site:
         if kind.startswith("text/"):
             response.headers["Content-Type"] = f"{kind}; charset=utf-8"
         if kind == "application/pdf":
-            response.headers["Content-Security-Policy"] = (
-                "frame-ancestors 'none'"  # its viewer is a page of the browser's
-            )
+            # Its viewer is a page of the browser's own.
+            response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
         return response
 
     def inside(self, parts: Sequence[str]) -> Path | None:
         """The file that the parts of a path name, if it is of a kind that is served and lies below the root, links followed."""
-        is_plain = all(part and not part.startswith(".") and not re.search(r"[\\/\0:]", part) for part in parts)
-        places = {
-            2: parts[-1] == "report.html",
-            3: parts[-1] in FILES or parts[-1] == "report.html" or parts[1] == "figures",
-            4: parts[-2] == "figures",
-            5: parts[-3:-1] == ["figures", "gates"],
-        }
-        if not is_plain or not places.get(len(parts)):
+        file, place = parts[-1], list(parts[:-1])
+        is_known = (
+            (file == "report.html" and len(place) in (1, 2))
+            or (file in FILES and len(place) == 2)
+            or (place[1:] == ["figures"] or place[2:] in (["figures"], ["figures", "gates"]))
+        )
+        if not is_known or any(part in ("", ".", "..") or "\0" in part for part in parts):
             return None
         path = self.root.joinpath(*parts).resolve()
         return path if path.is_relative_to(self.root) and path.parent.is_dir() else None
@@ -117,10 +114,17 @@ class Site:
         return [folder for folder in all_runs(self.root, name) if folder.path.resolve().is_relative_to(self.root)]
 
     def index(self) -> Response:
-        from gatelab.reports.index import index_page
+        from gatelab.reports.index import ASSETS, index_page
 
-        runs, problems = self.runs.read(self.folders())
-        return page(index_page(runs, problems, str(self.output_dir)), ("sweep", "index"), forms=True)
+        folders = self.folders()
+        runs, problems = self.runs.read(folders)
+        stamp = stamp_of(file for folder in folders for file in (folder.record_file, folder.config))
+        state = stamp, tuple(run.status for run in runs)  # a process that dies changes no file
+
+        def make() -> str:
+            return index_page(named(runs), problems, str(self.output_dir))
+
+        return page(self.pages.get("/", state, make), ASSETS, forms=True)
 
     def run_report(self, path: Path) -> Response:
         from gatelab.reports.page import run_page
@@ -147,7 +151,7 @@ class Site:
             return message("There are no runs of this name.", 404)
         sources = [folder.record_file for folder in folders]
         stored = stored_page(path / "report.html", sources, ASSETS)
-        if stored and runs_digest(folders).encode() in stored[:HEAD]:
+        if stored and runs_digest(folders).encode() in stored[:BEGINNING]:
             return page(stored, ASSETS)
 
         def make() -> str:
@@ -204,4 +208,4 @@ def stored_page(file: Path, sources: Sequence[Path], assets: Sequence[str]) -> b
         return None
     content = file.read_bytes()
     policy = str(escape(content_security_policy(*style_and_script(assets))))
-    return content if policy.encode() in content[:HEAD] else None
+    return content if policy.encode() in content[:BEGINNING] else None

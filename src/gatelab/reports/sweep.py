@@ -152,7 +152,7 @@ def kicker(runs: Sequence[Run]) -> str:
     """54 runs, 50 finished · reviews.csv · started 2026-11-24 20:56:02 UTC"""
     finished = sum(run.status == "finished" for run in runs)
     files = dict.fromkeys(Path(file).name for run in runs for file in (run.record.get("data") or {}).get("files") or [])
-    told = [f"{numbers.counted(len(runs), 'run')}, {finished} finished"]
+    told = [f"{numbers.counted(len(runs), 'run')}, {finished:,} finished"]
     told += [", ".join(list(files)[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")] if files else []
     told += [f"started {numbers.moment(run.started)}" for run in runs[:1] if run.started]
     return visible(" · ".join(told))
@@ -208,7 +208,9 @@ def commands(runs: Sequence[Run]) -> list[str]:
     typed = [run for run in runs if "gatelab" in Path((run.record.get("command") or [""])[0]).name or is_module(run)]
     found = list(dict.fromkeys(repeat_commands({**run.record, "status": ""})[0] for run in typed))
     names = list(dict.fromkeys(run.folder.path.parent.name for run in runs))
-    return [*found[:MOST_COMMANDS], visible(shlex.join(["gatelab", "compare", *names]))]
+    root = runs[0].folder.path.parents[1]
+    place = [] if root.resolve() == Path("outputs").resolve() else ["--output-dir", str(root)]
+    return [*found[:MOST_COMMANDS], visible(shlex.join(["gatelab", "compare", *names, *place]))]
 
 
 def is_module(run: Run) -> bool:

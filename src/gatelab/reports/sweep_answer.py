@@ -24,7 +24,8 @@ def answer_sweep(comparison: Comparison) -> Answer:
         return Answer("No run is finished yet", "There is nothing to compare.", cautions)
     best = best_row(rows, metric)
     arm = arm_of(comparison, best)
-    sentence = f"{best.name} {numbers.metric(best.values.mean)} {title_of(metric)}{over_seeds(best)}"
+    colon = ":" if "=" in best.name else ""
+    sentence = f"{best.name}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}{over_seeds(best)}"
     sentence += beside_the_others(best, rows, metric)
     if (linear := linear_difference(arm, metric)) is not None and linear.mean is not None:
         sentence += f", {compare(linear.mean)} the linear baseline"

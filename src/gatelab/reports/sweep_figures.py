@@ -18,6 +18,7 @@ from gatelab.reports.trials import best_so_far, searched_metric, trials_of
 
 MOST_ARMS = 30  # lines of dots on one page
 MOST_BANDS = 7  # colours that can be told apart
+DASHES = ("-", (0, (5, 1.5)), (0, (1.5, 1.5)))
 MARKERS = {"linear": "D", "majority": "s"}
 
 
@@ -79,7 +80,9 @@ def draw_curves(arms: Sequence[Arm]) -> Figure:
             if name in bands:
                 band = bands[name]
                 axes.fill_between(band.epochs, band.low, band.high, color=f"C{number}", alpha=0.15, linewidth=0)
-                axes.plot(band.epochs, band.mean, color=f"C{number}", label=short(arm.cells))
+                axes.plot(
+                    band.epochs, band.mean, color=f"C{number}", linestyle=DASHES[number % 3], label=short(arm.cells)
+                )
     for axes, title in ((above, "validation loss"), (below, "validation macro-F1")):
         axes.set_ylabel(title)
         axes.grid(True)

@@ -119,7 +119,7 @@ def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[A
     lines.sort(key=lambda line: -line[2])
     if found.measure == "grid":
         rest = 1 - sum(found.shares) - (found.interactions or 0.0) - (found.seed or 0.0)
-        besides = [("keys together, beyond each alone", found.interactions), ("seed", found.seed), ("the rest", rest)]
+        besides = [("keys in combination", found.interactions), ("seed", found.seed), ("the rest", rest)]
         lines += [(title, "", share, None) for title, share in besides if share is not None and abs(share) > 1e-9]
     return [
         [
@@ -242,7 +242,8 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
 
 
 def linked(text: str, url: str | None) -> Markup:
-    return isolated(text) if url is None else Markup('<a href="{}">{}</a>').format(url, isolated(text))
+    shown = Markup('<span class="whole">{}</span>').format(isolated(text))
+    return shown if url is None else Markup('<a href="{}">{}</a>').format(url, shown)
 
 
 def status(run: Run) -> Markup:

@@ -1,6 +1,8 @@
 // Tables sort and search, charts say what stands where one points. Without it the page shows all of its rows and values.
 "use strict";
 
+const counted = number => number.toLocaleString("en");
+
 for (const table of document.querySelectorAll("table.sortable")) {
   const body = table.tBodies[0];
   const original = [...body.rows];
@@ -14,7 +16,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const limit = all || found.length < rows.length ? Infinity : most;
     const visible = new Set([...found.slice(0, limit), ...found.filter(row => "always" in row.dataset)]);
     for (const row of rows) row.hidden = !visible.has(row);
-    if (count) count.textContent = found.length < rows.length || sought ? `${found.length} of ${rows.length} rows` : `${rows.length} rows`;
+    if (count) count.textContent = found.length < rows.length || sought ? `${counted(found.length)} of ${counted(rows.length)} rows` : `${counted(rows.length)} rows`;
     if (more) more.hidden = found.length < rows.length;
   };
 
