@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gatelab.outcome import Outcome
-from gatelab.reports.load import find_run_or_sweep
+from gatelab.reports.load import find_run_or_sweep, load_config
 from gatelab.runs.folder import RunError, RunFolder, all_runs
 from gatelab.screen import console
 
@@ -41,13 +41,17 @@ def tell(files: Sequence[Path]) -> None:
 
 
 def report_sweeps(outcomes: Sequence[Outcome]) -> None:
-    """Write the page of each name that the jobs of a multirun ran under. Without one the runs are still what they are."""
-    runs = [Path(outcome.folder or outcome.log) for outcome in outcomes if outcome.folder or outcome.log]
-    places = dict.fromkeys(run.parents[1] if run.suffix == ".log" else run.parent for run in runs)
-    for place in places:
+    """Write the page of each name that the jobs of a multirun ran under, unless all of them have report=false.
+
+    Without one the runs are still what they are.
+    """
+    files = [Path(outcome.folder or outcome.log) for outcome in outcomes if outcome.folder or outcome.log]
+    runs = [file.parent if file.suffix == ".log" else file for file in files]
+    for place in dict.fromkeys(run.parent for run in runs):
         try:
             folders = all_runs(place.parent, place.name)
-            if len(folders) < 2:
+            wanted = any(load_config(run).get("report", True) for run in folders if run.path in runs)
+            if len(folders) < 2 or not wanted:
                 continue
             from gatelab.reports.sweep import write_sweep
 

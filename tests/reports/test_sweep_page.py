@@ -367,6 +367,16 @@ def test_a_multirun_ends_with_the_page_of_its_name(tmp_path: Path, cache_dir: Pa
     assert "gatelab train -m encoder=lstm,gru name=tiny trainer=smoke" in page
 
 
+def test_jobs_that_want_no_report_leave_no_page_of_their_name(folders: Folders) -> None:
+    runs = [folders.write(seed, 0.8, settings={"report": False}) for seed in (1, 2)]
+    outcomes = [Outcome("done", folder=str(run.path)) for run in runs]
+    report_sweeps(outcomes)
+    assert not (folders.output_dir / "sweep" / "report.html").exists()
+    wanted = folders.write(3, 0.8, settings={"report": True})
+    report_sweeps([*outcomes, Outcome("done", folder=str(wanted.path))])
+    assert (folders.output_dir / "sweep" / "report.html").exists()
+
+
 def test_a_page_that_cannot_be_written_changes_nothing_of_the_sweep(
     folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
