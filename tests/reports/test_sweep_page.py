@@ -96,8 +96,8 @@ def test_the_first_sentence_names_the_best_arm_its_distances_and_whether_they_ar
     assert gru.interval is not None
     low, high = gru.interval
     assert answer.sentence.replace("\u00a0", " ") == (
-        f"GRUEncoder {gru.mean:.4f} macro-F1 over 8 seeds ({low:.4f} to {high:.4f}), {gru.mean - lstm.mean:.4f} above LSTMEncoder, "
-        f"{gru.mean - 0.72:.4f} above the linear baseline; the test tells the two apart"
+        f"GRUEncoder {gru.mean:.4f} macro-F1 over 8 seeds ({low:.4f} to {high:.4f}), {gru.mean - 0.72:.4f} above the linear "
+        f"baseline, {gru.mean - lstm.mean:.4f} above LSTMEncoder; the test tells the two apart"
     )
     assert "p = 0.0078" in answer.detail  # 2 / 2^8: all differences have one sign
     assert answer.cautions == []

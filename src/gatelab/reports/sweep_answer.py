@@ -26,9 +26,9 @@ def answer_sweep(comparison: Comparison) -> Answer:
     arm = arm_of(comparison, best)
     colon = ":" if "=" in best.name else ""
     sentence = f"{best.name}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}{over_seeds(best)}"
-    sentence += beside_the_others(best, rows, metric)
     if (linear := linear_difference(arm, metric)) is not None and linear.mean is not None:
         sentence += f", {compare(linear.mean)} the linear baseline"
+    sentence += beside_the_others(best, rows, metric)
     sentence += told_apart(best, rows, metric)
     details = ["In brackets its 95 % interval." if best.values.interval else ""]
     details.append(difference_of(best, rows, comparison, metric))
