@@ -30,7 +30,11 @@ def write(
     else:
         from gatelab.reports.sweep import write_sweep
 
-        tell(write_sweep(found, by=by and ",".join(by).split(","), metrics=metrics, reference=reference))
+        tell(
+            write_sweep(
+                found, by=by and [key.strip() for key in ",".join(by).split(",")], metrics=metrics, reference=reference
+            )
+        )
 
 
 def tell(files: Sequence[Path]) -> None:

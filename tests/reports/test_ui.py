@@ -14,7 +14,7 @@ from typing import Any
 from urllib.request import urlopen
 
 import pytest
-from run_folders import Folders, write_curves
+from run_folders import Folders, write_curves, write_rows
 from served import ask, serving
 from typer.testing import CliRunner
 
@@ -212,7 +212,10 @@ def test_a_run_without_a_report_gets_one_that_is_not_written(port: int, run: Run
 
 
 def test_a_stored_page_is_served_until_what_it_tells_of_changes(port: int, folders: Folders) -> None:
-    page, *_ = write_sweep(all_runs(folders.output_dir), metrics=["accuracy"])
+    write_sweep(all_runs(folders.output_dir), metrics=["accuracy"])
+    assert "macro-F1 over 3 seeds" in ask(port, "/sweep/report.html").body  # not one made with options
+    page, *_ = write_sweep(all_runs(folders.output_dir))
+    assert '<meta name="runs"' in page.read_text(encoding="utf-8")
     assert ask(port, "/sweep/report.html").body == page.read_text(encoding="utf-8")
     new = folders.write(4, 0.9)
     os.utime(new.record_file, ns=(0, 0))  # of a folder copied from elsewhere
@@ -250,27 +253,102 @@ def test_what_is_picked_is_compared_by_the_keys_asked_for(port: int, folders: Fo
     [
         ("/compare", 400, "Nothing is picked."),
         ("/compare?name=nowhere", 404, "nowhere: there is no such run or name any more."),
-        ("/compare?name=sweep&by=encodr", 404, "Did you mean"),
+        ("/compare?name=sweep&by=encodr", 400, "Did you mean"),
         ("/sweep/ffffffffff/report.html", 404, "There is"),
         ("/nowhere/report.html", 404, "There"),
         ("/favicon.ico", 404, "There"),
         ("/sweep/", 404, "There"),
         ("/%FF%FE/report.html", 404, "There"),
+        (f"/{'x' * 300}/report.html", 404, "There"),
+        ("/loop/0000000001/run.json", 404, "There"),
     ],
 )
-def test_what_cannot_be_shown_is_a_sentence(path: str, status: int, words: str, port: int) -> None:
+def test_what_cannot_be_shown_is_a_sentence(path: str, status: int, words: str, port: int, folders: Folders) -> None:
+    (folders.output_dir / "loop").symlink_to("loop")
     answer = ask(port, path)
     assert answer.status == status
     assert words in answer.body
     assert "Traceback" not in answer.body
 
 
-def test_a_damaged_folder_is_named_and_hides_no_other(port: int, folders: Folders) -> None:
-    folders.write(5, name="spoilt").record_file.write_text("{", encoding="utf-8")
-    body = ask(port, "/").body
-    assert "<h1>6 runs</h1>" in body
-    assert "spoilt" in body
-    assert "is not valid JSON" in body
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("run.json", b"{", "is not valid JSON"),
+        ("run.json", b"", "is not valid JSON"),
+        ("run.json", b"[]", "is not the record of a run"),
+        ("run.json", b'{"a": "\xff"}', "is not UTF-8"),
+        ("config.yaml", b"a: [", "is not valid YAML"),
+        ("config.yaml", b"a: \xff", "is not valid YAML"),
+    ],
+)
+def test_a_damaged_folder_is_named_and_hides_no_other(
+    file: str, content: bytes, words: str, port: int, folders: Folders
+) -> None:
+    damaged = folders.write(5)
+    (damaged.path / file).write_bytes(content)
+    for path in ("/", "/sweep/report.html", "/compare?name=sweep"):
+        answer = ask(port, path)
+        assert (answer.status, "6 runs" in answer.body, words in answer.body) == (200, True, True), path
+        assert damaged.path.name in answer.body
+    assert words in ask(port, f"/sweep/{damaged.path.name}/report.html").body
+
+
+def test_values_of_another_kind_than_training_writes_hide_no_run(port: int, folders: Folders) -> None:
+    folders.write(5, 0.9, seconds=None, job=None)
+    folders.write(6, 0.9, started=5)
+    for path in ("/", "/sweep/report.html", "/compare?name=sweep"):
+        assert (ask(port, path).status, "8 runs" in ask(port, path).body) == (200, True)
+
+
+def test_rows_that_cannot_be_read_cost_the_page_that_section_alone(port: int, folders: Folders) -> None:
+    for folder in all_runs(folders.output_dir):
+        write_rows(folder, {2: ("pos", "pos" if "1" in folder.path.name else "neg"), 3: ("neg", "pos")})
+    assert "<h2>Where arms disagree</h2>" in ask(port, "/sweep/report.html").body
+    cut = all_runs(folders.output_dir)[0].predictions
+    cut.write_text(cut.read_text(encoding="utf-8")[:-3], encoding="utf-8")
+    os.utime(all_runs(folders.output_dir)[0].record_file)
+    body = ask(port, "/sweep/report.html").body
+    assert "its last line is not whole" in body
+    assert "<h2>Where arms disagree</h2>" not in body
+    assert "0.8200" in body
+
+
+def test_a_page_tells_of_a_run_as_it_is_now_and_of_its_death(port: int, folders: Folders) -> None:
+    running = folders.write(5, status="running")
+    paths = ("/sweep/report.html", f"/compare?run=sweep/{running.path.name}&name=sweep")
+    with running.alone():
+        write_curves(running, {"validation/macro_f1": [0.111, 0.2]})
+        write_sweep(all_runs(folders.output_dir))  # a page of that moment
+        assert all('<span class="status running">' in ask(port, path).body for path in paths)
+    for path in paths:
+        body = ask(port, path).body
+        assert '<span class="status running">' not in body
+        assert '<span class="status interrupted">' in body
+
+
+def test_a_file_that_a_link_brings_from_elsewhere_is_not_read_for_a_page(folders: Folders) -> None:
+    secret = folders.output_dir.parent / "secret.yaml"
+    secret.write_text("token_of_bank: hunter2\n", encoding="utf-8")
+    linked = folders.write(5, 0.9)
+    linked.config.unlink()
+    linked.config.symlink_to(secret)
+    with serving(folders.output_dir) as port:
+        for path in ("/", "/sweep/report.html", "/compare?name=sweep"):
+            assert "hunter2" not in ask(port, path).body
+        assert ask(port, f"/sweep/{linked.path.name}/report.html").status == 404
+
+
+def test_names_and_keys_may_have_spaces_and_a_name_may_be_that_of_a_folder_of_pictures(
+    port: int, folders: Folders
+) -> None:
+    run = folders.write(5, 0.9, name="figures")
+    assert ask(port, f"/figures/{run.path.name}/run.json").status == 200
+    assert ask(port, "/compare?name=sweep&by=encoder,%20seed&metric=macro_f1,%20accuracy").status == 200
+
+
+def test_a_range_beyond_the_file_is_refused_as_such(port: int, folders: Folders) -> None:
+    assert ask(port, "/sweep/0000000001/run.json", Range="bytes=99999999-").status == 416
 
 
 def test_runs_are_read_again_only_once_their_files_change(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:

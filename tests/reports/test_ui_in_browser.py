@@ -119,6 +119,9 @@ def test_all_that_are_shown_can_be_picked_at_once(open_page: Open) -> None:
     page.get_by_label("Only runs of the name").select_option("second")
     page.get_by_label("Pick all of All runs that are shown").check()
     assert page.locator(".picked").inner_text() == "3 runs picked"
+    page.get_by_role("button", name="Compare picked").click()
+    assert page.url.partition("?")[2] == "by=&name=second"  # all of its runs, so that the address stays short
+    assert "3 runs, 3 finished" in page.locator(".kicker").inner_text()
 
 
 def test_without_scripts_runs_are_picked_and_compared_too(open_page: Open) -> None:

@@ -76,7 +76,7 @@ def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[st
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in metrics_of(run)))
     if not wanted:
         return [name for name in METRICS if name in known] or known[:2] or list(METRICS)
-    names = [name for word in wanted for name in ([word] if word in known else word.split(","))]
+    names = [name for word in wanted for name in ([word] if word in known else map(str.strip, word.split(",")))]
     for name in names:
         if known and name not in known:
             listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")

@@ -4,8 +4,10 @@ A row is a line of a file with this content, so arms meet only where they tested
 """
 
 import json
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -78,13 +80,10 @@ def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
     Raises RunError for predictions.csv that cannot be read.
     """
     files, classes = Names(), Names()
-    with_rows = [arm for arm in arms if any(run.folder.predictions.exists() for run in arm.finished)][:MOST_ARMS]
+    with_rows = [arm for arm in arms if any(map(has_rows, arm.finished))][:MOST_ARMS]
     if len(with_rows) < 2:
         return None
-    tested = [
-        [read_tested(run, files, classes) for run in arm.finished if run.folder.predictions.exists()]
-        for arm in with_rows
-    ]
+    tested = [[read_tested(run, files, classes) for run in arm.finished if has_rows(run)] for arm in with_rows]
     keys, places = np.unique(np.concatenate([run.keys for runs in tested for run in runs]), return_inverse=True)
     counts, rights = np.zeros((2, len(tested), len(keys)), dtype=np.int32)
     at = 0
@@ -107,6 +106,12 @@ def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
     return Disagreement(tuple(with_rows), shared, won, len(disputed), tuple(rows))
 
 
+def has_rows(run: Run) -> bool:
+    """Whether its test rows are known, by a line and the name of its file, which must be the name of one file alone."""
+    names = [Path(file).name for file in (run.record.get("data") or {}).get("files") or []]
+    return len(set(names)) == len(names) and run.folder.predictions.exists()
+
+
 def pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(A, A) from two (A, U): in how many rows the first holds of the one arm and the second of the other."""
     return np.rint(first.astype(np.float32) @ second.astype(np.float32).T).astype(int)
@@ -116,6 +121,10 @@ def read_tested(run: Run, files: Names, classes: Names) -> Tested:
     import pandas as pd
 
     try:
+        with open(run.folder.predictions, "rb") as stream:
+            stream.seek(-1, os.SEEK_END)
+            if stream.read() != b"\n":
+                raise ValueError("its last line is not whole")
         table = pd.read_csv(
             run.folder.predictions,
             usecols=["file", "line", "label", "prediction"],
@@ -168,14 +177,15 @@ def find_texts(arms: Sequence[Arm], wanted: set[int], files: Names) -> dict[int,
         content = content_of(run)
         try:
             listed = json.loads(run.folder.examples.read_text(encoding="utf-8"))
-        except ValueError as error:
+            for row in (row for rows in listed.values() for row in rows):
+                key = (files.numbers.get((content, row["file"]), -1) << LINE_BITS) + row["line"]
+                if key in wanted:
+                    found[key] = row["text"], row["characters"]
+        except (ValueError, AttributeError, KeyError, TypeError) as error:
             raise RunError(
-                f"{run.folder.examples}: is not valid JSON ({error}). Remove it to have the page without it."
+                f"{run.folder.examples}: cannot be read as examples ({type(error).__name__}: {error}). Remove it to have "
+                "the page without it."
             ) from None
-        for row in (row for rows in listed.values() for row in rows):
-            key = (files.numbers.get((content, row["file"]), -1) << LINE_BITS) + row["line"]
-            if key in wanted:
-                found[key] = row["text"], row["characters"]
     return found
 
 

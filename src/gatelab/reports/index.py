@@ -95,7 +95,7 @@ def run_row(run: Run, settings: str) -> list[Any]:
         isolated(rounded(settings)),
         str(run.record.get("seed", "")),
         *map(numbers.metric, measured),
-        f"{run.record['seconds']:.0f}" if "seconds" in run.record else "",
+        "" if run.seconds is None else f"{run.seconds:.0f}",
         moment(run.started),
     ]
 
@@ -109,11 +109,19 @@ def pick(kind: str, value: str, label: str) -> Markup:
     return Markup('<input type="checkbox" name="{}" value="{}" aria-label="Pick {}">').format(kind, value, label)
 
 
-def comparison_page(runs: Sequence[Run], root: Path, picks: Sequence[tuple[str, str]], asked: Mapping[str, str]) -> str:
+def comparison_page(
+    runs: Sequence[Run],
+    root: Path,
+    picks: Sequence[tuple[str, str]],
+    asked: Mapping[str, str],
+    problems: Sequence[str] = (),
+) -> str:
     """Of runs that were picked, in a page at root. picks: what was picked, to be asked for again; asked: by, metric, reference."""
-    by, metrics = ([part for part in asked[key].split(",") if part] or None for key in ("by", "metric"))
-    comparison = compare_sweep(runs, by, metrics, asked["reference"] or None)
+    by = [part for text in asked["by"].split(",") if (part := text.strip())]
+    comparison = compare_sweep(
+        runs, by or None, [asked["metric"]] if asked["metric"] else None, asked["reference"] or None
+    )
     names = list(dict.fromkeys(map(name_of, runs)))
     title = ", ".join(names[:5]) + (f" and {len(names) - 5} more names" if len(names) > 5 else "")
     form = {"picks": picks, **asked}
-    return sweep_page(runs, comparison, title, links_from(root, made_on_request=True), form=form)
+    return sweep_page(runs, comparison, title, links_from(root, made_on_request=True), form=form, problems=problems)

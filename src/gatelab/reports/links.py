@@ -28,4 +28,4 @@ def links_from(base: Path, *, made_on_request: bool = False) -> Link:
 
 def url_of(*parts: str) -> str:
     """A relative address; whatever stands in a name, it stays one part of a path."""
-    return "/".join(quote(part, safe="") for part in parts)
+    return "/".join(quote(part, safe="", errors="surrogateescape") for part in parts)

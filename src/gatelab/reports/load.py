@@ -29,7 +29,12 @@ class Run:
 
     @property
     def started(self) -> str:
-        return self.record.get("started") or ""
+        return str(self.record.get("started") or "")
+
+    @property
+    def seconds(self) -> float | None:
+        seconds = self.record.get("seconds")
+        return float(seconds) if isinstance(seconds, (int, float)) else None
 
     @property
     def place(self) -> tuple[int, str, str]:
@@ -101,9 +106,10 @@ def load_config(folder: RunFolder) -> dict[str, Any]:
             config = yaml.load(stream, YAML_LOADER)
     except FileNotFoundError:
         return {}
-    except yaml.YAMLError as error:
-        line = f"line {error.problem_mark.line + 1} " if getattr(error, "problem_mark", None) else ""
-        raise RunError(f"{folder.config}: {line}is not valid YAML. Run again with force=true.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1} " if mark else ""
+        raise RunError(f"{folder.config}: {line}is not valid YAML in UTF-8. Run again with force=true.") from None
     return {**flatten(config), "name": folder.path.parent.name} if isinstance(config, dict) else {}
 
 

@@ -25,6 +25,18 @@ def stamp_of(files: Iterable[Path]) -> Stamp:
     return tuple(found)
 
 
+def state_of(runs: Iterable[Run]) -> Hashable:
+    """Changes with all that a page tells of the runs: their files, and that the process of one has died."""
+    found = []
+    for run in runs:
+        folder = run.folder
+        files = [folder.record_file, folder.config]
+        if run.record.get("status") == "running":
+            files += [folder.metrics, folder.predictions, folder.examples]
+        found.append((run.status, stamp_of(files)))
+    return tuple(found)
+
+
 class Runs:
     """Reads run folders, each again only once its run.json or config.yaml has changed."""
 
@@ -42,13 +54,6 @@ class Runs:
                 except RunError as error:
                     problems.append(str(error))
         return runs, problems
-
-    def load(self, folders: Sequence[RunFolder]) -> list[Run]:
-        """As reports/load.py has them. Raises RunError for the first folder that cannot be read."""
-        runs, problems = self.read(folders)
-        if problems:
-            raise RunError(problems[0])
-        return named(runs)
 
     def _read(self, folder: RunFolder) -> Run:
         stamp = stamp_of([folder.record_file, folder.config])
@@ -69,17 +74,26 @@ def named(runs: Sequence[Run]) -> list[Run]:
 
 
 class Pages:
-    """The last 32 pages, made one at a time and again once their stamp has changed."""
+    """The last 32 pages, each made once and again when its state has changed; one does not wait for another."""
 
     def __init__(self) -> None:
-        self._pages: OrderedDict[Hashable, tuple[Hashable, str]] = OrderedDict()
+        self._pages: OrderedDict[Hashable, Page] = OrderedDict()
         self._lock = Lock()
 
-    def get(self, key: Hashable, stamp: Hashable, make: Callable[[], str]) -> str:
+    def get(self, key: Hashable, state: Hashable, make: Callable[[], str]) -> str:
         with self._lock:
-            if key not in self._pages or self._pages[key][0] != stamp:
-                self._pages[key] = stamp, make()
+            page = self._pages.setdefault(key, Page())
             self._pages.move_to_end(key)
             while len(self._pages) > MOST_PAGES:
                 self._pages.popitem(last=False)
-            return self._pages[key][1]
+        with page.lock:
+            if page.state != state:
+                page.content, page.state = make(), state
+            return page.content
+
+
+class Page:
+    def __init__(self) -> None:
+        self.lock = Lock()
+        self.state: Hashable = None
+        self.content = ""

@@ -5,16 +5,19 @@ server's (a name that was made to point here is refused), it only reads, nothing
 an unknown kind is served, and no script but ours runs, whatever a run folder holds.
 """
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
 from markupsafe import escape
+from werkzeug.exceptions import HTTPException
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
 from gatelab.reports.html import content_security_policy, render, style_and_script
-from gatelab.reports.memory import Pages, Runs, named, stamp_of
+from gatelab.reports.load import Run
+from gatelab.reports.memory import Pages, Runs, named, stamp_of, state_of
 from gatelab.runs.folder import RunError, RunFolder, all_runs
 
 FILES = {  # what is served of a run, and as what
@@ -53,8 +56,12 @@ class Site:
         request = Request(environ)
         try:
             response = self.refusal(request) or self.respond(request)
+        except FileNotFoundError:  # deleted meanwhile
+            response = message("There is nothing of this name here any more.", 404)
         except RunError as error:
-            response = message(str(error), 404)
+            response = message(str(error), 400)
+        except HTTPException as error:
+            response = error.get_response(environ)
         except Exception as error:
             response = message(f"This page could not be made ({type(error).__name__}: {error}).", 500)
         for name, value in HEADERS.items():
@@ -79,13 +86,13 @@ class Site:
             return self.index()
         if request.path == "/compare":
             return self.compare(request)
-        parts = request.path.removeprefix("/").split("/")
+        parts = path_of(request).removeprefix("/").split("/")
         path = self.inside(parts)
         if path is None:
             return message("There is nothing of this name here.", 404)
         if parts[-1] == "report.html":
             return self.run_report(path.parent) if len(parts) == 3 else self.sweep_report(path.parent)
-        kind = PICTURES.get(path.suffix) if "figures" in parts else FILES.get(path.name)
+        kind = PICTURES.get(path.suffix) if "figures" in parts[1:-1] else FILES.get(path.name)
         if kind is None or not path.is_file():
             return message("There is nothing of this name here.", 404)
         response = send_file(path, request.environ, mimetype=kind, conditional=True, etag=True)
@@ -106,41 +113,49 @@ class Site:
         )
         if not is_known or any(part in ("", ".", "..") or "\0" in part for part in parts):
             return None
-        path = self.root.joinpath(*parts).resolve()
-        return path if path.is_relative_to(self.root) and path.parent.is_dir() else None
+        try:
+            path = self.root.joinpath(*parts).resolve()
+            return path if path.is_relative_to(self.root) and path.parent.is_dir() else None
+        except (OSError, RuntimeError):  # a name that is too long, links in a circle
+            return None
 
     def folders(self, name: str | None = None) -> list[RunFolder]:
-        """The runs, but for those that a link brings here from elsewhere."""
-        return [folder for folder in all_runs(self.root, name) if folder.path.resolve().is_relative_to(self.root)]
+        """The runs, but for those that a link, of their folder or of a file that pages read, brings here from elsewhere."""
+        found = []
+        for folder in all_runs(self.root, name):
+            links = [file for file in map(folder.path.joinpath, (*FILES, "report.html")) if file.is_symlink()]
+            if all(path.resolve().is_relative_to(self.root) for path in (folder.path, *links)):
+                found.append(folder)
+        return found
 
     def index(self) -> Response:
         from gatelab.reports.index import ASSETS, index_page
 
-        folders = self.folders()
-        runs, problems = self.runs.read(folders)
-        stamp = stamp_of(file for folder in folders for file in (folder.record_file, folder.config))
-        state = stamp, tuple(run.status for run in runs)  # a process that dies changes no file
+        runs, problems = self.runs.read(self.folders())
 
         def make() -> str:
             return index_page(named(runs), problems, str(self.output_dir))
 
-        return page(self.pages.get("/", state, make), ASSETS, forms=True)
+        return page(self.pages.get("/", (state_of(runs), *problems), make), ASSETS, forms=True)
 
     def run_report(self, path: Path) -> Response:
         from gatelab.reports.page import run_page
         from gatelab.runs.predictions import read_predictions
 
-        folder = RunFolder(path)
-        if not folder.record_file.is_file():
+        folders = [folder for folder in self.folders(path.parent.name) if folder.path == path]
+        runs, problems = self.runs.read(folders)
+        if problems:
+            raise RunError(problems[0])
+        if not runs:
             return message("There is no such run.", 404)
-        sources = [folder.record_file, folder.metrics, folder.predictions, folder.examples]
-        if stored := stored_page(folder.report, sources, ()):
+        (folder,) = folders
+        if stored := stored_page(folder.report, runs, ()):
             return page(stored, ())
 
         def make() -> str:
             return run_page(folder, read_predictions(folder.predictions) if folder.predictions.exists() else None)
 
-        return page(self.pages.get(path, stamp_of(sources), make), ())
+        return page(self.pages.get(path, state_of(runs), make), ())
 
     def sweep_report(self, path: Path) -> Response:
         from gatelab.reports.links import links_from
@@ -149,43 +164,42 @@ class Site:
         folders = self.folders(path.name)
         if not folders:
             return message("There are no runs of this name.", 404)
-        sources = [folder.record_file for folder in folders]
-        stored = stored_page(path / "report.html", sources, ASSETS)
-        if stored and runs_digest(folders).encode() in stored[:BEGINNING]:
+        runs, problems = self.runs.read(folders)
+        stored = stored_page(path / "report.html", runs, ASSETS)
+        if stored and not problems and runs_digest(folders).encode() in stored[:BEGINNING]:
             return page(stored, ASSETS)
 
         def make() -> str:
-            runs = self.runs.load(folders)
-            return sweep_page(runs, compare_sweep(runs), path.name, links_from(path, made_on_request=True))
+            known, link = named(runs), links_from(path, made_on_request=True)
+            return sweep_page(known, compare_sweep(known), path.name, link, problems=problems)
 
-        live = [folder.metrics for folder in folders if folder.status == "running"]
-        return page(self.pages.get(path, stamp_of([*sources, *live]), make), ASSETS)
+        return page(self.pages.get(path, (state_of(runs), *problems), make), ASSETS)
 
     def compare(self, request: Request) -> Response:
         from gatelab.reports.index import comparison_page
         from gatelab.reports.sweep import ASSETS
 
-        folders = self.picked(request.args.getlist("name"), request.args.getlist("run"))
-        if not folders:
-            return message("Nothing is picked. Go back, and pick runs or names to compare.", 400)
-        asked = {key: request.args.get(key, "").strip() for key in ("by", "metric", "reference")}
         picks = [(key, value) for key in ("name", "run") for value in request.args.getlist(key)]
-        stamp = stamp_of([folder.record_file for folder in folders])
+        if not picks:
+            return message("Nothing is picked. Go back, and pick runs or names to compare.", 400)
+        folders, missing = self.picked(request.args.getlist("name"), request.args.getlist("run"))
+        if missing:
+            return message(f"{missing[0]}: there is no such run or name any more.", 404)
+        runs, problems = self.runs.read(folders)
+        asked = {key: request.args.get(key, "").strip() for key in ("by", "metric", "reference")}
 
         def make() -> str:
-            return comparison_page(self.runs.load(folders), self.root, picks, asked)
+            return comparison_page(named(runs), self.root, picks, asked, problems)
 
-        return page(self.pages.get(request.full_path, stamp, make), ASSETS, forms=True)
+        return page(self.pages.get(request.full_path, (state_of(runs), *problems), make), ASSETS, forms=True)
 
-    def picked(self, names: Sequence[str], runs: Sequence[str]) -> list[RunFolder]:
-        """The runs of the names, and those given as name/identity, each once. Raises RunError for one that is not there."""
+    def picked(self, names: Sequence[str], runs: Sequence[str]) -> tuple[list[RunFolder], list[str]]:
+        """The runs of the names, and those given as name/identity, each once; and which of them are not there."""
         known = {f"{folder.path.parent.name}/{folder.path.name}": folder for folder in self.folders()}
         found = {run: folder for run, folder in known.items() if folder.path.parent.name in names or run in runs}
         missing = [run for run in runs if run not in known]
         missing += [name for name in names if all(folder.path.parent.name != name for folder in found.values())]
-        if missing:
-            raise RunError(f"{missing[0]}: there is no such run or name any more.")
-        return list(found.values())
+        return list(found.values()), missing
 
 
 def page(content: str | bytes, assets: Sequence[str], *, forms: bool = False, status: int = 200) -> Response:
@@ -200,12 +214,23 @@ def message(sentence: str, status: int) -> Response:
     return page(render("message.html.j2", title="gatelab", sentence=sentence), (), status=status)
 
 
-def stored_page(file: Path, sources: Sequence[Path], assets: Sequence[str]) -> bytes | None:
-    """The page in the run folder, unless it is older than what it tells of, or of another version of gatelab."""
-    if not file.is_file() or file.stat().st_mtime_ns < max(
-        source.stat().st_mtime_ns for source in sources if source.exists()
+def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
+    """The page in the run folder, unless it is older than what it tells of, or of another version of gatelab.
+
+    Of a run that says it is running it tells what was so once.
+    """
+    results = [path for run in runs for path in (run.folder.metrics, run.folder.predictions, run.folder.examples)]
+    if (
+        any(run.record.get("status") == "running" for run in runs)
+        or not file.is_file()
+        or file.stat().st_mtime_ns < max((time for _, time, _ in stamp_of(results)), default=0)
     ):
         return None
     content = file.read_bytes()
     policy = str(escape(content_security_policy(*style_and_script(assets))))
     return content if policy.encode() in content[:BEGINNING] else None
+
+
+def path_of(request: Request) -> str:
+    """As the file system has it, bytes that are no UTF-8 too."""
+    return os.fsdecode(request.environ.get("PATH_INFO", "").encode("latin-1"))

@@ -13,7 +13,8 @@ from gatelab.reports.arm_curves import arm_curves
 from gatelab.reports.arms import Arm, metrics_of
 from gatelab.reports.charts import Chart
 from gatelab.reports.compare import Comparison, compare, is_lower_better
-from gatelab.reports.disagreement import disagreement
+from gatelab.reports.disagreement import disagreement, has_rows
+from gatelab.reports.disputed_tables import disagreement_matrix, disputed_table
 from gatelab.reports.dots import draw_dots
 from gatelab.reports.facts import repeat_commands
 from gatelab.reports.html import render
@@ -27,7 +28,7 @@ from gatelab.reports.sweep_tables import published_numbers
 from gatelab.reports.swept import setting_texts, swept_keys
 from gatelab.reports.texts import visible
 from gatelab.reports.trials import searched_metric, trials_chart, trials_of
-from gatelab.runs.folder import RunFolder, write_whole
+from gatelab.runs.folder import RunError, RunFolder, write_whole
 
 ASSETS = ("sweep",)  # besides what every page has
 MOST_COMMANDS = 5
@@ -57,7 +58,9 @@ def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
     runs = load_runs(list(folders))
     comparison = compare_sweep(runs, **options)
     page = place / "report.html"
-    write_whole(page, sweep_page(runs, comparison, place.name, links_from(place)).encode("utf-8", "replace"))
+    digest = "" if any(options.values()) else runs_digest(folders)
+    content = sweep_page(runs, comparison, place.name, links_from(place), digest=digest)
+    write_whole(page, content.encode("utf-8", "replace"))
     return [page, *draw_sweep_figures(place / "figures", comparison, runs)]
 
 
@@ -101,22 +104,34 @@ def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
 
 
 def sweep_page(
-    runs: Sequence[Run], comparison: Comparison, title: str, link: Link, form: Mapping[str, Any] | None = None
+    runs: Sequence[Run],
+    comparison: Comparison,
+    title: str,
+    link: Link,
+    *,
+    form: Mapping[str, Any] | None = None,
+    problems: Sequence[str] = (),
+    digest: str = "",
 ) -> str:
-    """The page as text; link says where a run's files are from where the page will be. form: what gatelab ui was asked for,
-    if it was that, to be changed."""
+    """The page as text.
+
+    link: where a run's files are from where the page will be. form: what gatelab ui was asked for, if it was that, to be
+    changed. problems: sentences on runs that could not be read. digest: of which runs the page is, compared as ever.
+    """
     arms, metric = ordered_arms(comparison), next(iter(comparison.tables))
     source, published = published_numbers(runs)
     legend, curves = arm_curves(arms)
+    answer = answer_sweep(comparison)
+    answer.cautions.extend(problems)
     values: dict[str, Any] = {
         "title": title,
         "form": form,
-        "digest": runs_digest([run.folder for run in runs]),
+        "digest": digest,
         "kicker": kicker(runs),
         "question": next(
             (run.settings["experiment.question"] for run in runs if run.settings.get("experiment.question")), ""
         ),
-        "answer": answer_sweep(comparison),
+        "answer": answer,
         "comparisons": [sweep_tables.comparison_table(comparison, name) for name in comparison.tables],
         "notes": method_notes(comparison),
         "published": sweep_tables.published_table(published, arms),
@@ -126,7 +141,7 @@ def sweep_page(
         "curves": curves,
         "search": search_chart(runs),
         "keys": swept(arms, metric, link),
-        **disputed(arms),
+        **disputed(arms, answer.cautions),
         "runs": sweep_tables.runs_table(runs, list(comparison.tables), link),
         "failures": sweep_tables.failures_table(comparison, link),
         "commands": commands(runs),
@@ -175,7 +190,7 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
 
 def swept(arms: Sequence[Arm], metric: str, link: Link) -> dict[str, Any] | None:
     """The swept keys of the finished runs: parallel coordinates and importance. None where only the seed differs."""
-    found = [(run, value) for arm in arms for run in arm.finished if (value := metrics_of(run).get(metric)) is not None]
+    found = [pair for arm in arms for pair in arm.measured(metric)]
     runs, values = [run for run, _ in found], [value for _, value in found]
     keys = swept_keys(runs)
     parallel = draw_parallel(runs, keys, metric, values, is_lower_better(metric), link)
@@ -186,14 +201,18 @@ def swept(arms: Sequence[Arm], metric: str, link: Link) -> dict[str, Any] | None
     return {"parallel": parallel, "importance": measured, "importance_rows": table, "metric": title_of(metric)}
 
 
-def disputed(arms: Sequence[Arm]) -> dict[str, Any]:
-    found = disagreement(arms)
+def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
+    """Where arms disagree; what of it cannot be read is a caution, since the numbers above do not need it."""
+    try:
+        found = disagreement(arms)
+    except RunError as error:
+        cautions.append(f"Nothing is shown of where arms disagree: {error}")
+        found = None
     if found is None:
         return {"matrix": None}
     numbered = len(found.arms) > 6 or any(len(arm.name) > 14 for arm in found.arms)
-    table = sweep_tables.disputed_table(found)
-    matrix = sweep_tables.disagreement_matrix(found)
-    left_out = sum(bool(arm.finished) for arm in arms) - len(found.arms)
+    table, matrix = disputed_table(found), disagreement_matrix(found)
+    left_out = sum(any(map(has_rows, arm.finished)) for arm in arms) - len(found.arms)
     return {
         "matrix": matrix,
         "left_out": left_out,

@@ -70,13 +70,17 @@ class RunFolder:
     def record(self) -> dict[str, Any]:
         """What run.json says; empty where there is none."""
         try:
-            return json.loads(self.record_file.read_text(encoding="utf-8"))
+            record = json.loads(self.record_file.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
-        except json.JSONDecodeError as error:
-            raise RunError(
-                f"{self.record_file}: line {error.lineno} is not valid JSON. Run again with force=true."
-            ) from None
+        except ValueError as error:
+            place = (
+                f"line {error.lineno} is not valid JSON" if isinstance(error, json.JSONDecodeError) else "is not UTF-8"
+            )
+            raise RunError(f"{self.record_file}: {place}. Run again with force=true.") from None
+        if not isinstance(record, dict):
+            raise RunError(f"{self.record_file}: is not the record of a run. Run again with force=true.")
+        return record
 
     @property
     def status(self) -> str | None:

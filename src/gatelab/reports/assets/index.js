@@ -7,10 +7,11 @@ for (const filters of document.querySelectorAll(".filters")) {
   const tools = table.closest(".wide").previousElementSibling;
   tools.insertBefore(filters, tools.lastElementChild);
   filters.hidden = false;
+  const squeezed = text => text.replace(/\s+/g, " ").trim();
   const cell = (row, column) => row.cells[column].textContent.trim();
   const passes = (row, { value, dataset: { column, from, to } }) => {
     if (value === "") return true;
-    if (column) return cell(row, column) === value;
+    if (column) return squeezed(cell(row, column)) === squeezed(value);
     const number = parseFloat(cell(row, from ?? to));
     return from ? number >= Number(value) : number <= Number(value);
   };
@@ -20,14 +21,32 @@ for (const filters of document.querySelectorAll(".filters")) {
   });
 }
 
+const mostPicks = 1000;
+const nameOf = box => box.value.slice(0, box.value.lastIndexOf("/"));
+
 for (const form of document.querySelectorAll("form:has(.pick)")) {
   const boxes = [...form.querySelectorAll(".pick input")], button = form.querySelector(".chief"), told = form.querySelector(".picked");
   const count = () => {
     const counts = ["name", "run"].map(kind => [boxes.filter(box => box.checked && box.name === kind).length, kind]);
     const words = counts.filter(([number]) => number).map(([number, kind]) => `${number} ${kind}${number === 1 ? "" : "s"}`);
     told.textContent = words.length ? `${words.join(" and ")} picked` : "";
-    button.disabled = words.length === 0;
+    const many = [...compacted()].length > mostPicks;
+    if (many) told.textContent += `: more than ${counted(mostPicks)}; pick whole names`;
+    button.disabled = words.length === 0 || many;
   };
+  // A name for all of its runs, since an address has its limits.
+  const compacted = function* () {
+    const picked = boxes.filter(box => box.checked), whole = new Set(picked.filter(box => box.name === "name").map(box => box.value));
+    const runs = Map.groupBy(boxes.filter(box => box.name === "run"), nameOf);
+    for (const [name, all] of runs) if (all.every(box => box.checked)) whole.add(name);
+    for (const name of whole) yield ["name", name];
+    for (const box of picked) if (box.name === "run" && !whole.has(nameOf(box))) yield ["run", box.value];
+  };
+  form.addEventListener("formdata", ({ formData }) => {
+    formData.delete("name");
+    formData.delete("run");
+    for (const pick of compacted()) formData.append(...pick);
+  });
   form.addEventListener("change", count);
   addEventListener("pageshow", count); // the browser fills the boxes again when one comes back
   for (const heading of form.querySelectorAll("thead .pick")) {
