@@ -190,3 +190,27 @@ def test_names_are_found_by_name_or_folder_and_a_wrong_one_is_told_the_near_one(
     assert len(find_runs([str(folders.output_dir / "other")], Path("nowhere"))) == 1
     with pytest.raises(RunError, match=r"first_swep: no runs of this name in .* Did you mean first_sweep\?"):
         find_runs(["first_swep"], folders.output_dir)
+
+
+def test_arms_whose_settings_read_the_same_are_told_apart_and_keep_their_runs(folders: Folders) -> None:
+    for seed in (1, 2):
+        folders.write(seed, 0.8, settings={"optimizer.weight_decay": None})
+        folders.write(seed, 0.7, settings={"optimizer.weight_decay": "null"})
+    arms = group_arms(load_runs(all_runs(folders.output_dir))).arms
+    assert [arm.name for arm in arms] == ["weight_decay=null", "weight_decay='null'"]
+    assert [[run.record["metrics"]["accuracy"] for run in arm.runs] for arm in arms] == [[0.8, 0.8], [0.7, 0.7]]
+
+
+def test_runs_from_before_a_setting_was_added_are_an_arm_of_their_own(folders: Folders) -> None:
+    for seed in (1, 2):
+        old = gated()
+        del old["encoder.layer_norm"]
+        folders.write(seed, 0.8, settings=old)
+        folders.write(seed, 0.7, settings=gated(layer_norm=True))
+        folders.write(seed, 0.6, settings=gated(layer_norm=False))
+        folders.write(seed, 0.5, settings=GRU)
+    arms = group_arms(load_runs(all_runs(folders.output_dir))).arms
+    assert [arm.name for arm in arms] == [
+        "GatedEncoder", "GatedEncoder layer_norm=true", "GatedEncoder layer_norm=false", "GRUEncoder"
+    ]  # fmt: skip
+    assert [len(arm.runs) for arm in arms] == [2, 2, 2, 2]

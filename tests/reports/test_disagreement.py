@@ -101,6 +101,14 @@ def test_a_class_called_null_or_with_a_comma_stays_what_it_is(folders: Folders) 
     assert (row.label, [v.prediction for v in row.verdicts if v]) == ("a, b", ["null", "a, b"])
 
 
+def test_two_files_of_one_name_in_a_run_leave_its_rows_unknown(folders: Folders) -> None:
+    for seed, settings in ((1, None), (1, {"encoder._target_": "gatelab.recurrent.GRUEncoder"})):
+        folder = write(folders, seed, {2: "yes", 3: "no"}, settings)
+        data = {**folder.record["data"], "files": ["/train/reviews.csv", "/test/reviews.csv"]}
+        folder.update(data=data)
+    assert disagreement(arms_of(folders)) is None
+
+
 def test_predictions_that_cannot_be_read_are_named(folders: Folders) -> None:
     for settings in ({}, GRU):
         folder = write(folders, 1, {1: "pos"}, settings)

@@ -7,6 +7,7 @@ from scipy import stats
 
 from gatelab.reports.importance import importance
 from gatelab.reports.load import Run, load_runs
+from gatelab.reports.sweep_tables import importance_table
 from gatelab.reports.swept import SweptKey, swept_keys
 from gatelab.runs.folder import all_runs
 
@@ -44,12 +45,47 @@ def test_of_a_grid_the_share_of_each_key_is_the_eta_squared_of_scipys_f(folders:
     shares = dict(zip((key.title for key in keys), found.shares, strict=True))
     assert shares["lr"] == pytest.approx(eta_squared(list(values["rate"].values())))
     assert shares["hidden_size"] == pytest.approx(eta_squared(list(values["size"].values())))
-    assert found.seed == pytest.approx(eta_squared(list(values["seed"].values())))
+    assert found.seed == pytest.approx((eta_squared(list(values["seed"].values())), 2 / 17))
     assert dict(zip(shares, found.by_chance, strict=True)) == {"lr": 2 / 17, "hidden_size": 1 / 17}
     cells: dict[tuple[float, ...], list[float]] = {}
     for run, value in zip(runs, measured, strict=True):
         cells.setdefault((run.settings["optimizer.lr"], run.settings["encoder.hidden_size"]), []).append(value)
-    assert sum(found.shares) + (found.interactions or 0) == pytest.approx(eta_squared(list(cells.values())))
+    share, by_chance = found.interactions or (0.0, 0.0)
+    assert sum(found.shares) + share == pytest.approx(eta_squared(list(cells.values())))
+    assert by_chance == (6 - 1 - 2 - 1) / 17
+
+
+def test_of_one_run_a_setting_combinations_are_not_told_from_noise(folders: Folders) -> None:
+    random = np.random.default_rng(4)
+    for rate in (0.001, 0.01, 0.1):
+        for size in (16, 32, 64):
+            folders.write(1, 0.7 + 0.1 * random.random(), settings={"optimizer.lr": rate, "encoder.hidden_size": size})
+    runs, keys, measured = swept(folders)
+    found = importance(runs, keys, measured)
+    assert found.measure == "grid"
+    assert found.interactions is None
+    titles = [str(row[0]) for row in importance_table(found, keys)]
+    assert titles[-1] == "<bdi>combinations and noise</bdi>"
+
+
+def test_of_noise_every_line_has_on_average_what_it_has_by_chance(folders: Folders) -> None:
+    random = np.random.default_rng(6)
+    for rate in (0.001, 0.01, 0.1):
+        for size in (16, 32, 64):
+            for seed in (1, 2, 3):
+                settings = {"optimizer.lr": rate, "encoder.hidden_size": size}
+                folders.write(seed, 0.5, settings=settings)
+    runs, keys, _ = swept(folders)
+    shares: list[list[float]] = []
+    chances: tuple[float, ...] = ()
+    for _ in range(400):
+        found = importance(runs, keys, list(random.random(len(runs))))
+        assert found.interactions is not None
+        assert found.seed is not None
+        shares.append([*found.shares, found.interactions[0], found.seed[0]])
+        chances = (*found.by_chance, found.interactions[1], found.seed[1])
+    error = np.std(shares, axis=0) / np.sqrt(len(shares))
+    assert (np.abs(np.mean(shares, axis=0) - chances) < 4 * error).all()
 
 
 def test_without_a_whole_grid_a_forest_finds_the_key_that_decides_and_not_the_one_that_does_not(

@@ -23,9 +23,11 @@ from gatelab.reports.answer import Answer
 from gatelab.reports.bands import seed_bands
 from gatelab.reports.compare import compare
 from gatelab.reports.formats import to_csv
+from gatelab.reports.links import links_from
 from gatelab.reports.load import load_runs
-from gatelab.reports.sweep import compare_sweep, write_sweep
+from gatelab.reports.sweep import compare_sweep, ordered_arms, write_sweep
 from gatelab.reports.sweep_answer import answer_sweep
+from gatelab.reports.sweep_tables import runs_table
 from gatelab.reports.trials import best_so_far, trials_of
 from gatelab.runs.folder import RunFolder, all_runs
 
@@ -129,7 +131,7 @@ def test_where_the_reference_is_the_best_it_is_held_against_the_next(folders: Fo
     write_arm(folders, {1: 0.8, 2: 0.82, 3: 0.8}, gated())
     sentence = answer_of(folders).sentence
     assert sentence.startswith("LSTMEncoder 0.8700 macro-F1 over 3 seeds (")
-    assert ", 0.0833 above GatedEncoder, 0.1500 above the linear baseline;" in sentence
+    assert ", 0.1500 above the linear baseline, 0.0833 above GatedEncoder;" in sentence
 
 
 def test_a_best_that_the_test_itself_has_chosen_is_held_against_the_choice_of_validation(folders: Folders) -> None:
@@ -387,3 +389,38 @@ def test_a_page_that_cannot_be_written_changes_nothing_of_the_sweep(
     runs[1].metrics.unlink()
     report_sweeps([Outcome("failed", 1, "it failed", str(run.error_log)) for run in runs])
     assert (folders.output_dir / "sweep" / "report.html").exists()
+
+
+def test_every_run_of_arms_that_read_the_same_stands_in_its_own_arm(folders: Folders) -> None:
+    for seed in (1, 2):
+        for value, accuracy in ((None, 0.8), ("null", 0.7)):
+            folder = folders.write(seed, accuracy + seed / 100, settings={"optimizer.weight_decay": value})
+            write_curves(folder, {"validation/macro_f1": [accuracy]})
+    comparison = compare_sweep(load_runs(all_runs(folders.output_dir)))
+    found = [[round(run.record["metrics"]["accuracy"], 2) for run in arm.runs] for arm in ordered_arms(comparison)]
+    assert found == [[0.81, 0.82], [0.71, 0.72]]
+    assert "0.7000" in page_of(folders)
+
+
+def test_where_less_is_better_the_run_with_the_least_comes_first(folders: Folders) -> None:
+    for seed, loss in ((1, 0.4), (2, 0.3), (3, 0.5)):
+        change(folders.write(seed, 0.8), metrics={"loss": loss})
+    runs = load_runs(all_runs(folders.output_dir))
+    rows = runs_table(runs, ["loss"], links_from(folders.output_dir))["rows"]
+    assert [cell for row in rows for cell in row if str(cell).startswith("0.")] == ["0.3000", "0.4000", "0.5000"]
+
+
+def test_a_failed_run_is_in_no_mean_of_the_learning_curves(folders: Folders) -> None:
+    for seed, value in ((1, 0.5), (2, 0.7)):
+        write_curves(folders.write(seed, 0.8), {"validation/macro_f1": [value]})
+    write_curves(folders.write(3, status="failed"), {"validation/macro_f1": [0.0]})
+    (arm,) = compare(load_runs(all_runs(folders.output_dir))).arms.arms
+    assert seed_bands(arm)["validation/macro_f1"].mean.tolist() == pytest.approx([0.6])
+
+
+def test_whole_numbers_stand_as_they_are(folders: Folders) -> None:
+    for seed, rows in enumerate((16384, 100000, 131072)):
+        folders.write(seed, 0.8 + seed / 100, settings={"data.max_length": rows})
+    page = page_of(folders)
+    assert ">131072<" in page
+    assert "e+0" not in re.sub(r"<(script|style)>.*?</\1>", "", page, flags=re.DOTALL)

@@ -10,10 +10,10 @@ from gatelab.reports.bands import CURVES, Band, seed_bands
 from gatelab.reports.charts import Axis, Chart, Line, Stop, Table, draw_chart, number_axis
 from gatelab.reports.texts import shorten, visible
 
-MOST_ARMS = 40
 MOST_STOPS = 60  # epochs one can point at
 NUM_COLOURS = 7
 DASHES = ("", " dashed", " dotted")  # an arm that lies on another lets it show, and print tells them apart
+MOST_ARMS = NUM_COLOURS * len(DASHES)  # that look different
 TITLES = {
     "train/loss": "Train loss",
     "validation/loss": "Validation loss",
@@ -35,11 +35,11 @@ def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]
             (arm.name, bands[name], kind) for (arm, bands), kind in zip(found, kinds, strict=True) if name in bands
         ]
         if drawn:
-            charts.append(draw_bands(name, drawn, x, len(arms) - MOST_ARMS))
+            charts.append(draw_bands(name, drawn, x, len(arms)))
     return legend, charts
 
 
-def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, left_out: int) -> Chart:
+def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_arms: int) -> Chart:
     """drawn: name, band and kind of each arm."""
     y, is_cut = y_axis(name, [band for _, band, _ in drawn])
     lines = []
@@ -67,7 +67,7 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, left_
     several = any(band.num.max() > 1 for _, band, _ in drawn)
     summary = "Line: mean over seeds. Band: lowest to highest seed." if several else "A line an arm, of one seed each."
     summary += f" Cut at {y.high:g}: some values are larger." if is_cut else ""
-    summary += f" The {len(drawn)} first of {len(drawn) + left_out} arms." if left_out > 0 else ""
+    summary += f" Of the first {MOST_ARMS} of {num_arms} arms." if num_arms > MOST_ARMS else ""
     table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
     return draw_chart(TITLES[name], summary, x, y, lines, stops, table)
 

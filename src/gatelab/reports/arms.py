@@ -8,7 +8,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatelab.reports.load import SEED_KEYS, Run
-from gatelab.reports.settings import Column, columns_of, comparable, differing_keys, named_columns, setting_cells
+from gatelab.reports.settings import (
+    Column,
+    columns_of,
+    comparable,
+    differing_keys,
+    distinct_cells,
+    named_columns,
+    setting_cells,
+)
 from gatelab.runs.identity import flatten
 
 Seed = tuple[str, ...]  # the values of SEED_KEYS
@@ -36,6 +44,10 @@ class Arm:
 
     def seed_of(self, run: Run) -> Seed:
         return tuple(comparable(run.settings.get(key)) for key in self.seed_keys)
+
+    def measured(self, metric: str) -> list[tuple[Run, float]]:
+        """Its finished runs that have the metric."""
+        return [(run, value) for run in self.finished if (value := metrics_of(run).get(metric)) is not None]
 
     def values(self, metric: str, baseline: str | None = None) -> dict[Seed, float]:
         """The metric by seed, of the runs or of a baseline beside them; where a seed has several runs, their mean."""
@@ -72,6 +84,7 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
         members.setdefault(tuple(comparable(run.settings.get(key)) for key in keys), []).append(run)
     groups = sorted(map(once, members.values()), key=lambda group: min(run.place for run in group))
     titles, cells = setting_cells([best_named(group) for group in groups], columns, merge=by is None)
+    cells = distinct_cells([best_named(group) for group in groups], columns, cells)
     if not columns:  # one arm, or none
         titles, cells = ["name"], [(" ".join(sorted({run.settings["name"] for run in group})),) for group in groups]
     seed_keys = tuple(key for key in SEED_KEYS if key not in keys)
@@ -105,7 +118,7 @@ def arm_name(titles: Sequence[str], cells: Sequence[str], columns: Sequence[Colu
     """Its cells in one text: "lstm", "hidden_size=64", "encoder=lstm split.by=random"."""
     if len(cells) == 1 and (len(columns) != 1 or columns[0].group is not None):
         return cells[0]
-    return " ".join(f"{title}={cell}" for title, cell in zip(titles, cells, strict=True))
+    return " ".join(f"{title}={cell or 'not set'}" for title, cell in zip(titles, cells, strict=True))
 
 
 def metrics_of(run: Run, baseline: str | None = None) -> dict[str, float]:

@@ -23,8 +23,11 @@ class Band:
 
 
 def seed_bands(arm: Arm) -> dict[str, Band]:
-    """A band for each of CURVES that its runs have, finished or not. Raises RunError for a file that cannot be read."""
-    by_run = [epoch_values(run) for run in arm.runs]
+    """A band for each of CURVES that its finished runs have, or while none is finished those that it has.
+
+    Raises RunError for a file that cannot be read.
+    """
+    by_run = [epoch_values(run) for run in arm.finished or arm.runs]
     bands = {}
     for name in CURVES:
         at: dict[int, list[float]] = {}
@@ -41,7 +44,7 @@ def seed_bands(arm: Arm) -> dict[str, Band]:
 def epoch_values(run: Run) -> dict[str, dict[int, float]]:
     """By metric, the value at the end of each epoch; of train/loss the mean within it. Empty before the first has ended."""
     learning = learning_curves(run.folder.metrics, most_points=None)
-    if learning.best is None:
+    if not any(name.startswith("validation/") for name in learning.curves):
         return {}
     found = {}
     for name, (x, y) in learning.curves.items():

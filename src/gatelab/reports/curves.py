@@ -1,7 +1,6 @@
 """What a report's charts and pictures show, as numbers from metrics.csv and predictions.csv. N rows, K classes."""
 
 import csv
-import math
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -13,6 +12,7 @@ from gatelab.runs.folder import RunError
 MOST_POINTS = 300  # of a curve: more than a picture of this size can show
 BINS = 15  # of calibration, as in the calibration error
 MOST_LENGTHS = 6
+LARGEST = 1e100  # beyond it a loss has diverged, and an axis would overflow
 HEADER = ["epoch", "step", "name", "value"]
 
 
@@ -34,14 +34,14 @@ def learning_curves(file: Path, most_points: int | None = MOST_POINTS) -> Learni
     steps: dict[str, list[int]] = defaultdict(list)
     values: dict[str, list[float]] = defaultdict(list)
     ends: dict[int, int] = {}  # epoch → its last step, where its validation stands
-    text = file.read_text(encoding="utf-8") if file.exists() else ""
-    whole_lines = text[: text.rfind("\n") + 1]  # a run that was killed, or is running, may have written half of one
-    lines = csv.reader(whole_lines.splitlines())
     try:
+        text = file.read_text(encoding="utf-8") if file.exists() else ""
+        whole_lines = text[: text.rfind("\n") + 1]  # a run that was killed, or is running, may have written half of one
+        lines = csv.reader(whole_lines.splitlines())
         if next(lines, HEADER) != HEADER:
             raise ValueError(f"its first line is not {','.join(HEADER)}")
         for epoch, step, name, value in lines:
-            if name.startswith(("train/", "validation/")) and math.isfinite(float(value)):
+            if name.startswith(("train/", "validation/")) and abs(float(value)) < LARGEST:
                 steps[name].append(int(step))
                 values[name].append(float(value))
             if name.startswith("validation/"):

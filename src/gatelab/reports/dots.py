@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from gatelab.reports import numbers
-from gatelab.reports.arms import Arm, metrics_of
+from gatelab.reports.arms import Arm
 from gatelab.reports.charts import Axis, number_axis
 from gatelab.reports.compare import BASELINES, Row
 from gatelab.reports.links import Link
@@ -56,9 +56,7 @@ def draw_dots(
 ) -> DotPlot | None:
     """rows and arms: those with values, in the same order, of which the first 40 are drawn. None without any."""
     rows, arms, left_out = rows[:MOST_ARMS], arms[:MOST_ARMS], len(arms) - MOST_ARMS
-    values = [
-        [(value, run) for run in arm.finished if (value := metrics_of(run).get(metric)) is not None] for arm in arms
-    ]
+    values = [arm.measured(metric) for arm in arms]
     if not any(values):
         return None
     baselines = [baseline_means(arm, metric) for arm in arms]
@@ -96,12 +94,12 @@ def draw_dots(
 def dots_axis(
     metric: str,
     rows: Sequence[Row],
-    values: Sequence[Sequence[tuple[float, Run]]],
+    values: Sequence[Sequence[tuple[Run, float]]],
     baselines: Sequence[dict[str, float]],
     published: float | None,
 ) -> tuple[Axis, set[str]]:
     """The axis, and the baselines that are so far off that they would squeeze the dots together."""
-    inside = [value for found in values for value, _ in found]
+    inside = [value for found in values for _, value in found]
     inside += [bound for row in rows if row.values.interval for bound in row.values.interval]
     inside += [] if published is None else [published]
     inside += [means["linear"] for means in baselines if "linear" in means]
@@ -118,7 +116,7 @@ def dots_axis(
 def place_dots(
     metric: str,
     row: Row,
-    found: Sequence[tuple[float, Run]],
+    found: Sequence[tuple[Run, float]],
     place: Callable[[float], float],
     middle: float,
     link: Link,
@@ -126,7 +124,7 @@ def place_dots(
     """From left to right; those that would lie on each other are lifted."""
     dots: list[Dot] = []
     ends = [-100.0] * len(LIFTS)
-    for value, run in sorted(found, key=lambda pair: (pair[0], pair[1].place)):
+    for run, value in sorted(found, key=lambda pair: (pair[1], pair[0].place)):
         x = place(value)
         level = next((number for number, end in enumerate(ends) if x - end >= NEAR), ends.index(min(ends)))
         ends[level] = x

@@ -28,8 +28,10 @@ class Importance:
     shares: tuple[float, ...] = ()
     by_chance: tuple[float, ...] = ()
     fit: float | None = None  # the R² of the forest on runs held out
-    interactions: float | None = None  # of the grid: what the combinations explain beyond the keys
-    seed: float | None = None  # of the grid: what the seed explains, the same for all combinations
+    # Of a grid, (share, by chance): what combinations explain beyond their keys, which takes several runs of each, and
+    # what the seed explains, the same for all combinations.
+    interactions: tuple[float, float] | None = None
+    seed: tuple[float, float] | None = None
     reason: str = ""  # why there is none
 
 
@@ -74,9 +76,17 @@ def explained_variance(
     total = float(((values - values.mean()) ** 2).sum())
     shares = [between(key.values, values) / total for key in keys]
     all_of_them = between(combinations, values) / total
-    by_chance = tuple((len(key.levels) - 1) / (len(values) - 1) for key in keys)
-    by_seed = between(seeds, values) / total if len(set(seeds)) > 1 else None
-    return Importance("grid", tuple(shares), by_chance, interactions=all_of_them - sum(shares), seed=by_seed)
+    freedoms = [len(key.levels) - 1 for key in keys]
+    num_combinations, num_seeds, runs = len(set(combinations)), len(set(seeds)), len(values) - 1
+    beyond = all_of_them - sum(shares), (num_combinations - 1 - sum(freedoms)) / runs
+    by_seed = between(seeds, values) / total, (num_seeds - 1) / runs
+    return Importance(
+        "grid",
+        tuple(shares),
+        tuple(freedom / runs for freedom in freedoms),
+        interactions=beyond if len(values) > num_combinations and len(keys) > 1 else None,
+        seed=by_seed if num_seeds > 1 else None,
+    )
 
 
 def between(groups: Sequence[Any], values: np.ndarray) -> float:

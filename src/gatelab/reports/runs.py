@@ -42,7 +42,7 @@ def runs_table(folders: list[RunFolder]) -> Table:
             f"[{STYLES[run.status]}]{run.status}[/]" if run.status in STYLES else run.status,
             *map(escape, cells),
             *("" if number is None else f"{number:.4f}" for number in numbers),
-            f"{run.record['seconds']:.0f}" if "seconds" in run.record else "",
+            "" if run.seconds is None else f"{run.seconds:.0f}",
         )
     return table
 

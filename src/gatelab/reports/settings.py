@@ -95,6 +95,40 @@ def setting_cells(
     return [MERGED], merged
 
 
+def distinct_cells(
+    runs: Sequence[Run], columns: Sequence[Column], cells: Sequence[tuple[str, ...]]
+) -> list[tuple[str, ...]]:
+    """Cells of runs that differ in the columns; where two read the same, exactly what tells these apart."""
+    alike: dict[tuple[str, ...], list[Run]] = {}
+    for run, texts in zip(runs, cells, strict=True):
+        alike.setdefault(texts, []).append(run)
+    return [
+        texts if len(alike[texts]) == 1 else exact_cells(run, alike[texts], columns, texts)
+        for run, texts in zip(runs, cells, strict=True)
+    ]
+
+
+def exact_cells(run: Run, others: Sequence[Run], columns: Sequence[Column], cells: tuple[str, ...]) -> tuple[str, ...]:
+    if len(cells) != len(columns):  # all in one
+        columns = [Column("", tuple(key for column in columns for key in column.keys), "")]
+    texts = []
+    for column, cell in zip(columns, cells, strict=True):
+        keys = [key for key in column.keys if len({comparable(other.settings.get(key)) for other in others}) > 1]
+        terms = [show_exactly(run, key) for key in keys]
+        if column.group is not None:
+            named = [f"{short_key(key, keys)}={term}" for key, term in zip(keys, terms, strict=True)]
+            terms = [*filter(None, [cell]), *named]
+        texts.append(" ".join(terms) or cell)
+    return tuple(texts)
+
+
+def show_exactly(run: Run, key: str) -> str:
+    if key not in run.settings:
+        return "not set"
+    value = run.settings[key]
+    return repr(value) if isinstance(value, str) else show(value)
+
+
 def column_cells(runs: Sequence[Run], column: Column) -> list[str]:
     """For a group what is built, and of its differing settings those that were changed from what the choice has.
 

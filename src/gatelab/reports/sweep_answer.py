@@ -1,10 +1,11 @@
 """What came out of a sweep, in one sentence and a few more."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 from gatelab.reports import numbers
 from gatelab.reports.answer import Answer, compare
-from gatelab.reports.arms import Arm
+from gatelab.reports.arms import Arm, Arms
 from gatelab.reports.compare import BASELINES, Comparison, Row, is_lower_better, paired
 from gatelab.reports.formats import TITLES
 from gatelab.reports.notes import caution_notes
@@ -19,7 +20,7 @@ def answer_sweep(comparison: Comparison) -> Answer:
     """Of the first metric: the best arm, how far it is from the reference and from the linear baseline, and what tells."""
     metric = next(iter(comparison.tables))
     rows = [row for row in comparison.tables[metric] if row.kind == "arm" and row.values.mean is not None]
-    cautions = [*unfinished(comparison.arms.arms), *caution_notes(comparison)]
+    cautions = [*unfinished(comparison.arms), *caution_notes(comparison)]
     if not rows:
         return Answer("No run is finished yet", "There is nothing to compare.", cautions)
     best = best_row(rows, metric)
@@ -138,36 +139,30 @@ def validation_says(comparison: Comparison, best: Row, metric: str) -> str:
             return ""
         return f"On the test rows its {title_of(test)} is {numbers.metric(row.values.mean)}."
     validation = f"validation/{metric}"
-    means = {
-        arm.name: sum(values.values()) / len(values)
-        for arm in comparison.arms.arms
-        if (values := arm.values(validation))
-    }
+    means = [
+        (sum(values.values()) / len(values), arm) for arm in comparison.arms.arms if (values := arm.values(validation))
+    ]
     if len(means) < 3:
         return ""
-    chosen = (min if is_lower_better(metric) else max)(means, key=means.__getitem__)
-    if chosen == best.name:
+    _, chosen = (min if is_lower_better(metric) else max)(means, key=lambda pair: pair[0])
+    if chosen.cells == best.cells:
         return f"It is the best of the {len(means)} arms in validation too."
-    row = next(row for row in comparison.tables[metric] if row.name == chosen)
+    row = next(row for row in comparison.tables[metric] if row.cells == chosen.cells)
     flatters = f"The best of {len(means)} arms is chosen by the test itself, which flatters it. "
     return (
-        f"{flatters if len(means) >= MANY_ARMS else ''}By validation {title_of(metric)} one would have taken {chosen}: "
+        f"{flatters if len(means) >= MANY_ARMS else ''}By validation {title_of(metric)} one would have taken {chosen.name}: "
         f"{numbers.metric(row.values.mean)} on the test rows."
     )
 
 
-def unfinished(arms: Sequence[Arm]) -> list[str]:
+def unfinished(arms: Arms) -> list[str]:
     """How many runs are not finished, and how they ended. That a search prunes trials is no fault of theirs."""
-    counts: dict[str, int] = {}
-    for arm in arms:
-        for status, num in arm.statuses.items():
-            counts[status or "unknown"] = counts.get(status or "unknown", 0) + num
-    num_all = sum(counts.values())
-    counts = {status: num for status, num in counts.items() if status not in ("finished", "pruned")}
+    runs = [*(run for arm in arms.arms for run in arm.runs), *arms.without_config]
+    counts = Counter(run.status or "unknown" for run in runs if run.status not in ("finished", "pruned"))
     if not counts:
         return []
-    told = ", ".join(f"{num} {status}" for status, num in sorted(counts.items(), key=lambda item: -item[1]))
-    return [f"{sum(counts.values())} of {num_all} runs are not finished: {told}. They are in no mean."]
+    told = ", ".join(f"{num} {status}" for status, num in counts.most_common())
+    return [f"{sum(counts.values())} of {len(runs)} runs are not finished: {told}. They are in no mean."]
 
 
 def baseline_means(arm: Arm, metric: str) -> dict[str, float]:

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from gatelab.reports.arms import Arm, metrics_of
+from gatelab.reports.arms import Arm
 from gatelab.reports.bands import seed_bands
 from gatelab.reports.compare import BASELINES, Comparison, Row
 from gatelab.reports.figures import GREY, new_figure, plain, save_figures
@@ -47,7 +47,7 @@ def draw_arms(comparison: Comparison, metric: str, rows: Sequence[Row], publishe
         axes.axvline(published, color="#222222", linestyle=":", linewidth=0.8, label="published")
     for number, row in enumerate(rows):
         arm = arm_of(comparison, row)
-        values = [value for run in arm.finished if (value := metrics_of(run).get(metric)) is not None]
+        values = [value for _, value in arm.measured(metric)]
         if row.values.interval is not None:
             axes.plot(row.values.interval, [number] * 2, color="C0", alpha=0.3, linewidth=5, solid_capstyle="butt")
         axes.plot(values, [number] * len(values), "o", color="C0", markersize=2.6, markeredgewidth=0)

@@ -7,19 +7,17 @@ from markupsafe import Markup
 
 from gatelab.reports import numbers
 from gatelab.reports.arms import Arm, metrics_of
-from gatelab.reports.compare import Comparison, Row
-from gatelab.reports.disagreement import Disagreement, DisputedRow, Verdict
+from gatelab.reports.compare import Comparison, Row, is_lower_better
 from gatelab.reports.importance import Importance
 from gatelab.reports.links import Link
-from gatelab.reports.load import Run
+from gatelab.reports.load import SEED_KEYS, Run
 from gatelab.reports.settings import columns_of, differing_keys, setting_cells
 from gatelab.reports.statistics import Sample, describe
 from gatelab.reports.sweep_answer import title_of
 from gatelab.reports.swept import SweptKey
 from gatelab.reports.tables import count_texts, count_titles, number_texts, number_titles
-from gatelab.reports.texts import folded, isolated, shorten
+from gatelab.reports.texts import folded, isolated
 
-MOST_VERDICTS = 5  # arms with a column of their own
 BAR = 120  # pixels of the whole
 
 
@@ -84,15 +82,14 @@ def published_numbers(runs: Sequence[Run]) -> tuple[str, dict[str, float]]:
 
 def published_table(published: Mapping[str, float], arms: Sequence[Arm]) -> dict[str, Any] | None:
     """What was published, and below it what each arm has of it; a number that no run has is left out."""
-    found = {arm.name: {metric: describe(list(arm.values(metric).values())) for metric in published} for arm in arms}
-    known = [metric for metric in published if any(samples[metric].num for samples in found.values())]
+    found = [{metric: describe(list(arm.values(metric).values())) for metric in published} for arm in arms]
+    known = [metric for metric in published if any(samples[metric].num for samples in found)]
     if not known:
         return None
     rows: list[list[Any]] = [["published", *(f"{published[metric]:g}" for metric in known)]]
-    for arm in arms:
+    for arm, samples in zip(arms, found, strict=True):
         if arm.finished:
-            samples = [found[arm.name][metric] for metric in known]
-            rows.append([isolated(arm.name), *(sample_cell(sample) for sample in samples)])
+            rows.append([isolated(arm.name), *(sample_cell(samples[metric]) for metric in known)])
     return {"columns": [("arm", "text"), *((stated_title(metric), "number") for metric in known)], "rows": rows}
 
 
@@ -118,9 +115,11 @@ def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[A
     ]
     lines.sort(key=lambda line: -line[2])
     if found.measure == "grid":
-        rest = 1 - sum(found.shares) - (found.interactions or 0.0) - (found.seed or 0.0)
-        besides = [("keys in combination", found.interactions), ("seed", found.seed), ("the rest", rest)]
-        lines += [(title, "", share, None) for title, share in besides if share is not None and abs(share) > 1e-9]
+        besides = [("keys in combination", found.interactions), ("seed", found.seed)]
+        lines += [(title, "", *both) for title, both in besides if both is not None]
+        rest = 1 - sum(share for _, _, share, _ in lines)
+        # Of one run a setting nothing tells what combinations do from noise.
+        lines.append(("the rest" if found.interactions or len(keys) == 1 else "combinations and noise", "", rest, None))
     return [
         [
             isolated(title),
@@ -139,94 +138,19 @@ def bar(share: float) -> Markup:
     ).format(BAR, width)
 
 
-def disagreement_matrix(found: Disagreement) -> list[tuple[str, list[tuple[int, str, int] | None]]]:
-    """A line an arm: against each arm the rows it wins, their share of the shared rows, and a shade from 0 to 10."""
-    largest = max(1e-9, float((found.won / found.shared.clip(1)).max()))
-    lines = []
-    for i, arm in enumerate(found.arms):
-        cells: list[tuple[int, str, int] | None] = []
-        for j in range(len(found.arms)):
-            share = found.won[i, j] / max(1, found.shared[i, j])
-            is_there = i != j and found.shared[i, j]
-            cells.append(
-                (int(found.won[i, j]), numbers.share(share), round(10 * share / largest)) if is_there else None
-            )
-        lines.append((arm.name, cells))
-    return lines
-
-
-def disputed_table(found: Disagreement) -> dict[str, Any]:
-    """The rows with what each arm said; of more than five arms the numbers, in the matrix, of those that are right and wrong."""
-    each = len(found.arms) <= MOST_VERDICTS
-    columns = [("text", "long"), ("label", "text")]
-    columns += (
-        [(shorten(arm.name), "text") for arm in found.arms]
-        if each
-        else [("arms right", "text"), ("arms wrong", "text")]
-    )
-    columns.append(("line", "number"))
-    files = sorted({row.file for row in found.rows})
-    rows = []
-    for row in found.rows:
-        place = f"line {row.line} of {row.file}"
-        text = (
-            Markup('<span class="note">not kept</span>')
-            if row.text is None
-            else folded(row.text, row.characters, place)
-        )
-        said = [verdict_cell(verdict) for verdict in row.verdicts] if each else sides(row)
-        line = f"{row.line}" if len(files) == 1 else f"{row.file}:{row.line}"
-        rows.append([text, isolated(row.label), *said, (isolated(line), row.line)])
-    note = f"Lines of {files[0]}." if len(files) == 1 else "The line stands after its file."
-    return {"columns": columns, "rows": rows, "note": note}
-
-
-def verdict_cell(verdict: Verdict | None) -> Any:
-    """Right or wrong, the prediction, and how many of the seeds that tested the row were right."""
-    if verdict is None:
-        return ("", "")
-    mark = "✓" if 2 * verdict.right > verdict.tested else "✗" if 2 * verdict.right < verdict.tested else "="
-    seeds = f"{verdict.right} of {verdict.tested} right"
-    shown = Markup('{} {} <span class="note">{}</span>').format(mark, isolated(verdict.prediction), seeds)
-    return (shown, f"{verdict.right / verdict.tested:.4f} {verdict.prediction}")
-
-
-def sides(row: DisputedRow) -> list[Any]:
-    """Which arms are right and which are wrong, and what these say."""
-    right, wrong, said = [], [], set()
-    for number, verdict in enumerate(row.verdicts, 1):
-        if verdict is not None and 2 * verdict.right > verdict.tested:
-            right.append(number)
-        elif verdict is not None and 2 * verdict.right < verdict.tested:
-            wrong.append(number)
-            said.add(verdict.prediction)
-    told = Markup('{} <span class="note">{}</span>').format(ranges(wrong), isolated(", ".join(sorted(said))))
-    return [(ranges(right), len(right)), (told, len(wrong))]
-
-
-def ranges(counted: Sequence[int]) -> str:
-    """1–3, 7 for 1, 2, 3, 7"""
-    parts: list[list[int]] = []
-    for number in counted:
-        if parts and number == parts[-1][-1] + 1:
-            parts[-1].append(number)
-        else:
-            parts.append([number])
-    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)
-
-
 def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[str, Any]:
     """Every run, the best of the first metric first, then those without one."""
     keys = [
         key
         for key in differing_keys(runs)
-        if key == "seed" or any(run.settings.get(key) != run.settings.get("seed") for run in runs) or "seed" not in key
+        if key not in SEED_KEYS[1:] or any(run.settings.get(key) != run.settings.get("seed") for run in runs)
     ]
     names = {run.folder.path.parent.name for run in runs}
     titles, settings = setting_cells(runs, columns_of(runs, keys))
     columns = [*([("name", "text")] if len(names) > 1 else []), ("run", "text"), ("status", "text")]
     columns += [(title, "text") for title in titles] + [(title_of(metric), "number") for metric in metrics]
     columns += [("linear macro-F1", "number"), ("seconds", "number")]
+    sign = 1 if is_lower_better(metrics[0]) else -1
     rows = []
     for run, cells in zip(runs, settings, strict=True):
         values = metrics_of(run)
@@ -235,8 +159,8 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
         row: list[Any] = [isolated(run.folder.path.parent.name)] if len(names) > 1 else []
         row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
         row += [numbers.metric(value) for value in (*measured, linear)]
-        row.append(f"{run.record['seconds']:.0f}" if "seconds" in run.record else "")
-        rows.append((measured[0] is None, -(measured[0] or 0.0), row))
+        row.append("" if run.seconds is None else f"{run.seconds:.0f}")
+        rows.append((measured[0] is None, sign * (measured[0] or 0.0), row))
     rows.sort(key=lambda line: line[:2])
     return {"columns": columns, "rows": [row for _, _, row in rows]}
 

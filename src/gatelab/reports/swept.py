@@ -58,7 +58,9 @@ def setting_texts(runs: Sequence[Run], keys: Sequence[SweptKey]) -> dict[int, st
 
 
 def show_value(value: float | str) -> str:
-    return value or "not set" if isinstance(value, str) else f"{value:.4g}"
+    if isinstance(value, str):
+        return value or "not set"
+    return f"{value:.0f}" if value == round(value) and abs(value) < 1e9 else f"{value:.4g}"
 
 
 def swept_key(runs: Sequence[Run], key: str, title: str) -> SweptKey:

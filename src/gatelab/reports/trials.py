@@ -38,7 +38,7 @@ def trials_of(runs: Sequence[Run], metric: str) -> list[Trial]:
         if value is None:
             curve = learning_curves(run.folder.metrics).curves.get(metric)
             value = None if curve is None else float((np.min if is_lower_better(metric) else np.max)(curve[1]))
-        trials.append(Trial(run.record.get("job", 0), value, run.status == "finished", run))
+        trials.append(Trial(run.record.get("job") or 0, value, run.status == "finished", run))
     return sorted(trials, key=lambda trial: trial.number)
 
 
