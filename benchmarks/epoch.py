@@ -33,12 +33,12 @@ from torch.utils.data import DataLoader, TensorDataset
 import gatelab.fit
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
-from gatelab.fit import build_loggers, build_trainer
+from gatelab.fit import build_trainer, start_loggers, tracker_makers
 from gatelab.learning.build import build, build_model
 from gatelab.overrides import compose
 from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.tracking import close_tracker
+from gatelab.runs.tracking import Trackers
 from gatelab.train import resolve
 
 DATA = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
@@ -92,10 +92,10 @@ def gatelab_epoch(settings: dict[str, Any]) -> float:
     module, timer = new_module(settings, data.prepared), TrainingTime()
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(path)
-        trainer = build_trainer(settings, folder, StopRequest(), build_loggers(settings, folder, "benchmark"))
-        trainer.callbacks.append(timer)
-        trainer.fit(module, datamodule=data)
-        close_tracker()
+        with Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers:
+            trainer = build_trainer(settings, folder, StopRequest(), start_loggers(folder, None, trackers))
+            trainer.callbacks.append(timer)
+            trainer.fit(module, datamodule=data)
     return timer.seconds
 
 
