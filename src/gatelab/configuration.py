@@ -196,6 +196,7 @@ class Config(Group):
     retry: Literal["failed"] | None
     checkpoint_minutes: Annotated[float, Field(ge=0)]
     checkpoint_epochs: Count
+    report: bool
     allow_targets: list[Annotated[str, Field(pattern=r"^\w+(\.\w+)*$")]]
     data: OpenGroup
     encoder: OpenGroup

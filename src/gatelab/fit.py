@@ -19,7 +19,6 @@ from gatelab.runs.folder import Pruned, RunFolder
 from gatelab.runs.metrics import MetricsCsv, read_points
 from gatelab.runs.progress import ProgressLine
 from gatelab.runs.provenance import determinism
-from gatelab.runs.ranks import num_processes
 from gatelab.runs.trackers.lightning import LightningTracker
 from gatelab.runs.trackers.tracker import Tracker
 from gatelab.runs.tracking import Trackers
@@ -105,15 +104,12 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         from gatelab.search import Pruning
 
         callbacks.append(Pruning(**settings["search"]))
-    plugins: list[Any] = [WholeFiles()]
-    if num_processes(settings["trainer"]) > 1:  # which are started by us, under SLURM too
-        plugins.append(LightningEnvironment())
     return build(
         "trainer",
         settings["trainer"],
         logger=loggers,
         callbacks=[*callbacks, ProgressLine(console), checkpoint, resume],
-        plugins=plugins,
+        plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
         default_root_dir=str(folder.path),
         enable_progress_bar=False,
         enable_model_summary=False,

@@ -18,6 +18,8 @@ from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, show_error
 from gatelab.suggest import suggest_key
 
+INTERRUPTED = "Interrupted. The same command goes on from where it stopped; gatelab runs shows the run."
+
 
 def run_hydra(overrides: list[str]) -> int:
     """Compose and run, once or as a multirun. Returns the exit code: 0, 1 a run failed, 2 the user's mistake."""
@@ -33,6 +35,9 @@ def run_hydra(overrides: list[str]) -> int:
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
+    except KeyboardInterrupt:  # while jobs run in other processes
+        console.print(INTERRUPTED)
+        raise
     except (HydraException, OmegaConfBaseException) as error:
         raise ConfigError(explain(str(error), overrides)) from None
     finally:
@@ -53,7 +58,7 @@ def job(config: DictConfig) -> Outcome:
     try:
         outcome = run_job(config, in_sweep)
     except (KeyboardInterrupt, SystemExit) as stopped:
-        console.print("Interrupted. The same command goes on from where it stopped; gatelab runs shows the run.")
+        console.print(INTERRUPTED)
         if isinstance(stopped, KeyboardInterrupt):
             raise Interrupted(signal.SIGINT) from None
         raise

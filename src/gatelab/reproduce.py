@@ -84,6 +84,11 @@ def show_verdict(recorded: RunFolder, now: RunFolder, different: list[str], chan
         console.print(f"[bold red]different[/] in {len(different)} of 3 files, first:")
         for sentence in different:
             console.print(f"  {sentence}", markup=False, soft_wrap=True)
+    if different and not changed:
+        console.print(
+            "conditions    nothing that is recorded differs: the run itself does not repeat (see trainer.deterministic)"
+        )
+        return
     if not changed:
         console.print("conditions    all that is recorded is the same: data, code, versions, hardware, threads, flags")
         return

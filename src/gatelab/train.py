@@ -1,6 +1,7 @@
 """One run: compose → build → fit → test → record. gatelab train calls ``train`` with the composed config."""
 
 import os
+from contextlib import nullcontext
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -52,8 +53,11 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
         stop = StopRequest()
         about = describe(settings, identity, prepared.record)
-        trackers = Trackers(tracker_makers(settings["tracker"]), settings, folder)
-        with trackers, reported(folder), folder.recorded(checkpoint is not None, **about):
+        with (
+            Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers,
+            reported(folder) if settings["report"] else nullcontext(),
+            folder.recorded(checkpoint is not None, **about),
+        ):
             for line in summary_lines(prepared.record):
                 console.print(line, markup=False, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))

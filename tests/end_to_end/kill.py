@@ -23,7 +23,7 @@ SETTINGS = [
     "data.num_rows=400", "data.batch_size=16", "data.eval_batch_size=16", "trainer.max_epochs=4", "trainer=cpu",
     "trainer.log_every_n_steps=3", "encoder=zoneout", "encoder.hidden_size=8", "encoder.num_layers=2", "encoder.dropout=0.3",
     "model.embedding_size=8", "model.embedding_dropout=0.2", "model.dropout=0.3", "optimizer.schedule=cosine",
-    "callbacks.early_stopping.patience=2", "tracker=none", "baseline=none", "checkpoint_minutes=0",
+    "callbacks.early_stopping.patience=2", "tracker=none", "baseline=none", "report=false", "checkpoint_minutes=0",
 ]  # fmt: skip
 COMPARED = ("metrics.csv", "predictions.csv", "model/model.safetensors")
 MOMENTS = ("any", "batch", "checkpoint", "metrics", "validation", "rename", "record")

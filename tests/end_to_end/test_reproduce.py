@@ -11,7 +11,7 @@ from commands import gatelab, the_run
 
 SETTINGS = [
     "data=csv", "data.path=table.csv", "trainer.max_epochs=2", "encoder.hidden_size=8", "model.embedding_size=8", "encoder.num_layers=2",
-    "encoder.dropout=0.3", "baseline=none", "tracker=none",
+    "encoder.dropout=0.3", "baseline=none", "tracker=none", "report=false",
 ]  # fmt: skip
 
 

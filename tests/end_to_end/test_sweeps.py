@@ -16,12 +16,14 @@ from commands import gatelab
 from kill import COMPARED, SETTINGS
 
 SMALL = [*SETTINGS, "trainer.max_epochs=3"]
-QUICK = ["trainer=smoke", "data.num_rows=200", "encoder.hidden_size=4", "tracker=none", "baseline=none"]
+QUICK = ["trainer=smoke", "report=false", "data.num_rows=200", "encoder.hidden_size=4", "tracker=none", "baseline=none"]
 
 
-def start(folder: Path, *arguments: str) -> "subprocess.Popen[str]":
+def start(folder: Path, *arguments: str, preexec_fn: Callable[[], Any] | None = None) -> "subprocess.Popen[str]":
     command = [sys.executable, "-m", "gatelab.cli", "train", *arguments]
-    return subprocess.Popen(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    return subprocess.Popen(
+        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=preexec_fn
+    )
 
 
 def wait_until(condition: Callable[[], Any], process: "subprocess.Popen[str]", seconds: float = 120) -> Any:
@@ -97,6 +99,23 @@ def test_workers_end_with_the_sweep_that_started_them_and_the_same_command_goes_
     assert_as_plain(tmp_path, plain)
 
 
+def test_ctrl_c_saves_the_jobs_that_run_side_by_side_and_the_same_command_goes_on(
+    tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
+) -> None:
+    sweep = [*SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", "hydra/launcher=joblib"]
+    with start(
+        tmp_path, *sweep, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
+    ) as process:
+        wait_until(lambda: saved_and_running(tmp_path), process)
+        process.send_signal(signal.SIGINT)
+        output = process.communicate(timeout=60)[0]
+    assert process.returncode == 130, output
+    assert "Interrupted. The same command goes on" in output
+    assert "interrupted" in [record["status"] for record in records(tmp_path)]
+    assert ", 0 failed" in gatelab("train", *sweep, cwd=tmp_path)
+    assert_as_plain(tmp_path, plain)
+
+
 def test_a_failure_among_jobs_that_run_side_by_side_ends_no_other_and_is_shown(tmp_path: Path, cache_dir: Path) -> None:
     sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "encoder.hidden_size=3,-1,4", "hydra/launcher=joblib"]
     output = gatelab("train", *sweep, cwd=tmp_path, code=1)
@@ -116,7 +135,15 @@ def test_two_starts_of_one_run_at_the_same_time_are_one_run_and_one_refusal(tmp_
 
 
 def test_each_job_has_its_own_tracker_run_also_after_a_failure(tmp_path: Path, cache_dir: Path) -> None:
-    sweep = ["trainer=smoke", "data.num_rows=200", "baseline=none", f"data.cache_dir={cache_dir}", "-m", "seed=1,2"]
+    sweep = [
+        "trainer=smoke",
+        "data.num_rows=200",
+        "baseline=none",
+        "report=false",
+        f"data.cache_dir={cache_dir}",
+        "-m",
+        "seed=1,2",
+    ]
     lr = ["optimizer=sgd", "optimizer.lr=1e38,0.1", "trainer.gradient_clip_val=null", "trainer.limit_train_batches=5"]
     output = gatelab("train", *sweep, *lr, cwd=tmp_path, code=1)
     assert "2 failed" in output
@@ -144,7 +171,7 @@ def trials(folder: Path) -> list[Any]:
 
 SEARCH = [
     "-m", "hydra/sweeper=optuna", "optimizer.lr=tag(log,interval(1e-4,1e-1))", "encoder.hidden_size=range(2,9)",
-    "encoder=choice(lstm,gru)", "trainer.max_epochs=3", "data.num_rows=200", "tracker=none", "baseline=none",
+    "encoder=choice(lstm,gru)", "trainer.max_epochs=3", "data.num_rows=200", "tracker=none", "baseline=none", "report=false",
 ]  # fmt: skip
 
 
@@ -191,7 +218,7 @@ def test_a_search_with_a_misspelt_key_is_refused_before_its_first_trial(tmp_path
 DDP = ["trainer=ddp", "trainer.devices=2", "trainer.accelerator=cpu"]
 CURVE = [
     "data.num_rows=603", "trainer.max_epochs=3", "trainer.log_every_n_steps=1", "encoder.hidden_size=16", "model.embedding_size=16",
-    "model.dropout=0", "optimizer.schedule=cosine", "model.class_weights=[1,2]", "baseline=none",
+    "model.dropout=0", "optimizer.schedule=cosine", "model.class_weights=[1,2]", "baseline=none", "report=false",
 ]  # fmt: skip
 
 

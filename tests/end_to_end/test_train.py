@@ -28,6 +28,7 @@ QUICK = [
     "model.embedding_size=16",
     "data.num_rows=600",
     "tracker=none",
+    "report=false",
 ]
 
 
@@ -191,7 +192,14 @@ def test_a_users_own_table_with_three_classes_trains(
 
 
 def test_a_multirun_runs_every_job_and_reports_a_failed_one(tmp_path: Path, cache_dir: Path) -> None:
-    common = ["data.num_rows=600", "tracker=none", f"data.cache_dir={cache_dir}", "trainer=smoke", "baseline=none"]
+    common = [
+        "data.num_rows=600",
+        "tracker=none",
+        f"data.cache_dir={cache_dir}",
+        "trainer=smoke",
+        "baseline=none",
+        "report=false",
+    ]
     output = gatelab("train", "-m", "encoder.hidden_size=8,-1,9", *common, cwd=tmp_path, code=1)
     assert "encoder.hidden_size=-1" in output
     assert "3 runs: 2 done, 0 skipped (finished before), 1 failed" in output
@@ -323,7 +331,15 @@ def test_tab_completes_keys_and_choices(words: str, position: int, expected: lis
 
 
 def test_a_glob_trains_every_encoder(tmp_path: Path, cache_dir: Path) -> None:
-    arguments = ["-m", "encoder=glob(*)", "trainer=smoke", "data.num_rows=200", "tracker=none", "baseline=none"]
+    arguments = [
+        "-m",
+        "encoder=glob(*)",
+        "trainer=smoke",
+        "data.num_rows=200",
+        "tracker=none",
+        "baseline=none",
+        "report=false",
+    ]
     gatelab("train", *arguments, f"data.cache_dir={cache_dir}", cwd=tmp_path)
     runs = [json.loads(path.read_text()) for path in tmp_path.glob("outputs/default/*/run.json")]
     assert [run["status"] for run in runs] == ["finished"] * len(ENCODERS)
@@ -377,7 +393,14 @@ def test_gates_refuses_what_it_cannot_draw(arguments: list[str], sentence: str, 
 
 
 def test_gates_of_two_layers_in_both_directions_and_of_none_at_all(tmp_path: Path, cache_dir: Path) -> None:
-    arguments = ["trainer=smoke", f"data.cache_dir={cache_dir}", "baseline=none", "data.num_rows=200", "tracker=none"]
+    arguments = [
+        "trainer=smoke",
+        f"data.cache_dir={cache_dir}",
+        "baseline=none",
+        "data.num_rows=200",
+        "tracker=none",
+        "report=false",
+    ]
     two = ["encoder=coupled", "encoder.num_layers=2", "encoder.bidirectional=true", "model.pooling=mean"]
     gatelab("train", *arguments, *two, "output_dir=both", cwd=tmp_path)
     (run,) = tmp_path.glob("both/*/*/run.json")

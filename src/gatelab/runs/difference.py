@@ -94,11 +94,17 @@ def rows(file: Path) -> Iterator[dict[str, str]]:
 
 
 def conditions(recorded: dict[str, Any], now: dict[str, Any]) -> list[Condition]:
-    """What run.json says of data, code, settings of determinism, versions and hardware, where two of them differ."""
+    """What run.json says of data, code, settings of determinism, versions and hardware, where two of them differ.
+
+    Packages that only one of the two has come last.
+    """
     found = list(differing_data(recorded["data"]["sha256"], now["data"]["sha256"]))
     for group in ("code", "git", "determinism", "hardware", "versions"):
         then, new = recorded.get(group) or {}, now.get(group) or {}
-        keys = sorted(then.keys() | new.keys(), key=lambda key: (COMPUTING.index(key) if key in COMPUTING else 99, key))
+        order = {key: place for place, key in enumerate(COMPUTING)}
+        keys = sorted(
+            then.keys() | new.keys(), key=lambda key: (order.get(key, 99), (key in then) != (key in new), key)
+        )
         for key in keys:
             if then.get(key) != new.get(key) and key != "top":
                 name = f"{group}.{key}" if group != "versions" else f"version of {key}"

@@ -13,6 +13,7 @@ OUTSIDE = (
     "checkpoint_minutes",
     "checkpoint_epochs",
     "search",
+    "report",
     "allow_targets",
     "tracker",
     "experiments",

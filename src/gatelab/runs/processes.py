@@ -4,7 +4,6 @@ import ctypes
 import os
 import signal
 import sys
-import time
 from collections.abc import Iterable
 from typing import Any
 
@@ -50,10 +49,7 @@ def usable_cores() -> int:
 
 
 def terminate(processes: Iterable[Any]) -> None:
-    """Ask processes to end, and give them the time to save."""
-    alive = [process for process in processes if process.is_alive()]
-    for process in alive:
-        process.terminate()
-    deadline = time.monotonic() + SECONDS_TO_SAVE
-    for process in alive:
-        process.join(max(0.0, deadline - time.monotonic()))
+    """Ask processes to end; a run among them is saved first."""
+    for process in processes:
+        if process.is_alive():
+            process.terminate()

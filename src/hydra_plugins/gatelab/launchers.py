@@ -10,7 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, as_completed
+from concurrent.futures import BrokenExecutor, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,6 +21,8 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from gatelab.outcome import Outcome, job_line
+
+SECONDS_TO_BE_ENDED = 3600  # the longest grace that a cluster is likely to give
 
 
 @dataclass
@@ -39,6 +41,7 @@ class Call:
 
     def __call__(self) -> Outcome:
         from gatelab.runs.folder import Interrupted
+        from gatelab.runs.secrets import redact_text
         from gatelab.screen import console
 
         console.quiet = self.quiet
@@ -59,6 +62,8 @@ class Call:
             ).return_value
         except Interrupted as stopped:
             return Outcome("interrupted", stopped.exit_code)
+        except Exception as error:  # on the way to the job, which lets none out
+            return Outcome("failed", 1, redact_text(f"{type(error).__name__}: {error}").split("\n")[0])
 
 
 class ParallelLauncher(Launcher):
@@ -134,7 +139,7 @@ class JoblibLauncher(ParallelLauncher):
     def run_calls(self, calls: list[Call]) -> Iterator[tuple[Call, Outcome]]:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        from gatelab.runs.processes import detach, share_machine, terminate
+        from gatelab.runs.processes import SECONDS_TO_SAVE, detach, share_machine, terminate
 
         environments = share_machine(self.options["n_jobs"])
         slot, stopping, executors = threading.local(), threading.Event(), []
@@ -153,20 +158,24 @@ class JoblibLauncher(ParallelLauncher):
                     break
                 try:
                     return call, (getattr(slot, "executor", None) or new_executor()).submit(call).result()
-                except RuntimeError as error:  # loky's BrokenProcessPool
+                except BrokenExecutor as error:
                     slot.executor, reason = None, str(error).split("\n")[0].rstrip(". ")
                     if not stopping.is_set() and not self.again(call, deaths, reason):
                         return call, died(reason)
             return call, Outcome("interrupted", 130)
 
         with ThreadPoolExecutor(len(environments)) as threads:
+            futures = [threads.submit(run, call) for call in calls]
             try:
-                futures = [threads.submit(run, call) for call in calls]
                 for future in as_completed(futures):
                     yield future.result()
-            finally:
+            finally:  # at the end there is nothing to stop; after Ctrl-C the runs under way are saved first
                 stopping.set()
-                terminate(process for executor in executors for process in executor._processes.values())
+                threads.shutdown(wait=False, cancel_futures=True)
+                processes = [process for executor in executors for process in (executor._processes or {}).values()]
+                if not all(future.done() for future in futures):
+                    terminate(processes)
+                    wait([future for future in futures if not future.cancelled()], SECONDS_TO_SAVE)
                 for executor in executors:
                     executor.shutdown(kill_workers=True)
 
@@ -208,7 +217,11 @@ class Requeueable:
     """What submitit runs; when SLURM is about to take the node away, the same call is queued again."""
 
     def __call__(self, call: Call) -> Outcome:
-        return call()
+        outcome = call()
+        if outcome.kind == "interrupted" and "SLURM_JOB_ID" in os.environ:
+            # SLURM queues a job again that it has to end, and takes one that ends by itself for done.
+            time.sleep(SECONDS_TO_BE_ENDED)
+        return outcome
 
     def checkpoint(self, call: Call) -> Any:
         import submitit
