@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gatelab.learning.build import build, build_model, weigh_classes
+from gatelab.outcome import job_title
 from gatelab.runs.checkpoint import Resume, StopRequest, WholeFiles, load_whole
 from gatelab.runs.folder import Pruned, RunFolder
 from gatelab.runs.metrics import MetricsCsv, read_points
@@ -99,6 +100,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         enable_version_counter=False,
     )
     resume = Resume(folder, minutes=settings["checkpoint_minutes"], epochs=settings["checkpoint_epochs"], stop=stop)
+    job = job_title(folder.record.get("job"), folder.record.get("jobs"))
     callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
     if settings["search"]:
         from gatelab.search import Pruning
@@ -108,7 +110,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         "trainer",
         settings["trainer"],
         logger=loggers,
-        callbacks=[*callbacks, ProgressLine(console), checkpoint, resume],
+        callbacks=[*callbacks, ProgressLine(console, job), checkpoint, resume],
         plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
         default_root_dir=str(folder.path),
         enable_progress_bar=False,

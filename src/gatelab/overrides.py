@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError
-from gatelab.outcome import OUTCOMES, Outcome, summary_lines
+from gatelab.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
+from gatelab.runs.choices import num_jobs
 from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
 from gatelab.runs.secrets import redact_text
@@ -54,7 +55,12 @@ def job(config: DictConfig) -> Outcome:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    hydra = HydraConfig.get()
+    in_sweep = hydra.mode == RunMode.MULTIRUN
+    if in_sweep:
+        title = job_title(hydra.job.num, num_jobs())
+        given = given_by_user([redact_text(text) for text in hydra.overrides.task])
+        console.print(f"\n[bold]{title}[/]  {escape(given)}", soft_wrap=True)
     try:
         outcome = run_job(config, in_sweep)
     except (KeyboardInterrupt, SystemExit) as stopped:
