@@ -9,7 +9,7 @@ import pytest
 import torch
 from rich.console import Console
 
-from gatelab.runs.progress import ProgressLine, clock
+from gatelab.runs.progress import ProgressLine
 
 ERASE = "\x1b[2K"
 CODES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
@@ -120,8 +120,3 @@ def test_a_quiet_console_stays_empty(time: Clock) -> None:
     screen = io.StringIO()
     train(ProgressLine(Console(file=screen, force_terminal=True, quiet=True)), time, epochs=range(2))
     assert screen.getvalue() == ""
-
-
-@pytest.mark.parametrize(("seconds", "text"), [(0, "0:00"), (59.2, "1:00"), (61, "1:01"), (3725, "1:02:05")])
-def test_a_time_is_told_in_hours_minutes_and_seconds(seconds: float, text: str) -> None:
-    assert clock(seconds) == text

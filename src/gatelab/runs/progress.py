@@ -8,6 +8,8 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from gatelab.screen import clock
+
 REFRESH_SECONDS = 0.2
 
 
@@ -108,10 +110,3 @@ def best_before(trainer: pl.Trainer) -> float:
         if getattr(checkpoint, "monitor", None) == "validation/macro_f1" and checkpoint.best_model_score is not None:
             return float(checkpoint.best_model_score)
     return -math.inf
-
-
-def clock(seconds: float) -> str:
-    """3725 → 1:02:05."""
-    minutes, seconds = divmod(math.ceil(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
