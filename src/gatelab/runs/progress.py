@@ -39,7 +39,7 @@ class ProgressLine(pl.Callback):
         columns = (
             TextColumn("{task.description}epoch {task.fields[epoch]}/{task.fields[epochs]}"),
             BarColumn(bar_width=None),
-            TextColumn("{task.percentage:>3.0f} %{task.fields[numbers]}"),
+            TextColumn("{task.fields[numbers]}"),
         )
         self._bar = Progress(*columns, console=self.console, auto_refresh=False, transient=True, expand=True)
         self._bar.start()
@@ -65,13 +65,13 @@ class ProgressLine(pl.Callback):
 
     def _show(self, bar: Progress, trainer: pl.Trainer) -> None:
         batches, total = trainer.fit_loop.total_batch_idx + 1, bar.tasks[0].total or 0
-        best = "" if self._best == -math.inf else f"  best macro-F1 {self._best:.3f}"
+        best = "" if self._best == -math.inf else f"  best {self._best:.3f}"
         left = (self._last - self._start) / max(1, batches - self._before) * (total - batches)
         bar.update(
             self._task,
             completed=batches,
             epoch=trainer.current_epoch + 1,
-            numbers=f"  {self._rows_per_second(trainer)}  loss {self._loss:.3f}{best}  {clock(left)} left",
+            numbers=f"{self._rows_per_second(trainer)}  loss {self._loss:.3f}{best}  {clock(left)} left",
             refresh=True,
         )
 
