@@ -1,6 +1,6 @@
 """Times a training epoch on the GOP debate tweets: gatelab, its own module in a bare loop, PyTorch as written by hand, Keras.
 
-    python benchmarks/epoch.py                              # [--rounds 5] [--threads 2] [--wandb]
+    python benchmarks/epoch.py                              # [--rounds 5] [--threads 2]
     python benchmarks/epoch.py --keras keras/bin/python     # with the environment of requirements-keras.txt
 
 The settings are those of experiments/gop_debate.yaml. An epoch is its training batches, without validation, test and
@@ -200,7 +200,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--keras", metavar="PYTHON", help="the interpreter of an environment with Keras")
-    parser.add_argument("--wandb", action="store_true", help="also with the offline wandb tracker")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     quieten()
@@ -219,9 +218,6 @@ def main() -> None:
             "bare loop": lambda: bare_epoch(settings, data),
             "PyTorch by hand": lambda: hand_written_epoch(settings, tokens, labels),
         }
-        if arguments.wandb:
-            with_wandb = settings_of(folder, "wandb")
-            timed["gatelab, wandb"] = lambda: gatelab_epoch(with_wandb)
         epochs = arguments.rounds + 1
         keras = (
             keras_epochs(arguments.keras, tokens, labels, epochs=epochs, batch_size=batch_size)
