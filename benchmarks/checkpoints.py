@@ -22,11 +22,12 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from epoch import DATA, new_module, quieten
-from gatelab.fit import build_loggers, build_trainer
+from gatelab.fit import build_trainer
 from gatelab.learning.build import build
 from gatelab.overrides import compose
 from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.metrics import MetricsCsv
 from gatelab.train import resolve
 
 GOAL = 1.02
@@ -51,7 +52,7 @@ def epochs(settings: dict[str, Any], path: str, *, survives: bool) -> tuple[list
     data = build("data", settings["data"])
     module, timer, folder = new_module(settings, data.prepared), EpochTimes(), RunFolder(path)
     folder.checkpoints.mkdir()
-    loggers = build_loggers(settings, folder, "benchmark") if survives else []
+    loggers = [MetricsCsv(folder.metrics)] if survives else []
     trainer = build_trainer(settings, folder, StopRequest(), loggers)
     if not survives:
         trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, Checkpoint)]

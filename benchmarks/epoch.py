@@ -1,6 +1,6 @@
 """Times a training epoch on the GOP debate tweets: gatelab, its own module in a bare loop, PyTorch as written by hand, Keras.
 
-    python benchmarks/epoch.py                              # [--rounds 5] [--threads 2] [--wandb]
+    python benchmarks/epoch.py                              # [--rounds 5] [--threads 2]
     python benchmarks/epoch.py --keras keras/bin/python     # with the environment of requirements-keras.txt
 
 The settings are those of experiments/gop_debate.yaml. An epoch is its training batches, without validation, test and
@@ -33,12 +33,12 @@ from torch.utils.data import DataLoader, TensorDataset
 import gatelab.fit
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
-from gatelab.fit import build_loggers, build_trainer
+from gatelab.fit import build_trainer, start_loggers, tracker_makers
 from gatelab.learning.build import build, build_model
 from gatelab.overrides import compose
 from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.tracking import close_tracker
+from gatelab.runs.tracking import Trackers
 from gatelab.train import resolve
 
 DATA = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
@@ -92,10 +92,10 @@ def gatelab_epoch(settings: dict[str, Any]) -> float:
     module, timer = new_module(settings, data.prepared), TrainingTime()
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(path)
-        trainer = build_trainer(settings, folder, StopRequest(), build_loggers(settings, folder, "benchmark"))
-        trainer.callbacks.append(timer)
-        trainer.fit(module, datamodule=data)
-        close_tracker()
+        with Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers:
+            trainer = build_trainer(settings, folder, StopRequest(), start_loggers(folder, None, trackers))
+            trainer.callbacks.append(timer)
+            trainer.fit(module, datamodule=data)
     return timer.seconds
 
 
@@ -200,7 +200,6 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--keras", metavar="PYTHON", help="the interpreter of an environment with Keras")
-    parser.add_argument("--wandb", action="store_true", help="also with the offline wandb tracker")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     quieten()
@@ -219,9 +218,6 @@ def main() -> None:
             "bare loop": lambda: bare_epoch(settings, data),
             "PyTorch by hand": lambda: hand_written_epoch(settings, tokens, labels),
         }
-        if arguments.wandb:
-            with_wandb = settings_of(folder, "wandb")
-            timed["gatelab, wandb"] = lambda: gatelab_epoch(with_wandb)
         epochs = arguments.rounds + 1
         keras = (
             keras_epochs(arguments.keras, tokens, labels, epochs=epochs, batch_size=batch_size)

@@ -62,7 +62,10 @@ def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command()
         ("trainer.max_epochs=0", r"trainer\.max_epochs=0"),
         ("seed=-1", r"seed=-1"),
         ("baseline=liner", r"baseline=liner: .*'linear'"),
-        ("tracker.mode=onlin", r"tracker\.mode=onlin"),
+        ("tracker.wandb.mode=onlin", r"tracker\.wandb\.mode=onlin"),
+        ("+tracker.wandb.modus=online", r"tracker\.wandb\.modus: unknown key\. Did you mean tracker\.wandb\.mode\?"),
+        ("+tracker.mine=3", r"tracker\.mine=3: is no group of keys"),
+        ("+tracker.mine.mode=3", r"tracker\.mine\._target_: is missing"),
         ("name=../elsewhere", r"name=\.\./elsewhere"),
         ("data.tokenizer.vocab_size=1", r"data\.tokenizer\.vocab_size=1"),
         ("model.class_weights=balance", r"model\.class_weights=balance"),
@@ -94,12 +97,44 @@ def test_a_missing_path_is_named() -> None:
         (["encoder=lstmm"], "Did you mean lstm?"),
         (["experiments=gop_debat"], "Did you mean gop_debate?"),
         (["encodr=lstm"], "Did you mean encoder?"),
+        (["tracker=mlflw"], "Did you mean mlflow? There are: mlflow, none, tensorboard, wandb."),
+        (["tracker=[wandb,mlflw]"], "tracker=mlflw: no such choice. Did you mean mlflow?"),
+        (["tracker.mode=online"], "Did you mean tracker.wandb.mode?"),
+        (["tracker.mlflow.uri=x"], "tracker=mlflow is not chosen. For it and another: 'tracker=[wandb,mlflow]'."),
     ],
 )
 def test_a_misspelt_override_is_answered_with_the_near_one(overrides: list[str], message: str) -> None:
     with pytest.raises(Exception) as caught:  # noqa: PT011 -- Hydra's own, of several types
         compose(overrides)
     assert message in explain(str(caught.value), overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ([], ["wandb"]),
+        (["tracker=none"], []),
+        (["tracker=[wandb,mlflow]", "tracker.mlflow.uri=http://localhost:5000"], ["wandb", "mlflow"]),
+        (["experiments=gates"], []),
+        (["experiments=gates", "tracker=[tensorboard]"], ["tensorboard"]),
+    ],
+)
+def test_trackers_are_chosen_by_name_several_at_once_and_over_an_experiment(
+    overrides: list[str], names: list[str]
+) -> None:
+    config = resolve(compose(overrides))
+    check_config(config)
+    assert list(config["tracker"]) == names
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "mlflow"])
+def test_a_tracker_whose_package_is_missing_is_refused_with_the_command_that_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = resolve(compose([f"tracker={package}"]))
+    monkeypatch.setattr("gatelab.configuration.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=rf"tracker\.{package} needs {package}: pip install 'gatelab\[{package}\]'"):
+        check_config(config)
 
 
 def test_an_encoder_of_the_users_own_is_one_target_away() -> None:
@@ -117,6 +152,7 @@ def test_completion_offers_keys_and_the_choices_of_a_group() -> None:
     assert completions("encoder=g") == ["encoder=gated", "encoder=gru"]
     assert "encoder.hidden_size=" in completions("encoder.h")
     assert "experiments=gop_debate" in completions("experiments=")
+    assert completions("tracker=[wandb,ml") == ["tracker=[wandb,mlflow"]
 
 
 def test_the_composed_config_holds_plain_values_only() -> None:

@@ -62,6 +62,15 @@ def test_an_encoder_is_a_module_from_the_known_packages_and_nothing_else(target:
 
 
 @pytest.mark.parametrize(
+    "target", ["gatelab.runs.folder.write_whole", "torch.nn.Linear", "gatelab.runs.tracking.Trackers"]
+)
+def test_a_tracker_is_one_of_gatelabs_or_a_logger_of_lightnings(target: str) -> None:
+    check_targets({"tracker": {"mine": {"_target_": "pytorch_lightning.loggers.CSVLogger"}}})
+    with pytest.raises(ConfigError, match=r"tracker\.mine\._target_=.*: is no Tracker or Logger"):
+        check_targets({"tracker": {"mine": {"_target_": target}}})
+
+
+@pytest.mark.parametrize(
     "config",
     [
         {"encoder": {"_target_": "torch.nn.LSTM", "hidden_size": {"_target_": "os.system", "_args_": [SYSTEM]}}},

@@ -215,16 +215,29 @@ def data(
 def runs(
     name: Annotated[str | None, typer.Argument(help="Only the runs of this name.")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Means and spreads over the seeds of each arm.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="A table that moves until nothing runs any more.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Between two looks of --watch.")] = 2.0,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """List finished, interrupted and failed runs with their test metrics, best first.
+    """List finished, interrupted and failed runs with their test metrics, best first; or --watch them train.
 
     [dim]gatelab runs gop_debate --mean[/]
+
+    [dim]gatelab runs first_sweep --watch[/]
     """
     from gatelab.reports.runs import means_table, runs_table
     from gatelab.runs.folder import all_runs
 
     with user_errors():
+        if watch and mean:
+            raise typer.BadParameter(
+                "--watch shows runs as they train, --mean those that are finished: give one of the two"
+            )
+        if watch:
+            from gatelab.reports.watch import watch_runs
+
+            watch_runs(output_dir, name, seconds, console)
+            return
         folders = all_runs(output_dir, name)
         if not folders:
             where = output_dir / name if name else output_dir

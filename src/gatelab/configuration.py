@@ -1,9 +1,11 @@
 """The configs: where they lie, and what may stand in them. Checked before any data is read."""
 
+import re
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gatelab.runs.identity import flatten
 from gatelab.suggest import did_you_mean
@@ -34,6 +36,10 @@ class Targeted(Group):
 
 class OpenGroup(BaseModel):
     model_config = ConfigDict(extra="allow")
+
+
+class OpenTargeted(OpenGroup):
+    target: str = Field(alias="_target_")
 
 
 class Split(Group):
@@ -164,10 +170,21 @@ class Trainer(OpenGroup):
     log_every_n_steps: Count
 
 
-class WandbTracker(Targeted):
+class WandbOptions(Targeted):
     project: str
     entity: str | None
-    mode: Literal["offline", "online", "disabled"]
+    mode: Literal["offline", "online"]
+
+
+class MlflowOptions(Targeted):
+    uri: str
+
+    @field_validator("uri")
+    @classmethod
+    def is_an_address(cls, uri: str) -> str:
+        if not re.match(r"[\w+-]+:", uri):
+            raise ValueError(f"{uri} is no address. Give sqlite:///FILE or http://HOST:PORT")
+        return uri
 
 
 class Config(Group):
@@ -187,7 +204,7 @@ class Config(Group):
     optimizer: Optimizer
     trainer: Trainer
     callbacks: OpenGroup
-    tracker: OpenGroup
+    tracker: dict[str, OpenTargeted | None]
     search: OpenGroup | None
     experiment: OpenGroup | None
 
@@ -202,18 +219,31 @@ KNOWN: dict[str, type[Group]] = {
     "gatelab.recurrent.RNNEncoder": Encoder,
     "gatelab.recurrent.GatedEncoder": GatedOptions,
     "gatelab.learning.classifier.SequenceClassifier": Model,
-    "gatelab.runs.tracking.wandb_logger": WandbTracker,
+    "gatelab.runs.trackers.wandb.WandbTracker": WandbOptions,
+    "gatelab.runs.trackers.tensorboard.TensorboardTracker": Targeted,
+    "gatelab.runs.trackers.mlflow.MlflowTracker": MlflowOptions,
+}
+
+# The package that a tracker needs is the optional dependency of the same name.
+OPTIONAL = {
+    "gatelab.runs.trackers.tensorboard.TensorboardTracker": "tensorboard",
+    "gatelab.runs.trackers.mlflow.MlflowTracker": "mlflow",
 }
 
 
 def check_config(config: dict[str, Any]) -> None:
-    """Raise ConfigError for unknown keys and impossible values, every one named with its full key."""
+    """Raise ConfigError for unknown keys, impossible values and missing packages, every one named with its full key."""
     problems = _problems(Config, config, "")
-    for group in ("data", "encoder", "model", "tracker"):
-        values = config.get(group)
-        known = KNOWN.get(values.get("_target_", "")) if isinstance(values, dict) else None
-        if known is not None:
-            problems += _problems(known, values, f"{group}.")
+    trackers = config.get("tracker")
+    groups = {group: config.get(group) for group in ("data", "encoder", "model")}
+    groups |= {f"tracker.{name}": values for name, values in trackers.items()} if isinstance(trackers, dict) else {}
+    for group, values in groups.items():
+        target = values.get("_target_", "") if isinstance(values, dict) else ""
+        if target in KNOWN:
+            problems += _problems(KNOWN[target], values, f"{group}.")
+        package = OPTIONAL.get(target)
+        if package is not None and find_spec(package) is None:
+            problems.append(f"{group} needs {package}: pip install 'gatelab[{package}]'.")
     if problems:
         raise ConfigError("\n".join(problems))
 
@@ -229,13 +259,15 @@ def _problems(schema: type[BaseModel], values: Any, prefix: str) -> list[str]:
 def _explain(problem: Any, values: Any, prefix: str) -> str:
     parts = [str(part) for part in problem["loc"]]
     known = flatten(values)
-    while len(parts) > 1 and ".".join(parts) not in known:
+    while len(parts) > 1 and ".".join(parts) not in known and problem["type"] != "missing":
         parts.pop()  # the alternatives of a union and the items of a list are no keys
     key = prefix + ".".join(parts)
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key.{did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
     if problem["type"] == "missing":
         return f"{key}: is missing."
+    if problem["type"] == "model_type":
+        return f"{key}={problem['input']}: is no group of keys."
     if problem["type"] == "value_error":
         return f"{key.rstrip('.')}: {problem['ctx']['error']}."
     return f"{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}."

@@ -3,6 +3,8 @@
 import logging
 import os
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,22 +14,29 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gatelab.learning.build import build, build_model, weigh_classes
+from gatelab.outcome import job_title
 from gatelab.runs.checkpoint import Resume, StopRequest, WholeFiles, load_whole
 from gatelab.runs.folder import Pruned, RunFolder
+from gatelab.runs.metrics import MetricsCsv, read_points
 from gatelab.runs.progress import ProgressLine
 from gatelab.runs.provenance import determinism
-from gatelab.runs.secrets import redact
-from gatelab.runs.tracking import MetricsCsv
+from gatelab.runs.trackers.lightning import LightningTracker
+from gatelab.runs.trackers.tracker import Tracker
+from gatelab.runs.tracking import Trackers
 from gatelab.screen import console
+from gatelab.targets import locate
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
 
 
 def fit_and_test(
-    settings: dict[str, Any], data: Any, folder: RunFolder, identity: str, checkpoint: str | Path | None,
-    stop: StopRequest, rank: int = 0,
+    settings: dict[str, Any], data: Any, folder: RunFolder, checkpoint: str | Path | None,
+    stop: StopRequest, trackers: Trackers | None = None, rank: int = 0,
 ) -> tuple[pl.Trainer, Any]:  # fmt: skip
-    """What each process of a run does: train, load the weights of the best epoch, test. Returns trainer and module."""
+    """What each process of a run does: train, load the weights of the best epoch, test. Returns trainer and module.
+
+    trackers: those of rank 0, which alone logs.
+    """
     prepared = data.prepared
     pl.seed_everything(settings["seed"], verbose=False)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
@@ -41,7 +50,8 @@ def fit_and_test(
         class_weights=weigh_classes(settings["model"]["class_weights"], counts),
         mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
     )
-    trainer = build_trainer(settings, folder, stop, build_loggers(settings, folder, identity) if rank == 0 else [])
+    loggers = [] if trackers is None else start_loggers(folder, checkpoint, trackers)
+    trainer = build_trainer(settings, folder, stop, loggers)
     if rank == 0:
         folder.update(determinism=determinism())
     else:
@@ -57,13 +67,24 @@ def fit_and_test(
     return trainer, module
 
 
-def build_loggers(settings: dict[str, Any], folder: RunFolder, identity: str) -> list[Any]:
-    """metrics.csv and the tracker."""
-    loggers: list[Any] = [MetricsCsv(folder.metrics)]
-    if settings["tracker"]:
-        about = {"folder": folder.path, "name": settings["name"], "identity": identity, "config": redact(settings)}
-        loggers.append(build("tracker", settings["tracker"], **about))
-    return loggers
+def start_loggers(folder: RunFolder, checkpoint: str | Path | None, trackers: Trackers) -> list[Any]:
+    """metrics.csv and the trackers, which first get what metrics.csv says up to the checkpoint."""
+    size = 0 if checkpoint is None else load_whole(Path(checkpoint))["gatelab"]["metrics_size"]
+    past = read_points(folder.metrics, size) if size else []  # before the first value there is no file
+    return [MetricsCsv(folder.metrics), *trackers.start(past, resumed=checkpoint is not None)]
+
+
+def tracker_makers(trackers: dict[str, dict[str, Any] | None]) -> dict[str, Callable[..., Tracker]]:
+    """What builds each tracker of the config, by its name."""
+    makers: dict[str, Callable[..., Tracker]] = {}
+    for name, options in trackers.items():
+        if options is None:
+            continue
+        make = partial(build, f"tracker.{name}", options)
+        found = locate(f"tracker.{name}._target_", options["_target_"])
+        ours = isinstance(found, type) and issubclass(found, Tracker)
+        makers[name] = make if ours else partial(LightningTracker, make=make)
+    return makers
 
 
 def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest, loggers: list[Any]) -> Any:
@@ -79,6 +100,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         enable_version_counter=False,
     )
     resume = Resume(folder, minutes=settings["checkpoint_minutes"], epochs=settings["checkpoint_epochs"], stop=stop)
+    job = job_title(folder.record.get("job"), folder.record.get("jobs"))
     callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
     if settings["search"]:
         from gatelab.search import Pruning
@@ -88,7 +110,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         "trainer",
         settings["trainer"],
         logger=loggers,
-        callbacks=[*callbacks, ProgressLine(console), checkpoint, resume],
+        callbacks=[*callbacks, ProgressLine(console, job), checkpoint, resume],
         plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
         default_root_dir=str(folder.path),
         enable_progress_bar=False,

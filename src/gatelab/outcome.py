@@ -47,12 +47,20 @@ def summary_lines(outcomes: Sequence[Outcome]) -> list[str]:
     return lines
 
 
+def job_title(job: int | None, jobs: int | None) -> str:
+    """A job's place in its multirun, such as job 3/15; empty outside one. job counts from 0."""
+    return "" if job is None else f"job {job + 1}" + (f"/{jobs}" if jobs else "")
+
+
+def given_by_user(overrides: Sequence[str]) -> str:
+    return " ".join(text for text in overrides if text.lstrip("+~").split("=")[0].split(".")[0] not in INNER_KEYS)
+
+
 def job_line(outcome: Outcome, overrides: Sequence[str]) -> str:
     """One line for one job: what it was and how it ended."""
-    given = [text for text in overrides if text.lstrip("+~").split("=")[0].split(".")[0] not in INNER_KEYS]
     numbers = [
         f"{name} {outcome.metrics[key]:.4f}"
         for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))
         if key in outcome.metrics
     ]
-    return "  ".join([" ".join(given), KINDS[outcome.kind], *numbers, outcome.error or outcome.folder])
+    return "  ".join([given_by_user(overrides), KINDS[outcome.kind], *numbers, outcome.error or outcome.folder])

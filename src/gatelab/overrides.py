@@ -11,7 +11,8 @@ from omegaconf import DictConfig, OmegaConf
 from rich.markup import escape
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError
-from gatelab.outcome import OUTCOMES, Outcome, summary_lines
+from gatelab.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
+from gatelab.runs.choices import num_jobs
 from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
 from gatelab.runs.secrets import redact_text
@@ -57,7 +58,12 @@ def job(config: DictConfig) -> Outcome:
     from hydra.core.hydra_config import HydraConfig
     from hydra.types import RunMode
 
-    in_sweep = HydraConfig.get().mode == RunMode.MULTIRUN
+    hydra = HydraConfig.get()
+    in_sweep = hydra.mode == RunMode.MULTIRUN
+    if in_sweep:
+        title = job_title(hydra.job.num, num_jobs())
+        given = given_by_user([redact_text(text) for text in hydra.overrides.task])
+        console.print(f"\n[bold]{title}[/]  {escape(given)}", soft_wrap=True)
     try:
         outcome = run_job(config, in_sweep)
     except (KeyboardInterrupt, SystemExit) as stopped:
@@ -104,13 +110,12 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
             f"Run {folder.path.name} was pruned by its search after epoch {record.get('epochs', '?')}.", markup=False
         )
         return Outcome("pruned", **about)
-    show_result(folder, trained, config)
+    show_result(folder, trained)
     return Outcome("done" if trained else "skipped", **about)
 
 
-def show_result(folder: Any, trained: bool, config: DictConfig) -> None:
+def show_result(folder: Any, trained: bool) -> None:
     from gatelab.reports.result import result_table
-    from gatelab.runs.tracking import tracker_hint
 
     if not trained:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
@@ -118,9 +123,9 @@ def show_result(folder: Any, trained: bool, config: DictConfig) -> None:
     console.print(f"run folder  {escape(str(folder.path))}", soft_wrap=True)
     if folder.report.exists():
         console.print(f"report      {escape(str(folder.report))}", soft_wrap=True)
-    hint = tracker_hint(folder.path, OmegaConf.to_container(config.tracker))  # type: ignore[arg-type]
-    if hint:
-        console.print(f"tracker     {escape(hint)}", soft_wrap=True)
+    for tracker in folder.record.get("trackers", {}).values():
+        for command in tracker.get("look", []):
+            console.print(f"tracker     {escape(command)}", soft_wrap=True)
     console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
 
 
@@ -141,10 +146,13 @@ def explain(message: str, overrides: list[str]) -> str:
     override = re.search(r"Could not override '([^']+)'", message)
     if override:
         key = override[1].lstrip("+~")
+        group, *rest = key.split(".")
+        if group == "tracker" and len(rest) > 1 and (CONF_DIR / group / f"{rest[0]}.yaml").exists():
+            return f"{key}: tracker={rest[0]} is not chosen. For it and another: 'tracker=[wandb,{rest[0]}]'."
         return (
             f"{key}: unknown key.{suggest_key(key, known_keys(overrides))} gatelab train --cfg job shows all of them."
         )
-    choice = re.search(r"Could not find '([^']+)'", message)
+    choice = re.search(r"Could not (?:find|load) '([^']+)'", message)
     if choice:
         group, _, name = choice[1].rpartition("/")
         options = sorted(file.stem for file in (CONF_DIR / group).glob("[!_]*.yaml"))
@@ -185,5 +193,6 @@ def completions(incomplete: str) -> list[str]:
         names = [file.stem for file in (CONF_DIR / key).glob("[!_]*.yaml")]
         if key == "experiments":
             names = [file.stem for folder in EXPERIMENT_DIRS for file in folder.glob("*.yaml")]
-        return [f"{key}={name}" for name in sorted(names) if name.startswith(value)]
+        before, last = re.fullmatch(r"(\[(?:\w+,)*)?(.*)", value, re.DOTALL).groups("")  # type: ignore[union-attr]
+        return [f"{key}={before}{name}" for name in sorted(names) if name.startswith(last)]
     return [f"{known}=" for known in sorted(set(known_keys([]))) if known.startswith(key)]

@@ -22,7 +22,7 @@ def main() -> None:
     settings = task["settings"]
     data = build("data", settings["data"])
     rank = int(os.environ["LOCAL_RANK"])
-    fit_and_test(settings, data, RunFolder(task["folder"]), task["identity"], task["checkpoint"], StopRequest(), rank)
+    fit_and_test(settings, data, RunFolder(task["folder"]), task["checkpoint"], StopRequest(), rank=rank)
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from gatelab.learning.export import save_model
 from gatelab.learning.metrics import all_metrics
 from gatelab.learning.telling import write_telling_rows
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.metrics import best_validation
 from gatelab.runs.predictions import write_predictions
-from gatelab.runs.tracking import best_validation
 
 
 def fit_baselines(data: Any, wanted: str) -> Any:

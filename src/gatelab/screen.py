@@ -1,6 +1,7 @@
 """What a person sees: one console for all output, one form for all errors."""
 
 import contextlib
+import math
 import sys
 from collections.abc import Iterator
 
@@ -36,3 +37,10 @@ def is_user_error(error: BaseException) -> bool:
 def show_error(message: str) -> None:
     errors.print("[bold red]error:[/]", end=" ")
     errors.print(redact_text(message), markup=False, soft_wrap=True)
+
+
+def clock(seconds: float) -> str:
+    """3725 → 1:02:05."""
+    minutes, seconds = divmod(math.ceil(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -52,8 +52,6 @@ def check_target(key: str, target: Any, allow_targets: Sequence[str] = ()) -> No
         raise ConfigError(
             f"{key}={target}: is {getattr(found, '__qualname__', found)} of {defined_in}, which may not be built."
         )
-    if defined_in == "gatelab.runs.tracking" and key == "tracker._target_":
-        return
     kinds = kinds_of(key)
     if not (isinstance(found, type) and issubclass(found, kinds)):
         names = " or ".join(kind.__name__ for kind in kinds)
@@ -69,19 +67,22 @@ def kinds_of(key: str) -> tuple[type, ...]:
     from pytorch_lightning.profilers import Profiler
     from pytorch_lightning.strategies import Strategy
 
+    from gatelab.runs.trackers.tracker import Tracker
+
     by_group: dict[str, type] = {
         "data": pl.LightningDataModule,
         "encoder": torch.nn.Module,
         "model": pl.LightningModule,
         "optimizer": torch.optim.Optimizer,
         "trainer": pl.Trainer,
-        "tracker": Logger,
     }
     group, *rest = key.split(".")
     if rest == ["_target_"] and group in by_group:
         return (by_group[group],)
     if group == "callbacks" and len(rest) == 2:
         return (pl.Callback,)
+    if group == "tracker" and len(rest) == 2:
+        return (Tracker, Logger)
     parts = (torch.nn.Module, torch.optim.Optimizer, torch.optim.lr_scheduler.LRScheduler)
     return (*parts, torchmetrics.Metric, pl.Callback, Logger, Profiler, Strategy)
 

@@ -30,13 +30,13 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     settings = resolve(config)
     check_config(settings)
     from gatelab.data.prepare import summary_lines
-    from gatelab.fit import fit_and_test
+    from gatelab.fit import fit_and_test, tracker_makers
     from gatelab.learning.build import build
     from gatelab.record import fit_baselines, record_result
     from gatelab.reports.page import reported
     from gatelab.runs.checkpoint import StopRequest, find_checkpoint
     from gatelab.runs.ranks import num_processes, ranks
-    from gatelab.runs.tracking import close_tracker
+    from gatelab.runs.tracking import Trackers
     from gatelab.targets import check_targets
 
     check_targets(settings, settings["allow_targets"])
@@ -54,6 +54,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         stop = StopRequest()
         about = describe(settings, identity, prepared.record)
         with (
+            Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers,
             reported(folder) if settings["report"] else nullcontext(),
             folder.recorded(checkpoint is not None, **about),
         ):
@@ -61,21 +62,18 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
                 console.print(line, markup=False, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
             write_diff(folder)
-            try:
-                baselines = fit_baselines(data, settings["baseline"])
-                if checkpoint is not None:
-                    console.print(f"Going on from {checkpoint}.", markup=False, soft_wrap=True)
-                task = {
-                    "settings": settings, "identity": identity, "folder": str(folder.path),
-                    "checkpoint": None if checkpoint is None else str(checkpoint),
-                }  # fmt: skip
-                with ranks(num_processes(settings["trainer"]), task, folder.path):
-                    trainer, module = fit_and_test(settings, data, folder, identity, checkpoint, stop)
-                    stop.obey()
-                    record_result(folder, settings, trainer, module, prepared, baselines)
-                folder.update(resources=add_up(folder.record.get("resources", {}), meter.reading()))
-            finally:
-                close_tracker()
+            baselines = fit_baselines(data, settings["baseline"])
+            if checkpoint is not None:
+                console.print(f"Going on from {checkpoint}.", markup=False, soft_wrap=True)
+            task = {
+                "settings": settings, "folder": str(folder.path),
+                "checkpoint": None if checkpoint is None else str(checkpoint),
+            }  # fmt: skip
+            with ranks(num_processes(settings["trainer"]), task, folder.path):
+                trainer, module = fit_and_test(settings, data, folder, checkpoint, stop, trackers)
+                stop.obey()
+                record_result(folder, settings, trainer, module, prepared, baselines)
+            folder.update(resources=add_up(folder.record.get("resources", {}), meter.reading()))
     return folder, True
 
 

@@ -47,7 +47,7 @@ def arm(moment: str, countdown: int) -> None:
     """Make the countdown-th call of a function the process's last; a file being written is left half-written."""
     from gatelab.learning.classifier import SequenceClassifier
     from gatelab.runs import checkpoint, folder
-    from gatelab.runs.tracking import MetricsCsv
+    from gatelab.runs.metrics import MetricsCsv
 
     left = countdown
 

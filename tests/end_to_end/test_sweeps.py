@@ -122,6 +122,8 @@ def test_a_failure_among_jobs_that_run_side_by_side_ends_no_other_and_is_shown(t
     assert "3 runs: 2 done, 0 skipped (finished before), 1 failed" in output
     assert "failed  encoder.hidden_size=-1" in output
     assert "encoder.hidden_size=3  done  accuracy" in output
+    assert "3 jobs; gatelab runs default --watch shows them as they train" in output
+    assert sorted((record["job"], record["jobs"]) for record in records(tmp_path)) == [(0, 3), (2, 3)]
 
 
 def test_two_starts_of_one_run_at_the_same_time_are_one_run_and_one_refusal(tmp_path: Path, cache_dir: Path) -> None:
@@ -147,10 +149,16 @@ def test_each_job_has_its_own_tracker_run_also_after_a_failure(tmp_path: Path, c
     lr = ["optimizer=sgd", "optimizer.lr=1e38,0.1", "trainer.gradient_clip_val=null", "trainer.limit_train_batches=5"]
     output = gatelab("train", *sweep, *lr, cwd=tmp_path, code=1)
     assert "2 failed" in output
+    lines = output.splitlines()
+    for title, seed, rate in (("job 1/4", 1, "1e+38"), ("job 2/4", 1, "0.1"), ("job 4/4", 2, "0.1")):
+        (line,) = [line for line in lines if line.startswith(title)]
+        assert f"seed={seed}" in line
+        assert f"optimizer.lr={rate}" in line
+    assert all(line.endswith(" rows/s") for line in lines if line.startswith("epoch "))
     for record in records(tmp_path):
         run = tmp_path / "outputs" / record["name"] / record["identity"]
         (tracked,) = run.glob("wandb/offline-run-*/*.wandb")
-        assert tracked.name == f"run-{record['identity']}.wandb"
+        assert tracked.name.startswith(f"run-{record['identity']}-")
 
 
 def test_a_job_counts_its_own_memory_and_not_that_of_the_one_before(tmp_path: Path, cache_dir: Path) -> None:

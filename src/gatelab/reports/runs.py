@@ -7,7 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from gatelab.reports.arms import group_arms
-from gatelab.reports.load import SEED_KEYS, load_runs
+from gatelab.reports.load import SEED_KEYS, Run, load_runs
 from gatelab.reports.settings import columns_of, differing_keys, setting_cells
 from gatelab.runs.folder import RunFolder
 
@@ -19,12 +19,7 @@ def runs_table(folders: list[RunFolder]) -> Table:
     """One line a run, the best test macro-F1 first; then those without one."""
     runs = load_runs(folders)
     runs.sort(key=lambda run: -run.record.get("metrics", {}).get("macro_f1", -1.0))
-    keys = [
-        key
-        for key in differing_keys(runs)
-        if key not in SEED_KEYS[1:] or any(run.settings.get(key) != run.settings.get("seed") for run in runs)
-    ]
-    titles, settings = setting_cells(runs, columns_of(runs, keys))
+    titles, settings = what_differs(runs)
     table = Table()
     for title in ("name", "identity", "status"):
         table.add_column(title, no_wrap=True)
@@ -39,12 +34,26 @@ def runs_table(folders: list[RunFolder]) -> Table:
         table.add_row(
             escape(run.record.get("name", run.folder.path.parent.name)),
             run.identity,
-            f"[{STYLES[run.status]}]{run.status}[/]" if run.status in STYLES else run.status,
+            styled(run.status),
             *map(escape, cells),
             *("" if number is None else f"{number:.4f}" for number in numbers),
             "" if run.seconds is None else f"{run.seconds:.0f}",
         )
     return table
+
+
+def what_differs(runs: list[Run]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Titles of the settings that are not the same in all runs and, a run, what stands below them."""
+    keys = [
+        key
+        for key in differing_keys(runs)
+        if key not in SEED_KEYS[1:] or any(run.settings.get(key) != run.settings.get("seed") for run in runs)
+    ]
+    return setting_cells(runs, columns_of(runs, keys))
+
+
+def styled(status: str) -> str:
+    return f"[{STYLES[status]}]{status}[/]" if status in STYLES else status
 
 
 def means_table(folders: list[RunFolder]) -> Table:

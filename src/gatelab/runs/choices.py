@@ -4,9 +4,11 @@ from typing import Any
 
 from gatelab.runs.identity import OUTSIDE, flatten, key_in
 
+NUM_JOBS = "GATELAB_NUM_JOBS"  # among what Hydra gives each job of a multirun
+
 
 def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
-    """choices ({"encoder": "peephole"}), changed ({"encoder.hidden_size": 64}) and, in a multirun, the job's number from 0.
+    """choices ({"encoder": "peephole"}), changed ({"encoder.hidden_size": 64}) and, in a multirun, job, its number from 0, of jobs.
 
     Empty where Hydra did not compose; without changed in a process to which a launcher handed the composed config alone.
     """
@@ -28,6 +30,7 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
     known: dict[str, Any] = {"choices": choices}
     if not OmegaConf.is_missing(hydra.job, "num"):
         known["job"] = hydra.job.num
+        known["jobs"] = num_jobs()
     if not GlobalHydra.instance().is_initialized():
         return known
     # An experiment's settings are changes too, so the choices are composed without it.
@@ -43,3 +46,11 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
         if not key_in(key, OUTSIDE) and (key not in unchanged or unchanged[key] != value)
     }
     return {**known, "changed": changed}
+
+
+def num_jobs() -> int | None:
+    """Of the multirun that this job is of, where its sweeper counts them."""
+    from hydra.core.hydra_config import HydraConfig
+
+    given = HydraConfig.get().job.env_set.get(NUM_JOBS)
+    return None if given is None else int(given)

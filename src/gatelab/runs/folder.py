@@ -18,6 +18,7 @@ from gatelab.runs.secrets import redact, redact_text
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
 RESUMABLE = ("running", "interrupted", "pruned")  # one that says it is running, but is held by nobody, has died
+SECONDS_TO_LOOK = 0.3  # is_locked() holds a run for a moment
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -114,7 +115,7 @@ class RunFolder:
         Raises RunningElsewhere when another process still holds it after wait seconds.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._lock(wait)
+        lock = self._lock(max(wait, SECONDS_TO_LOOK))
         try:
             lock.acquire()
         except Timeout:

@@ -6,58 +6,79 @@ from typing import Any
 
 import pytorch_lightning as pl
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
+
+from gatelab.screen import clock
 
 REFRESH_SECONDS = 0.2
 
 
 class ProgressLine(pl.Callback):
-    """Epoch, batches, loss, validation macro-F1 and the time left (all epochs, had none to stop early)."""
+    """Epoch, rows per second, loss, best validation macro-F1 so far, and the time left (all epochs, had none to stop early).
 
-    def __init__(self, console: Console) -> None:
+    job: its place in a multirun, such as "job 3/15".
+    """
+
+    def __init__(self, console: Console, job: str = "") -> None:
         self.console = console
+        self.job = job
         self._bar: Progress | None = None
         self._next = 0.0
-        self._epoch_start = 0.0
+        self._start = self._epoch_start = self._last = 0.0
+        self._rows = 0  # of this epoch, on this rank
+        self._before = 0  # batches of earlier starts
         self._best = -math.inf
         self._loss = math.nan
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
-        self._epoch_start = time.monotonic()  # a resumed epoch does not begin
-        if not self.console.is_terminal or not trainer.is_global_zero:
+        self._start = self._epoch_start = self._last = time.monotonic()  # a resumed epoch does not begin
+        self._before = trainer.fit_loop.total_batch_idx + 1
+        self._best = best_before(trainer)
+        if not self.console.is_terminal or self.console.quiet or not trainer.is_global_zero:
             return
         columns = (
-            TextColumn("epoch {task.fields[epoch]}/{task.fields[epochs]}"),
-            BarColumn(bar_width=30),
-            TextColumn("{task.percentage:>3.0f} %  {task.fields[numbers]}"),
-            TimeRemainingColumn(compact=True),
-            TextColumn("left"),
+            TextColumn("{task.description}epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            BarColumn(bar_width=None),
+            TextColumn("{task.fields[numbers]}"),
         )
-        self._bar = Progress(*columns, console=self.console, auto_refresh=False, transient=True)
+        self._bar = Progress(*columns, console=self.console, auto_refresh=False, transient=True, expand=True)
         self._bar.start()
-        total = (trainer.max_epochs or 1) * trainer.num_training_batches
-        self._task = self._bar.add_task("", total=total, epoch=1, epochs=trainer.max_epochs, numbers="")
+        self._task = self._bar.add_task(
+            f"{self.job}  " if self.job else "", total=(trainer.max_epochs or 1) * trainer.num_training_batches,
+            completed=self._before, epoch=trainer.current_epoch + 1, epochs=trainer.max_epochs, numbers="",
+        )  # fmt: skip
 
     def on_train_epoch_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._epoch_start = time.monotonic()
+        self._rows = 0
 
-    def on_train_batch_end(self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, *_: Any) -> None:
-        if self._bar is None or time.monotonic() < self._next:
+    def on_train_batch_end(
+        self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        self._rows += len(batch.labels)
+        self._last = time.monotonic()
+        if self._bar is None or self._last < self._next:
             return
-        self._next = time.monotonic() + REFRESH_SECONDS
+        self._next = self._last + REFRESH_SECONDS
         self._loss = float(outputs["loss"])
-        self._show(trainer)
+        self._show(self._bar, trainer)
 
-    def _show(self, trainer: pl.Trainer) -> None:
-        assert self._bar is not None
-        best = "" if self._best == -math.inf else f"  macro-F1 {self._best:.3f}"
-        self._bar.update(
+    def _show(self, bar: Progress, trainer: pl.Trainer) -> None:
+        batches, total = trainer.fit_loop.total_batch_idx + 1, bar.tasks[0].total or 0
+        best = "" if self._best == -math.inf else f"  best {self._best:.3f}"
+        left = (self._last - self._start) / max(1, batches - self._before) * (total - batches)
+        bar.update(
             self._task,
-            completed=trainer.fit_loop.total_batch_idx + 1,
+            completed=batches,
             epoch=trainer.current_epoch + 1,
-            numbers=f"loss {self._loss:.3f}{best}",
+            numbers=f"{self._rows_per_second(trainer)}  loss {self._loss:.3f}{best}  {clock(left)} left",
             refresh=True,
         )
+
+    def _rows_per_second(self, trainer: pl.Trainer) -> str:
+        """Of the training batches of this epoch, on all ranks."""
+        rows = self._rows * trainer.world_size
+        return f"{rows / max(1e-9, self._last - self._epoch_start):,.0f} rows/s"
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -68,9 +89,10 @@ class ProgressLine(pl.Callback):
         self.console.print(
             f"epoch {trainer.current_epoch + 1:>3}  train loss {values.get('train/loss', math.nan):.4f}  validation loss "
             f"{values['validation/loss']:.4f}  accuracy {values['validation/accuracy']:.4f}  macro-F1 "
-            f"{values['validation/macro_f1']:.4f}  {seconds:.1f} s",
+            f"{values['validation/macro_f1']:.4f}  {seconds:.1f} s  {self._rows_per_second(trainer)}",
             highlight=False,
             style="dim",
+            soft_wrap=True,
         )
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -80,3 +102,11 @@ class ProgressLine(pl.Callback):
 
     def on_exception(self, trainer: pl.Trainer, module: pl.LightningModule, exception: BaseException) -> None:
         self.on_fit_end(trainer, module)
+
+
+def best_before(trainer: pl.Trainer) -> float:
+    """The best validation macro-F1 of the earlier starts of a run that goes on."""
+    for checkpoint in trainer.checkpoint_callbacks:
+        if getattr(checkpoint, "monitor", None) == "validation/macro_f1" and checkpoint.best_model_score is not None:
+            return float(checkpoint.best_model_score)
+    return -math.inf

@@ -6,6 +6,9 @@ whose name says so.
 
 import os
 import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 HIDDEN = "***"
@@ -76,3 +79,14 @@ def secrets_in_environment() -> list[str]:
         if len(value) >= _SHORTEST_IN_ENVIRONMENT and _IS_NAME.fullmatch(name) and not os.path.exists(value)
     }
     return sorted(found, key=len, reverse=True)
+
+
+@contextmanager
+def redacted_arguments() -> Iterator[None]:
+    """Hides the secrets of the command line from a library that would keep it."""
+    arguments = sys.argv
+    sys.argv = redact(arguments)
+    try:
+        yield
+    finally:
+        sys.argv = arguments

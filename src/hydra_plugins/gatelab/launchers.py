@@ -87,6 +87,11 @@ class ParallelLauncher(Launcher):
         calls = [self.call(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         in_all = set.intersection(*map(set, job_overrides)) if len(calls) > 1 else set()
         outcomes: dict[int, Outcome] = {}
+        if initial_job_idx == 0 and len(calls) > 1:
+            watch = f"gatelab runs {self.config.name} --watch"
+            if self.config.output_dir != "outputs":
+                watch += f" --output-dir {self.config.output_dir}"
+            console.print(f"{len(calls)} jobs; {watch} shows them as they train", markup=False, soft_wrap=True)
         try:
             for call, outcome in self.run_calls(calls):
                 outcomes[call.number] = outcome

@@ -14,6 +14,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.outcome import OUTCOMES, Outcome
+from gatelab.runs.choices import NUM_JOBS
 
 
 class GridSweeper(BasicSweeper):
@@ -23,9 +24,11 @@ class GridSweeper(BasicSweeper):
         parser = OverridesParser.create(config_loader=self.hydra_context.config_loader)  # type: ignore[union-attr]
         overrides = parser.parse_overrides([*self._parse_config(), *arguments])
         number = 0
-        for batch in self.split_arguments(overrides, self.max_batch_size):
+        batches = self.split_arguments(overrides, self.max_batch_size)
+        num_jobs = sum(map(len, batches))
+        for batch in batches:
             self.validate_batch_is_legal(batch)  # a misspelt key is found before the first job starts
-            OUTCOMES.extend(result.return_value for result in self.launcher.launch(batch, number))  # type: ignore[union-attr]
+            OUTCOMES.extend(result.return_value for result in self.launcher.launch(counted(batch, num_jobs), number))  # type: ignore[union-attr]
             number += len(batch)
         return OUTCOMES
 
@@ -60,10 +63,15 @@ class OptunaSweeper(Sweeper):
         def launch(chosen: Sequence[list[str]], number: int) -> list[Outcome]:
             batch = [fixed + values for values in chosen]
             self.compose(batch[0])  # a misspelt key is found before the start
-            return [result.return_value for result in self.jobs.launch(batch, number)]
+            return [result.return_value for result in self.jobs.launch(counted(batch, search.num_trials), number)]
 
         OUTCOMES.extend(search.run(launch))
         return OUTCOMES
+
+
+def counted(batch: Sequence[Sequence[str]], num_jobs: int) -> list[list[str]]:
+    """The jobs, each told how many there are in all; it goes where they go, to other machines too."""
+    return [[*overrides, f"++hydra.job.env_set.{NUM_JOBS}={num_jobs}"] for overrides in batch]
 
 
 def as_text(override: Override) -> str:

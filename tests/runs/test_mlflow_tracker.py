@@ -1,0 +1,40 @@
+"""Jobs that run side by side, each in a process of its own, on one new SQLite file."""
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from commands import forking
+
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.trackers.mlflow import MlflowTracker
+from gatelab.runs.trackers.tracker import Point, TrackedRun
+
+JOBS, POINTS = 4, 30
+
+
+def track(folder: str, job: int) -> None:
+    run = TrackedRun(RunFolder(Path(folder) / f"{job:04x}"), "side", f"{job:04x}", {"seed": job})
+    run.folder.path.mkdir()
+    tracker = MlflowTracker(run, f"sqlite:///{folder}/mlflow.db")
+    for step in range(POINTS):
+        tracker.log([Point(step, 0, {"train/loss": job + step / POINTS})])
+    tracker.finish("finished")
+
+
+def test_jobs_that_start_at_once_share_one_file_and_one_experiment(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    processes = [forking().Process(target=track, args=(str(tmp_path), job)) for job in range(JOBS)]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join(120)
+    assert [process.exitcode for process in processes] == [0] * JOBS
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        assert database.execute("SELECT name FROM experiments WHERE name != 'Default'").fetchall() == [("side",)]
+        seeds = database.execute("SELECT value FROM params JOIN runs USING (run_uuid) WHERE key = 'seed'").fetchall()
+        assert sorted(seeds) == [(str(job),) for job in range(JOBS)]
+        assert database.execute("SELECT DISTINCT status FROM runs").fetchall() == [("FINISHED",)]
+        points = database.execute("SELECT value FROM metrics WHERE key = 'train/loss'").fetchall()
+    expected = [job + step / POINTS for job in range(JOBS) for step in range(POINTS)]
+    assert sorted(value for (value,) in points) == pytest.approx(sorted(expected))
