@@ -86,14 +86,14 @@ class ProgressLine(pl.Callback):
             return
         self._best = max(self._best, values["validation/macro_f1"])
         seconds = time.monotonic() - self._epoch_start
-        self.console.print(
-            f"epoch {trainer.current_epoch + 1:>3}  train loss {values.get('train/loss', math.nan):.4f}  validation loss "
-            f"{values['validation/loss']:.4f}  accuracy {values['validation/accuracy']:.4f}  macro-F1 "
-            f"{values['validation/macro_f1']:.4f}  {seconds:.1f} s  {self._rows_per_second(trainer)}",
-            highlight=False,
-            style="dim",
-            soft_wrap=True,
-        )
+        loss, validation_loss = values.get("train/loss", math.nan), values["validation/loss"]
+        scores = f"accuracy {values['validation/accuracy']:.4f}  macro-F1 {values['validation/macro_f1']:.4f}  {seconds:.1f} s"
+        line = f"epoch {trainer.current_epoch + 1:>3}  "
+        if self._bar is None:
+            line += f"train loss {loss:.4f}  validation loss {validation_loss:.4f}  {scores}  {self._rows_per_second(trainer)}"
+        else:  # which has the rest; in 80 columns
+            line += f"loss {loss:.3f}  validation {validation_loss:.3f}  {scores}"
+        self.console.print(line, highlight=False, style="dim", soft_wrap=True)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._bar is not None:
