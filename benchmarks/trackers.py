@@ -4,15 +4,17 @@
 
 An epoch of the GOP debate tweets (settings of experiments/gop_debate.yaml), training, validation and checkpoint, from one
 start of training to the next, with tracker=none and with each of the others, which take turns in an order that goes round.
-Beside the seconds, the processor time of gatelab and the processes that it has started is compared, which what else the
-machine does moves less. The first epoch of each training is left out: a tracker starts in it, in the background. What that costs is told by itself,
-from a first round in which the clients are imported, too; so is what is waited for at the end. Goal: at most 1.02.
+Beside the seconds: the processor time of gatelab and the processes that it has started, and how much of it the trackers' own
+threads and processes take, which what else the machine does moves least (without a tracker it is wandb's idle process, left from
+the warm-up). The first epoch of each training is left out: a tracker starts in it, in the background. What that costs is told
+by itself, from a first round in which the clients are imported, too; so is what is waited for at the end. Goal: at most 1.02.
 """
 
 import argparse
 import os
 import statistics
 import tempfile
+import threading
 import time
 from contextlib import suppress
 from itertools import chain
@@ -38,6 +40,7 @@ class Cost(NamedTuple):
 
     wall: float
     processor: float
+    trackers: float  # processor time of all but the main thread and torch's own
 
 
 class EpochCosts(pl.Callback):
@@ -47,17 +50,24 @@ class EpochCosts(pl.Callback):
         self.starts: list[Cost] = []
 
     def on_train_epoch_start(self, *_: Any) -> None:
-        self.starts.append(Cost(time.perf_counter(), processor_seconds()))
+        self.starts.append(costs_so_far())
 
     @property
     def costs(self) -> list[Cost]:
         pairs = zip(self.starts, self.starts[1:], strict=False)
-        return [Cost(after.wall - before.wall, after.processor - before.processor) for before, after in pairs]
+        return [Cost(*(end - start for start, end in zip(before, after, strict=True))) for before, after in pairs]
 
 
-def processor_seconds() -> float:
-    """Of all threads of this process, and of the processes that it has started and that still live, such as wandb's."""
-    seconds = time.process_time()
+def costs_so_far() -> Cost:
+    """Of this process, and of those that it has started and that still live, such as wandb's."""
+    others = [thread.ident for thread in threading.enumerate() if thread is not threading.main_thread()]
+    threads = sum(time.clock_gettime(time.pthread_getcpuclockid(thread)) for thread in others if thread)
+    children = child_seconds()
+    return Cost(time.perf_counter(), time.process_time() + children, threads + children)
+
+
+def child_seconds() -> float:
+    seconds = 0.0
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):  # it has ended meanwhile
             fields = stat.read_text().rpartition(")")[2].split()
@@ -120,13 +130,15 @@ def show(first: dict[str, float], costs: dict[str, list[list[Cost]]], waits: dic
     """Ratios of medians over all epochs, and in brackets the least and greatest of the rounds' own."""
     for tracker in TRACKERS:
         print(f"{tracker}, of none")
-        for kind, title in (("processor", "processor time of an epoch"), ("wall", "seconds of an epoch")):
+        for kind, title in (("wall", "seconds of an epoch"), ("processor", "processor time of an epoch")):
             ratio = median(costs[tracker], kind) / median(costs["none"], kind)
             rounds = [
                 median([one], kind) / median([other], kind)
                 for one, other in zip(costs[tracker], costs["none"], strict=True)
             ]
             print(f"  {title:<28} {ratio:.3f}   ({min(rounds):.3f} to {max(rounds):.3f}), goal {GOAL}")
+        shares = sorted(cost.trackers / cost.processor for cost in chain(*costs[tracker]))
+        print(f"  its share of that            {statistics.median(shares):.2%}   ({shares[0]:.2%} to {shares[-1]:.2%})")
         print(f"  first epoch in a process     {first[tracker] - first['none']:+.1f} s")
         print(f"  waited for at the end        {statistics.median(waits[tracker]):.2f} s")
 
