@@ -88,11 +88,11 @@ class ProgressLine(pl.Callback):
         seconds = time.monotonic() - self._epoch_start
         loss, validation_loss = values.get("train/loss", math.nan), values["validation/loss"]
         scores = f"accuracy {values['validation/accuracy']:.4f}  macro-F1 {values['validation/macro_f1']:.4f}  {seconds:.1f} s"
-        line = f"epoch {trainer.current_epoch + 1:>3}  "
+        epoch = trainer.current_epoch + 1
         if self._bar is None:
-            line += f"train loss {loss:.4f}  validation loss {validation_loss:.4f}  {scores}  {self._rows_per_second(trainer)}"
+            line = f"epoch {epoch:>3}  train loss {loss:.4f}  validation loss {validation_loss:.4f}  {scores}  {self._rows_per_second(trainer)}"
         else:  # which has the rest; in 80 columns
-            line += f"loss {loss:.3f}  validation {validation_loss:.3f}  {scores}"
+            line = f"epoch {epoch:>2}  loss {loss:.3f}  validation {validation_loss:.3f}  {scores}"
         self.console.print(line, highlight=False, style="dim", soft_wrap=True)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
