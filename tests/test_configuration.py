@@ -5,7 +5,7 @@ from omegaconf import OmegaConf
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError, check_config
 from gatelab.learning.build import build, build_model
-from gatelab.overrides import completions, compose, explain
+from gatelab.overrides import completions, compose, explain, refuse_null
 from gatelab.train import resolve
 
 CHOICES = sorted(
@@ -100,6 +100,7 @@ def test_a_missing_path_is_named() -> None:
         (["tracker=mlflw"], "Did you mean mlflow? There are: mlflow, none, tensorboard, wandb."),
         (["tracker=[wandb,mlflw]"], "tracker=mlflw: no such choice. Did you mean mlflow?"),
         (["tracker.mode=online"], "Did you mean tracker.wandb.mode?"),
+        (["tracker.wandb.mod=online"], "Did you mean tracker.wandb.mode?"),
         (["tracker.mlflow.uri=x"], "tracker=mlflow is not chosen. For it and another: 'tracker=[wandb,mlflow]'."),
     ],
 )
@@ -157,3 +158,9 @@ def test_completion_offers_keys_and_the_choices_of_a_group() -> None:
 
 def test_the_composed_config_holds_plain_values_only() -> None:
     assert OmegaConf.create(resolve(compose())) == OmegaConf.create(resolve(compose()))
+
+
+def test_a_group_that_is_set_to_null_is_refused_with_its_choices() -> None:
+    refuse_null(["optimizer.schedule=null", "tracker=none"])
+    with pytest.raises(ConfigError, match=r"tracker=null: is no choice\. There are: mlflow, none, tensorboard, wandb"):
+        refuse_null(["seed=1", "tracker=null"])

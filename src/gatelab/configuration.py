@@ -265,7 +265,7 @@ def _explain(problem: Any, values: Any, prefix: str) -> str:
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key.{did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
     if problem["type"] == "missing":
-        return f"{key}: is missing."
+        return f"{key}: is missing." + (" tracker=none is without." if key == "tracker" else "")
     if problem["type"] == "model_type":
         return f"{key}={problem['input']}: is no group of keys."
     if problem["type"] == "value_error":

@@ -30,6 +30,7 @@ def run_hydra(overrides: list[str]) -> int:
 
     from gatelab.report import report_sweeps
 
+    refuse_null(overrides)
     register_experiments()
     OUTCOMES.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
@@ -129,6 +130,15 @@ def show_result(folder: Any, trained: bool) -> None:
     console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
 
 
+def refuse_null(overrides: list[str]) -> None:
+    """Raise ConfigError for a group that is set to null, for which Hydra has no sentence."""
+    for text in overrides:
+        group, _, value = text.partition("=")
+        if value == "null" and (CONF_DIR / group).is_dir():
+            options = sorted(file.stem for file in (CONF_DIR / group).glob("[!_]*.yaml"))
+            raise ConfigError(f"{text}: is no choice. There are: {', '.join(options)}.")
+
+
 def register_experiments() -> None:
     """Make every YAML in experiments/ a choice of the group experiments, over the whole config."""
     from hydra.core.config_store import ConfigStore
@@ -147,7 +157,8 @@ def explain(message: str, overrides: list[str]) -> str:
     if override:
         key = override[1].lstrip("+~")
         group, *rest = key.split(".")
-        if group == "tracker" and len(rest) > 1 and (CONF_DIR / group / f"{rest[0]}.yaml").exists():
+        is_tracker = group == "tracker" and len(rest) > 1 and (CONF_DIR / group / f"{rest[0]}.yaml").exists()
+        if is_tracker and not any(known.startswith(f"tracker.{rest[0]}.") for known in known_keys(overrides)):
             return f"{key}: tracker={rest[0]} is not chosen. For it and another: 'tracker=[wandb,{rest[0]}]'."
         return (
             f"{key}: unknown key.{suggest_key(key, known_keys(overrides))} gatelab train --cfg job shows all of them."

@@ -179,6 +179,66 @@ def test_a_sweep_that_nobody_goes_on_with_is_not_waited_for(folders: Folders, mo
     assert "2 runs: 1 finished, 1 not started" in screen.getvalue()
 
 
+def test_jobs_of_another_sweep_and_skipped_ones_count_for_none_of_this(folders: Folders) -> None:
+    for job in (0, 1, 2):
+        folders.write(job, 0.7, settings=LENGTH, job=job, jobs=3)
+    first = running(folders, 3, job=0, jobs=3, started="2026-01-02T12:00:00+00:00")
+    watch = Watch(folders.output_dir, "sweep")
+    with first.alone():
+        watch.look()
+        assert "2 not started" in shown(watch)
+        first.update(job=2)  # the two before it were finished earlier, and skipped
+        watch.look()
+        assert "not started" not in shown(watch)
+
+
+def test_between_two_jobs_it_waits_for_as_long_as_their_process_lives(
+    folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "SECONDS_TO_APPEAR", 0.0)
+    latest = folders.write(0, 0.7, settings=LENGTH, job=0, jobs=2, process=os.getpid())
+    watch = Watch(folders.output_dir, "sweep")
+    watch.look()
+    assert watch.is_expecting()
+    with subprocess.Popen(["true"]) as ended:
+        pass
+    latest.update(process=ended.pid)
+    watch.look()
+    assert not watch.is_expecting()
+
+
+@pytest.mark.parametrize("width", [80, 100, 120, 200])
+def test_in_a_narrow_terminal_what_is_shown_is_shown_whole(width: int, folders: Folders) -> None:
+    for seed in (1, 2):
+        settings = {**LENGTH, "optimizer.lr": 0.001 * seed, "model.dropout": 0.1 * seed}
+        folder = folders.write(seed, 0.7, settings=settings, status="finished", started=START)
+        write(folder, HEAD + epochs(0, 9), 30)
+    watch = Watch(folders.output_dir, "sweep")
+    watch.look()
+    console = Console(width=width, file=io.StringIO())
+    console.print(watch.table(width=width))
+    screen = console.file.getvalue()  # type: ignore[attr-defined]
+    for word in ("finished", "0.002", "0.2", "dropout", "10/10", "0.4300"):
+        assert word in screen
+    assert "…" not in screen
+    assert width != 80 or "seconds" not in screen
+    assert width != 200 or "seconds" in screen
+
+
+def test_a_damaged_folder_is_named_and_the_others_go_on(folders: Folders) -> None:
+    good, damaged, half = (running(folders, seed) for seed in (1, 2, 3))
+    damaged.record_file.write_text('{"half', encoding="utf-8")
+    watch = Watch(folders.output_dir, "sweep")
+    with good.alone(), half.alone():
+        write(good, HEAD + epochs(0, 1), 20)
+        half.metrics.write_bytes(HEAD.encode() + b"0,3\n\0\0\0\xff\n0,19,validation/macro_f1,0.25\n")
+        watch.look()
+    screen = shown(watch)
+    assert f"{damaged.path.name}/run.json: line 1 is not valid JSON" in screen.replace("\n", "")
+    assert "0.4900" in screen
+    assert "0.2500" in screen
+
+
 def test_without_a_terminal_the_table_is_printed_once(folders: Folders, tmp_path: Path) -> None:
     folder = running(folders)
     with folder.alone():

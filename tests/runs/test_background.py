@@ -126,3 +126,14 @@ def test_a_tracker_that_is_merely_slow_gets_the_last_values(start: Start) -> Non
     end(tracker)
     assert made[0].points == [Point(7, 0, {"test/accuracy": 0.5})]
     assert made[0].status == "finished"
+
+
+def test_one_that_failed_is_still_ended_with_the_run(start: Start) -> None:
+    tracker, made = start(fails="log")
+    tracker.log_metrics({"train/loss": 1.0}, step=1)
+    while tracker.problem is None:
+        time.sleep(0.01)
+    tracker.end("finished")
+    tracker.wait(time.monotonic() + 10)
+    assert made[0].status == "finished"
+    assert tracker.look == []

@@ -9,6 +9,8 @@ from gatelab.runs.secrets import redact, redact_code, redact_text
         ("tracker.api_key=abc123", "abc123"),
         ("data.url=https://ada:lovelace@host/x.csv", "lovelace"),
         ("https://ghost@host/x.csv", "ghost"),
+        ("postgresql://ada:love/lace@127.0.0.1:1/db", "lace"),
+        ("http://ada:love@lace@127.0.0.1:1", "lace"),
         ("https://host/x.csv?dl=1&token=abc123&x=2", "abc123"),
         ("https://host/x.csv?X-Amz-Signature=abc123", "abc123"),
         ("WANDB_API_KEY: 'abc 123'", "abc 123"),

@@ -98,5 +98,17 @@ def test_a_server_that_goes_away_is_told_with_the_command_that_sends_the_rest(
     server.shutdown()
     server.server_close()
     tracker.log(FIRST)
-    with pytest.raises(TrackerError, match=r"in time; wandb sync .*run-.*-3f9c-\w+ sends it"):
+    with pytest.raises(TrackerError, match=r"in time; wandb sync --include-online .*run-.*-3f9c-\w+ sends it"):
         tracker.finish("failed")
+
+
+def test_results_that_cannot_be_drawn_are_missed_with_a_warning_and_the_run_is_ended(
+    server: WandbServer, run: TrackedRun
+) -> None:
+    from dataclasses import replace
+
+    said: list[str] = []
+    track(replace(run, warn=said.append), FIRST, status="finished")  # without predictions.csv
+    assert len(said) == 1
+    assert said[0].startswith("lacks plots of the test, or the report: ")
+    assert list(server.exit_codes.values()) == [0]

@@ -1,15 +1,19 @@
 """gatelab runs --watch: a live table of runs, from their folders alone, whichever process or machine makes them."""
 
 import math
+import os
 import time
 from collections import Counter
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.live import Live
 from rich.markup import escape
+from rich.measure import Measurement
 from rich.table import Table
 
 from gatelab.reports.load import name_data
@@ -18,7 +22,7 @@ from gatelab.reports.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
 from gatelab.screen import clock
 
-SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep
+SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, where its process is not known to live
 LINES_AROUND = 8  # of the table: its frame, its title, and titles of columns on two lines
 
 
@@ -29,15 +33,18 @@ def watch_runs(output_dir: Path, name: str | None, seconds: float, console: Cons
     if not console.is_terminal:
         console.print(watch.table())
         return
-    ran = time.monotonic()
     with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
-        while watch.counts["running"] or (watch.is_expecting() and time.monotonic() - ran < SECONDS_TO_APPEAR):
-            live.update(watch.table(console.height - LINES_AROUND), refresh=True)
+        while watch.counts["running"] or watch.is_expecting():
+            live.update(watch.table(console.height - LINES_AROUND, console.width), refresh=True)
             time.sleep(seconds)
             watch.look()
-            if watch.counts["running"]:
-                ran = time.monotonic()
-        live.update(watch.table(), refresh=True)
+        live.update(watch.table(width=console.width), refresh=True)
+
+
+RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
+LEAST_FIRST = ("seconds\nan epoch", "train\nloss", "best", "identity")  # to be left out, or cut
+SHORT = 4  # digits of an identity
+WIDEST_WORD = 24
 
 
 class Watch:
@@ -48,6 +55,7 @@ class Watch:
         self.runs: list[WatchedRun] = []
         self.counts: Counter[str] = Counter()
         self._known: dict[Path, WatchedRun] = {}
+        self._ran = time.monotonic()  # when a run was last seen to run
         self._starts: list[tuple[Path, str, bool]] = []
         self._titles: list[str] = []
         self._cells: dict[Path, tuple[str, ...]] = {}
@@ -60,6 +68,8 @@ class Watch:
             run.look()
         self.runs = sorted(self._known.values(), key=lambda run: run.run.place)
         self.counts = Counter(run.status for run in self.runs)
+        if self.counts["running"]:
+            self._ran = time.monotonic()
         starts = [(run.run.folder.path, run.run.started, bool(run.run.settings)) for run in self.runs]
         if starts != self._starts:
             self._starts = starts
@@ -69,33 +79,46 @@ class Watch:
             self._cells = {run.folder.path: texts for run, texts in zip(copies, cells, strict=True)}
 
     def is_expecting(self) -> bool:
-        """Whether a run may still begin."""
-        return not self.runs or self._not_started() > 0
+        """Whether a run may still begin: while the process of the latest lives, and else for a while."""
+        if self.runs and not self._jobs_behind():
+            return False
+        return time.monotonic() - self._ran < SECONDS_TO_APPEAR or (bool(self.runs) and is_alive(self._latest()))
 
-    def table(self, most: int | None = None) -> Table | str:
-        """One line a run in the order of the sweep, most lines at most: then those that run and the latest others."""
+    def table(self, most: int | None = None, width: int | None = None) -> Table | str:
+        """One line a run in the order of the sweep, most lines at most: then those that run and the latest others.
+
+        What matters least is left out where it does not fit the width.
+        """
         if not self.runs:
             return f"No runs in {self.output_dir / (self.name or '')} yet."
         shown = self._chosen(max(1, most or 0)) if most is not None else self.runs
-        several = len({run.run.folder.path.parent for run in self.runs}) > 1
-        table = Table(title=self._title(len(self.runs) - len(shown)), title_justify="left", title_style="")
-        for title in (*(["name"] if several else []), "identity", "status"):
-            table.add_column(title, no_wrap=True)
-        for title in self._titles:
-            table.add_column(escape(title), overflow="fold")
-        for title in ("epoch", "train\nloss", "validation\nmacro-F1", "best", "seconds\nan epoch", "left"):
-            table.add_column(title, justify="right", no_wrap=True)
-        for run in shown:
-            table.add_row(
-                *([escape(run.run.folder.path.parent.name)] if several else []),
-                run.run.identity,
-                styled(run.status),
-                *map(escape, self._cells.get(run.run.folder.path, [""] * len(self._titles))),
-                f"{run.epoch}/{run.num_epochs or '?'}",
-                *("" if number is None else f"{number:.4f}" for number in (run.train_loss, run.macro_f1, run.best)),
-                "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}",
-                "" if run.seconds_left is None else clock(run.seconds_left),
-            )
+        for left_out in range(len(LEAST_FIRST) + 1):
+            table = self._draw(shown, LEAST_FIRST[:left_out])
+            if width is None or least_width(table) <= width:
+                break
+        return table
+
+    def _draw(self, shown: list[WatchedRun], without: tuple[str, ...]) -> Table:
+        table = Table(
+            title=self._title(len(self.runs) - len(shown)), title_justify="left", title_style="",
+            caption="\n".join(escape(run.problem) for run in shown if run.problem) or None, caption_justify="left",
+        )  # fmt: skip
+        columns: list[tuple[str, list[str], dict[str, Any]]] = []
+        if len({run.run.folder.path.parent for run in self.runs}) > 1:
+            columns.append(("name", [escape(run.run.folder.path.parent.name) for run in shown], {"no_wrap": True}))
+        digits = SHORT if "identity" in without else None
+        columns.append(("identity"[:digits], [run.run.identity[:digits] for run in shown], {"no_wrap": True}))
+        columns.append(("status", [styled(run.status) for run in shown], {"no_wrap": True}))
+        for number, title in enumerate(self._titles):
+            texts = [self._cells.get(run.run.folder.path, [""] * len(self._titles))[number] for run in shown]
+            words = [len(word) for text in (title, *texts) for word in text.split()]
+            options: dict[str, Any] = {"overflow": "fold", "min_width": min(WIDEST_WORD, max(words, default=1))}
+            columns.append((escape(title), list(map(escape, texts)), options))
+        columns += [(title, [text(run) for run in shown], RIGHT) for title, text in NUMBERS if title not in without]
+        for title, _, layout in columns:
+            table.add_column(title, **layout)
+        for cells in zip(*(texts for _, texts, _ in columns), strict=True):
+            table.add_row(*cells)
         return table
 
     def _chosen(self, most: int) -> list[WatchedRun]:
@@ -117,14 +140,16 @@ class Watch:
             + (f"   ({hidden} not shown)" if hidden else "")
         )
 
+    def _latest(self) -> WatchedRun:
+        return max(self.runs, key=lambda run: (run.last_start, run.run.record.get("job") or 0))
+
+    def _jobs_behind(self) -> int:
+        """The jobs that come after the latest run in its multirun, which starts them in their order."""
+        record = self._latest().run.record
+        return max(0, (record.get("jobs") or 0) - (record.get("job") or 0) - 1)
+
     def _not_started(self) -> int:
-        """The jobs without a run in the multirun that the latest run is of."""
-        if not self.runs:
-            return 0
-        latest = max((run.run for run in self.runs), key=lambda run: run.started)
-        jobs = latest.record.get("jobs") or 0
-        begun = {run.run.record.get("job") for run in self.runs if run.run.record.get("jobs") == jobs}
-        return max(0, jobs - len(begun))
+        return self._jobs_behind() if self.is_expecting() else 0
 
     def _seconds_left(self, waiting: int) -> float | None:
         """Of all runs, as many at a time as now and as long as those that are finished; None where that is unknown."""
@@ -137,3 +162,37 @@ class Watch:
             return None
         mean = math.fsum(taken) / len(taken) if taken else 0.0
         return max(*known, (sum(known) + waiting * mean) / len(left))
+
+
+def four_digits(number: float | None) -> str:
+    return "" if number is None else f"{number:.4f}"
+
+
+NUMBERS: tuple[tuple[str, Callable[[WatchedRun], str]], ...] = (
+    ("epoch", lambda run: f"{run.epoch}/{run.num_epochs or '?'}"),
+    ("train\nloss", lambda run: four_digits(run.train_loss)),
+    ("validation\nmacro-F1", lambda run: four_digits(run.macro_f1)),
+    ("best", lambda run: four_digits(run.best)),
+    ("seconds\nan epoch", lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
+    ("left", lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),
+)
+
+
+def least_width(table: Table) -> int:
+    """What it takes to show every word whole."""
+    console = Console(width=10_000)
+    return Measurement.get(console, console.options, table).minimum
+
+
+def is_alive(run: WatchedRun) -> bool:
+    """Whether the process that made the run goes on, on this machine."""
+    process = run.run.record.get("process")
+    if not isinstance(process, int):
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

@@ -1,10 +1,11 @@
 """How far one run is, read again and again: of metrics.csv only what has come since the last look."""
 
 import math
+from contextlib import suppress
 from datetime import datetime
 
 from gatelab.reports.load import Run, load_config
-from gatelab.runs.folder import RunFolder
+from gatelab.runs.folder import RunError, RunFolder
 
 LEAST_SECONDS = 1.0  # between two looks that tell a speed
 
@@ -15,6 +16,7 @@ class WatchedRun:
     def __init__(self, folder: RunFolder) -> None:
         self.run = Run(folder, "", {}, {})
         self.status = ""
+        self.problem = ""  # why its folder cannot be read
         self._stamp = (0, 0)
         self._forget()
 
@@ -29,11 +31,19 @@ class WatchedRun:
         self.best: float | None = None
 
     def look(self) -> None:
-        self._read_record()
-        self._read_metrics()
+        try:
+            self._read_record()
+            self._read_metrics()
+            self.problem = ""
+        except (RunError, OSError) as error:
+            self.problem = str(error)
         self.status = self.run.status
         if self.status == "running" and not self.run.folder.is_locked():
             self.status = "interrupted"
+
+    @property
+    def last_start(self) -> str:
+        return str((self.run.record.get("resumed") or [self.run.started])[-1])
 
     @property
     def num_epochs(self) -> int | None:
@@ -100,7 +110,8 @@ class WatchedRun:
         self._offset += len(content)
         *lines, self._rest = (self._rest + content).split(b"\n")
         for line in lines:
-            self._take(line.decode("utf-8"))
+            with suppress(ValueError):  # a damaged line
+                self._take(line.decode("utf-8"))
         if content and self._step >= 0:
             self._time(changed)
 

@@ -7,11 +7,13 @@ whose name says so.
 import os
 import re
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 HIDDEN = "***"
+_ARGUMENTS = threading.Lock()  # sys.argv is that of all threads
 
 _WORDS = r"password|passwd|passphrase|secret|token|credentials?|auth|bearer|(?:api|access|private|secret|signing|account)[-_]?key"
 # The word may end a longer name, as in WANDB_API_KEY, but not begin one: tokenizer and num_tokens are no secrets.
@@ -19,7 +21,8 @@ _NAME = rf"(?:[\w.-]*[._-])?(?:{_WORDS})"
 _IS_NAME = re.compile(_NAME, re.IGNORECASE)
 _QUOTED = re.compile(rf"""(?<![\w])({_NAME}["']?\s*[:=]\s*)(["'])(?:(?!\2)[^\n\\]|\\.)+\2""", re.IGNORECASE)
 _BARE = re.compile(rf"""(?<![\w])({_NAME}["']?(?:=|:\s+))(?!["'])[^\s,;&"'()\[\]{{}}]+""", re.IGNORECASE)
-_USER_IN_URL = re.compile(r"(?<=://)[^/\s@\"']+@")
+# With a password, which may hold a slash or an @, up to the last @ of the word.
+_USER_IN_URL = re.compile(r"(?<=://)(?:[^/\s@:\"']*:[^\s\"']*|[^/\s@\"']+)@")
 _QUERY = re.compile(
     r"([?&;][\w.~-]*(?:token|key|secret|passw(?:or)?d|pwd|sig|signature|credential|auth)=)[^&\s\"'#]+", re.IGNORECASE
 )
@@ -84,9 +87,10 @@ def secrets_in_environment() -> list[str]:
 @contextmanager
 def redacted_arguments() -> Iterator[None]:
     """Hides the secrets of the command line from a library that would keep it."""
-    arguments = sys.argv
-    sys.argv = redact(arguments)
-    try:
-        yield
-    finally:
-        sys.argv = arguments
+    with _ARGUMENTS:
+        arguments = sys.argv
+        sys.argv = redact(arguments)
+        try:
+            yield
+        finally:
+            sys.argv = arguments

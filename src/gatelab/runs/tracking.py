@@ -47,8 +47,12 @@ class Trackers:
         for tracker in self._started:
             tracker.end(status)
         deadline = time.monotonic() + SECONDS_TO_CLOSE
-        for tracker in self._started:
-            tracker.wait(deadline)
+        try:
+            for tracker in self._started:
+                tracker.wait(deadline)
+        except KeyboardInterrupt:  # ends the waiting; what the run came to is known
+            for tracker in self._started:
+                tracker.give_up()
         with suppress(OSError):  # a full disk has been told of
             self._folder.update(trackers={tracker.title: outcome(tracker) for tracker in self._started})
 

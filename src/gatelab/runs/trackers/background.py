@@ -8,6 +8,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -22,6 +23,7 @@ MOST_WAITING = 10_000  # points
 SECONDS_BETWEEN = 1.0  # handing over: what has come meanwhile goes together
 SECONDS_TO_CLOSE = 30.0
 SECONDS_TO_SAY_SO = 5.0
+SECONDS_TO_LEAVE = 2.0
 MOST_CHARACTERS = 200  # of a reason
 
 
@@ -66,14 +68,15 @@ class BackgroundTracker(Logger):
         """Say that the run has ended; does not wait for the tracker to take it in."""
         self._status = status
         self._closing.set()
-        if self.problem is None:
-            try:
-                self._points.put(None, timeout=SECONDS_BETWEEN)
-            except queue.Full:
-                self._turn_off("it did not take the last values")
+        try:
+            self._points.put(None, timeout=SECONDS_BETWEEN)
+        except queue.Full:
+            self._turn_off("it did not take the last values")
 
     def wait(self, deadline: float) -> None:
-        """Until the tracker is done, or has failed, or time.monotonic() is at the deadline."""
+        """Until the tracker is done or time.monotonic() is at the deadline; one that has failed gets a moment to end."""
+        if self.problem is not None:
+            self._thread.join(SECONDS_TO_LEAVE)
         say_so = time.monotonic() + SECONDS_TO_SAY_SO
         while self.problem is None and self._thread.is_alive():
             now = time.monotonic()
@@ -84,7 +87,13 @@ class BackgroundTracker(Logger):
                 say_so = deadline
             self._thread.join(0.1)
 
+    def give_up(self) -> None:
+        """Do not wait any longer."""
+        if self._thread.is_alive():
+            self._turn_off("it was not waited for")
+
     def _work(self) -> None:
+        tracker: Tracker | None = None
         try:
             tracker = self._make(run=self._run)
             if self._run.past:
@@ -95,9 +104,14 @@ class BackgroundTracker(Logger):
                 if points:
                     tracker.log(points)
                 self._closing.wait(SECONDS_BETWEEN)
-            self.look = tracker.finish(self._status or "")
+            finishing, tracker = tracker, None
+            self.look = finishing.finish(self._status or "")
         except BaseException as error:  # a client library may raise anything, SystemExit too
             self._turn_off(str(error) or type(error).__name__)
+            if tracker is not None:  # what was opened is closed, if that can be
+                self._closing.wait()
+                with suppress(BaseException):
+                    tracker.finish(self._status or "")
 
     def _next_points(self) -> tuple[list[Point], bool]:
         """What waits, at least one point or the end; and whether the end was among it."""

@@ -7,6 +7,7 @@ import time
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from filelock import FileLock
@@ -43,6 +44,7 @@ class MlflowTracker(Tracker):
         self.uri = uri
         self._file = Path(uri.removeprefix(SQLITE).split("?")[0]) if uri.startswith(SQLITE) else None
         self._seen: set[tuple[str, int]] = set()
+        self._keys: dict[str, str] = {}
         with self._alone():
             self._client = MlflowClient(uri)
             experiment = self._find_experiment()
@@ -62,7 +64,7 @@ class MlflowTracker(Tracker):
         new = []
         for point in points:
             for name, value in {"epoch": float(point.epoch), **point.values}.items():
-                key = as_key(name)
+                key = self._key(name)
                 if (key, point.step) not in self._seen:
                     new.append(Metric(key, value, now, point.step))
                     self._seen.add((key, point.step))
@@ -81,7 +83,7 @@ class MlflowTracker(Tracker):
             self._client.set_tag(self.id, "gatelab.status", status)
             self._client.set_terminated(self.id, STATUSES.get(status, "KILLED"))
         if self._file is not None:
-            return [f"mlflow ui --backend-store-uri {self.uri}"]
+            return [f"mlflow ui --backend-store-uri {quote(self.uri)}"]
         return [f"{redact_text(self.uri)}, experiment {self.run.name}"]
 
     def _alone(self) -> AbstractContextManager[Any]:
@@ -108,10 +110,20 @@ class MlflowTracker(Tracker):
         runs = self._client.search_runs([experiment], f"tags.`gatelab.start` = '{start_of(self.run)}'")
         return runs[0] if runs else None
 
+    def _key(self, name: str) -> str:
+        """as_key, and numbered where it is another name's already."""
+        if name not in self._keys:
+            key, number = as_key(name), 1
+            while key in self._keys.values():
+                number += 1
+                key = f"{as_key(name)[: LONGEST_KEY - 4]}_{number}"
+            self._keys[name] = key
+        return self._keys[name]
+
     def _log_params(self, known: dict[str, str]) -> None:
         from mlflow.entities import Param
 
-        values = {as_key(key): str(value)[:LONGEST_PARAM] for key, value in self.run.parameters.items()}
+        values = {self._key(key): str(value)[:LONGEST_PARAM] for key, value in self.run.parameters.items()}
         new = [Param(key, value) for key, value in values.items() if key not in known]
         for start in range(0, len(new), MOST_PARAMS):
             self._client.log_batch(self.id, params=new[start : start + MOST_PARAMS])
@@ -128,4 +140,6 @@ def start_of(run: TrackedRun) -> str:
 
 
 def as_key(name: str) -> str:
-    return re.sub(r"[^\w/. :-]", "_", name, flags=re.ASCII)[:LONGEST_KEY]
+    """A name that MLflow takes: some characters, and what would be a plain path."""
+    parts = re.sub(r"[^\w/. :-]", "_", name, flags=re.ASCII)[:LONGEST_KEY].split("/")
+    return "/".join(part for part in parts if part not in ("", ".", "..")) or "_"

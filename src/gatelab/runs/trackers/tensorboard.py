@@ -3,6 +3,7 @@
 import shutil
 import time
 from collections.abc import Sequence
+from shlex import quote
 from typing import Any
 
 from gatelab.runs.trackers.tracker import Point, TrackedRun, Tracker
@@ -37,7 +38,7 @@ class TensorboardTracker(Tracker):
     def finish(self, status: str) -> list[str]:
         self._writer.add_summary(session_end(success=status in ("finished", "pruned")))
         self._writer.close()
-        return [f"tensorboard --logdir {self.run.folder.path.parent}"]
+        return [f"tensorboard --logdir {quote(str(self.run.folder.path.parent))}"]
 
 
 def session_end(success: bool) -> Any:

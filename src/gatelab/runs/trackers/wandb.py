@@ -6,6 +6,7 @@ import os
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any
 
 from gatelab.runs.predictions import read_predictions
@@ -50,23 +51,31 @@ class WandbTracker(Tracker):
             self._wandb.log({"epoch": point.epoch, **point.values}, step=point.step)
 
     def finish(self, status: str) -> list[str]:
-        if status == "finished":
-            self._log_test()
-        report = self.run.folder.report
-        if report.exists():
-            self._wandb.save(shutil.copy(report, self._wandb.dir), base_path=self._wandb.dir, policy="now")
+        try:
+            self._log_results(status)
+        except Exception as error:
+            self.run.warn(f"lacks plots of the test, or the report: {error}")
         folder, address = Path(self._wandb.settings.sync_dir), self._wandb.url
         try:
             self._wandb.finish(exit_code=int(status not in ("finished", "pruned")))
         except TimeoutError:
-            raise TrackerError(f"its server did not take everything in time; wandb sync {folder} sends it") from None
+            raise TrackerError(
+                f"its server did not take everything in time; wandb sync --include-online {quote(str(folder))} sends it"
+            ) from None
         for part in self._parts:  # the run folder's metrics, all of them, stand in the new one
             shutil.rmtree(part, ignore_errors=True)
         if self.mode == "online":
             return [str(address)]
         latest = self.run.folder.path / "wandb" / "latest-run"
         place = latest if latest.exists() else folder
-        return [f"wandb leet {place}", f"wandb sync {place}   (with an account)"]
+        return [f"wandb leet {quote(str(place))}", f"wandb sync {quote(str(place))}   (with an account)"]
+
+    def _log_results(self, status: str) -> None:
+        if status == "finished":
+            self._log_test()
+        report = self.run.folder.report
+        if report.exists():
+            self._wandb.save(shutil.copy(report, self._wandb.dir), base_path=self._wandb.dir, policy="now")
 
     def _log_test(self) -> None:
         """wandb's own confusion matrix, precision-recall curves and table, of the test rows."""
