@@ -39,6 +39,13 @@ def show_error(message: str) -> None:
     errors.print(redact_text(message), markup=False, soft_wrap=True)
 
 
+def show_above(text: str) -> None:
+    """A line of markup on standard error, above a progress line that moves: errors itself would write through it."""
+    with errors.capture() as captured:
+        errors.print(text, soft_wrap=True)
+    print(captured.get(), end="", file=sys.stderr, flush=True)
+
+
 def clock(seconds: float) -> str:
     """3725 → 1:02:05."""
     minutes, seconds = divmod(math.ceil(seconds), 60)
