@@ -7,8 +7,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from gatelab.reports.arms import group_arms
-from gatelab.reports.load import SEED_KEYS, Run, load_runs
-from gatelab.reports.settings import columns_of, differing_keys, setting_cells
+from gatelab.reports.load import load_runs
+from gatelab.reports.settings import what_differs
 from gatelab.runs.folder import RunFolder
 
 METRICS = ("accuracy", "macro_f1", "auroc")
@@ -40,16 +40,6 @@ def runs_table(folders: list[RunFolder]) -> Table:
             "" if run.seconds is None else f"{run.seconds:.0f}",
         )
     return table
-
-
-def what_differs(runs: list[Run]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Titles of the settings that are not the same in all runs and, a run, what stands below them."""
-    keys = [
-        key
-        for key in differing_keys(runs)
-        if key not in SEED_KEYS[1:] or any(run.settings.get(key) != run.settings.get("seed") for run in runs)
-    ]
-    return setting_cells(runs, columns_of(runs, keys))
 
 
 def styled(status: str) -> str:

@@ -75,6 +75,16 @@ def short_key(key: str, keys: Sequence[str]) -> str:
     return key if sum(other.split(".", 1)[-1] == short for other in keys) > 1 else short
 
 
+def what_differs(runs: Sequence[Run]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Titles of the settings that are not the same in all runs and, a run, what stands below them."""
+    keys = [
+        key
+        for key in differing_keys(runs)
+        if key not in SEED_KEYS[1:] or any(run.settings.get(key) != run.settings.get("seed") for run in runs)
+    ]
+    return setting_cells(runs, columns_of(runs, keys))
+
+
 def setting_cells(
     runs: Sequence[Run], columns: Sequence[Column], *, merge: bool = True
 ) -> tuple[list[str], list[tuple[str, ...]]]:

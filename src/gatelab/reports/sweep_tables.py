@@ -10,8 +10,8 @@ from gatelab.reports.arms import Arm, metrics_of
 from gatelab.reports.compare import Comparison, Row, is_lower_better
 from gatelab.reports.importance import Importance
 from gatelab.reports.links import Link
-from gatelab.reports.load import SEED_KEYS, Run
-from gatelab.reports.settings import columns_of, differing_keys, setting_cells
+from gatelab.reports.load import Run
+from gatelab.reports.settings import what_differs
 from gatelab.reports.statistics import Sample, describe
 from gatelab.reports.sweep_answer import title_of
 from gatelab.reports.swept import SweptKey
@@ -140,13 +140,8 @@ def bar(share: float) -> Markup:
 
 def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[str, Any]:
     """Every run, the best of the first metric first, then those without one."""
-    keys = [
-        key
-        for key in differing_keys(runs)
-        if key not in SEED_KEYS[1:] or any(run.settings.get(key) != run.settings.get("seed") for run in runs)
-    ]
     names = {run.folder.path.parent.name for run in runs}
-    titles, settings = setting_cells(runs, columns_of(runs, keys))
+    titles, settings = what_differs(runs)
     columns = [*([("name", "text")] if len(names) > 1 else []), ("run", "text"), ("status", "text")]
     columns += [(title, "text") for title in titles] + [(title_of(metric), "number") for metric in metrics]
     columns += [("linear macro-F1", "number"), ("seconds", "number")]

@@ -17,7 +17,8 @@ from rich.measure import Measurement
 from rich.table import Table
 
 from gatelab.reports.load import name_data
-from gatelab.reports.runs import styled, what_differs
+from gatelab.reports.runs import styled
+from gatelab.reports.settings import what_differs
 from gatelab.reports.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
 from gatelab.screen import clock
