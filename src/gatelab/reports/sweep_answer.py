@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from gatelab.reports import numbers
 from gatelab.reports.answer import Answer, compare
 from gatelab.reports.arms import Arm, Arms
-from gatelab.reports.compare import BASELINES, Comparison, Row, is_lower_better, paired
+from gatelab.reports.compare import BASELINES, Comparison, Row, describe_mean, is_lower_better, paired
 from gatelab.reports.formats import TITLES
 from gatelab.reports.notes import caution_notes
 from gatelab.reports.statistics import Sample, describe, smallest_p
@@ -167,5 +167,5 @@ def unfinished(arms: Arms) -> list[str]:
 
 def baseline_means(arm: Arm, metric: str) -> dict[str, float]:
     """The mean of each baseline beside the arm, by its name in run.json."""
-    found = {name: arm.values(metric, name) for name in BASELINES}
-    return {name: sum(values.values()) / len(values) for name, values in found.items() if values}
+    found = {name: describe_mean(arm.values(metric, name)) for name in BASELINES}
+    return {name: mean for name, mean in found.items() if mean is not None}

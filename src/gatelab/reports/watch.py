@@ -155,9 +155,7 @@ class Watch:
     def _seconds_left(self, waiting: int) -> float | None:
         """Of all runs, as many at a time as now and as long as those that are finished; None where that is unknown."""
         left = [run.seconds_left for run in self.runs if run.status == "running"]
-        taken = [
-            run.run.record["seconds"] for run in self.runs if run.status == "finished" and "seconds" in run.run.record
-        ]
+        taken = [run.run.seconds for run in self.runs if run.status == "finished" and run.run.seconds is not None]
         known = [seconds for seconds in left if seconds is not None]
         if not left or len(known) < len(left) or (waiting and not taken):
             return None
