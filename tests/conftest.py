@@ -15,6 +15,11 @@ if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is first imported
 os.environ["WANDB_SILENT"] = "true"
 
+# To see what depends on the processor: GATELAB_TEST_ONEDNN=off, GATELAB_TEST_THREADS=4, and torch's own
+# ONEDNN_MAX_CPU_ISA=SSE41 and ATEN_CPU_CAPABILITY=default.
+if os.environ.get("GATELAB_TEST_ONEDNN") == "off":
+    torch.backends.mkldnn.enabled = False  # type: ignore[assignment]
+
 DATA = Path(os.environ.get("GATELAB_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 
 
@@ -72,7 +77,5 @@ def write_csv(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def one_thread_one_seed() -> None:
-    import torch
-
-    torch.set_num_threads(1)
+    torch.set_num_threads(int(os.environ.get("GATELAB_TEST_THREADS", "1")))
     torch.manual_seed(7)

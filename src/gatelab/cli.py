@@ -3,12 +3,13 @@
 import contextlib
 import os
 import sys
+import warnings
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from gatelab.screen import console, user_errors
+from gatelab.screen import console, format_warning, user_errors
 
 app = typer.Typer(
     help="Experiments with recurrent networks on text: train, look, predict, compare.",
@@ -293,6 +294,7 @@ def compare(
 
 def main() -> None:
     """The console script. Ctrl-C ends with exit code 130 and no traceback."""
+    warnings.formatwarning = format_warning
     sys.path.append(os.getcwd())  # a _target_ of the user's own is looked for where they are
     with contextlib.suppress(BrokenPipeError):
         try:

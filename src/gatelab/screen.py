@@ -3,7 +3,9 @@
 import contextlib
 import math
 import sys
+import warnings
 from collections.abc import Iterator
+from pathlib import Path
 
 from rich.console import Console
 
@@ -12,6 +14,7 @@ from gatelab.runs.secrets import redact_text
 # Without a terminal there is no width to keep to: tables in files and pipes are not squeezed into 80 columns.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
+python_format = warnings.formatwarning
 
 
 @contextlib.contextmanager
@@ -37,6 +40,15 @@ def is_user_error(error: BaseException) -> bool:
 def show_error(message: str) -> None:
     errors.print("[bold red]error:[/]", end=" ")
     errors.print(redact_text(message), markup=False, soft_wrap=True)
+
+
+def format_warning(
+    message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
+) -> str:
+    """A warning of our own in one line, without the line of code that it came from."""
+    if Path(filename).is_relative_to(Path(__file__).parent):
+        return f"warning: {redact_text(str(message))}\n"
+    return python_format(message, category, filename, lineno, line)
 
 
 def show_above(text: str) -> None:

@@ -19,7 +19,8 @@ from torch.nn import functional as F
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import EPSILON, Noise, State, Weights
 from gatelab.recurrent.factors import Layout, learned_gates
-from gatelab.recurrent.fused import input_terms, product_dtype, refuse_second_derivative
+from gatelab.recurrent.fused import input_terms, refuse_second_derivative
+from gatelab.recurrent.native import product_dtype
 from gatelab.recurrent.ragged import valid_mask
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)

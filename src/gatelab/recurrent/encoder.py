@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from gatelab.recurrent.equations import Step
 from gatelab.recurrent.gated import Backend, GatedLSTM
+from gatelab.recurrent.native import Kernel, find_problem, warn_of_other, without_onednn
 from gatelab.recurrent.ragged import reverse_valid
 
 
@@ -25,10 +26,12 @@ class TorchEncoder(nn.Module):
     """A stack of torch's own recurrent layers, one module a layer and direction.
 
     Layers are single so that dropout between them is ``nn.Dropout`` (cuDNN's own does not repeat), and dense so that
-    the fast kernels stay in use on ragged batches. Raises ValueError for sizes below 1 and a dropout outside [0, 1).
+    the fast kernels stay in use on ragged batches. In a dtype for which oneDNN has no kernel on this processor they run
+    without it, after one warning. Raises ValueError for sizes below 1 and a dropout outside [0, 1).
     """
 
     layer_type: Callable[..., nn.Module]
+    kernel: Kernel
 
     def __init__(
         self,
@@ -59,18 +62,27 @@ class TorchEncoder(nn.Module):
         for index, layer in enumerate(self.forward_layers):
             if index:
                 x = self.dropout(x)
-            states = layer(x)[0]  # (B, T, H)
+            states = self._run(layer, x)  # (B, T, H)
             if self.bidirectional:
-                backward = self.backward_layers[index](reverse_valid(x, lengths))[0]
+                backward = self._run(self.backward_layers[index], reverse_valid(x, lengths))
                 states = torch.cat([states, reverse_valid(backward, lengths)], dim=2)  # (B, T, D)
             x = states
         return x
+
+    def _run(self, layer: nn.Module, x: Tensor) -> Tensor:
+        problem = find_problem(self.kernel, layer.get_parameter("weight_hh_l0"))
+        if problem is None or x.device.type != "cpu":
+            return layer(x)[0]
+        warn_of_other(problem, "torch's slower loop, without oneDNN,")
+        with without_onednn():
+            return layer(x)[0]
 
 
 class LSTMEncoder(TorchEncoder):
     """``nn.LSTM`` layers."""
 
     layer_type = nn.LSTM
+    kernel = "lstm"
 
     def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
         """Every gate by layer and direction; see ``GatedLSTM.trace``."""
@@ -92,12 +104,14 @@ class GRUEncoder(TorchEncoder):
     """``nn.GRU`` layers."""
 
     layer_type = nn.GRU
+    kernel = "gru"
 
 
 class RNNEncoder(TorchEncoder):
     """``nn.RNN`` layers with tanh."""
 
     layer_type = nn.RNN
+    kernel = "rnn_tanh"
 
 
 class GatedEncoder(nn.Module):

@@ -28,6 +28,7 @@ from torch.nn import functional as F
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import EPSILON, Noise, State, Weights
 from gatelab.recurrent.factors import Layout, fill_factors, learned_gates
+from gatelab.recurrent.native import product_dtype
 from gatelab.recurrent.ragged import StepOrder
 
 aten = torch.ops.aten
@@ -66,12 +67,6 @@ def input_terms(x: Tensor, weights: Weights) -> Tensor:
         return F.linear(x, weights.W, weights.b)
     terms = F.linear(x, weights.W)
     return F.layer_norm(terms, terms.shape[-1:], weights.norm_input, weights.b, EPSILON)
-
-
-def product_dtype(weight: Tensor) -> torch.dtype:
-    """In which the recurrent products are taken: autocast's, or the weights' own."""
-    kind = weight.device.type
-    return torch.get_autocast_dtype(kind) if torch.is_autocast_enabled(kind) else weight.dtype
 
 
 def refuse_second_derivative() -> None:

@@ -21,19 +21,23 @@ from gatelab.recurrent.ragged import StepOrder, reverse_valid
 Backend = Literal["auto", "equations", "fused", "native"]
 
 
+class BackendError(ValueError):
+    """A backend was named that cannot compute what is asked, here or anywhere."""
+
+
 class GatedLSTM(nn.Module):
     """``nn.LSTM`` with open gates: its arguments, weights and results, ragged batches without packing, any ``Cell``.
 
     backend: how the same numbers are computed.
         equations   step by step as in a textbook; does everything, anywhere, double backward included
         fused       one function with its own backward pass; every cell, on the CPU, and on CUDA in Triton kernels
-        native      torch's own kernel; the plain LSTM only
+        native      torch's own kernel; the plain LSTM only, in the dtypes that it can do on this machine
         auto        the fastest of them that is exact for what is asked
     cell: the fields of ``gatelab.recurrent.Cell`` as keywords: GatedLSTM(100, 128, peepholes=True, forget_bias=1.0).
     dropout acts on the outputs of every layer but the last, in training.
 
-    Raises ValueError for sizes below 1, a dropout outside [0, 1), a cell that contradicts itself and a backend that
-    cannot compute it.
+    Raises ValueError for sizes below 1, a dropout outside [0, 1), a cell that contradicts itself, and BackendError, a
+    ValueError, for a backend that cannot compute it.
     """
 
     def __init__(
@@ -208,21 +212,29 @@ class GatedLSTM(nn.Module):
 
     def _choose(self, x: Tensor, ragged: bool, finals: bool) -> str:
         """The backend for this input; see the class."""
-        no_native = "; ".join(self.cell.extras) or (
-            "the final cell states of a ragged batch" if ragged and finals else ""
-        )
         if self.backend == "fused" and x.device.type == "cuda":
             return "kernels"  # or equations, where they cannot
         no_fused = "" if x.device.type == "cpu" else f"runs on the CPU and on CUDA, and the input is on {x.device}"
+        if self.backend == "fused" and no_fused:
+            raise BackendError(f"backend=fused {no_fused}: use backend=auto or equations")
+        if self.backend in ("equations", "fused"):
+            return self.backend
+        no_native = "; ".join(self.cell.extras) or (
+            "the final cell states of a ragged batch" if ragged and finals else ""
+        )
         if self.backend == "native" and no_native:
-            raise ValueError(
+            raise BackendError(
                 f"backend=native cannot give {no_native}: use backend=auto, or states() for the outputs alone"
             )
-        if self.backend == "fused" and no_fused:
-            raise ValueError(f"backend=fused {no_fused}: use backend=auto or equations")
-        if self.backend != "auto":
-            return self.backend
-        return "native" if not no_native else "fused" if not no_fused else "equations"
+        other = "equations" if no_fused else "fused"
+        if not no_native:
+            problem = native.find_problem("lstm", self.get_parameter("weight_hh_l0"))
+            if problem is None:
+                return "native"
+            if self.backend == "native":
+                raise BackendError(f"backend=native: {problem}: use backend=auto")
+            native.warn_of_other(problem, f"backend={other}")
+        return other
 
     def _run(
         self, x: Tensor, hx: State | None, lengths: Tensor | None, backend: str
@@ -320,11 +332,11 @@ class GatedLSTM(nn.Module):
 
 
 def check_backend(backend: str, cell: Cell) -> None:
-    """Raises ValueError for a backend that does not exist or cannot compute the cell anywhere."""
+    """Raises BackendError for a backend that does not exist or cannot compute the cell anywhere."""
     if backend not in get_args(Backend):
-        raise ValueError(f"backend must be one of {', '.join(get_args(Backend))}, not {backend}")
+        raise BackendError(f"backend must be one of {', '.join(get_args(Backend))}, not {backend}")
     if backend == "native" and cell.extras:
-        raise ValueError(
+        raise BackendError(
             f"backend=native is torch's own LSTM kernel, which cannot do {', '.join(cell.extras)}: "
             "use backend=fused or auto"
         )
