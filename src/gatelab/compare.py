@@ -32,7 +32,7 @@ def compare_runs(
     wanted: list[tuple[Path | None, Callable[[Comparison], str]]] = [(csv, to_csv), (markdown, to_markdown), (latex, to_latex)]  # fmt: skip
     files = [(file, form) for file, form in wanted if file is not None]
     check_files([file for file, _ in files])
-    comparison = compare(load_runs(find_runs(names, output_dir)), by and ",".join(by).split(","), metrics, reference)
+    comparison = compare(load_runs(find_runs(names, output_dir)), by, metrics, reference)
     piped = STANDARD_OUTPUT in dict(files)
     if not piped:
         console.print(screen(comparison, console))
@@ -41,7 +41,7 @@ def compare_runs(
             sys.stdout.write(form(comparison))
         else:
             write_whole(file, form(comparison))
-            (errors if piped else console).print(f"written  {file}", markup=False, soft_wrap=True)
+            (errors if piped else console).print(f"written  {file}", soft_wrap=True)
 
 
 def check_files(files: list[Path]) -> None:

@@ -39,6 +39,5 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
     final = gates["probabilities"][-1]
     console.print(
         f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {len(gates['tokens'])} tokens",
-        markup=False,
     )
-    console.print(f"picture     {out}\nnumbers     {numbers}", soft_wrap=True, markup=False)
+    console.print(f"picture     {out}\nnumbers     {numbers}", soft_wrap=True)

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from rich.markup import escape
 
 from gatelab.configuration import CONF_DIR, EXPERIMENT_DIRS, ConfigError
 from gatelab.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
@@ -16,7 +15,7 @@ from gatelab.runs.choices import num_jobs
 from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
 from gatelab.runs.secrets import redact_text
-from gatelab.screen import console, is_user_error, show_error
+from gatelab.screen import console, is_user_error, show_error, styled
 from gatelab.suggest import suggest_key
 
 INTERRUPTED = "Interrupted. The same command goes on from where it stopped; gatelab runs shows the run."
@@ -49,7 +48,7 @@ def run_hydra(overrides: list[str]) -> int:
     if len(OUTCOMES) == 1:
         return OUTCOMES[0].code
     for line in summary_lines(OUTCOMES) if OUTCOMES else ():
-        console.print(line, markup=False, soft_wrap=True)
+        console.print(line, soft_wrap=True)
     report_sweeps(OUTCOMES)
     return int(any(outcome.code for outcome in OUTCOMES))
 
@@ -64,7 +63,7 @@ def job(config: DictConfig) -> Outcome:
     if in_sweep:
         title = job_title(hydra.job.num, num_jobs())
         given = given_by_user([redact_text(text) for text in hydra.overrides.task])
-        console.print(f"\n[bold]{title}[/]  {escape(given)}", soft_wrap=True)
+        console.print(styled(f"\n{title}", "bold"), f" {given}", soft_wrap=True)
     try:
         outcome = run_job(config, in_sweep)
     except (KeyboardInterrupt, SystemExit) as stopped:
@@ -103,13 +102,11 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
         error_before = record.get("error", "")
         console.print(
             f"Run {folder.path.name} failed before: {error_before}. retry=failed tries it again.",
-            markup=False, soft_wrap=True,
+            soft_wrap=True,
         )  # fmt: skip
         return Outcome("failed", 1, error_before.split("\n")[0], str(folder.error_log), **about)
     if record["status"] == "pruned":
-        console.print(
-            f"Run {folder.path.name} was pruned by its search after epoch {record.get('epochs', '?')}.", markup=False
-        )
+        console.print(f"Run {folder.path.name} was pruned by its search after epoch {record.get('epochs', '?')}.")
         return Outcome("pruned", **about)
     show_result(folder, trained)
     return Outcome("done" if trained else "skipped", **about)
@@ -121,12 +118,12 @@ def show_result(folder: Any, trained: bool) -> None:
     if not trained:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
     console.print(result_table(folder))
-    console.print(f"run folder  {escape(str(folder.path))}", soft_wrap=True)
+    console.print(f"run folder  {folder.path}", soft_wrap=True)
     if folder.report.exists():
-        console.print(f"report      {escape(str(folder.report))}", soft_wrap=True)
+        console.print(f"report      {folder.report}", soft_wrap=True)
     for tracker in folder.record.get("trackers", {}).values():
         for command in tracker.get("look", []):
-            console.print(f"tracker     {escape(command)}", soft_wrap=True)
+            console.print(f"tracker     {command}", soft_wrap=True)
     console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
 
 

@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from rich.markup import escape
 from rich.progress import Progress
 from rich.table import Table
 
@@ -22,7 +21,7 @@ def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets
     predictor = Predictor(finished(run, output_dir).model, allow_targets=allow_targets)
     table = Table("prediction", *predictor.classes, "text")
     for text, values in zip(texts, predictor.probabilities(texts), strict=True):
-        table.add_row(escape(predictor.classes[values.argmax()]), *(f"{value:.4f}" for value in values), escape(text))
+        table.add_row(predictor.classes[values.argmax()], *(f"{value:.4f}" for value in values), text)
     console.print(table)
 
 

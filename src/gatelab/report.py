@@ -30,18 +30,14 @@ def write(
     else:
         from gatelab.reports.sweep import write_sweep
 
-        tell(
-            write_sweep(
-                found, by=by and [key.strip() for key in ",".join(by).split(",")], metrics=metrics, reference=reference
-            )
-        )
+        tell(write_sweep(found, by=by, metrics=metrics, reference=reference))
 
 
 def tell(files: Sequence[Path]) -> None:
     page, *pictures = files
-    console.print(f"report      {page}", soft_wrap=True, markup=False)
+    console.print(f"report      {page}", soft_wrap=True)
     if pictures:
-        console.print(f"pictures    {page.parent / 'figures'}, {len(pictures)} files", soft_wrap=True, markup=False)
+        console.print(f"pictures    {page.parent / 'figures'}, {len(pictures)} files", soft_wrap=True)
 
 
 def report_sweeps(outcomes: Sequence[Outcome]) -> None:
@@ -60,9 +56,9 @@ def report_sweeps(outcomes: Sequence[Outcome]) -> None:
             from gatelab.reports.sweep import write_sweep
 
             page, *_ = write_sweep(folders)
-            console.print(f"report      {page}", soft_wrap=True, markup=False)
+            console.print(f"report      {page}", soft_wrap=True)
         except Exception as error:
             console.print(
                 f"{place / 'report.html'} could not be written ({type(error).__name__}: {error}). gatelab report {place} "
-                "tries again.", markup=False, soft_wrap=True,
+                "tries again.", soft_wrap=True,
             )  # fmt: skip

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import OmegaConf
-from rich.markup import escape
 from rich.table import Table
+from rich.text import Text
 
 from gatelab.configuration import ConfigError
 from gatelab.predict import finished
@@ -77,13 +77,16 @@ def found_again(path: str | list[str], directory: Path) -> str | list[str]:
 
 
 def show_verdict(recorded: RunFolder, now: RunFolder, different: list[str], changed: list[Condition]) -> None:
-    console.print(f"\nrecorded      {recorded.path}\nreproduction  {now.path}", markup=False, soft_wrap=True)
+    console.print(f"\nrecorded      {recorded.path}\nreproduction  {now.path}", soft_wrap=True)
     if not different:
-        console.print("[bold green]identical[/]: every number of metrics.csv, the weights and predictions.csv")
+        verdict = Text.assemble(
+            ("identical", "bold green"), ": every number of metrics.csv, the weights and predictions.csv"
+        )
     else:
-        console.print(f"[bold red]different[/] in {len(different)} of 3 files, first:")
-        for sentence in different:
-            console.print(f"  {sentence}", markup=False, soft_wrap=True)
+        verdict = Text.assemble(("different", "bold red"), f" in {len(different)} of 3 files, first:")
+    console.print(verdict)
+    for sentence in different:
+        console.print(f"  {sentence}", soft_wrap=True)
     if different and not changed:
         console.print(
             "conditions    nothing that is recorded differs: the run itself does not repeat (see trainer.deterministic)"
@@ -94,7 +97,7 @@ def show_verdict(recorded: RunFolder, now: RunFolder, different: list[str], chan
         return
     table = Table("condition", "recorded", "now", title="conditions that are not the same", title_justify="left")
     for condition in changed[:SHOWN_CONDITIONS]:
-        table.add_row(*map(escape, condition))
+        table.add_row(*condition)
     console.print(table)
     if len(changed) > SHOWN_CONDITIONS:
         console.print(f"and {len(changed) - SHOWN_CONDITIONS} more; the run.json of both have them all")

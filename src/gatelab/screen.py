@@ -2,18 +2,51 @@
 
 import contextlib
 import math
+import re
 import sys
 import warnings
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 from gatelab.runs.secrets import redact_text
 
+# What turns, hides or moves text without being seen: controls, bidirectional marks, zero-width space, tags; halves of a pair.
+# Joiners stay, since emoji and several scripts are written with them.
+CONTROLS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
+    "\U000e0000-\U000e007f]"
+)
+
+
+def visible(text: object) -> str:
+    """Plain text with every control written out, as ⟨U+202E⟩."""
+    return CONTROLS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text).replace("\r\n", "\n"))
+
+
+class Screen(Console):
+    """Every string, in a table too, is shown as the text it is: labels, names and errors may hold markup or escape codes.
+
+    Style is given as such: ``style=``, or a Text made by ``styled``.
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(markup=False, emoji=False, highlight=False, **options)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(visible(text), **options)
+
+
+def styled(text: object, style: str) -> Text:
+    return Text(visible(text), style)
+
+
 # Without a terminal there is no width to keep to: tables in files and pipes are not squeezed into 80 columns.
-console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
-errors = Console(stderr=True, highlight=False)
+console = Screen(width=None if sys.stdout.isatty() else 140)
+errors = Screen(stderr=True)
 python_format = warnings.formatwarning
 
 
@@ -34,12 +67,12 @@ def user_errors() -> Iterator[None]:
 def is_user_error(error: BaseException) -> bool:
     """Errors that gatelab itself raises for what a user did, and files that cannot be read or written."""
     module = type(error).__module__
-    return module.startswith("gatelab.") or isinstance(error, (FileNotFoundError, PermissionError))
+    of_a_file = isinstance(error, OSError) and error.filename is not None
+    return module.startswith("gatelab.") or of_a_file or isinstance(error, (FileNotFoundError, PermissionError))
 
 
 def show_error(message: str) -> None:
-    errors.print("[bold red]error:[/]", end=" ")
-    errors.print(redact_text(message), markup=False, soft_wrap=True)
+    errors.print(styled("error:", "bold red"), redact_text(message), soft_wrap=True)
 
 
 def format_warning(
@@ -47,14 +80,14 @@ def format_warning(
 ) -> str:
     """A warning of our own in one line, without the line of code that it came from."""
     if Path(filename).is_relative_to(Path(__file__).parent):
-        return f"warning: {redact_text(str(message))}\n"
+        return f"warning: {visible(redact_text(str(message)))}\n"
     return python_format(message, category, filename, lineno, line)
 
 
-def show_above(text: str) -> None:
-    """A line of markup on standard error, above a progress line that moves: errors itself would write through it."""
+def show_above(*parts: str | Text) -> None:
+    """A line on standard error, above a progress line that moves: errors itself would write through it."""
     with errors.capture() as captured:
-        errors.print(text, soft_wrap=True)
+        errors.print(*parts, soft_wrap=True)
     print(captured.get(), end="", file=sys.stderr, flush=True)
 
 

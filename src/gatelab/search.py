@@ -84,7 +84,6 @@ class Search:
             if study.trials:
                 console.print(
                     f"search {self.name}: {len(study.trials) - len(unfinished)} of {self.num_trials} trials are done",
-                    markup=False,
                 )
             while True:
                 batch = [optuna.Trial(study, trial._trial_id) for trial in unfinished[: self.at_once]]
@@ -207,7 +206,7 @@ def report(study: optuna.Study) -> None:
         settings = " ".join(f"{key}={value}" for key, value in study.best_params.items())
         console.print(
             f"best of {len(study.trials)} trials: {study.best_value:.4f} in trial {study.best_trial.number}  {settings}",
-            markup=False, soft_wrap=True,
+            soft_wrap=True,
         )  # fmt: skip
 
 

@@ -59,12 +59,12 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
             folder.recorded(checkpoint is not None, **about),
         ):
             for line in summary_lines(prepared.record):
-                console.print(line, markup=False, soft_wrap=True)
+                console.print(line, soft_wrap=True)
             write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
             write_diff(folder)
             baselines = fit_baselines(data, settings["baseline"])
             if checkpoint is not None:
-                console.print(f"Going on from {checkpoint}.", markup=False, soft_wrap=True)
+                console.print(f"Going on from {checkpoint}.", soft_wrap=True)
             task = {
                 "settings": settings, "folder": str(folder.path),
                 "checkpoint": None if checkpoint is None else str(checkpoint),

@@ -15,7 +15,7 @@ def serve(output_dir: Path, port: int, *, open_browser: bool = False) -> None:
     """Until Ctrl-C. Raises RunError where there is no such folder, or the port is taken."""
     server = make_server(output_dir, port)
     url = f"http://{ADDRESS}:{server.port}/"
-    console.print(f"gatelab ui  {url}   runs in {output_dir}; Ctrl-C ends it", soft_wrap=True, markup=False)
+    console.print(f"gatelab ui  {url}   runs in {output_dir}; Ctrl-C ends it", soft_wrap=True)
     if open_browser:
         webbrowser.open(url)
     server.serve_forever()

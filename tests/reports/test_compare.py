@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import gatelab
-from rich.console import Console
 from run_folders import Folders, gated
 from typer.testing import CliRunner
 
@@ -18,6 +17,7 @@ from gatelab.reports.load import load_runs
 from gatelab.reports.notes import caution_notes, failure_notes, method_notes
 from gatelab.reports.tables import screen
 from gatelab.runs.folder import RunError, all_runs
+from gatelab.screen import Screen
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
 LSTM_VALUES = {1: 0.81, 2: 0.79, 3: 0.84, 4: 0.80, 5: 0.87}
@@ -53,7 +53,7 @@ def baselines(linear: float, majority: float = 0.5) -> dict[str, Any]:
 
 
 def on_screen(comparison: Comparison, width: int) -> str:
-    console = Console(width=width, file=io.StringIO())
+    console = Screen(width=width, file=io.StringIO())
     console.print(screen(comparison, console))
     return console.file.getvalue()  # type: ignore[attr-defined]
 

@@ -239,19 +239,19 @@ def metrics(macro_f1: float) -> dict[str, Any]:
             0.84,
             (-0.05, -0.01),
             "lstm 0.8104 macro-F1 on 3,540 test rows, 0.0296 below the linear baseline",
-            "rows tell",
+            "does not contain 0",
         ),
         (
             0.80,
             (-0.01, 0.03),
-            "lstm 0.8104 macro-F1 on 3,540 test rows, 0.0104 above the linear baseline",
-            "do not tell",
+            "lstm 0.8104 macro-F1 on 3,540 test rows, not clearly different from the linear baseline",
+            "which contains 0",
         ),
         (
             0.8104,
             (-0.01, 0.01),
             "lstm 0.8104 macro-F1 on 3,540 test rows, level with the linear baseline",
-            "do not tell",
+            "which contains 0",
         ),
     ],
 )

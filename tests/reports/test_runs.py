@@ -3,12 +3,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rich.console import Console
 from rich.table import Table
 from run_folders import Folders, gated
 
 from gatelab.reports.runs import means_table, runs_table
 from gatelab.runs.folder import all_runs
+from gatelab.screen import Screen
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
 
@@ -20,7 +20,7 @@ def folders(tmp_path: Path) -> Folders:
 
 def cells(table: Table) -> list[list[str]]:
     """Titles and lines, as they stand on a screen that is wide enough."""
-    console = Console(width=400, file=io.StringIO())
+    console = Screen(width=400, file=io.StringIO())
     console.print(table)
     lines = console.file.getvalue().splitlines()  # type: ignore[attr-defined]
     return [

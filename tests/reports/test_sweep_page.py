@@ -87,7 +87,7 @@ def test_the_tables_hold_the_numbers_of_gatelab_compare_and_of_numpy(folders: Fo
     assert numbers_in(row[4])[0] == round(float(np.mean(differences)), 4)
 
 
-def test_the_first_sentence_names_the_best_arm_its_distances_and_whether_they_are_told_apart(folders: Folders) -> None:
+def test_the_first_sentence_names_the_best_arm_and_the_distances_that_are_clear(folders: Folders) -> None:
     random = np.random.default_rng(5)
     write_arm(folders, {seed: 0.80 + 0.01 * random.random() for seed in range(8)})
     write_arm(folders, {seed: 0.84 + 0.01 * random.random() for seed in range(8)}, GRU)
@@ -98,9 +98,10 @@ def test_the_first_sentence_names_the_best_arm_its_distances_and_whether_they_ar
     assert gru.interval is not None
     low, high = gru.interval
     assert answer.sentence.replace("\u00a0", " ") == (
-        f"GRUEncoder {gru.mean:.4f} macro-F1 over 8 seeds ({low:.4f} to {high:.4f}), {gru.mean - 0.72:.4f} above the linear "
-        f"baseline, {gru.mean - lstm.mean:.4f} above LSTMEncoder; the test tells the two apart"
+        f"GRUEncoder {gru.mean:.4f} macro-F1 over 8 seeds, {gru.mean - 0.72:.4f} above the linear baseline, "
+        f"{gru.mean - lstm.mean:.4f} above LSTMEncoder"
     )
+    assert f"GRUEncoder: 95 % interval {low:.4f} to {high:.4f}." in answer.detail.replace("\u00a0", " ")
     assert "p = 0.0078" in answer.detail  # 2 / 2^8: all differences have one sign
     assert answer.cautions == []
 
@@ -108,12 +109,12 @@ def test_the_first_sentence_names_the_best_arm_its_distances_and_whether_they_ar
 @pytest.mark.parametrize(
     ("lstm", "gru", "words"),
     [
-        ({1: 0.8, 2: 0.82, 3: 0.81}, {1: 0.85, 2: 0.84, 3: 0.86}, "; 3 shared seeds are too few to tell the two apart"),
-        ({1: 0.8}, {1: 0.9}, "; one seed tells nothing apart"),
+        ({1: 0.8, 2: 0.82, 3: 0.81}, {1: 0.85, 2: 0.84, 3: 0.86}, ", 0.0400 above LSTMEncoder (too few seeds)"),
+        ({1: 0.8}, {1: 0.9}, ", 0.1000 above LSTMEncoder (one seed)"),
         (
             {seed: 0.8 + seed % 3 / 100 for seed in range(8)},
             {seed: 0.8 + (seed + 1) % 3 / 100 for seed in range(8)},
-            "; the test does not tell the two apart",
+            ", not clearly different from LSTMEncoder",
         ),
     ],
 )
@@ -130,8 +131,8 @@ def test_where_the_reference_is_the_best_it_is_held_against_the_next(folders: Fo
     write_arm(folders, {1: 0.7, 2: 0.71, 3: 0.7}, GRU)
     write_arm(folders, {1: 0.8, 2: 0.82, 3: 0.8}, gated())
     sentence = answer_of(folders).sentence
-    assert sentence.startswith("LSTMEncoder 0.8700 macro-F1 over 3 seeds (")
-    assert ", 0.1500 above the linear baseline, 0.0833 above GatedEncoder;" in sentence
+    assert sentence.startswith("LSTMEncoder 0.8700 macro-F1 over 3 seeds, 0.1500 above the linear baseline (")
+    assert "), 0.0833 above GatedEncoder (" in sentence
 
 
 def test_a_best_that_the_test_itself_has_chosen_is_held_against_the_choice_of_validation(folders: Folders) -> None:

@@ -13,13 +13,13 @@ from typing import Any
 
 import pytest
 from commands import gatelab
-from rich.console import Console
 from run_folders import Folders
 
 from gatelab.reports import watch as module
 from gatelab.reports.watch import Watch, watch_runs
 from gatelab.reports.watched import WatchedRun
 from gatelab.runs.folder import RunFolder
+from gatelab.screen import Screen
 
 HEAD = "epoch,step,name,value\n"
 LENGTH = {"trainer.max_epochs": 10, "data.batch_size": 32}  # 20 steps an epoch
@@ -50,7 +50,7 @@ def write(folder: RunFolder, text: str, seconds: float = 0, *, append: bool = Fa
 
 
 def shown(watch: Watch, most: int | None = None) -> str:
-    console = Console(width=200, file=io.StringIO())
+    console = Screen(width=200, file=io.StringIO())
     console.print(watch.table(most))
     return console.file.getvalue()  # type: ignore[attr-defined]
 
@@ -163,7 +163,7 @@ def test_a_table_that_is_watched_ends_by_itself_with_the_sweep_of_another_proces
             tmp_path / "outputs",
             "default",
             0.1,
-            Console(file=screen, force_terminal=True, width=120, color_system=None),
+            Screen(file=screen, force_terminal=True, width=120, color_system=None),
         )
     tables = screen.getvalue().split(" runs: ")
     assert "1 running, 1 not started" in screen.getvalue()
@@ -175,7 +175,7 @@ def test_a_sweep_that_nobody_goes_on_with_is_not_waited_for(folders: Folders, mo
     monkeypatch.setattr(module, "SECONDS_TO_APPEAR", 0.3)
     folders.write(0, 0.7, settings=LENGTH, job=0, jobs=2)
     screen = io.StringIO()
-    watch_runs(folders.output_dir, None, 0.1, Console(file=screen, force_terminal=True, color_system=None))
+    watch_runs(folders.output_dir, None, 0.1, Screen(file=screen, force_terminal=True, color_system=None))
     assert "2 runs: 1 finished, 1 not started" in screen.getvalue()
 
 
@@ -215,7 +215,7 @@ def test_in_a_narrow_terminal_what_is_shown_is_shown_whole(width: int, folders: 
         write(folder, HEAD + epochs(0, 9), 30)
     watch = Watch(folders.output_dir, "sweep")
     watch.look()
-    console = Console(width=width, file=io.StringIO())
+    console = Screen(width=width, file=io.StringIO())
     console.print(watch.table(width=width))
     screen = console.file.getvalue()  # type: ignore[attr-defined]
     for word in ("finished", "0.002", "0.2", "dropout", "10/10", "0.4300"):

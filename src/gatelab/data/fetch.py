@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 from gatelab.data.errors import DataError
 from gatelab.data.read import table_in_zip
+from gatelab.screen import errors
 
 if TYPE_CHECKING:
     import requests
@@ -150,7 +151,6 @@ def sha256_of(path: Path, memory: Path | None = None) -> str:
 
 
 def receive(response: "requests.Response", file: IO[bytes], url: str, max_bytes: int) -> None:
-    from rich.console import Console
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
     if response.status_code != 200:
@@ -165,7 +165,7 @@ def receive(response: "requests.Response", file: IO[bytes], url: str, max_bytes:
     if expected is not None and expected > max_bytes:
         raise too_large
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn())
-    with Progress(*columns, console=Console(stderr=True), disable=not sys.stderr.isatty(), transient=True) as progress:
+    with Progress(*columns, console=errors, disable=not sys.stderr.isatty(), transient=True) as progress:
         task = progress.add_task("downloading", total=expected)
         num_bytes = 0
         for chunk in response.iter_content(MIB // 4):

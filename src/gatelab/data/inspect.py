@@ -6,7 +6,6 @@ from itertools import groupby
 from typing import Any
 
 import numpy as np
-from rich.markup import escape
 from rich.table import Table as ScreenTable
 
 from gatelab.data.read import Table, read_table
@@ -28,16 +27,16 @@ def inspect_table(
     """The parts of the report, as lines and tables for a rich console. Raises DataError as read_table does."""
     table = read_table(path, text=text, label=label, encoding=encoding, delimiter=delimiter)
     facts = table_facts(table)
-    yield f"file       {escape(', '.join(table.file_names))} ({table.encoding})"
-    yield f"columns    {len(table.columns)}: {escape(', '.join(table.columns))}"
-    yield f"taken as   text '{escape(table.text_column)}', label '{escape(str(table.label_column))}'"
+    yield f"file       {', '.join(table.file_names)} ({table.encoding})"
+    yield f"columns    {len(table.columns)}: {', '.join(table.columns)}"
+    yield f"taken as   text '{table.text_column}', label '{table.label_column}'"
     yield f"rows       {table.num_rows:,}, usable {len(table.texts):,}, rejected {len(table.rejects):,}"
     for note in table.notes:
-        yield f"note       {escape(note)}"
+        yield f"note       {note}"
     yield from reject_lines(table)
     labels = ScreenTable("label", "rows", "share", title="labels", title_justify="left")
     for name, count in table.label_counts.items():
-        labels.add_row(escape(name), f"{count:,}", f"{count / len(table.texts):.1%}")
+        labels.add_row(name, f"{count:,}", f"{count / len(table.texts):.1%}")
     yield labels
     lengths = ScreenTable("", *(f"{q} %" for q in QUANTILES), title="length, quantiles", title_justify="left")
     for unit in ("words", "characters"):

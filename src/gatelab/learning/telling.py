@@ -25,7 +25,7 @@ def write_telling_rows(
     try:
         write_gates(folder.gates, module, prepared, rows, probabilities, max_length)
     except Exception as error:  # an encoder of the user's own may trace otherwise; its run is worth more than a picture
-        console.print(f"The gates could not be read ({error}); the report goes without them.", markup=False)
+        console.print(f"The gates could not be read ({error}); the report goes without them.")
 
 
 def write_gates(

@@ -36,12 +36,13 @@ def answer_finished(
 ) -> Answer:
     """The answer of a run that was tested on num_rows rows."""
     metrics, baselines = record["metrics"], record["baselines"]
-    sentence = f"{model} {numbers.metric(metrics['macro_f1'])} macro-F1 on {num_rows:,} test rows"
+    sentence = f"{shorten(model, 24)} {numbers.metric(metrics['macro_f1'])} macro-F1 on {num_rows:,} test rows"
     detail = "No baseline was fitted (baseline=none), so there is nothing to hold it against."
     if "linear" in baselines:
         difference = metrics["macro_f1"] - baselines["linear"]["macro_f1"]
-        sentence += f", {compare(difference)} the linear baseline"
-        detail = explain_difference(difference, intervals.get("model - linear", {}).get("macro_f1"))
+        bounds = intervals.get("model - linear", {}).get("macro_f1")
+        sentence += f", {compare(difference, 'the linear baseline', is_clear(bounds))}"
+        detail = explain_difference(difference, bounds)
     columns = [
         model,
         *(f"{name} baseline" if name == "linear" else f"{name} class" for name in baselines_of(baselines)),
@@ -61,8 +62,8 @@ def answer_finished(
             for source, values in sources.items()
         ]
         if "linear" in baselines:
-            bounds = numbers.interval(intervals.get("model - linear", {}).get(key))
-            cells.insert(2, Cell(numbers.signed(value(metrics) - value(baselines["linear"])), bounds))
+            interval = numbers.interval(intervals.get("model - linear", {}).get(key))
+            cells.insert(2, Cell(numbers.signed(value(metrics) - value(baselines["linear"])), interval))
         rows.append((title, cells))
     return Answer(sentence, detail, [], columns, rows)
 
@@ -71,20 +72,27 @@ def baselines_of(baselines: Mapping[str, Any]) -> dict[str, Any]:
     return {name: baselines[name] for name in ("linear", "majority") if name in baselines}
 
 
-def compare(difference: float) -> str:
-    """0.0186 below · level with"""
+def compare(difference: float, other: str, clear: bool) -> str:
+    """0.0186 below gru · level with gru · not clearly different from gru: a headline claims no more than the interval does."""
     if f"{abs(difference):.4f}" == "0.0000":
-        return "level with"
-    return f"{abs(difference):.4f} {'above' if difference > 0 else 'below'}"
+        return f"level with {other}"
+    if not clear:
+        return f"not clearly different from {other}"
+    return f"{abs(difference):.4f} {'above' if difference > 0 else 'below'} {other}"
+
+
+def is_clear(bounds: Interval | None) -> bool:
+    """False where the interval of a difference contains 0."""
+    return bounds is None or not bounds[0] <= 0 <= bounds[1]
 
 
 def explain_difference(difference: float, bounds: Interval | None) -> str:
     if bounds is None:
         return ""
-    told = "these rows do not tell the two apart" if bounds[0] <= 0 <= bounds[1] else "these rows tell the two apart"
+    verdict = "does not contain 0" if is_clear(bounds) else "contains 0"
     return (
         f"Difference in macro-F1 to the linear baseline: {numbers.signed(difference)}, 95 % interval {numbers.interval(bounds)} "
-        f"over the test rows; {told}."
+        f"over the test rows, which {verdict}."
     )
 
 

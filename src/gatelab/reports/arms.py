@@ -2,12 +2,13 @@
 
 import json
 import math
+import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatelab.reports.load import SEED_KEYS, Run
+from gatelab.reports.load import SEED_KEYS, Run, with_data_named
 from gatelab.reports.settings import (
     Column,
     columns_of,
@@ -28,6 +29,11 @@ class Arm:
     name: str
     runs: tuple[Run, ...]  # in the order in which they started
     seed_keys: tuple[str, ...] = SEED_KEYS
+
+    @property
+    def content(self) -> str:
+        """Of its data, the same in all its runs."""
+        return self.runs[0].content
 
     @property
     def finished(self) -> list[Run]:
@@ -74,14 +80,16 @@ class Arms:
 
 
 def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
-    """Group by the given config keys and groups, or by all keys that differ, but for the seeds."""
+    """Group by the given config keys and groups, or by all keys that differ, but for the seeds; and always by the data."""
     known = [run for run in runs if run.settings]
     differing = [key for key in differing_keys(known) if key not in SEED_KEYS]
     columns = columns_of(known, differing) if by is None else named_columns(known, by)
+    members = members_of(known, columns)
+    if len({values for values, _ in members}) < len(members):  # the columns do not say which data
+        known = with_data_named(known)
+        columns.append(Column("path", ("data.path",)))
+        members = members_of(known, columns)
     keys = [key for column in columns for key in column.keys]
-    members: dict[Seed, list[Run]] = {}
-    for run in known:
-        members.setdefault(tuple(comparable(run.settings.get(key)) for key in keys), []).append(run)
     groups = sorted(map(once, members.values()), key=lambda group: min(run.place for run in group))
     titles, cells = setting_cells([best_named(group) for group in groups], columns, merge=by is None)
     cells = distinct_cells([best_named(group) for group in groups], columns, cells)
@@ -98,6 +106,15 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
         tuple(run for run in runs if not run.settings),
         len(known) - sum(map(len, groups)),
     )
+
+
+def members_of(runs: Iterable[Run], columns: Sequence[Column]) -> dict[tuple[Seed, str], list[Run]]:
+    """The runs by their values in the columns and the content of their data."""
+    members: dict[tuple[Seed, str], list[Run]] = {}
+    for run in runs:
+        values = tuple(comparable(run.settings.get(key)) for column in columns for key in column.keys)
+        members.setdefault((values, run.content), []).append(run)
+    return members
 
 
 def once(runs: Iterable[Run]) -> list[Run]:
@@ -131,5 +148,5 @@ def metrics_of(run: Run, baseline: str | None = None) -> dict[str, float]:
     return {
         name: float(value)
         for name, value in values.items()
-        if isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+        if type(value) in (int, float) and abs(value) <= sys.float_info.max  # of an int too, and no nan
     }

@@ -69,6 +69,8 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
 def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
     counts = [sum(run.status == status for run in runs) for status in ("finished", "running", "failed")]
     scores = [value for run in runs if (value := metrics_of(run).get("macro_f1")) is not None]
+    if len({run.content for run in runs}) > 1:  # none is the best of runs on different data
+        scores = []
     last = max(run.started for run in runs)
     return [
         pick("name", name, f"name {name}"),
@@ -117,10 +119,8 @@ def comparison_page(
     problems: Sequence[str] = (),
 ) -> str:
     """Of runs that were picked, in a page at root. picks: what was picked, to be asked for again; asked: by, metric, reference."""
-    by = [part for text in asked["by"].split(",") if (part := text.strip())]
-    comparison = compare_sweep(
-        runs, by or None, [asked["metric"]] if asked["metric"] else None, asked["reference"] or None
-    )
+    by, metric = ([asked[key]] if asked[key] else None for key in ("by", "metric"))
+    comparison = compare_sweep(runs, by, metric, asked["reference"] or None)
     names = list(dict.fromkeys(map(name_of, runs)))
     title = ", ".join(names[:5]) + (f" and {len(names) - 5} more names" if len(names) > 5 else "")
     form = {"picks": picks, **asked}

@@ -2,7 +2,8 @@
 
 import json
 from collections import Counter, defaultdict
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,11 @@ class Run:
     @property
     def identity(self) -> str:
         return self.folder.path.name
+
+    @property
+    def content(self) -> str:
+        """The sha256 of the files of its data, to be compared: only numbers on the same data are ranked or subtracted."""
+        return json.dumps((self.record.get("data") or {}).get("sha256"), sort_keys=True)
 
     @property
     def started(self) -> str:
@@ -100,17 +106,27 @@ def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder
     )
 
 
+def data_places(runs: Iterable[Run]) -> dict[str, int]:
+    """The place of each data set, by its content, in the order of the runs."""
+    return {content: place for place, content in enumerate(dict.fromkeys(run.content for run in runs))}
+
+
 def load_config(folder: RunFolder) -> dict[str, Any]:
+    """config.yaml, flat; empty where there is none. Raises RunError for one that training has not written."""
     try:
         with open(folder.config, encoding="utf-8") as stream:
             config = yaml.load(stream, YAML_LOADER)
+        if not isinstance(config, dict):
+            raise ValueError("no mapping")
+        return {**flatten(config), "name": folder.path.parent.name}
     except FileNotFoundError:
         return {}
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1} " if mark else ""
-        raise RunError(f"{folder.config}: {line}is not valid YAML in UTF-8. Run again with force=true.") from None
-    return {**flatten(config), "name": folder.path.parent.name} if isinstance(config, dict) else {}
+        raise RunError(
+            f"{folder.config}: {line}is not valid YAML in UTF-8, or no config. Run again with force=true."
+        ) from None
 
 
 def name_data(runs: list[Run]) -> None:
@@ -118,22 +134,27 @@ def name_data(runs: list[Run]) -> None:
 
     Left out where the other settings of the data tell its content, as they do for generated data.
     """
-    contents = [json.dumps((run.record.get("data") or {}).get("sha256"), sort_keys=True) for run in runs]
-    names = name_contents(dict(zip(reversed(contents), reversed(runs), strict=True)))
+    names = name_contents(runs)
     told = [data_settings(run) for run in runs]
     by_settings: dict[str, set[str]] = defaultdict(set)
-    for settings, content in zip(told, contents, strict=True):
-        by_settings[settings].add(content)
-    for run, settings, content in zip(runs, told, contents, strict=True):
+    for settings, run in zip(told, runs, strict=True):
+        by_settings[settings].add(run.content)
+    for run, settings in zip(runs, told, strict=True):
         path = run.settings.pop("data.path", None)
         if run.settings and (path is not None or len(by_settings[settings]) > 1):
-            run.settings["data.path"] = names[content]
+            run.settings["data.path"] = names[run.content]
 
 
-def name_contents(runs: dict[str, Run]) -> dict[str, str]:
-    """From a run of each content: its files' names, with the first digits of their sha256 where two have the same."""
+def with_data_named(runs: list[Run]) -> list[Run]:
+    """Copies whose data.path names the content of their data, of generated data too."""
+    names = name_contents(runs)
+    return [replace(run, settings=run.settings | {"data.path": names[run.content]}) for run in runs]
+
+
+def name_contents(runs: list[Run]) -> dict[str, str]:
+    """The files' names as the first run of each content has them, with the first digits of their sha256 where two have the same."""
     names = {}
-    for content, run in runs.items():
+    for content, run in {run.content: run for run in reversed(runs)}.items():
         first, *more = (run.record.get("data") or {}).get("files") or ["unknown"]
         names[content] = Path(first).name + (f" and {len(more)} more" if more else "")
     shared = Counter(names.values())

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from gatelab.reports.arms import Arm
-from gatelab.reports.compare import Comparison, Reference
+from gatelab.reports.compare import Comparison
 from gatelab.reports.load import SEED_KEYS, Run
 from gatelab.reports.settings import column_cells, comparable, differing_keys
 from gatelab.reports.statistics import BCA_FROM, INTERVAL_FROM, pairs_needed, smallest_p
@@ -25,8 +25,12 @@ def caution_notes(comparison: Comparison) -> list[str]:
     arms = comparison.arms
     runs = [run for arm in arms.arms for run in arm.runs]
     notes = pooled_notes(comparison)
-    if comparison.reference is not None and comparison.reference.arm is not None:
-        notes += pair_notes(arms.arms, comparison.reference, list(comparison.tables))
+    if comparison.num_data > 1:
+        notes.append(
+            f"The runs stand on {comparison.num_data} data sets, which are ranked and compared each by itself."
+        )
+    for reference in comparison.reference.arms if comparison.reference is not None else ():
+        notes += pair_notes(arms.arms, reference, list(comparison.tables))
     notes += missing_notes(arms.arms, list(comparison.tables))
     notes += code_notes([run for run in runs if run.status == "finished"])
     if arms.num_repeated:
@@ -87,6 +91,8 @@ def difference_notes(comparison: Comparison) -> list[str]:
         return []
     num_tests = max(sum(row.p is not None for row in rows) for rows in comparison.tables.values())
     note = f"Difference: mean over shared seeds, minus {reference.name}."
+    if any(row.is_identical for row in rows):
+        note += " Identical: the same class predicted for every test row."
     if num_tests == 0:
         return [f"{note} A test needs 2 shared seeds."]
     corrected = f", Holm-corrected for {num_tests} arms" if num_tests > 1 else ""
@@ -132,11 +138,11 @@ def some(names: Sequence[str], num_all: int) -> str:
     return ", ".join(names) if len(names) <= MOST_NAMES else f"{', '.join(names[:4])} and {len(names) - 4} more arms"
 
 
-def pair_notes(arms: Sequence[Arm], reference: Reference, metrics: Sequence[str]) -> list[str]:
-    """Where pairs are fewer than seeds, and where they share no test rows."""
-    assert reference.arm is not None
-    others = [arm for arm in arms if arm is not reference.arm]
-    known = reference.values(metrics[0], reference.arm).keys()
+def pair_notes(arms: Sequence[Arm], reference: Arm, metrics: Sequence[str]) -> list[str]:
+    """Of the arms on the reference's data: where pairs are fewer than seeds, and where they share no test rows."""
+    arms = [arm for arm in arms if arm.content == reference.content]
+    others = [arm for arm in arms if arm.cells != reference.cells]
+    known = reference.values(metrics[0]).keys()
     names_by_count: dict[int, list[str]] = {}
     for arm in others:
         seeds = arm.values(metrics[0]).keys()
@@ -149,7 +155,7 @@ def pair_notes(arms: Sequence[Arm], reference: Reference, metrics: Sequence[str]
         for key in differing_keys([run for arm in arms for run in arm.runs])
         if (key.startswith("data.") and not key.startswith(NOT_THE_ROWS)) or key == "trainer.limit_test_batches"
     ]
-    tested = values_of(reference.arm.runs, keys)
+    tested = values_of(reference.runs, keys)
     elsewhere = [arm.name for arm in others if values_of(arm.runs, keys) != tested]
     if elsewhere:
         notes.append(

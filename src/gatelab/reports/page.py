@@ -8,16 +8,15 @@ from typing import Any
 from zipfile import BadZipFile
 
 import numpy as np
-from omegaconf import OmegaConf
 
 from gatelab.reports import facts, numbers, run_tables
 from gatelab.reports.answer import answer_finished, answer_unfinished, cautions
 from gatelab.reports.curves import PrecisionRecall, calibration, learning_curves, precision_recall
 from gatelab.reports.intervals import RESAMPLES, metric_intervals
+from gatelab.reports.load import load_config
 from gatelab.reports.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.texts import visible
 from gatelab.runs.folder import RunError, RunFolder, write_whole
-from gatelab.runs.identity import flatten
 from gatelab.runs.predictions import Predictions, read_predictions
 from gatelab.screen import console
 
@@ -49,7 +48,7 @@ def reported(folder: RunFolder) -> Iterator[None]:
         except Exception as error:
             console.print(
                 f"{folder.report} could not be written ({type(error).__name__}: {error}). gatelab report {folder.path} "
-                "tries again.", markup=False, soft_wrap=True,
+                "tries again.", soft_wrap=True,
             )  # fmt: skip
 
 
@@ -58,13 +57,27 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
 
     gates: also the pictures of the gates as files, which take most of the time. Raises RunError for what cannot be read.
     """
-    rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
-    write_whole(folder.report, run_page(folder, rows).encode("utf-8", "replace"))
-    if folder.status != "finished" or rows is None:
-        return [folder.report]
-    from gatelab.reports.figures import draw_figures
+    with only_run_errors(folder.path):
+        rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
+        write_whole(folder.report, run_page(folder, rows).encode("utf-8", "replace"))
+        if folder.status != "finished" or rows is None:
+            return [folder.report]
+        from gatelab.reports.figures import draw_figures
 
-    return [folder.report, *draw_figures(folder, rows, encoder_name(folder.record, load_config(folder)), gates)]
+        return [folder.report, *draw_figures(folder, rows, encoder_name(folder.record, load_config(folder)), gates)]
+
+
+@contextmanager
+def only_run_errors(place: Path) -> Iterator[None]:
+    """A RunError for whatever a page cannot be made from, such as a run.json without what training writes into it."""
+    try:
+        yield
+    except RunError:
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        raise RunError(
+            f"{place}: does not hold what a report needs ({type(error).__name__}: {error}). Run again with force=true."
+        ) from error
 
 
 def run_page(folder: RunFolder, rows: Predictions | None) -> str:
@@ -103,13 +116,6 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
         values["examples"] = run_tables.examples(folder)
     values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]
     return render("run.html.j2", **values)
-
-
-def load_config(folder: RunFolder) -> dict[str, Any]:
-    """config.yaml, flat; empty where there is none."""
-    if not folder.config.exists():
-        return {}
-    return flatten(OmegaConf.to_container(OmegaConf.load(folder.config)))  # type: ignore[arg-type]
 
 
 def encoder_name(record: dict[str, Any], config: dict[str, Any]) -> str:

@@ -7,16 +7,15 @@ from collections import defaultdict
 from io import StringIO
 from pathlib import Path
 
-from rich.console import Console
-
 from gatelab.reports.result import result_table
 from gatelab.runs.folder import RunFolder
+from gatelab.screen import Screen
 
 
 def draw_run(folder: RunFolder) -> str:
     """SVG text: the validation metrics of each epoch, from metrics.csv, and the table of the test."""
-    console = Console(record=True, width=96, file=StringIO(), highlight=False)
-    console.print("[bold]$ make train[/]")
+    console = Screen(record=True, width=96, file=StringIO())
+    console.print("$ make train", style="bold")
     epochs: dict[int, dict[str, float]] = defaultdict(dict)
     with open(folder.metrics, encoding="utf-8") as stream:
         for row in csv.DictReader(stream):

@@ -1,7 +1,7 @@
 """What runs differ in, as the columns of a table with short names."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -48,15 +48,23 @@ def columns_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
     return list(columns.values())
 
 
+def split_words(words: Sequence[str], known: Iterable[str]) -> list[str]:
+    """What --by or --metric names, each once: several in one word are split at commas, unless the word is itself known."""
+    known = set(known)
+    names = [name for word in words for name in ([word] if word in known else map(str.strip, word.split(",")))]
+    return list(dict.fromkeys(filter(None, names)))
+
+
 def named_columns(runs: Sequence[Run], names: Sequence[str]) -> list[Column]:
     """A column a name: a config key, or a group such as encoder or data.split. Raises RunError for an unknown one."""
     known = {key: None for run in runs for key in run.settings}
     differing = [key for key in differing_keys(runs) if key not in SEED_KEYS]
     columns = []
-    for name in dict.fromkeys(names):
+    names = split_words(names, known)
+    for name in names:
         inside = [key for key in known if key.startswith(f"{name}.") and key not in SEED_KEYS]
         if name in known and not inside:
-            columns.append(Column(short_key(name, list(names)), (name,)))
+            columns.append(Column(short_key(name, names), (name,)))
         elif inside:
             target = [key for key in inside if key == f"{name}._target_" and key not in differing]
             keys = [*target, *(key for key in inside if key in differing)] or inside
@@ -194,7 +202,7 @@ def usual(runs: Sequence[Run], key: str, group: str | None = None) -> str | None
 
 def comparable(value: Any) -> str:
     """Equal for equal values: 0 and 0.0 are, 1 and true are not."""
-    return repr(float(value) if isinstance(value, int) and not isinstance(value, bool) else value)
+    return repr(float(value) if type(value) is int and abs(value) < 2**53 else value)
 
 
 def show(value: Any) -> str:

@@ -22,6 +22,7 @@ from gatelab.reports.importance import importance
 from gatelab.reports.links import Link, links_from
 from gatelab.reports.load import Run, load_runs
 from gatelab.reports.notes import method_notes
+from gatelab.reports.page import only_run_errors
 from gatelab.reports.parallel import draw_parallel
 from gatelab.reports.sweep_answer import answer_sweep, title_of
 from gatelab.reports.sweep_tables import published_numbers
@@ -55,13 +56,14 @@ def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
     from gatelab.reports.sweep_figures import draw_sweep_figures
 
     place = folders[0].path.parent
-    runs = load_runs(list(folders))
-    comparison = compare_sweep(runs, **options)
-    page = place / "report.html"
-    digest = "" if any(options.values()) else runs_digest(folders)
-    content = sweep_page(runs, comparison, place.name, links_from(place), digest=digest)
-    write_whole(page, content.encode("utf-8", "replace"))
-    return [page, *draw_sweep_figures(place / "figures", comparison, runs)]
+    with only_run_errors(place):
+        runs = load_runs(list(folders))
+        comparison = compare_sweep(runs, **options)
+        page = place / "report.html"
+        digest = "" if any(options.values()) else runs_digest(folders)
+        content = sweep_page(runs, comparison, place.name, links_from(place), digest=digest)
+        write_whole(page, content.encode("utf-8", "replace"))
+        return [page, *draw_sweep_figures(place / "figures", comparison, runs)]
 
 
 def compare_sweep(
@@ -82,8 +84,10 @@ def with_short_names(comparison: Comparison) -> Comparison:
         return comparison
     renamed = dict(zip((arm.cells for arm in comparison.arms.arms), arms, strict=True))
     reference = comparison.reference
-    if reference is not None and reference.arm is not None:
-        reference = reference._replace(arm=renamed[reference.arm.cells], name=rounded(reference.name))
+    if reference is not None:
+        reference = reference._replace(
+            arms=tuple(renamed[arm.cells] for arm in reference.arms), name=rounded(reference.name)
+        )
     tables = {
         metric: [replace(row, cells=tuple(map(rounded, row.cells)), name=rounded(row.name)) for row in rows]
         for metric, rows in comparison.tables.items()

@@ -4,38 +4,45 @@ from collections import Counter
 from collections.abc import Sequence
 
 from gatelab.reports import numbers
-from gatelab.reports.answer import Answer, compare
+from gatelab.reports.answer import Answer, compare, is_clear
 from gatelab.reports.arms import Arm, Arms
 from gatelab.reports.compare import BASELINES, Comparison, Row, describe_mean, is_lower_better, paired
 from gatelab.reports.formats import TITLES
 from gatelab.reports.notes import caution_notes
-from gatelab.reports.statistics import Sample, describe, smallest_p
+from gatelab.reports.statistics import Sample, describe, sign_flip_test, smallest_p
+from gatelab.reports.texts import shorten
 
 LEVEL = 0.05
-SHORT_NAME = 24  # characters
+SHORT_NAME, MOST_NAME = 20, 28  # characters: the headline fits two lines
 MANY_ARMS = 5  # from here the best of them owes a part of its number to having been chosen
 
 
 def answer_sweep(comparison: Comparison) -> Answer:
-    """Of the first metric: the best arm, how far it is from the reference and from the linear baseline, and what tells."""
+    """Of the first metric: the best arm, and how far it is from the reference and the linear baseline where that is clear.
+
+    Of runs on several data sets, those on the first of them.
+    """
     metric = next(iter(comparison.tables))
     rows = [row for row in comparison.tables[metric] if row.kind == "arm" and row.values.mean is not None]
+    rows = [row for row in rows if row.content == rows[0].content]
     cautions = [*unfinished(comparison.arms), *caution_notes(comparison)]
     if not rows:
         return Answer("No run is finished yet", "There is nothing to compare.", cautions)
     best = best_row(rows, metric)
     arm = arm_of(comparison, best)
     colon = ":" if "=" in best.name else ""
-    sentence = f"{best.name}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}{over_seeds(best)}"
-    if (linear := linear_difference(arm, metric)) is not None and linear.mean is not None:
-        sentence += f", {compare(linear.mean)} the linear baseline"
-    sentence += beside_the_others(best, rows, metric)
-    sentence += told_apart(best, rows, metric)
-    details = ["In brackets its 95 % interval." if best.values.interval else ""]
+    sentence = f"{shorten(best.name, MOST_NAME)}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}"
+    sentence += f" over {best.values.num} seeds" if best.values.num > 1 else ""
+    linear = paired(arm.values(metric), arm.values(metric, "linear"))
+    if linear:
+        sentence += f", {verdict(describe(linear), sign_flip_test(linear), 1, 'the linear baseline')}"
+    sentence += beside_the_others(comparison, best, rows, metric)
+    details = [f"{best.name}: 95 % interval {numbers.interval(best.values.interval)}." if best.values.interval else ""]
     details.append(difference_of(best, rows, comparison, metric))
-    if linear is not None and linear.mean is not None:
-        bounds = f", 95 % interval {numbers.interval(linear.interval)}" if linear.interval else ""
-        details.append(f"Difference to the linear baseline beside it: {numbers.signed(linear.mean)}{bounds}.")
+    if linear:
+        mean, interval = describe(linear).mean or 0.0, describe(linear).interval
+        bounds = f", 95 % interval {numbers.interval(interval)}" if interval else ""
+        details.append(f"Difference to the linear baseline beside it: {numbers.signed(mean)}{bounds}.")
     details.append(validation_says(comparison, best, metric))
     return Answer(sentence, " ".join(filter(None, details)), cautions)
 
@@ -54,58 +61,39 @@ def arm_of(comparison: Comparison, row: Row) -> Arm:
     return next(arm for arm in comparison.arms.arms if arm.cells == row.cells)
 
 
-def over_seeds(row: Row) -> str:
-    if row.values.num < 2:
-        return ""
-    return f" over {row.values.num} seeds" + (
-        f" ({numbers.interval(row.values.interval)})" if row.values.interval else ""
-    )
-
-
 def rival(best: Row, rows: Sequence[Row], metric: str) -> Row | None:
-    """What the best is held against: the reference, or where that is the best itself the best of the others."""
+    """What the best is compared with: the reference, or where that is the best itself the best of the others."""
     others = [row for row in rows if row is not best]
     if not others:
         return None
     return next((row for row in others if row.is_reference), best_row(others, metric))
 
 
-def beside_the_others(best: Row, rows: Sequence[Row], metric: str) -> str:
-    other = rival(best, rows, metric)
-    difference = mean_difference(best, other)
-    if other is None or difference is None:
-        return ""
-    return f", {compare(difference)} {called(other)}"
-
-
-def called(row: Row) -> str:
-    """A short name, since the sentence has it twice."""
-    return row.name if len(row.name) <= SHORT_NAME else "the reference" if row.is_reference else "the next best"
-
-
-def mean_difference(best: Row, other: Row | None) -> float | None:
-    """Over the seeds that both have, where they share some, else of the means."""
-    if other is None or best.values.mean is None or other.values.mean is None:
-        return None
-    if other.is_reference and best.difference is not None and best.difference.mean is not None:
-        return best.difference.mean
-    if best.is_reference and other.difference is not None and other.difference.mean is not None:
-        return -other.difference.mean
-    return best.values.mean - other.values.mean
-
-
-def told_apart(best: Row, rows: Sequence[Row], metric: str) -> str:
+def beside_the_others(comparison: Comparison, best: Row, rows: Sequence[Row], metric: str) -> str:
     other = rival(best, rows, metric)
     if other is None:
         return ""
-    p = best.p_holm if other.is_reference else other.p_holm if best.is_reference else None
-    if p is None:
-        return "; one seed tells nothing apart" if best.values.num == 1 else ""
-    tested = [row for row in rows if row.p is not None]
-    pairs = (best if other.is_reference else other).difference
-    if p >= LEVEL and pairs is not None and smallest_p(pairs.num) * len(tested) >= LEVEL:
-        return f"; {pairs.num} shared seeds are too few to tell the two apart"
-    return f"; the test {'tells' if p < LEVEL else 'does not tell'} the two apart"
+    differences = paired(*(arm_of(comparison, row).values(metric) for row in (best, other)))
+    name = other.name if len(other.name) <= SHORT_NAME else "the reference" if other.is_reference else "the next best"
+    if not differences:
+        return f", {compare((best.values.mean or 0.0) - (other.values.mean or 0.0), name, True)} (no shared seeds)"
+    row = best if other.is_reference else other if best.is_reference else None  # the one that was tested
+    if row is None:
+        return f", {verdict(describe(differences), sign_flip_test(differences), 1, name)}"
+    if row.is_identical:
+        return f", identical in every prediction to {name}"
+    num_tests = sum(each.p is not None for each in comparison.tables[metric])
+    return f", {verdict(describe(differences), row.p_holm, num_tests, name)}"
+
+
+def verdict(difference: Sample, p: float | None, num_tests: int, other: str) -> str:
+    """The difference as a headline may claim it: none that its interval or its test does not bear out."""
+    too_few = p is None or smallest_p(difference.num) * num_tests >= LEVEL
+    clear = is_clear(difference.interval) and (too_few or p is None or p < LEVEL)
+    told = compare(difference.mean or 0.0, other, clear)
+    if too_few and told[0].isdigit():  # it claims a number
+        return f"{told} ({'one seed' if difference.num == 1 else 'too few seeds'})"
+    return told
 
 
 def difference_of(best: Row, rows: Sequence[Row], comparison: Comparison, metric: str) -> str:
@@ -124,12 +112,6 @@ def difference_of(best: Row, rows: Sequence[Row], comparison: Comparison, metric
     return f"{row.name} minus {against.name} over {seeds}: {numbers.signed(row.difference.mean)}{bounds}{p}."
 
 
-def linear_difference(arm: Arm, metric: str) -> Sample | None:
-    """The arm minus the linear baseline beside it, over its seeds; None where there is no baseline."""
-    differences = paired(arm.values(metric), arm.values(metric, "linear"))
-    return describe(differences) if differences else None
-
-
 def validation_says(comparison: Comparison, best: Row, metric: str) -> str:
     """Which arm one would have chosen without looking at the test; of a validation metric, what the test says of its best."""
     if metric.startswith("validation/"):
@@ -139,9 +121,8 @@ def validation_says(comparison: Comparison, best: Row, metric: str) -> str:
             return ""
         return f"On the test rows its {title_of(test)} is {numbers.metric(row.values.mean)}."
     validation = f"validation/{metric}"
-    means = [
-        (sum(values.values()) / len(values), arm) for arm in comparison.arms.arms if (values := arm.values(validation))
-    ]
+    arms = [arm for arm in comparison.arms.arms if arm.content == best.content]
+    means = [(sum(values.values()) / len(values), arm) for arm in arms if (values := arm.values(validation))]
     if len(means) < 3:
         return ""
     _, chosen = (min if is_lower_better(metric) else max)(means, key=lambda pair: pair[0])

@@ -10,7 +10,7 @@ from gatelab.reports.arms import Arm, metrics_of
 from gatelab.reports.compare import Comparison, Row, is_lower_better
 from gatelab.reports.importance import Importance
 from gatelab.reports.links import Link
-from gatelab.reports.load import Run
+from gatelab.reports.load import Run, data_places
 from gatelab.reports.settings import what_differs
 from gatelab.reports.statistics import Sample, describe
 from gatelab.reports.sweep_answer import title_of
@@ -139,13 +139,13 @@ def bar(share: float) -> Markup:
 
 
 def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[str, Any]:
-    """Every run, the best of the first metric first, then those without one."""
+    """Every run, data set by data set the best of the first metric first, then those without one."""
     names = {run.folder.path.parent.name for run in runs}
     titles, settings = what_differs(runs)
     columns = [*([("name", "text")] if len(names) > 1 else []), ("run", "text"), ("status", "text")]
     columns += [(title, "text") for title in titles] + [(title_of(metric), "number") for metric in metrics]
     columns += [("linear macro-F1", "number"), ("seconds", "number")]
-    sign = 1 if is_lower_better(metrics[0]) else -1
+    sign, places = 1 if is_lower_better(metrics[0]) else -1, data_places(runs)
     rows = []
     for run, cells in zip(runs, settings, strict=True):
         values = metrics_of(run)
@@ -155,9 +155,9 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
         row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
         row += [numbers.metric(value) for value in (*measured, linear)]
         row.append("" if run.seconds is None else f"{run.seconds:.0f}")
-        rows.append((measured[0] is None, sign * (measured[0] or 0.0), row))
-    rows.sort(key=lambda line: line[:2])
-    return {"columns": columns, "rows": [row for _, _, row in rows]}
+        rows.append((places[run.content], measured[0] is None, sign * (measured[0] or 0.0), row))
+    rows.sort(key=lambda line: line[:3])
+    return {"columns": columns, "rows": [row for *_, row in rows]}
 
 
 def linked(text: str, url: str | None) -> Markup:

@@ -1,6 +1,7 @@
 """The keys that a sweep swept, each as an axis: numbers, on a log scale where they are spread so, or choices."""
 
 import math
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -72,7 +73,7 @@ def swept_key(runs: Sequence[Run], key: str, title: str) -> SweptKey:
 
 
 def is_number(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max
 
 
 def is_spread_in_log(values: Sequence[float]) -> bool:

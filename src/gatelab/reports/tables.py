@@ -4,11 +4,11 @@ from rich import box
 from rich.console import Console, Group
 from rich.measure import Measurement
 from rich.table import Table
-from rich.text import Text
 
 from gatelab.reports.compare import Comparison, Row
 from gatelab.reports.notes import caution_notes, failure_notes, method_notes
 from gatelab.reports.statistics import Sample
+from gatelab.screen import styled
 
 UNFINISHED = ("failed", "interrupted", "running", "pruned")
 MEAN = "mean ± sd"
@@ -21,16 +21,16 @@ def screen(comparison: Comparison, console: Console) -> Group:
     anything_wide = console.options.update(max_width=10_000)
     if any(Measurement.get(console, anything_wide, table).maximum > console.width for table in tables):
         tables = [screen_table(comparison, metric, narrow=True) for metric in comparison.tables]
-    notes = [Text(note, style="dim") for note in method_notes(comparison)]
-    notes += [Text(note, style="yellow") for note in caution_notes(comparison)]
-    notes += [Text(note, style="red" if note.startswith("failed") else "yellow") for note in failure_notes(comparison)]
+    notes = [styled(note, "dim") for note in method_notes(comparison)]
+    notes += [styled(note, "yellow") for note in caution_notes(comparison)]
+    notes += [styled(note, "red" if note.startswith("failed") else "yellow") for note in failure_notes(comparison)]
     return Group(*tables, *notes)
 
 
 def screen_table(comparison: Comparison, metric: str, *, narrow: bool = False) -> Table:
-    table = Table(title=Text(metric, style="bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=styled(metric, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for title in comparison.arms.titles:
-        table.add_column(Text(title), overflow="fold")
+        table.add_column(title, overflow="fold")
     stack = stacked if narrow else list
     titles = stack([*count_titles(comparison), *number_titles(comparison)])
     for title in titles:
@@ -41,9 +41,9 @@ def screen_table(comparison: Comparison, metric: str, *, narrow: bool = False) -
         style = "bold" if row.is_best else ""
         texts = stack([*count_texts(comparison, row), *number_texts(row)])
         table.add_row(
-            *(Text(cell, style=style) for cell in row.cells),
-            *(Text(text, style=style if place == mean else "") for place, text in enumerate(texts)),
-            end_section=following is not None and following.kind != row.kind,
+            *(styled(cell, style) for cell in row.cells),
+            *(styled(text, style if place == mean else "") for place, text in enumerate(texts)),
+            end_section=following is not None and (following.kind, following.content) != (row.kind, row.content),
         )
     return table
 
@@ -73,9 +73,14 @@ def number_titles(comparison: Comparison) -> list[str]:
 def number_texts(row: Row) -> list[str]:
     values, difference = row.values, row.difference or Sample(0, None, None, None)
     mean = "" if values.mean is None else f"{values.mean:.4f}"
-    return [
+    told = [
         mean if values.std is None else f"{mean} ± {values.std:.4f}",
         "" if values.interval is None else "[{:.4f}, {:.4f}]".format(*values.interval),
+    ]
+    if row.is_identical:
+        return [*told, "identical", "", ""]
+    return [
+        *told,
         "reference" if row.is_reference else "" if difference.mean is None else f"{difference.mean:+.4f}",
         "" if difference.interval is None else "[{:+.4f}, {:+.4f}]".format(*difference.interval),
         "" if row.p_holm is None else f"{row.p_holm:.4f}",

@@ -4,18 +4,9 @@ import re
 
 from markupsafe import Markup, escape
 
+from gatelab.screen import visible
+
 SHORT, LONG = 280, 2000  # characters shown at once, and behind a click
-# What turns or hides text without being seen: controls, bidirectional marks, zero-width space, tags; halves of a pair.
-# Joiners stay, since emoji and several scripts are written with them.
-CONTROLS = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u00ad\u061c\u180e\u200b\u200e\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb\ud800-\udfff"
-    "\U000e0000-\U000e007f]"
-)
-
-
-def visible(text: object) -> str:
-    """Plain text with every control written out, as ⟨U+202E⟩."""
-    return CONTROLS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text).replace("\r\n", "\n"))
 
 
 def isolated(text: object) -> Markup:

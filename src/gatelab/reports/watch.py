@@ -4,7 +4,7 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +12,16 @@ from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from gatelab.reports.load import name_data
-from gatelab.reports.runs import styled
+from gatelab.reports.runs import status_text
 from gatelab.reports.settings import what_differs
 from gatelab.reports.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
-from gatelab.screen import clock
+from gatelab.screen import Screen, clock
 
 SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, where its process is not known to live
 LINES_AROUND = 8  # of the table: its frame, its title, and titles of columns on two lines
@@ -102,19 +102,19 @@ class Watch:
     def _draw(self, shown: list[WatchedRun], without: tuple[str, ...]) -> Table:
         table = Table(
             title=self._title(len(self.runs) - len(shown)), title_justify="left", title_style="",
-            caption="\n".join(escape(run.problem) for run in shown if run.problem) or None, caption_justify="left",
+            caption="\n".join(run.problem for run in shown if run.problem) or None, caption_justify="left",
         )  # fmt: skip
-        columns: list[tuple[str, list[str], dict[str, Any]]] = []
+        columns: list[tuple[str, Sequence[str | Text], dict[str, Any]]] = []
         if len({run.run.folder.path.parent for run in self.runs}) > 1:
-            columns.append(("name", [escape(run.run.folder.path.parent.name) for run in shown], {"no_wrap": True}))
+            columns.append(("name", [run.run.folder.path.parent.name for run in shown], {"no_wrap": True}))
         digits = SHORT if "identity" in without else None
         columns.append(("identity"[:digits], [run.run.identity[:digits] for run in shown], {"no_wrap": True}))
-        columns.append(("status", [styled(run.status) for run in shown], {"no_wrap": True}))
+        columns.append(("status", [status_text(run.status) for run in shown], {"no_wrap": True}))
         for number, title in enumerate(self._titles):
             texts = [self._cells.get(run.run.folder.path, [""] * len(self._titles))[number] for run in shown]
             words = [len(word) for text in (title, *texts) for word in text.split()]
             options: dict[str, Any] = {"overflow": "fold", "min_width": min(WIDEST_WORD, max(words, default=1))}
-            columns.append((escape(title), list(map(escape, texts)), options))
+            columns.append((title, texts, options))
         columns += [(title, [text(run) for run in shown], RIGHT) for title, text in NUMBERS if title not in without]
         for title, _, layout in columns:
             table.add_column(title, **layout)
@@ -129,16 +129,17 @@ class Watch:
         first = sorted(latest, key=lambda run: run.status != "running")[:most]
         return [run for run in self.runs if run in first]
 
-    def _title(self, hidden: int) -> str:
+    def _title(self, hidden: int) -> Text:
         counts = {status: self.counts[status] for status in STATUSES}
-        told = [f"{number} {styled(status)}" for status, number in counts.items() if number]
+        parts = [Text.assemble(f"{number} ", status_text(status)) for status, number in counts.items() if number]
         waiting = self._not_started()
-        parts = [*told, *([f"{waiting} not started"] if waiting else [])]
+        parts += [Text(f"{waiting} not started")] if waiting else []
         left = self._seconds_left(waiting)
-        return (
-            f"{len(self.runs) + waiting} runs: {', '.join(parts)}"
-            + ("" if left is None else f"   {clock(left)} left")
-            + (f"   ({hidden} not shown)" if hidden else "")
+        return Text.assemble(
+            f"{len(self.runs) + waiting} runs: ",
+            Text(", ").join(parts),
+            "" if left is None else f"   {clock(left)} left",
+            f"   ({hidden} not shown)" if hidden else "",
         )
 
     def _latest(self) -> WatchedRun:
@@ -179,7 +180,7 @@ NUMBERS: tuple[tuple[str, Callable[[WatchedRun], str]], ...] = (
 
 def least_width(table: Table) -> int:
     """What it takes to show every word whole."""
-    console = Console(width=10_000)
+    console = Screen(width=10_000)
     return Measurement.get(console, console.options, table).minimum
 
 

@@ -3,6 +3,7 @@
 import math
 from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 from gatelab.reports.load import Run, load_config
 from gatelab.runs.folder import RunError, RunFolder
@@ -47,7 +48,7 @@ class WatchedRun:
 
     @property
     def num_epochs(self) -> int | None:
-        return self.run.settings.get("trainer.max_epochs")
+        return whole_number(self.run.settings.get("trainer.max_epochs"))
 
     @property
     def epoch(self) -> int:
@@ -90,11 +91,12 @@ class WatchedRun:
             self._forget()
             self.run = Run(folder, self.run.status, record, load_config(folder))
             rows = ((record.get("data") or {}).get("split_sizes") or {}).get("train")
-            batch_size = self.run.settings.get("data.batch_size")
+            batch_size = whole_number(self.run.settings.get("data.batch_size"))
             if rows and batch_size:
                 self._steps_per_epoch = math.ceil(rows / batch_size)  # until the first epoch's end says it
             if not record.get("resumed") and record.get("started"):
-                self._speed = [(datetime.fromisoformat(record["started"]).timestamp(), 0)]
+                with suppress(ValueError, OverflowError):  # a damaged date
+                    self._speed = [(datetime.fromisoformat(record["started"]).timestamp(), 0)]
 
     def _read_metrics(self) -> None:
         try:
@@ -110,7 +112,7 @@ class WatchedRun:
         self._offset += len(content)
         *lines, self._rest = (self._rest + content).split(b"\n")
         for line in lines:
-            with suppress(ValueError):  # a damaged line
+            with suppress(ValueError, ArithmeticError):  # a damaged line
                 self._take(line.decode("utf-8"))
         if content and self._step >= 0:
             self._time(changed)
@@ -138,6 +140,10 @@ class WatchedRun:
         if first and (now[1] <= first[0][1] or now[0] - first[0][0] < LEAST_SECONDS):
             return
         self._speed = [*first, now]
+
+
+def whole_number(value: Any) -> int | None:
+    return value if type(value) is int and 0 < value < 2**63 else None
 
 
 def starts(run: Run) -> tuple[str, int]:

@@ -15,6 +15,7 @@ from typing import Any
 from filelock import FileLock, Timeout
 
 from gatelab.runs.secrets import redact, redact_text
+from gatelab.runs.shape import shaped
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
 RESUMABLE = ("running", "interrupted", "pruned")  # one that says it is running, but is held by nobody, has died
@@ -69,19 +70,24 @@ class RunFolder:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What run.json says; empty where there is none."""
+        """What run.json says; empty where there is none. Raises RunError for one that training has not written."""
+        return shaped(self._read())
+
+    def _read(self) -> dict[str, Any]:
+        problem = "is not the record of a run"
         try:
             record = json.loads(self.record_file.read_text(encoding="utf-8"))
+            if isinstance(record, dict):
+                return record
         except FileNotFoundError:
             return {}
-        except ValueError as error:
-            place = (
-                f"line {error.lineno} is not valid JSON" if isinstance(error, json.JSONDecodeError) else "is not UTF-8"
-            )
-            raise RunError(f"{self.record_file}: {place}. Run again with force=true.") from None
-        if not isinstance(record, dict):
-            raise RunError(f"{self.record_file}: is not the record of a run. Run again with force=true.")
-        return record
+        except json.JSONDecodeError as error:
+            problem = f"line {error.lineno} is not valid JSON"
+        except UnicodeDecodeError:
+            problem = "is not UTF-8"
+        except (ValueError, RecursionError, OSError) as error:
+            problem += f" ({error})"
+        raise RunError(f"{self.record_file}: {problem}. Run again with force=true.")
 
     @property
     def status(self) -> str | None:
@@ -93,7 +99,7 @@ class RunFolder:
 
     def update(self, **values: Any) -> None:
         """Change entries of run.json, at once and whole, and without secrets."""
-        record = redact({**self.record, **values}, numbers=False)
+        record = redact({**self._read(), **values}, numbers=False)
         write_whole(self.record_file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def is_locked(self) -> bool:

@@ -91,12 +91,12 @@ class ParallelLauncher(Launcher):
             watch = f"gatelab runs {self.config.name} --watch"
             if self.config.output_dir != "outputs":
                 watch += f" --output-dir {self.config.output_dir}"
-            console.print(f"{len(calls)} jobs; {watch} shows them as they train", markup=False, soft_wrap=True)
+            console.print(f"{len(calls)} jobs; {watch} shows them as they train", soft_wrap=True)
         try:
             for call, outcome in self.run_calls(calls):
                 outcomes[call.number] = outcome
                 line = job_line(outcome, [text for text in call.overrides if text not in in_all])
-                console.print(f"{len(outcomes)}/{len(calls)}  {line}", markup=False, soft_wrap=True)
+                console.print(f"{len(outcomes)}/{len(calls)}  {line}", soft_wrap=True)
         except ImportError as error:
             name = self.config.hydra.runtime.choices["hydra/launcher"]
             raise ConfigError(
@@ -120,9 +120,7 @@ class ParallelLauncher(Launcher):
 
         if deaths > self.retries:
             return False
-        console.print(
-            f"job {call.number} died ({reason}); it goes on from its last checkpoint", markup=False, soft_wrap=True
-        )
+        console.print(f"job {call.number} died ({reason}); it goes on from its last checkpoint", soft_wrap=True)
         return True
 
 

@@ -13,11 +13,10 @@ from dataclasses import replace
 from typing import Any
 
 from pytorch_lightning.loggers.logger import Logger
-from rich.markup import escape
 
 from gatelab.runs.secrets import redact_text
 from gatelab.runs.trackers.tracker import Point, TrackedRun, Tracker
-from gatelab.screen import show_above
+from gatelab.screen import show_above, styled
 
 MOST_WAITING = 10_000  # points
 SECONDS_BETWEEN = 1.0  # handing over: what has come meanwhile goes together
@@ -83,7 +82,7 @@ class BackgroundTracker(Logger):
             if now > deadline:
                 self._turn_off("it was not done in time after the end of the run")
             elif now > say_so:
-                show_above(f"waiting for tracker {escape(self.title)}, {deadline - now:.0f} s at most")
+                show_above(f"waiting for tracker {self.title}, {deadline - now:.0f} s at most")
                 say_so = deadline
             self._thread.join(0.1)
 
@@ -127,7 +126,7 @@ class BackgroundTracker(Logger):
                 self.problem = one_line(reason)
 
     def _warn(self, sentence: str) -> None:
-        show_above(f"[yellow]warning:[/] tracker {self.title} {escape(one_line(sentence))}")
+        show_above(styled("warning:", "yellow"), f"tracker {self.title} {one_line(sentence)}")
 
 
 def one_line(text: str) -> str:
