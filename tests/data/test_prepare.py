@@ -84,3 +84,42 @@ def test_an_empty_part_is_refused_by_name(write_csv: Write, tmp_path: Path) -> N
     split = {"by": "group", "validation": 0.1, "test": 0.0, "seed": 1}
     with pytest.raises(DataError, match=r"test part is empty"):
         prepare(Source([write_csv(ROWS)]), Settings(split=split), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("names", "later"),
+    [
+        (("a.csv",), ("b.csv",)),
+        (("a.csv", "b.csv", "c.csv"), ("c.csv", "a.csv", "new.csv")),
+        (("a.csv", "b.csv", "b.csv"), ("a.csv", "b.csv", "copy.csv")),  # two parts of one file, then of two
+        (("a.csv", "b.csv", "copy.csv"), ("a.csv", "b.csv", "b.csv")),
+    ],
+    ids=str,
+)
+def test_files_are_named_as_they_are_called_now_and_not_as_when_they_were_first_read(
+    names: tuple[str, ...], later: tuple[str, ...], tmp_path: Path
+) -> None:
+    parts = [
+        [*ROWS, ("", "pos")],
+        [("", "neg"), *ROWS[:12]],
+        [("", "neg"), *ROWS[:12]],
+    ]  # of which one row each has no text
+
+    def prepared(folder: Path, called: tuple[str, ...]) -> steps.Prepared:
+        folder.mkdir()
+        for name, rows in zip(called, parts, strict=False):
+            lines = "".join(f"{text},{label}\n" for text, label in rows)
+            (folder / name).write_text(f"text,label\n{lines}", encoding="utf-8")
+        return prepare(Source(*([folder / name] for name in called)), Settings(), tmp_path / "cache")
+
+    first, second = prepared(tmp_path / "before", names), prepared(tmp_path / "after", later)
+    assert second.folder == first.folder, "the content is the same, so it is not read again"
+    for data, called in ((first, names), (second, later)):
+        assert [Path(name).name for name in data.record["files"]] == list(dict.fromkeys(called))
+        rows = {
+            part: {Path(data.record["files"][data.files[row]]).name for row in data.parts[part]} for part in data.parts
+        }
+        if len(called) == 3:
+            assert rows == {part: {name} for part, name in zip(("train", "validation", "test"), called, strict=True)}
+        assert [Path(reject["file"]).name for reject in data.record["rejects"]] == list(called)
+        assert all(Path(reject["file"]).exists() for reject in data.record["rejects"])

@@ -115,3 +115,13 @@ def test_predictions_that_cannot_be_read_are_named(folders: Folders) -> None:
     folder.predictions.write_text("line,label\n1,pos\n")
     with pytest.raises(RunError, match=r"predictions\.csv: cannot be read as predictions"):
         found_in(folders)
+
+
+def test_a_file_that_was_renamed_between_two_runs_holds_the_same_rows(folders: Folders) -> None:
+    for name, settings, prediction in (("reviews.csv", {}, "pos"), ("renamed.csv", GRU, "neg")):
+        folder = folders.write(1, 0.8, settings={**settings, "data.path": name})
+        write_rows(folder, {7: ("pos", prediction), 8: ("pos", "pos")}, file=name)
+        write_texts(folder, {7: "a fine film"}, file=name)
+    found = found_in(folders)
+    assert (found.shared.tolist(), found.num_rows) == ([[2, 2], [2, 2]], 1)
+    assert [(row.file, row.line, row.text) for row in found.rows] == [("reviews.csv", 7, "a fine film")]

@@ -21,7 +21,7 @@ from gatelab.data.split import Indices, Split, count_duplicates, group_key, leak
 from gatelab.data.texts import Texts, write_texts
 from gatelab.data.tokenize import encode_texts, fit_tokenizer, new_tokenizer
 
-FORMAT = 2  # raised when what stands in a cache folder, or how it is computed, changes
+FORMAT = 3  # raised when what stands in a cache folder, or how it is computed, changes
 CHUNK = 20_000
 PARTS = ("train", "validation", "test")
 MAX_LISTED_REJECTS = 1000
@@ -113,16 +113,22 @@ def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    return load(folder)
+    return load(folder, [str(file) for files in source.parts().values() for file in expand_paths(list(files))])
 
 
-def load(folder: Path) -> Prepared:
+def load(folder: Path, names: list[str]) -> Prepared:
+    """names: of the files as they are called now, part by part; the cache knows them by their place."""
     arrays = {
         name: np.load(folder / f"{name}.npy", mmap_mode="r")
         for name in ("tokens", "offsets", "labels", "lines", "files")
     }
     parts = {part: np.load(folder / f"{part}.npy") for part in PARTS}
+    distinct = list(dict.fromkeys(names))
+    if len(distinct) < len(names):
+        arrays["files"] = np.array([distinct.index(name) for name in names], dtype=np.int32)[arrays["files"]]
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
+    rejects = [{**reject, "file": names[reject["file"]]} for reject in record["rejects"]]
+    record = {"sha256": record["sha256"], "files": distinct, **record, "rejects": rejects}
     return Prepared(folder, parts=parts, record=record, **arrays)
 
 
@@ -172,24 +178,24 @@ def build(source: Source, settings: Settings, content: dict[str, list[str]], fol
     np.save(folder / "offsets.npy", offsets)
     np.save(folder / "labels.npy", labels)
     np.save(folder / "lines.npy", np.array([line for table in tables.values() for line in table.lines], dtype=np.int64))
-    file_names = list(dict.fromkeys(name for table in tables.values() for name in table.file_names))
-    numbers = {name: number for number, name in enumerate(file_names)}
-    files = [numbers[table.file_names[file]] for table in tables.values() for file in table.files]
+    files, rejects, begin = [], [], 0
+    for table in tables.values():
+        files += [begin + file for file in table.files]
+        rejects += [{**asdict(reject), "file": begin + table.file_names.index(reject.file)} for reject in table.rejects]
+        begin += len(table.file_names)
     np.save(folder / "files.npy", np.array(files, dtype=np.int32))
     write_texts(folder, texts)
 
     train = tables["train"]
-    rejects = [reject for table in tables.values() for reject in table.rejects]
     record = {
         "sha256": content,
-        "files": file_names,
         "classes": train.classes,
         "columns": {"text": train.text_column, "label": train.label_column, "all": train.columns},
         "encoding": train.encoding,
         "rows": sum(table.num_rows for table in tables.values()),
         "used": len(texts),
         "rejected": len(rejects),
-        "rejects": [asdict(reject) for reject in rejects[:MAX_LISTED_REJECTS]],
+        "rejects": rejects[:MAX_LISTED_REJECTS],
         "dropped": {part: table.dropped for part, table in tables.items()},
         "notes": [note for table in tables.values() for note in table.notes],
         "label_counts": {

@@ -74,12 +74,30 @@ class Names:
         return list(self.numbers)[number]
 
 
+class Files(Names):
+    """Numbers for the files of runs: by their place in the data, since a file may have been renamed between two runs."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first: dict[str, list[str]] = {}
+
+    def of(self, run: Run) -> dict[str, tuple[str, str]]:
+        """By the name that the run gives a file: the content of its data, and the file's name in the first run on it."""
+        names = file_names(run)
+        first = self.first.setdefault(run.content, names)
+        return {name: (run.content, known) for name, known in zip(names, first, strict=False)}
+
+
+def file_names(run: Run) -> list[str]:
+    return [Path(file).name for file in (run.record.get("data") or {}).get("files") or []]
+
+
 def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
     """Of the first 20 arms that have predictions; None where there are not two, or none of their rows is the same.
 
     Raises RunError for predictions.csv that cannot be read.
     """
-    files, classes = Names(), Names()
+    files, classes = Files(), Names()
     with_rows = [arm for arm in arms if any(map(has_rows, arm.finished))][:MOST_ARMS]
     if len(with_rows) < 2:
         return None
@@ -108,7 +126,7 @@ def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
 
 def has_rows(run: Run) -> bool:
     """Whether its test rows are known, by a line and the name of its file, which must be the name of one file alone."""
-    names = [Path(file).name for file in (run.record.get("data") or {}).get("files") or []]
+    names = file_names(run)
     return len(set(names)) == len(names) and run.folder.predictions.exists()
 
 
@@ -117,7 +135,7 @@ def pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     return np.rint(first.astype(np.float32) @ second.astype(np.float32).T).astype(int)
 
 
-def read_tested(run: Run, files: Names, classes: Names) -> Tested:
+def read_tested(run: Run, files: Files, classes: Names) -> Tested:
     import pandas as pd
 
     try:
@@ -138,19 +156,16 @@ def read_tested(run: Run, files: Names, classes: Names) -> Tested:
             f"{run.folder.predictions}: cannot be read as predictions ({problem}). force=true on the run's command "
             "writes it again."
         ) from None
-    content = content_of(run)
-    file_numbers = np.array([files.number((content, name)) for name in table["file"].cat.categories], dtype=np.int64)
+    known = files.of(run)
+    file_numbers = np.array(
+        [files.number(known.get(name, (run.content, name))) for name in table["file"].cat.categories], dtype=np.int64
+    )
     keys = (file_numbers[table["file"].cat.codes] << LINE_BITS) + table["line"].to_numpy()
     labels, predictions = (
         np.array([classes.number(name) for name in table[column].cat.categories])[table[column].cat.codes]
         for column in ("label", "prediction")
     )
     return Tested(keys, labels, predictions)
-
-
-def content_of(run: Run) -> str:
-    """What the files of the run held, to be compared: two files of one name may differ."""
-    return json.dumps((run.record.get("data") or {}).get("sha256"), sort_keys=True)
 
 
 def most_disputed(disputed: np.ndarray, counts: np.ndarray, rights: np.ndarray, has_text: np.ndarray) -> np.ndarray:
@@ -166,7 +181,7 @@ def most_disputed(disputed: np.ndarray, counts: np.ndarray, rights: np.ndarray, 
     return disputed[np.lexsort((-evenness, -votes, ~has_text))[:MOST_ROWS]]
 
 
-def find_texts(arms: Sequence[Arm], wanted: set[int], files: Names) -> dict[int, tuple[str, int]]:
+def find_texts(arms: Sequence[Arm], wanted: set[int], files: Files) -> dict[int, tuple[str, int]]:
     """By key, the text (its beginning) and its length, as far as examples.json of the runs has it."""
     found: dict[int, tuple[str, int]] = {}
     size = 0
@@ -174,11 +189,11 @@ def find_texts(arms: Sequence[Arm], wanted: set[int], files: Names) -> dict[int,
         size += run.folder.examples.stat().st_size
         if size > MOST_BYTES or len(found) == len(wanted):
             break
-        content = content_of(run)
+        known = files.of(run)
         try:
             listed = json.loads(run.folder.examples.read_text(encoding="utf-8"))
             for row in (row for rows in listed.values() for row in rows):
-                key = (files.numbers.get((content, row["file"]), -1) << LINE_BITS) + row["line"]
+                key = (files.numbers.get(known.get(row["file"]), -1) << LINE_BITS) + row["line"]
                 if key in wanted:
                     found[key] = row["text"], row["characters"]
         except (ValueError, AttributeError, KeyError, TypeError) as error:

@@ -72,9 +72,9 @@ def only_run_errors(place: Path) -> Iterator[None]:
     """A RunError for whatever a page cannot be made from, such as a run.json without what training writes into it."""
     try:
         yield
-    except RunError:
+    except (RunError, OSError):
         raise
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+    except Exception as error:
         raise RunError(
             f"{place}: does not hold what a report needs ({type(error).__name__}: {error}). Run again with force=true."
         ) from error

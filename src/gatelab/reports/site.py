@@ -58,7 +58,7 @@ class Site:
             response = self.refusal(request) or self.respond(request)
         except FileNotFoundError:  # deleted meanwhile
             response = message("There is nothing of this name here any more.", 404)
-        except RunError as error:
+        except (RunError, OSError) as error:
             response = message(str(error), 400)
         except HTTPException as error:
             response = error.get_response(environ)
@@ -139,7 +139,7 @@ class Site:
         return page(self.pages.get("/", (state_of(runs), *problems), make), ASSETS, forms=True)
 
     def run_report(self, path: Path) -> Response:
-        from gatelab.reports.page import run_page
+        from gatelab.reports.page import only_run_errors, run_page
         from gatelab.runs.predictions import read_predictions
 
         folders = [folder for folder in self.folders(path.parent.name) if folder.path == path]
@@ -153,12 +153,14 @@ class Site:
             return page(stored, ())
 
         def make() -> str:
-            return run_page(folder, read_predictions(folder.predictions) if folder.predictions.exists() else None)
+            with only_run_errors(path):
+                return run_page(folder, read_predictions(folder.predictions) if folder.predictions.exists() else None)
 
         return page(self.pages.get(path, state_of(runs), make), ())
 
     def sweep_report(self, path: Path) -> Response:
         from gatelab.reports.links import links_from
+        from gatelab.reports.page import only_run_errors
         from gatelab.reports.sweep import ASSETS, compare_sweep, runs_digest, sweep_page
 
         folders = self.folders(path.name)
@@ -171,12 +173,14 @@ class Site:
 
         def make() -> str:
             known, link = named(runs), links_from(path, made_on_request=True)
-            return sweep_page(known, compare_sweep(known), path.name, link, problems=problems)
+            with only_run_errors(path):
+                return sweep_page(known, compare_sweep(known), path.name, link, problems=problems)
 
         return page(self.pages.get(path, (state_of(runs), *problems), make), ASSETS)
 
     def compare(self, request: Request) -> Response:
         from gatelab.reports.index import comparison_page
+        from gatelab.reports.page import only_run_errors
         from gatelab.reports.sweep import ASSETS
 
         picks = [(key, value) for key in ("name", "run") for value in request.args.getlist(key)]
@@ -189,7 +193,8 @@ class Site:
         asked = {key: request.args.get(key, "").strip() for key in ("by", "metric", "reference")}
 
         def make() -> str:
-            return comparison_page(named(runs), self.root, picks, asked, problems)
+            with only_run_errors(self.root):
+                return comparison_page(named(runs), self.root, picks, asked, problems)
 
         return page(self.pages.get(request.full_path, (state_of(runs), *problems), make), ASSETS, forms=True)
 
