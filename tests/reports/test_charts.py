@@ -1,7 +1,17 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 
-from gatelab.reports.charts import Axis, Line, Stop, Table, draw_chart, number_axis, shares_axis
+from gatelab.reports import run_tables
+from gatelab.reports.charts import Axis, Line, Stop, Table, draw_chart, kind_of, number_axis, shares_axis
+from gatelab.reports.curves import calibration, learning_curves
+from gatelab.reports.intervals import metric_intervals
+from gatelab.reports.page import class_curves, readings
+from gatelab.reports.run_charts import calibration_chart, learning_charts, precision_recall_chart
+from gatelab.reports.texts import shorten
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.predictions import read_predictions
 
 
 @pytest.mark.parametrize(
@@ -47,3 +57,29 @@ def test_values_stand_where_the_axes_put_them_and_stops_fill_the_width() -> None
     assert begins[0] == chart.left
     assert begins[-1] + widths[-1] == pytest.approx(chart.right)
     assert [begin + width for begin, width in zip(begins, widths, strict=True)][:2] == pytest.approx(begins[1:])
+
+
+def test_a_class_has_one_colour_and_one_dash_all_over_a_page_and_nothing_else_has_them(hostile_run: Path) -> None:
+    folder, rows = RunFolder(hostile_run), read_predictions(hostile_run / "predictions.csv")
+    by_size = class_curves(rows, rows.probabilities)
+    curves = precision_recall_chart(rows.classes, by_size, by_size)
+    kinds = {shorten(name, 24): kind_of(number) for number, name in enumerate(rows.classes)}
+    assert dict(curves.legend) == kinds
+    assert len(set(kinds.values())) == len(kinds)
+    assert list(by_size) != rows.classes, "which stand in another order there"
+    drawn = readings(folder)
+    assert drawn
+    for reading in drawn:
+        assert [kind for _, kind, _, _ in reading.curves] == list(kinds.values())
+    intervals = metric_intervals(rows, None)
+    by_class = run_tables.by_class(folder.record, intervals, dict.fromkeys(rows.classes, 0.5), "lstm")["chart"]
+    found = calibration(rows.probabilities, rows.labels)
+    others = [*learning_charts(learning_curves(folder.metrics)), calibration_chart(found, found, 0.1, "lstm")]
+    for chart in (*others, by_class, run_tables.by_length(rows, "lstm")["chart"]):
+        shown = [kind for _, kind in (*chart.legend, *chart.paths, *chart.areas)] + [kind for _, _, kind in chart.dots]
+        assert shown
+        assert not [kind for kind in shown if set(kind.split()) & {f"c{number}" for number in range(7)}], chart.title
+
+
+def test_the_colours_of_many_classes_or_arms_come_with_another_dash_each_time() -> None:
+    assert len({kind_of(number) for number in range(21)}) == 21

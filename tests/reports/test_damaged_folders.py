@@ -15,7 +15,23 @@ from gatelab.cli import app
 from gatelab.reports.site import Site
 from gatelab.runs.folder import RunFolder
 
-ODD = [None, True, 0, -1, 10**400, float("nan"), "", "x", "\ud800", [], [None], [[1]], {}, {"a": None}, {"": {"": []}}]
+ODD: list[Any] = [
+    None,
+    True,
+    0,
+    -1,
+    10**400,
+    float("nan"),
+    "",
+    "x",
+    "\ud800",
+    [],
+    [None],
+    [[1]],
+    {},
+    {"a": None},
+    {"": {"": []}},
+]
 CONFIGS = [
     b"", b"null", b"5", b"- a", b"a: [", b"a: \xff", b"a: &a {b: *a}", b"1: 2\n[a]: b", b"a: !!python/object:x.y z", b"\x00",
     b"a: 2001-99-99", b"seed: 1" + b"0" * 400, b"seed: .nan", b"a: " + b"[" * 3000, b"data: 5\nencoder: [x]\noptimizer: null",

@@ -7,12 +7,10 @@ import numpy as np
 from gatelab.reports import numbers
 from gatelab.reports.arms import Arm
 from gatelab.reports.bands import CURVES, Band, seed_bands
-from gatelab.reports.charts import Axis, Chart, Line, Stop, Table, draw_chart, number_axis
+from gatelab.reports.charts import DASHES, NUM_COLOURS, Axis, Chart, Line, Stop, Table, draw_chart, kind_of, number_axis
 from gatelab.reports.texts import shorten, visible
 
 MOST_STOPS = 60  # epochs one can point at
-NUM_COLOURS = 7
-DASHES = ("", " dashed", " dotted")  # an arm that lies on another lets it show, and print tells them apart
 MOST_ARMS = NUM_COLOURS * len(DASHES)  # that look different
 TITLES = {
     "train/loss": "Train loss",
@@ -25,7 +23,7 @@ TITLES = {
 def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]:
     """The legend, (name, kind) of each arm that has curves, and the charts. Kind a3 is of the fourth arm in all of them."""
     found = [(arm, bands) for arm in arms[:MOST_ARMS] if (bands := seed_bands(arm))]
-    kinds = [f"c{number % NUM_COLOURS}{DASHES[number % 3]} a{number}" for number in range(len(found))]
+    kinds = [f"{kind_of(number)} a{number}" for number in range(len(found))]
     legend = [(shorten(arm.name, 60), kind) for (arm, _), kind in zip(found, kinds, strict=True)]
     last = max((int(band.epochs[-1]) for _, bands in found for band in bands.values()), default=1)
     x = number_axis("epoch", 1, last, whole=True)

@@ -14,6 +14,14 @@ from gatelab.reports.texts import shorten
 
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 16, 38
+NUM_COLOURS = 7
+DASHES = ("", " dashed", " dotted")  # what lies on another lets it show, and print keeps them distinguishable
+MODEL, BASELINE = "model", "other dashed"  # of the run itself, in ink, since colours are for classes and arms
+
+
+def kind_of(number: int) -> str:
+    """The colour and the dash of a class, by its number in the data, or of an arm: the same all over a page."""
+    return f"c{number % NUM_COLOURS}{DASHES[number % len(DASHES)]}"
 
 
 @dataclass(frozen=True)

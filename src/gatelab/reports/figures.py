@@ -13,7 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from gatelab.reports.curves import calibration, learning_curves, precision_recall
-from gatelab.reports.gates import CLASS_STYLES, draw_gates
+from gatelab.reports.gates import INK, class_style, draw_gates
 from gatelab.reports.run_charts import MOST_CURVES
 from gatelab.reports.texts import shorten
 from gatelab.runs.folder import RunFolder, write_whole
@@ -92,7 +92,8 @@ def draw_learning(learning: Any) -> Figure:
                 label = (
                     name.split("/")[0] if name.endswith("loss") else name.split("/")[1].replace("macro_f1", "macro-F1")
                 )
-                axes.plot(x, y, marker=marker, label=label)
+                line = "--" if label in ("train", "accuracy") else "-"
+                axes.plot(x, y, line, color=INK, marker=marker, label=label)
         axes.grid(True)
         axes.axvline(learning.best, color=GREY, linestyle=":", linewidth=0.8)
         axes.legend()
@@ -107,22 +108,15 @@ def draw_precision_recall(rows: Predictions) -> Figure:
     figure, axes = new_figure()
     sizes = np.bincount(rows.labels, minlength=len(rows.classes))
     recalls = np.linspace(0, 1, 201)
-    for number, k in enumerate(np.argsort(-sizes, kind="stable")[:MOST_CURVES]):
-        for scores, width, name in ((rows.probabilities, 1.2, plain(rows.classes[k])), (rows.linear, 0.7, None)):
+    for k in np.argsort(-sizes, kind="stable")[:MOST_CURVES]:
+        for scores, width, name in ((rows.probabilities, 1.4, plain(rows.classes[k])), (rows.linear, 0.6, None)):
             curve = None if scores is None else precision_recall(rows.labels == k, scores[:, k])
             if curve is not None:
                 label = f"{name} ({curve.average:.3f})" if name else None
-                line = CLASS_STYLES[0] if name else "--"
-                axes.plot(
-                    recalls,
-                    curve.precision[curve.at_recall(recalls)],
-                    line,
-                    color=f"C{number}",
-                    linewidth=width,
-                    label=label,
-                )
+                precision = curve.precision[curve.at_recall(recalls)]
+                axes.plot(recalls, precision, **class_style(int(k)), linewidth=width, label=label)
     axes.set(xlabel="recall", ylabel="precision", xlim=(0, 1), ylim=(0, 1.03))
-    title = "average precision" + ("; dashed: linear baseline" if rows.linear is not None else "")
+    title = "average precision" + ("; thin: linear baseline" if rows.linear is not None else "")
     axes.legend(loc="best", title=title, title_fontsize=6, alignment="left")
     return figure
 
@@ -134,7 +128,7 @@ def draw_calibration(rows: Predictions, model: str) -> Figure:
     axes.bar(
         found.low, 0.3 * found.count / found.count.max(), width=1 / 15, align="edge", color="#dddddd", edgecolor="white"
     )
-    axes.plot(found.confidence, found.right, marker="o", label=plain(model))
+    axes.plot(found.confidence, found.right, marker="o", color=INK, label=plain(model))
     lowest = found.low.min()
     if rows.linear is not None:
         linear = calibration(rows.linear, rows.labels)

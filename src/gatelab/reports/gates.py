@@ -1,6 +1,7 @@
 """A picture of the gates while a model reads: tokens along the bottom, time to the right. T tokens, H hidden."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -8,9 +9,14 @@ from matplotlib.figure import Figure
 
 FORMATS = (".svg", ".pdf", ".png")
 MOST_TOKENS = 60
-BLUE, ORANGE, GREY, INK = "#0072B2", "#D55E00", "#8a8a8a", "#222222"
-CLASS_COLOURS = (BLUE, ORANGE, "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)  # Okabe & Ito
+GREY, INK = "#8a8a8a", "#222222"
+CLASS_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)  # Okabe & Ito
 CLASS_STYLES = ("-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (1, 3)), (0, (8, 2)))
+
+
+def class_style(number: int) -> dict[str, Any]:
+    """Colour and dash of a class by its number in the data, the same in all pictures."""
+    return {"color": CLASS_COLOURS[number % len(CLASS_COLOURS)], "linestyle": CLASS_STYLES[number % len(CLASS_STYLES)]}
 
 
 def draw_gates(gates: Mapping[str, np.ndarray], width: float | None = None) -> Figure:
@@ -105,11 +111,11 @@ def draw_predictions(axes: Axes, probabilities: np.ndarray, classes: list[str]) 
     steps = np.arange(len(probabilities))
     ends = spread(probabilities[-1], 0.17)
     for k, name in enumerate(classes):
-        colour, style = CLASS_COLOURS[k % len(CLASS_COLOURS)], CLASS_STYLES[k % len(CLASS_STYLES)]
-        axes.plot(steps, probabilities[:, k], color=colour, linestyle=style, marker="o", markersize=2.5, linewidth=1.4)
+        style = class_style(k)
+        axes.plot(steps, probabilities[:, k], **style, marker="o", markersize=2.5, linewidth=1.4)
         axes.annotate(
             f"{shorten(name)} {probabilities[-1, k]:.2f}", (steps[-1], ends[k]), xytext=(8, 0), textcoords="offset points",
-            va="center", fontsize=8, color=colour, annotation_clip=False,
+            va="center", fontsize=8, color=style["color"], annotation_clip=False,
         )  # fmt: skip
     axes.set_ylim(-0.06, 1.06)
     axes.set_yticks([0, 0.5, 1])
@@ -134,12 +140,12 @@ def colour_range(bands: list[np.ndarray]) -> tuple[float, float]:
 
 
 def draw_units(axes: Axes, units: Mapping[str, np.ndarray]) -> None:
-    """One band a unit, each in its own scale, written at its right: above its line in blue, below it in orange."""
+    """One band a unit, each in its own scale, written at its right: above its line in ink, below it in grey."""
     for row, values in enumerate(units.values()):
         largest = float(np.abs(values).max()) or 1.0
         heights = 0.46 * values / largest
         steps = np.arange(len(values))
-        axes.bar(steps, -heights, bottom=row, width=0.9, color=np.where(heights >= 0, BLUE, ORANGE))
+        axes.bar(steps, -heights, bottom=row, width=0.9, color=np.where(heights >= 0, INK, GREY))
         axes.axhline(row, color=INK, linewidth=0.5)
         axes.annotate(
             f"±{largest:.2g}", (steps[-1], row), xytext=(14, 0), textcoords="offset points", va="center", fontsize=7,

@@ -138,7 +138,7 @@ def tested(record: dict[str, Any], rows: Predictions, model: str, warnings: list
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
         "confusion": run_tables.confusion(np.array(record["metrics"]["confusion_matrix"]), rows.classes),
         "curves": [
-            precision_recall_chart(curves, linear_curves),
+            precision_recall_chart(rows.classes, curves, linear_curves),
             calibration_chart(
                 calibration(rows.probabilities, rows.labels),
                 linear_calibration,

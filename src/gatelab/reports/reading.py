@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gatelab.reports import numbers
-from gatelab.reports.charts import Table
+from gatelab.reports.charts import Table, kind_of
 from gatelab.reports.gates import MOST_TOKENS, colour_range, gate_bands, spread, unit_bands
 from gatelab.reports.texts import shorten
 
@@ -98,7 +98,7 @@ def place_curves(
     for k, name in enumerate(classes[:MOST_CURVES]):
         heights = y + CURVE * (1 - probabilities[:, k])
         points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(middles, heights, strict=True))
-        reading.curves.append((points, f"c{k}", f"{name} {probabilities[-1, k]:.2f}", round(float(ends[k]) + 4, 1)))
+        reading.curves.append((points, kind_of(k), f"{name} {probabilities[-1, k]:.2f}", round(float(ends[k]) + 4, 1)))
     return y + CURVE
 
 

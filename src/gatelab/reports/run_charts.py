@@ -5,7 +5,19 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from gatelab.reports import numbers
-from gatelab.reports.charts import Axis, Chart, Line, Stop, Table, draw_chart, number_axis, shares_axis
+from gatelab.reports.charts import (
+    BASELINE,
+    MODEL,
+    Axis,
+    Chart,
+    Line,
+    Stop,
+    Table,
+    draw_chart,
+    kind_of,
+    number_axis,
+    shares_axis,
+)
 from gatelab.reports.curves import Calibration, Learning, PrecisionRecall
 from gatelab.reports.intervals import Interval
 from gatelab.reports.texts import shorten, visible
@@ -36,7 +48,7 @@ def learning_charts(learning: Learning) -> list[Chart]:
 def draw_learning(
     title: str, y_title: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], learning: Learning
 ) -> Chart:
-    kinds = dict(zip(curves, ("c0", "c1"), strict=False))
+    kinds = {name: f"{MODEL} dashed" if name in ("train", "accuracy") else MODEL for name in curves}
     in_epochs = learning.best is not None
     told: dict[float, list[tuple[str, float]]] = {}
     for name, (x, y) in curves.items():
@@ -64,15 +76,17 @@ def draw_learning(
     return draw_chart(title, summary, x_axis, y_axis, lines, stops, table, mark=learning.best)
 
 
-def precision_recall_chart(curves: Mapping[str, PrecisionRecall], linear: Mapping[str, PrecisionRecall]) -> Chart:
-    """One curve a class against the rest; the linear baseline's dashed."""
+def precision_recall_chart(
+    classes: Sequence[str], curves: Mapping[str, PrecisionRecall], linear: Mapping[str, PrecisionRecall]
+) -> Chart:
+    """One curve a class against the rest; the linear baseline's thin."""
     shown = list(curves)[:MOST_CURVES]
-    kinds = {name: f"c{number}" for number, name in enumerate(shown)}
+    kinds = {name: kind_of(classes.index(name)) for name in shown}
     places, stops_at = np.linspace(0, 1, 201), np.linspace(0, 1, 101)
     lines = []
     for name in shown:
         if name in linear and len(shown) <= FEW_CURVES:
-            lines.append(curve_line("", f"{kinds[name]} dashed", linear[name], places))
+            lines.append(curve_line("", f"{kinds[name]} thin", linear[name], places))
         lines.append(curve_line(name, kinds[name], curves[name], places))
     stops = []
     for recall in stops_at:
@@ -90,7 +104,7 @@ def precision_recall_chart(curves: Mapping[str, PrecisionRecall], linear: Mappin
     if len(shown) <= FEW_CURVES:
         summary = f"Average precision: {averages(curves, shown)}."
         if linear:
-            summary += f" Dashed, the linear baseline: {averages(linear, shown)}."
+            summary += f" Thin, the linear baseline: {averages(linear, shown)}."
     if len(curves) > len(shown):
         summary += f" The {len(shown)} largest of {len(curves)} classes."
     lowest = min(float(line.y.min()) for line in lines)
@@ -117,13 +131,13 @@ def calibration_chart(found: Calibration, linear: Calibration | None, error: flo
     x, y = shares_axis("largest probability", low), shares_axis("share right")
     lines = [Line("perfect", "guide", np.array([x.low, 1.0]), np.array([x.low, 1.0]))]
     if linear:
-        lines.append(Line("linear baseline", "other dashed", linear.confidence, linear.right, dots=True))
-    lines.append(Line(model, "c0", found.confidence, found.right, dots=True))
+        lines.append(Line("linear baseline", BASELINE, linear.confidence, linear.right, dots=True))
+    lines.append(Line(model, MODEL, found.confidence, found.right, dots=True))
     total, width = found.count.sum(), 1 / 15
     stops, rows = [], []
     for begin, confidence, right, count in zip(found.low, found.confidence, found.right, found.count, strict=True):
         said = f"probability {begin:.2f} to {begin + width:.2f} · {count:,} rows · mean {confidence:.4f} · right {right:.4f}"
-        stops.append(Stop(float(confidence), [(float(right), "c0")], said))
+        stops.append(Stop(float(confidence), [(float(right), MODEL)], said))
         rows.append([f"{begin:.2f} to {begin + width:.2f}", f"{count:,}", f"{confidence:.4f}", f"{right:.4f}"])
     bars = [
         (max(float(begin), x.low), float(begin) + width, 0.3 * float(count / found.count.max()))
@@ -148,9 +162,9 @@ def length_chart(
     """Accuracy over the length of a text, with its interval."""
     x = np.arange(len(bins), dtype=float)
     names = [range_name(*ends) for ends in bins]
-    lines = [Line(model, "c0", x, np.array(accuracies), dots=True, whiskers=np.array(bounds))]
+    lines = [Line(model, MODEL, x, np.array(accuracies), dots=True, whiskers=np.array(bounds))]
     if linear:
-        lines.insert(0, Line("linear baseline", "other dashed", x, np.array(linear), dots=True))
+        lines.insert(0, Line("linear baseline", BASELINE, x, np.array(linear), dots=True))
     stops, rows = [], []
     for number, name in enumerate(names):
         said = f"{name} tokens · {model} {numbers.metric(accuracies[number])} ({numbers.interval(bounds[number])})"
@@ -158,7 +172,7 @@ def length_chart(
         if linear:
             said += f" · linear {numbers.metric(linear[number])}"
             cells.append(numbers.metric(linear[number]))
-        stops.append(Stop(float(number), [(accuracies[number], "c0")], said))
+        stops.append(Stop(float(number), [(accuracies[number], MODEL)], said))
         rows.append(cells)
     lowest, highest = min(*(low for low, _ in bounds), *linear), max(*(high for _, high in bounds), *linear)
     x_axis = Axis("tokens", -0.5, len(bins) - 0.5, list(zip(x.tolist(), names, strict=True)))
@@ -186,7 +200,7 @@ def class_chart(
     """F1 of each class with its interval, the linear baseline's beside it."""
     x = np.arange(len(names), dtype=float)
     aside = 0.08 if linear else 0.0
-    lines = [Line(model, "c0", x - aside, np.array(f1), joined=False, dots=True, whiskers=np.array(bounds))]
+    lines = [Line(model, MODEL, x - aside, np.array(f1), joined=False, dots=True, whiskers=np.array(bounds))]
     if linear:
         values, ends = np.array(linear), np.array(linear_bounds)
         lines.append(Line("linear baseline", "other", x + aside, values, joined=False, dots=True, whiskers=ends))

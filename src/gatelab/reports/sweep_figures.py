@@ -11,6 +11,7 @@ from gatelab.reports.arms import Arm
 from gatelab.reports.bands import seed_bands
 from gatelab.reports.compare import BASELINES, Comparison, Row
 from gatelab.reports.figures import GREY, new_figure, plain, save_figures
+from gatelab.reports.gates import INK
 from gatelab.reports.load import Run
 from gatelab.reports.sweep_answer import arm_of, baseline_means, title_of
 from gatelab.reports.sweep_tables import published_numbers
@@ -44,14 +45,14 @@ def draw_arms(comparison: Comparison, metric: str, rows: Sequence[Row], publishe
     figure, axes = new_figure(height=0.7 + 0.24 * len(rows))
     seen = set()
     if published is not None:
-        axes.axvline(published, color="#222222", linestyle=":", linewidth=0.8, label="published")
+        axes.axvline(published, color=INK, linestyle=":", linewidth=0.8, label="published")
     for number, row in enumerate(rows):
         arm = arm_of(comparison, row)
         values = [value for _, value in arm.measured(metric)]
         if row.values.interval is not None:
-            axes.plot(row.values.interval, [number] * 2, color="C0", alpha=0.3, linewidth=5, solid_capstyle="butt")
-        axes.plot(values, [number] * len(values), "o", color="C0", markersize=2.6, markeredgewidth=0)
-        axes.plot([row.values.mean or 0.0], [number], "|", color="#222222", markersize=9, markeredgewidth=1.2)
+            axes.plot(row.values.interval, [number] * 2, color=INK, alpha=0.2, linewidth=5, solid_capstyle="butt")
+        axes.plot(values, [number] * len(values), "o", color=INK, markersize=2.6, markeredgewidth=0)
+        axes.plot([row.values.mean or 0.0], [number], "|", color=INK, markersize=9, markeredgewidth=1.2)
         for name, value in baseline_means(arm, metric).items():
             label = None if name in seen else BASELINES[name]
             axes.plot([value], [number], MARKERS[name], color=GREY, fillstyle="none", markersize=3.5, label=label)
@@ -100,8 +101,8 @@ def draw_trials(runs: Sequence[Run], metric: str) -> Figure:
     figure, axes = new_figure()
     if (~whole).any():
         axes.plot(numbers[~whole], values[~whole], "o", color=GREY, fillstyle="none", label="not trained to its end")
-    axes.plot(numbers[whole], values[whole], "o", label="trial")
-    axes.step(numbers, best, where="post", color="C1", label="best so far")
+    axes.plot(numbers[whole], values[whole], "o", color=INK, label="trial")
+    axes.step(numbers, best, where="post", color=INK, label="best so far")
     axes.set(xlabel="trial", ylabel=title_of(metric))
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))
     figure.legend(loc="outside lower center", ncols=3)

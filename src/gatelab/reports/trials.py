@@ -7,7 +7,7 @@ import numpy as np
 
 from gatelab.reports import numbers
 from gatelab.reports.arms import metrics_of
-from gatelab.reports.charts import Chart, Line, Stop, Table, draw_chart, number_axis
+from gatelab.reports.charts import MODEL, Chart, Line, Stop, Table, draw_chart, number_axis
 from gatelab.reports.compare import is_lower_better
 from gatelab.reports.curves import learning_curves
 from gatelab.reports.load import Run
@@ -67,15 +67,15 @@ def trials_chart(trials: Sequence[Trial], metric: str, settings: dict[int, str])
         if (~whole).any()
         else []
     )
-    lines.append(Line("trial", "c0", x[whole], y[whole], joined=False, dots=True))
+    lines.append(Line("trial", MODEL, x[whole], y[whole], joined=False, dots=True))
     known = [(number, value) for number, value in zip(x, best, strict=True) if value is not None]
     if known:
-        lines.append(Line("best so far", "c1", *steps(known)))
+        lines.append(Line("best so far", MODEL, *steps(known)))
     stops, rows = [], []
     for trial, so_far in zip(valued, best, strict=True):
         ended = "" if trial.is_whole else f" · {trial.run.status}"
         told = settings.get(id(trial.run), "")
-        kind = "c0" if trial.is_whole else "other"
+        kind = MODEL if trial.is_whole else "other"
         tip = f"trial {trial.number} · {told} · {numbers.metric(trial.value)}{ended} · best so far {numbers.metric(so_far)}"
         stops.append(Stop(float(trial.number), [(float(trial.value or 0.0), kind)], tip))
         rows.append(
