@@ -5,14 +5,9 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
-
-# Loaded once, in a process from which the commands are forked: the imports take longer than most commands here.
-PRELOADED = [
-    "gatelab.cli", "gatelab.train", "gatelab.fit", "gatelab.record", "gatelab.reports.page", "gatelab.learning.build", "gatelab.learning.baseline", "gatelab.runs.checkpoint",
-    "gatelab.data.prepare", "sklearn.feature_extraction.text", "sklearn.linear_model",
-]  # fmt: skip
 
 
 def gatelab(*arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
@@ -34,29 +29,77 @@ def gatelab(*arguments: str, cwd: Path, code: int = 0, **environment: str) -> st
 
 
 def run_forked(arguments: tuple[str, ...], cwd: Path) -> tuple[int | None, str, str]:
-    with tempfile.NamedTemporaryFile() as output, tempfile.NamedTemporaryFile() as errors:
-        process = forking().Process(target=run, args=(arguments, str(cwd), output.name, errors.name))
-        process.start()
-        process.join(240)
-        if process.is_alive():
-            process.kill()
-            process.join()
-        texts = (Path(file.name).read_text(encoding="utf-8") for file in (output, errors))
-        return process.exitcode, *texts
+    with Started(*arguments, cwd=cwd) as process:
+        process.wait(240)
+    return process.returncode, process.output(), process.errors()
+
+
+class Started:
+    """A command at work in a process of its own: of ``subprocess.Popen`` what the tests use.
+
+    It is forked from a process that has all imports, so that a test waits for what the command does and not for torch.
+    """
+
+    def __init__(self, *arguments: str, cwd: Path, before: Callable[[], Any] | None = None) -> None:
+        """before: called in the new process, before the command."""
+        self._files = tempfile.NamedTemporaryFile(), tempfile.NamedTemporaryFile()  # noqa: SIM115
+        names = [file.name for file in self._files]
+        self._process = forking().Process(target=run, args=(arguments, str(cwd), *names, before))
+        self._process.start()
+        self.pid: int = self._process.pid
+        self.terminate, self.kill = self._process.terminate, self._process.kill
+
+    def __enter__(self) -> "Started":
+        return self
+
+    def __exit__(self, *problem: Any) -> None:
+        self.wait(240 if problem[0] is None else 0)
+
+    @property
+    def returncode(self) -> int | None:
+        return self._process.exitcode
+
+    def poll(self) -> int | None:
+        return self._process.exitcode
+
+    def send_signal(self, number: int) -> None:
+        os.kill(self.pid, number)
+
+    def wait(self, seconds: float) -> None:
+        """Until it has ended; one that needs longer is killed."""
+        self._process.join(seconds)
+        if self._process.is_alive():
+            self._process.kill()
+            self._process.join()
+
+    def end(self, seconds: float = 240) -> str:
+        """What it has printed on either stream once it has ended."""
+        self.wait(seconds)
+        return self.output() + self.errors()
+
+    def output(self) -> str:
+        return Path(self._files[0].name).read_text(encoding="utf-8")
+
+    def errors(self) -> str:
+        return Path(self._files[1].name).read_text(encoding="utf-8")
 
 
 def forking() -> Any:
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(PRELOADED)
+    context.set_forkserver_preload(["preloaded"])
     return context
 
 
-def run(arguments: tuple[str, ...], cwd: str, output: str, errors: str) -> None:
+def run(
+    arguments: tuple[str, ...], cwd: str, output: str, errors: str, before: Callable[[], Any] | None = None
+) -> None:
     for stream, file in ((1, output), (2, errors)):
         os.dup2(os.open(file, os.O_WRONLY), stream)
     sys.stdout, sys.stderr = (open(stream, "w", encoding="utf-8", closefd=False) for stream in (1, 2))  # noqa: SIM115
     os.chdir(cwd)
     sys.argv = ["gatelab", *arguments]
+    if before is not None:
+        before()
     from gatelab.cli import main
 
     main()

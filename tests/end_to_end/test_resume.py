@@ -1,23 +1,18 @@
 """A run that was stopped, in whatever way, ends as one that never was."""
 
+import errno
 import json
-import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
-from commands import gatelab, the_run
-from kill import COMPARED, SETTINGS
+from commands import Started, gatelab, the_run
+from kill import COMPARED, SETTINGS, kill_and_compare
 
 SMALL = [*SETTINGS, "trainer.max_epochs=3"]
-
-
-def command(*more: str) -> list[str]:
-    return [sys.executable, "-m", "gatelab.cli", "train", *SMALL, *more]
 
 
 def train(folder: Path, *more: str, code: int = 0) -> str:
@@ -26,11 +21,15 @@ def train(folder: Path, *more: str, code: int = 0) -> str:
     return output
 
 
-def wait_for(file: Path, process: subprocess.Popen[str]) -> None:
+def start(folder: Path, *more: str, before: Callable[[], Any] | None = None) -> Started:
+    return Started("train", *SMALL, *more, cwd=folder, before=before)
+
+
+def wait_for(file: Path, process: Started) -> None:
     """Until metrics.csv has several lines."""
     while process.poll() is None and not (file.exists() and file.read_text().count("\n") > 4):
         time.sleep(0.02)
-    assert file.exists(), process.communicate()[0]
+    assert file.exists(), process.end()
 
 
 @pytest.fixture(scope="module")
@@ -45,13 +44,9 @@ def assert_identical(run: Path, whole: Path) -> None:
         assert (run / name).read_bytes() == (whole / name).read_bytes(), name
 
 
-def test_kills_at_any_moment_change_no_byte_of_the_result(tmp_path: Path) -> None:
-    command = [sys.executable, str(Path(__file__).with_name("kill.py")), "--kills", "20"]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=280, env={**os.environ, "TMPDIR": str(tmp_path)}
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    last = done.stdout.splitlines()[-1]
+def test_kills_at_any_moment_change_no_byte_of_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    kill_and_compare(20, tmp_path, 141, [])
+    last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith("identical")
     assert int(last.split(" times resumed")[0].split()[-1]) >= 5, last
 
@@ -60,14 +55,11 @@ def test_kills_at_any_moment_change_no_byte_of_the_result(tmp_path: Path) -> Non
 def test_a_signal_saves_and_says_how_to_go_on(
     number: int, code: int, tmp_path: Path, cache_dir: Path, whole: Path
 ) -> None:
-    arguments = command(f"data.cache_dir={cache_dir}", "checkpoint_minutes=60", "trainer.max_epochs=3")
-    with subprocess.Popen(
-        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with start(tmp_path, f"data.cache_dir={cache_dir}", "checkpoint_minutes=60") as process:
         run = tmp_path / "outputs" / "default" / whole.name
         wait_for(run / "metrics.csv", process)
         process.send_signal(number)
-        output = process.communicate()[0]
+        output = process.end()
     assert process.returncode == code, output
     assert "goes on from where it stopped" in output
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
@@ -80,8 +72,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
 def test_a_damaged_checkpoint_is_noticed_and_what_is_whole_is_used(
     damage: str, tmp_path: Path, cache_dir: Path, whole: Path
 ) -> None:
-    arguments = command(f"data.cache_dir={cache_dir}")
-    with subprocess.Popen(arguments, cwd=tmp_path, stdout=subprocess.DEVNULL, text=True) as process:
+    with start(tmp_path, f"data.cache_dir={cache_dir}") as process:
         run = tmp_path / "outputs" / "default" / whole.name
         wait_for(run / "metrics.csv", process)
         process.terminate()
@@ -126,7 +117,7 @@ def test_a_run_folder_that_was_moved_goes_on_where_it_is_now(tmp_path: Path, cac
 def stopped(folder: Path, cache_dir: Path, whole: Path, ready: Callable[[Path], bool]) -> Path:
     """The folder of a run that was stopped once it was ready."""
     run = folder / "outputs" / "default" / whole.name
-    with subprocess.Popen(command(f"data.cache_dir={cache_dir}"), cwd=folder, stdout=subprocess.DEVNULL) as process:
+    with start(folder, f"data.cache_dir={cache_dir}") as process:
         while not ready(run):
             assert process.poll() is None
             time.sleep(0.02)
@@ -145,27 +136,29 @@ def test_a_loss_that_is_no_number_stops_the_run_with_batch_step_and_rate(tmp_pat
     assert json.loads((the_run(tmp_path) / "run.json").read_text())["status"] == "failed"
 
 
+def fill_the_disk() -> None:
+    """The ninth checkpoint does not fit."""
+    from gatelab.runs import checkpoint
+
+    whole, left = checkpoint.write_whole, 9
+
+    def full(file: Path, content: str | bytes, previous: Path | None = None) -> None:
+        nonlocal left
+        left -= 1
+        if left == 0:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        whole(file, content, previous)
+
+    checkpoint.write_whole = full
+
+
 def test_a_full_disk_stops_the_run_with_a_sentence_and_the_state_before_stays(
     tmp_path: Path, cache_dir: Path, whole: Path
 ) -> None:
-    script = """
-import errno, sys
-from gatelab.runs import checkpoint
-whole, count = checkpoint.write_whole, 0
-def full(file, content, previous=None):
-    global count
-    count += 1
-    if count == 9:
-        raise OSError(errno.ENOSPC, "No space left on device")
-    whole(file, content, previous)
-checkpoint.write_whole = full
-from gatelab.cli import main
-main()
-"""
-    arguments = [sys.executable, "-c", script, "train", *SMALL, f"data.cache_dir={cache_dir}"]
-    done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 2, done.stdout + done.stderr
-    assert "No space left on device. The checkpoint before it is kept" in done.stderr
+    with start(tmp_path, f"data.cache_dir={cache_dir}", before=fill_the_disk) as process:
+        output = process.end()
+    assert process.returncode == 2, output
+    assert "No space left on device. The checkpoint before it is kept" in process.errors()
     run = the_run(tmp_path)
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     (run / "checkpoints" / ".last.ckpt.half").write_bytes(b"what a killed process leaves")
@@ -177,12 +170,9 @@ main()
 def test_a_sweep_goes_on_where_it_died_and_tries_failures_again_on_request(tmp_path: Path, cache_dir: Path) -> None:
     sweep = [f"data.cache_dir={cache_dir}", "-m", "seed=1,2", "optimizer=sgd", "optimizer.schedule=constant"]
     sweep += ["trainer.gradient_clip_val=null", "optimizer.lr=0.1,1e38"]
-    arguments = command(*sweep)
-    with subprocess.Popen(
-        arguments, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with start(tmp_path, *sweep) as process:
         while len(list(tmp_path.glob("outputs/*/*/metrics.csv"))) < 2:
-            assert process.poll() is None, process.communicate()[0]
+            assert process.poll() is None, process.end()
             time.sleep(0.02)
         process.kill()
     output = train(tmp_path, *sweep, code=1)

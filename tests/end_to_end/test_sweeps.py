@@ -4,32 +4,27 @@ import csv
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import gatelab
+from commands import Started, gatelab
 from kill import COMPARED, SETTINGS
 
 SMALL = [*SETTINGS, "trainer.max_epochs=3"]
 QUICK = ["trainer=smoke", "report=false", "data.num_rows=200", "encoder.hidden_size=4", "tracker=none", "baseline=none"]
 
 
-def start(folder: Path, *arguments: str, preexec_fn: Callable[[], Any] | None = None) -> "subprocess.Popen[str]":
-    command = [sys.executable, "-m", "gatelab.cli", "train", *arguments]
-    return subprocess.Popen(
-        command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, preexec_fn=preexec_fn
-    )
+def start(folder: Path, *arguments: str) -> Started:
+    return Started("train", *arguments, cwd=folder)
 
 
-def wait_until(condition: Callable[[], Any], process: "subprocess.Popen[str]", seconds: float = 120) -> Any:
+def wait_until(condition: Callable[[], Any], process: Started, seconds: float = 120) -> Any:
     deadline = time.monotonic() + seconds
     while not (found := condition()):
-        assert process.poll() is None, process.communicate()[0]
+        assert process.poll() is None, process.end()
         assert time.monotonic() < deadline, "nothing happened"
         time.sleep(0.02)
     return found
@@ -74,7 +69,7 @@ def test_a_killed_job_comes_back_and_ends_as_if_nothing_had_happened(
     with start(tmp_path, *sweep) as process:
         (killed, *_) = wait_until(lambda: saved_and_running(tmp_path), process)
         os.kill(killed, signal.SIGKILL)
-        output = process.communicate(timeout=240)[0]
+        output = process.end()
     assert process.returncode == 0, output
     assert sum(len(record.get("resumed", [])) for record in records(tmp_path)) >= 1
     if launcher != "ray":  # Ray starts it again by itself, without a word
@@ -103,12 +98,10 @@ def test_ctrl_c_saves_the_jobs_that_run_side_by_side_and_the_same_command_goes_o
     tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
 ) -> None:
     sweep = [*SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", "hydra/launcher=joblib"]
-    with start(
-        tmp_path, *sweep, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler)
-    ) as process:
+    with start(tmp_path, *sweep) as process:
         wait_until(lambda: saved_and_running(tmp_path), process)
         process.send_signal(signal.SIGINT)
-        output = process.communicate(timeout=60)[0]
+        output = process.end(60)
     assert process.returncode == 130, output
     assert "Interrupted. The same command goes on" in output
     assert "interrupted" in [record["status"] for record in records(tmp_path)]
@@ -129,7 +122,7 @@ def test_a_failure_among_jobs_that_run_side_by_side_ends_no_other_and_is_shown(t
 def test_two_starts_of_one_run_at_the_same_time_are_one_run_and_one_refusal(tmp_path: Path, cache_dir: Path) -> None:
     arguments = [*SMALL, f"data.cache_dir={cache_dir}"]
     with start(tmp_path, *arguments) as one, start(tmp_path, *arguments) as two:
-        ended = [process.communicate(timeout=240)[0] for process in (one, two)]
+        ended = [process.end() for process in (one, two)]
     assert sorted([one.returncode, two.returncode]) == [0, 2], ended
     refused = ended[0] if one.returncode else ended[1]
     assert "is running elsewhere (process " in refused
@@ -268,7 +261,7 @@ def test_a_run_of_two_processes_resumes_exactly_when_one_of_them_was_killed(tmp_
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
         ranks = [child for child in children if "gatelab.rank" in Path(f"/proc/{child}/cmdline").read_text()]
         os.kill(int(ranks[0]), signal.SIGKILL)
-        output = process.communicate(timeout=240)[0]
+        output = process.end()
     assert process.returncode == 2, output
     assert "one of the run's processes was killed (signal 9)" in output
     assert [record["status"] for record in records(killed)] == ["interrupted"]
@@ -294,7 +287,7 @@ def test_a_scheduler_that_takes_the_machine_away_gets_a_saved_run_and_starts_it_
         (file,) = wait_until(lambda: list(tmp_path.glob("outputs/*/*/metrics.csv")), process)
         wait_until(lambda: file.read_text().count("\n") > 2, process)
         os.kill(records(tmp_path)[0]["process"], signal.SIGUSR2)
-        output = process.communicate(timeout=240)[0]
+        output = process.end()
     assert process.returncode == 0, output
     (record,) = records(tmp_path)
     assert len(record["resumed"]) == 1

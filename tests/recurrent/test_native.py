@@ -152,7 +152,7 @@ def test_on_other_processors_the_numbers_are_the_same_to_rounding(processor: str
     """In a fresh process each, since torch reads what the processor is when it is loaded."""
     tests = [str(Path(__file__).with_name(test)) for test in HOLD_ANYWHERE]
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-p", "no:xdist", "-p", "no:cacheprovider", *tests],
+        [sys.executable, "-m", "pytest", "-n", "0", "-p", "no:cacheprovider", *tests],
         env={**os.environ, **PROCESSORS[processor]}, cwd=Path(__file__).parents[2],
         capture_output=True, text=True, timeout=240,
     )  # fmt: skip

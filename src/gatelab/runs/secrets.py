@@ -47,26 +47,33 @@ def redact(value: Any, name: str = "", *, numbers: bool = True) -> Any:
 
     numbers: whether a number under such a name is a secret, too. A count of the rows of a class named "token" is none.
     """
+    return _redact(value, name, numbers, secrets_in_environment())
+
+
+def _redact(value: Any, name: str, numbers: bool, known: list[str]) -> Any:
     if isinstance(value, dict):
-        return {key: redact(item, str(key), numbers=numbers) for key, item in value.items()}
+        return {key: _redact(item, str(key), numbers, known) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [redact(item, name, numbers=numbers) for item in value]
+        return [_redact(item, name, numbers, known) for item in value]
     is_secret = _IS_NAME.fullmatch(name) and (
         value if isinstance(value, str) else numbers and not isinstance(value, bool)
     )
     if value is not None and is_secret:
         return HIDDEN
-    return redact_text(value) if isinstance(value, str) else value
+    return redact_text(value, known) if isinstance(value, str) else value
 
 
-def redact_text(text: str) -> str:
-    """text without secrets: those given as name=value or name: value, those in URLs, and those of a known format."""
-    return _BARE.sub(rf"\g<1>{HIDDEN}", redact_code(text))
+def redact_text(text: str, known: list[str] | None = None) -> str:
+    """text without secrets: those given as name=value or name: value, those in URLs, and those of a known format.
+
+    known: those of the environment, where they have been looked up before.
+    """
+    return _BARE.sub(rf"\g<1>{HIDDEN}", redact_code(text, known))
 
 
-def redact_code(text: str) -> str:
+def redact_code(text: str, known: list[str] | None = None) -> str:
     """The same for program text, where a bare name after token= is a variable; only quoted values count there."""
-    for secret in secrets_in_environment():
+    for secret in secrets_in_environment() if known is None else known:
         text = text.replace(secret, HIDDEN)
     text = _FORMATS.sub(HIDDEN, text)
     text = _USER_IN_URL.sub(f"{HIDDEN}@", text)
