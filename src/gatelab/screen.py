@@ -11,6 +11,7 @@ from rich.console import Console
 
 from gatelab.runs.secrets import redact_text
 
+MAX_CHARACTERS = 10  # of a number
 # Without a terminal there is no width to keep to: tables in files and pipes are not squeezed into 80 columns.
 console = Console(highlight=False, width=None if sys.stdout.isatty() else 140)
 errors = Console(stderr=True, highlight=False)
@@ -56,6 +57,12 @@ def show_above(text: str) -> None:
     with errors.capture() as captured:
         errors.print(text, soft_wrap=True)
     print(captured.get(), end="", file=sys.stderr, flush=True)
+
+
+def decimal(value: float, digits: int = 4, sign: str = "") -> str:
+    """In at most ten characters: 0.8123, and where that takes more 1.5e+30. sign: "+" to have one always."""
+    text = f"{value:{sign}.{digits}f}"
+    return text if len(text) <= MAX_CHARACTERS else f"{value:{sign}.3g}"
 
 
 def clock(seconds: float) -> str:

@@ -8,7 +8,9 @@ from rich.text import Text
 
 from gatelab.reports.compare import Comparison, Row
 from gatelab.reports.notes import caution_notes, failure_notes, method_notes
+from gatelab.reports.numbers import metric
 from gatelab.reports.statistics import Sample
+from gatelab.screen import decimal
 
 UNFINISHED = ("failed", "interrupted", "running", "pruned")
 MEAN = "mean ± sd"
@@ -72,11 +74,13 @@ def number_titles(comparison: Comparison) -> list[str]:
 
 def number_texts(row: Row) -> list[str]:
     values, difference = row.values, row.difference or Sample(0, None, None, None)
-    mean = "" if values.mean is None else f"{values.mean:.4f}"
+    mean = metric(values.mean)
     return [
-        mean if values.std is None else f"{mean} ± {values.std:.4f}",
-        "" if values.interval is None else "[{:.4f}, {:.4f}]".format(*values.interval),
-        "reference" if row.is_reference else "" if difference.mean is None else f"{difference.mean:+.4f}",
-        "" if difference.interval is None else "[{:+.4f}, {:+.4f}]".format(*difference.interval),
-        "" if row.p_holm is None else f"{row.p_holm:.4f}",
+        mean if values.std is None else f"{mean} ± {metric(values.std)}",
+        "" if values.interval is None else f"[{', '.join(map(metric, values.interval))}]",
+        "reference" if row.is_reference else "" if difference.mean is None else decimal(difference.mean, sign="+"),
+        ""
+        if difference.interval is None
+        else f"[{', '.join(decimal(bound, sign='+') for bound in difference.interval)}]",
+        metric(row.p_holm),
     ]
