@@ -1,5 +1,7 @@
 """What a classifier logs of its training."""
 
+import os
+import signal
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
@@ -9,6 +11,7 @@ import pytest
 from sklearn import metrics as sk
 
 from gatelab.learning.build import build
+from gatelab.learning.classifier import SequenceClassifier
 from gatelab.learning.predict import Predictor
 from gatelab.overrides import compose
 from gatelab.runs.metrics import read_points
@@ -47,3 +50,25 @@ def test_train_loss_and_accuracy_are_the_weighted_means_over_all_rows_of_the_epo
     assert values["train/accuracy"] == [sk.accuracy_score(labels, probabilities.argmax(1))] * 2
     assert len(values["train/loss_step"]) == 5
     assert max(abs(step - loss) for step in values["train/loss_step"]) > 1e-3
+
+
+def test_the_means_of_an_epoch_that_was_stopped_inside_and_resumed_are_the_same_bytes(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*SETTINGS, f"data.cache_dir={cache_dir}"]
+    whole, _ = train(compose([*settings, f"output_dir={tmp_path / 'whole'}"]))
+    step = SequenceClassifier.training_step
+
+    def stopped(self: SequenceClassifier, batch: Any, index: int) -> Any:
+        if self.trainer.global_step == 16:  # the sixth of the second epoch's 11
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch, index)
+
+    config = compose([*settings, f"output_dir={tmp_path / 'stopped'}"])
+    monkeypatch.setattr(SequenceClassifier, "training_step", stopped)
+    with pytest.raises(SystemExit):
+        train(config)
+    monkeypatch.undo()
+    resumed, _ = train(config)
+    assert len(resumed.record["resumed"]) == 1
+    assert resumed.metrics.read_bytes() == whole.metrics.read_bytes()
