@@ -135,11 +135,12 @@ def metrics_csv(random: np.random.Generator, quality: float) -> str:
     for epoch in range(EPOCHS):
         progress = quality * (1 - 0.5 ** (epoch + 1)) + 0.01 * random.random()
         lines += [
-            f"{epoch},{epoch * 100 + step},train/loss,{1 - progress + 0.05 * random.random()}"
+            f"{epoch},{epoch * 100 + step},train/loss_step,{1 - progress + 0.05 * random.random()}"
             for step in range(9, 100, 10)
         ]
         values = {"loss": 1.1 - progress, "accuracy": progress, "macro_f1": progress - 0.01}
         lines += [f"{epoch},{epoch * 100 + 99},validation/{name},{value}" for name, value in values.items()]
+        lines += [f"{epoch},{epoch * 100 + 99},train/{name},{values[name]}" for name in ("loss", "accuracy")]
     return "\n".join(lines) + "\n"
 
 

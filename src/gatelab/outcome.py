@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatelab.runs.symptoms import record_symptoms
+from gatelab.screen import decimal
+
 KINDS = {
     "done": "done",
     "skipped": "skipped (finished before)",
@@ -59,8 +62,10 @@ def given_by_user(overrides: Sequence[str]) -> str:
 def job_line(outcome: Outcome, overrides: Sequence[str]) -> str:
     """One line for one job: what it was and how it ended."""
     numbers = [
-        f"{name} {outcome.metrics[key]:.4f}"
+        f"{name} {decimal(outcome.metrics[key])}"
         for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))
         if key in outcome.metrics
     ]
-    return "  ".join([given_by_user(overrides), KINDS[outcome.kind], *numbers, outcome.error or outcome.folder])
+    cautions = [f"caution: {clause}" for clause in record_symptoms(outcome.metrics, outcome.validation)]
+    ended = [KINDS[outcome.kind], *numbers, *cautions, outcome.error or outcome.folder]
+    return "  ".join([given_by_user(overrides), *ended])

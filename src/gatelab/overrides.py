@@ -114,14 +114,18 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
 
 def show_result(folder: Any, trained: bool) -> None:
     from gatelab.reports.result import result_table
+    from gatelab.runs.symptoms import record_symptoms
 
     if not trained:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
     console.print(result_table(folder))
+    record = folder.record
+    for clause in record_symptoms(record["metrics"], record.get("best_validation", {})):
+        console.print(styled("caution:", "yellow"), f"   {clause}", soft_wrap=True)
     console.print(f"run folder  {folder.path}", soft_wrap=True)
     if folder.report.exists():
         console.print(f"report      {folder.report}", soft_wrap=True)
-    for tracker in folder.record.get("trackers", {}).values():
+    for tracker in record.get("trackers", {}).values():
         for command in tracker.get("look", []):
             console.print(f"tracker     {command}", soft_wrap=True)
     console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)

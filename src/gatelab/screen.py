@@ -14,6 +14,8 @@ from rich.text import Text
 
 from gatelab.runs.secrets import redact_text
 
+MAX_CHARACTERS = 10  # of a number
+
 # What turns, hides or moves text without being seen: controls, bidirectional marks, zero-width space, tags; halves of a pair.
 # Joiners stay, since emoji and several scripts are written with them.
 CONTROLS = re.compile(
@@ -89,6 +91,12 @@ def show_above(*parts: str | Text) -> None:
     with errors.capture() as captured:
         errors.print(*parts, soft_wrap=True)
     print(captured.get(), end="", file=sys.stderr, flush=True)
+
+
+def decimal(value: float, digits: int = 4, sign: str = "") -> str:
+    """In at most ten characters: 0.8123, and where that takes more 1.5e+30. sign: "+" to have one always."""
+    text = f"{value:{sign}.{digits}f}"
+    return text if len(text) <= MAX_CHARACTERS else f"{value:{sign}.3g}"
 
 
 def clock(seconds: float) -> str:

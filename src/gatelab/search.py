@@ -24,7 +24,7 @@ from optuna.trial import TrialState
 from gatelab.configuration import ConfigError
 from gatelab.outcome import Outcome
 from gatelab.runs.folder import Pruned, RunError
-from gatelab.screen import console
+from gatelab.screen import console, decimal
 
 SAMPLERS: dict[str, Callable[[int], optuna.samplers.BaseSampler]] = {
     "tpe": lambda seed: optuna.samplers.TPESampler(seed=seed, multivariate=True),
@@ -205,7 +205,7 @@ def report(study: optuna.Study) -> None:
     if done:
         settings = " ".join(f"{key}={value}" for key, value in study.best_params.items())
         console.print(
-            f"best of {len(study.trials)} trials: {study.best_value:.4f} in trial {study.best_trial.number}  {settings}",
+            f"best of {len(study.trials)} trials: {decimal(study.best_value)} in trial {study.best_trial.number}  {settings}",
             soft_wrap=True,
         )  # fmt: skip
 

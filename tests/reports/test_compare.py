@@ -224,6 +224,19 @@ def test_what_differs_besides_the_columns_is_told_below_the_table(folders: Folde
     ]
 
 
+def test_an_arm_whose_model_looks_broken_is_named_with_what_says_so(folders: Folders) -> None:
+    folders.write(1, 0.5, macro_f1=0.33)
+    metrics = {"accuracy": 0.5, "macro_f1": 0.33, "confusion_matrix": [[60, 0], [60, 0]]}
+    for seed in (1, 2):
+        folders.write(
+            seed, settings={"optimizer.lr": 1e30}, metrics=metrics, best_validation={"loss": 1.5e30, "macro_f1": 0.3}
+        )
+    assert (
+        "1e+30: 2 of 2 finished runs look broken, such as seed 1: validation loss 1.5e+30 is far above ln 2 = 0.69, that of "
+        "a guess; only one class is predicted."
+    ) in "\n".join(caution_notes(compared(folders)))
+
+
 def test_of_runs_that_note_the_hash_of_their_code_that_decides_and_not_the_commit(folders: Folders) -> None:
     for commit in ("c", "d"):  # of which one changed a text beside the code
         folders.write(1, 0.8, code={"gatelab": "a" * 64}, git={"commit": commit * 40, "dirty": False})

@@ -6,6 +6,7 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from gatelab.reports.curves import MOST_POINTS, calibration, learning_curves, length_bins, precision_recall
+from gatelab.reports.run_charts import learning_charts
 
 
 @pytest.mark.parametrize("digits", [1, 9])
@@ -44,35 +45,64 @@ def metrics_csv(file: Path, lines: list[tuple[int, int, str, float]]) -> Path:
 
 
 def test_curves_run_over_epochs_and_the_first_best_epoch_is_marked(tmp_path: Path) -> None:
-    lines = [(0, 4, "train/loss", 1.0), (0, 9, "validation/macro_f1", 0.5), (1, 14, "train/loss", 0.8),
+    lines = [(0, 4, "train/loss_step", 1.0), (0, 9, "validation/macro_f1", 0.5), (1, 14, "train/loss_step", 0.8),
              (1, 19, "validation/macro_f1", 0.7), (2, 29, "validation/macro_f1", 0.7), (3, 30, "test/macro_f1", 0.9)]  # fmt: skip
     found = learning_curves(metrics_csv(tmp_path / "metrics.csv", lines))
     assert found.best == 2.0
-    assert set(found.curves) == {"train/loss", "validation/macro_f1"}
-    assert found.curves["train/loss"][0].tolist() == [0.5, 1.5]
+    assert set(found.curves) == {"train/loss_step", "validation/macro_f1"}
+    assert found.curves["train/loss_step"][0].tolist() == [0.5, 1.5]
     assert found.curves["validation/macro_f1"][0].tolist() == [1.0, 2.0, 3.0]
 
 
 def test_many_points_become_means_of_neighbours(tmp_path: Path) -> None:
     values = np.random.default_rng(0).random(1000)
-    lines = [(0, step, "train/loss", value) for step, value in enumerate(values.tolist())]
+    lines = [(0, step, "train/loss_step", value) for step, value in enumerate(values.tolist())]
     found = learning_curves(metrics_csv(tmp_path / "metrics.csv", lines))
     assert found.averaged == 4
-    x, y = found.curves["train/loss"]
+    x, y = found.curves["train/loss_step"]
     assert len(x) == 250 <= MOST_POINTS
     np.testing.assert_allclose(y, values.reshape(250, 4).mean(1))
     assert found.best is None
 
 
 def test_a_loss_that_is_no_number_is_no_point(tmp_path: Path) -> None:
-    lines = [(0, 4, "train/loss", 1.0), (0, 9, "train/loss", float("inf")), (0, 14, "train/loss", float("nan"))]
-    assert learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)).curves["train/loss"][1].tolist() == [1.0]
+    values = [1.0, float("inf"), 0.8, float("nan"), 0.7, 0.6]
+    lines = [(epoch, 10 * epoch + 9, "validation/loss", value) for epoch, value in enumerate(values)]
+    (chart,) = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
+    assert [points.count(",") for _, points in chart.paths] == [1, 1, 2]
+    assert len(chart.dots) == 4
+    assert not any("nan" in points for _, points in chart.paths)
+
+
+def test_the_steps_lie_pale_behind_the_means_of_train_and_validation(tmp_path: Path) -> None:
+    lines = [(0, 4, "train/loss_step", 1.4), (0, 9, "train/loss", 1.1), (0, 9, "train/accuracy", 0.6), (0, 9, "validation/loss", 1.2),
+             (0, 9, "validation/macro_f1", 0.4), (0, 9, "validation/accuracy", 0.5)]  # fmt: skip
+    loss, scores = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
+    assert loss.legend == [("train steps", "c0 pale"), ("train", "c0"), ("validation", "c1")]
+    assert [name for name, _ in scores.legend] == ["train accuracy", "validation accuracy", "validation macro-F1"]
+    assert loss.stops[-1][-1] == "epoch 1 · train 1.1000 · validation 1.2000 · best"
+
+
+def test_what_a_run_logged_as_train_loss_before_there_were_means_is_drawn_as_steps(tmp_path: Path) -> None:
+    lines = [(0, 4, "train/loss", 1.4), (0, 9, "train/loss", 1.2), (0, 9, "validation/macro_f1", 0.4)]
+    found = learning_curves(metrics_csv(tmp_path / "metrics.csv", lines))
+    assert found.curves["train/loss_step"][1].tolist() == [1.4, 1.2]
+    assert "train/loss" not in found.curves
+
+
+def test_losses_that_are_decades_apart_have_a_logarithmic_axis(tmp_path: Path) -> None:
+    lines = [(epoch, epoch, "validation/loss", 10.0**epoch) for epoch in range(31)]
+    (chart,) = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
+    heights = [y for _, y, _ in chart.dots]
+    np.testing.assert_allclose(np.diff(heights), -(chart.bottom - chart.top) / 30, atol=0.11)
+    assert [label for _, label in chart.y.ticks] == ["1", "1e+06", "1e+12", "1e+18", "1e+24", "1e+30"]
+    assert "logarithmic" in chart.summary
 
 
 def test_a_half_written_line_and_a_missing_file_are_no_error(tmp_path: Path) -> None:
-    file = metrics_csv(tmp_path / "metrics.csv", [(0, 4, "train/loss", 1.0), (0, 9, "train/loss", 0.5)])
+    file = metrics_csv(tmp_path / "metrics.csv", [(0, 4, "train/loss_step", 1.0), (0, 9, "train/loss_step", 0.5)])
     file.write_text(file.read_text() + "0,14,train/lo")
-    assert learning_curves(file).curves["train/loss"][1].tolist() == [1.0, 0.5]
+    assert learning_curves(file).curves["train/loss_step"][1].tolist() == [1.0, 0.5]
     assert learning_curves(tmp_path / "none.csv").curves == {}
 
 

@@ -289,3 +289,24 @@ def test_time_memory_and_energy_stand_there_as_far_as_they_were_measured() -> No
         ("time", "1 h 2 min"), ("training", "1 epoch"), ("processor time", "1 min 15 s"), ("peak memory", "1.5 GiB"),
         ("energy", "package-0 1,234 J, of the whole machine"), ("started", "2026-01-02 03:04:05 UTC"),
     ]  # fmt: skip
+
+
+def test_a_broken_model_is_called_so_on_the_screen_and_on_its_page(broken_run: Path) -> None:
+    screen, page = (broken_run / "screen.txt").read_text(), (broken_run / "report.html").read_text()
+    epochs, end = screen.split("test, ", 1)
+    for part in (epochs, end):
+        assert re.search(r"caution: +validation loss \S+ is far above ln 2 = 0.69", part)
+        assert re.search("caution: +only one class is predicted", part)
+    assert max(map(len, re.findall(r"loss (\S+)", screen))) <= 10
+    cautions = page.split('<ul class="cautions">')[1].split("</ul>")[0]
+    for sentence in ("The model looks broken", "only one class is predicted", "in part not a number"):
+        assert sentence in cautions
+
+
+def test_what_is_no_number_is_drawn_as_nothing(broken_run: Path) -> None:
+    page = (broken_run / "report.html").read_text()
+    shapes = r'(?:x|y|cx|cy|d|points|width|height|fill-opacity|transform)="([^"]*)"'
+    assert not [value for value in re.findall(shapes, page) if "nan" in value or "inf" in value]
+    bands = re.findall(r'<g class="band">(.*?)</g>', page)
+    assert bands
+    assert not any(bands)

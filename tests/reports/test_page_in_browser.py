@@ -57,6 +57,18 @@ def test_the_page_loads_from_its_file_alone_without_a_complaint(open_page: Open,
     assert "macro-F1 on 120 test rows" in page.locator("h1").inner_text()
 
 
+def test_of_a_broken_model_the_page_draws_what_is_no_number_as_nothing_without_a_complaint(
+    browser: Any, broken_run: Path
+) -> None:
+    page = watched(browser.new_page())
+    page.goto((broken_run / "report.html").as_uri())
+    open_everything(page)
+    assert page.complaints == [page.url]
+    assert page.locator(".band").count() == page.locator(".reading").count() * 3
+    assert page.locator(".band rect").count() == 0
+    page.close()
+
+
 def test_hostile_texts_are_shown_and_do_nothing(open_page: Open) -> None:
     page = open_page()
     open_everything(page)

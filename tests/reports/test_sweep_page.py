@@ -4,6 +4,7 @@ import csv
 import html
 import io
 import json
+import math
 import re
 from html.parser import HTMLParser
 from pathlib import Path
@@ -186,6 +187,18 @@ def test_a_band_is_numpys_mean_minimum_and_maximum_of_the_seeds_that_came_so_far
             there = np.array([curve[epoch] for curve in values if epoch < len(curve)])
             found = [band.epochs[epoch], band.mean[epoch], band.low[epoch], band.high[epoch], band.num[epoch]]
             assert found == pytest.approx([epoch + 1, there.mean(), there.min(), there.max(), len(there)])
+
+
+def test_where_all_arms_diverged_the_loss_is_drawn_in_decades_and_no_number_as_nothing(folders: Folders) -> None:
+    for settings, losses in (({}, [0.7, 2e13, 2.5e13]), (GRU, [0.7, math.nan, 2.5e13])):
+        scores = {"validation/macro_f1": [0.3] * 3}
+        write_curves(folders.write(1, 0.8, settings=settings), {"validation/loss": losses, **scores})
+    page = page_of(folders)
+    chart = re.search(r'aria-label="Validation loss.*?</svg>', page, re.DOTALL)
+    assert chart is not None
+    assert "The axis is logarithmic." in chart[0]
+    assert [points.count(",") for points in re.findall(r'<polyline[^>]*points="([^"]*)"', chart[0])] == [3, 1, 1]
+    assert "nan" not in page
 
 
 def test_an_arm_that_diverged_leaves_room_for_the_others(folders: Folders) -> None:

@@ -53,6 +53,7 @@ def train(
             line.on_train_batch_end(trainer, module, {"loss": torch.tensor(0.25)}, batch, number)
         values = {
             "train/loss": 0.3,
+            "train/accuracy": 0.9,
             "validation/loss": 0.4,
             "validation/accuracy": 0.8,
             "validation/macro_f1": 0.7 - epoch / 100,
@@ -120,6 +121,20 @@ def test_without_a_terminal_each_epoch_is_one_plain_line_with_the_rows_of_all_ra
     assert [line.split()[:2] for line in lines] == [["epoch", "1"], ["epoch", "2"]]
     assert all(line.endswith("macro-F1 0.7000  2.0 s  128 rows/s") for line in lines[:1])
     assert "\x1b" not in screen.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_the_line_of_an_epoch_has_train_beside_validation_so_that_overfitting_shows(
+    terminal: bool, time: Clock
+) -> None:
+    screen = io.StringIO()
+    train(ProgressLine(Console(file=screen, force_terminal=terminal, width=80)), time, epochs=range(1))
+    text = CODES.sub("", screen.getvalue())
+    if terminal:
+        assert "train / validation\n" in text
+        assert "epoch  1  loss 0.300 / 0.400  accuracy 0.900 / 0.800  macro-F1 0.700  2.0 s\n" in text
+    else:
+        assert "train loss 0.3000  accuracy 0.9000  validation loss 0.4000  accuracy 0.8000  macro-F1 0.7000" in text
 
 
 def test_a_quiet_console_stays_empty(time: Clock) -> None:

@@ -11,7 +11,7 @@ import torch
 
 from gatelab.learning.metrics import all_metrics
 
-FORMAT = 2
+FORMAT = 3
 MAX_TRAIN_ROWS = 100_000  # keeps it to seconds; beyond it an evenly spaced sample of the training rows is used
 
 

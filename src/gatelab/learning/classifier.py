@@ -15,6 +15,7 @@ from gatelab.data.batch import NO_LABEL, Batch
 from gatelab.data.tokenize import PAD_ID
 from gatelab.learning.metrics import headline_metrics
 from gatelab.learning.pooling import POOLINGS
+from gatelab.runs.symptoms import symptoms
 
 
 class SequenceClassifier(pl.LightningModule):
@@ -53,6 +54,10 @@ class SequenceClassifier(pl.LightningModule):
         self.head = nn.Linear(encoder.output_size, num_classes)  # type: ignore[arg-type]
         self.register_buffer("class_weights", None if class_weights is None else torch.tensor(class_weights), False)
         self._optimizer, self._schedule = optimizer, schedule
+        self._epoch_sums = torch.zeros(
+            4, dtype=torch.float64
+        )  # of training: weighted loss, weights, correct rows, rows
+        self.symptoms: list[str] = []  # of the last validation
         self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
         self.predictions: tuple[Tensor, Tensor, Tensor] | None = None
 
@@ -69,18 +74,45 @@ class SequenceClassifier(pl.LightningModule):
         if self.trainer.world_size > 1:
             return self._share_of_loss(logits, batch.labels)
         loss = F.cross_entropy(logits, batch.labels, weight=self.class_weights)
-        self.log("train/loss", loss, on_step=True, on_epoch=False)
+        counts = self._count(logits, batch.labels)
+        self._log_step(loss, torch.cat([(loss.detach().double() * counts[0]).reshape(1), counts]))
         return loss
 
     def _share_of_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """This rank's part, such that the mean over ranks, of losses and of gradients, is that of one process with all rows."""
         mine = F.cross_entropy(logits, labels, weight=self.class_weights, reduction="sum")
-        weights = mine.new_ones(logits.shape[1]) if self.class_weights is None else self.class_weights
-        total = torch.stack([mine.detach(), weights[labels[labels != NO_LABEL]].sum()])
+        total = torch.cat([mine.detach().reshape(1), self._count(logits, labels)])
         torch.distributed.all_reduce(total)
         self.global_loss = total[0] / total[1]
-        self.log("train/loss", self.global_loss, on_step=True, on_epoch=False)
+        self._log_step(self.global_loss, total)
         return mine * self.trainer.world_size / total[1]
+
+    def _count(self, logits: Tensor, labels: Tensor) -> Tensor:
+        """(3,): the weights of the rows that count, how many of them are correct, and how many there are."""
+        counted = labels != NO_LABEL
+        rows = counted.sum().float()
+        weight = rows if self.class_weights is None else (self.class_weights[labels.clamp(min=0)] * counted).sum()
+        return torch.stack([weight, (logits.argmax(1) == labels).sum(), rows]).detach()
+
+    def _log_step(self, loss: Tensor, sums: Tensor) -> None:
+        self.log("train/loss_step", loss, on_step=True, on_epoch=False)
+        self._epoch_sums = self._epoch_sums.to(sums.device) + sums  # on the device: nothing waits for a number
+
+    def _epoch_means(self) -> dict[str, Tensor]:
+        """Over the rows of the epoch that has ended; the next begins."""
+        loss, weight, correct, rows = self._epoch_sums
+        self._epoch_sums = torch.zeros_like(self._epoch_sums)
+        return {"train/loss": loss / weight, "train/accuracy": correct / rows}
+
+    def on_train_epoch_end(self) -> None:
+        if self._epoch_sums[-1]:  # an epoch without validation
+            self.log_dict(self._epoch_means())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        checkpoint["epoch_sums"] = self._epoch_sums.cpu()
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        self._epoch_sums = checkpoint.get("epoch_sums", self._epoch_sums)  # which older ones lack
 
     def validation_step(self, batch: Batch, index: int) -> None:
         self._evaluate(batch)
@@ -99,9 +131,14 @@ class SequenceClassifier(pl.LightningModule):
 
     def on_validation_epoch_end(self) -> None:
         _, logits, labels = self._gather()
-        loss = F.cross_entropy(logits, labels, weight=self.class_weights)
-        metrics = {"loss": loss.item(), **headline_metrics(logits.softmax(1), labels)}
-        self.log_dict({f"validation/{name}": value for name, value in metrics.items()})
+        weights = None if self.class_weights is None else self.class_weights.double()
+        loss = F.cross_entropy(logits.double(), labels, weight=weights)
+        predicted_counts = logits.argmax(1).bincount(minlength=logits.shape[1]).tolist()
+        metrics = {"loss": loss.item(), **headline_metrics(logits.double().softmax(1), labels)}
+        values = self._epoch_means() if self.trainer.is_last_batch else {}
+        values |= {f"validation/{name}": torch.tensor(value, dtype=torch.float64) for name, value in metrics.items()}
+        self.symptoms = symptoms({name: value.item() for name, value in values.items()}, predicted_counts)
+        self.log_dict(values)  # of tensors: Lightning rounds other numbers to float32
 
     def on_test_epoch_end(self) -> None:
         """Leaves (rows (N,), probabilities (N, K), labels (N,)) in ``predictions``, in the order of the rows."""

@@ -1,53 +1,58 @@
-"""The metrics of a classifier, from class probabilities (N, K) and labels (N,), counted by torchmetrics."""
+"""The metrics of a classifier in float64, from class probabilities (N, K) and labels (N,)."""
 
 from typing import Any
 
 import torch
+from scipy.stats import rankdata
 from torch import Tensor
-from torchmetrics.functional.classification import (
-    binary_auroc,
-    multiclass_accuracy,
-    multiclass_auroc,
-    multiclass_calibration_error,
-    multiclass_confusion_matrix,
-    multiclass_f1_score,
-    multiclass_precision,
-    multiclass_recall,
-)
+from torchmetrics.functional.classification import multiclass_calibration_error, multiclass_confusion_matrix
 
 CALIBRATION_BINS = 15
 
 
 def headline_metrics(probabilities: Tensor, labels: Tensor) -> dict[str, float]:
-    """accuracy and macro_f1."""
-    num_classes = probabilities.shape[1]
-    return {
-        "accuracy": multiclass_accuracy(probabilities, labels, num_classes, average="micro").item(),
-        "macro_f1": multiclass_f1_score(probabilities, labels, num_classes, average="macro").item(),
-    }
+    """accuracy and macro_f1, the mean over the classes that are there or predicted."""
+    return headline(confusion(probabilities, labels))
+
+
+def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
+    """(K, K) rows: true class, columns: predicted."""
+    return multiclass_confusion_matrix(probabilities, labels, probabilities.shape[1]).double().cpu()
+
+
+def headline(matrix: Tensor) -> dict[str, float]:
+    hits, sizes = matrix.diag(), matrix.sum(0) + matrix.sum(1)
+    f1 = 2 * hits[sizes > 0] / sizes[sizes > 0]
+    return {"accuracy": float(hits.sum() / matrix.sum()), "macro_f1": float(f1.mean())}
 
 
 def all_metrics(probabilities: Tensor, labels: Tensor, classes: list[str]) -> dict[str, Any]:
     """The headline metrics, auroc (of the second class, or the mean of one against the rest), the expected calibration
     error over 15 equal bins of the largest probability, per_class precision, recall, f1 and support, and the
     confusion_matrix (rows: true class, columns: predicted)."""
-    num_classes = len(classes)
-    if num_classes == 2:
-        auroc = binary_auroc(probabilities[:, 1], labels)
-    else:
-        auroc = multiclass_auroc(probabilities, labels, num_classes, average="macro")
-    precision = multiclass_precision(probabilities, labels, num_classes, average="none").tolist()
-    recall = multiclass_recall(probabilities, labels, num_classes, average="none").tolist()
-    f1 = multiclass_f1_score(probabilities, labels, num_classes, average="none").tolist()
-    support = torch.bincount(labels, minlength=num_classes).tolist()
+    num_classes, probabilities = len(classes), probabilities.double()
+    matrix = confusion(probabilities, labels)
+    hits, support, predicted = matrix.diag(), matrix.sum(1), matrix.sum(0)
+    each = [hits / predicted, hits / support, 2 * hits / (predicted + support)]
+    precision, recall, f1 = (torch.where(hits > 0, values, 0.0).tolist() for values in each)
     error = multiclass_calibration_error(probabilities, labels, num_classes, n_bins=CALIBRATION_BINS, norm="l1")
+    areas = [auroc(probabilities[:, k], labels == k) for k in ([1] if num_classes == 2 else range(num_classes))]
     return {
-        **headline_metrics(probabilities, labels),
-        "auroc": auroc.item(),
+        **headline(matrix),
+        "auroc": float(torch.tensor(areas, dtype=torch.float64).nanmean()),
         "calibration_error": error.item(),
         "per_class": {
-            name: {"precision": precision[k], "recall": recall[k], "f1": f1[k], "support": support[k]}
+            name: {"precision": precision[k], "recall": recall[k], "f1": f1[k], "support": int(support[k])}
             for k, name in enumerate(classes)
         },
-        "confusion_matrix": multiclass_confusion_matrix(probabilities, labels, num_classes).tolist(),
+        "confusion_matrix": matrix.long().tolist(),
     }
+
+
+def auroc(score: Tensor, positive: Tensor) -> float:
+    """The share of pairs of a positive and another row in which the positive scores higher, ties counted half (Mann & Whitney
+    1947); NaN without such a pair."""
+    num_positive, num_negative = int(positive.sum()), int((~positive).sum())
+    ranks = rankdata(score.cpu().numpy())[positive.cpu().numpy()].sum()
+    pairs = num_positive * num_negative
+    return float(ranks - num_positive * (num_positive + 1) / 2) / pairs if pairs else float("nan")

@@ -9,6 +9,7 @@ from gatelab.reports.curves import Learning
 from gatelab.reports.intervals import Interval
 from gatelab.reports.result import HEADLINE
 from gatelab.reports.texts import shorten, visible
+from gatelab.runs.symptoms import record_symptoms
 
 FEW_ROWS = 30  # of a class: below it a metric of that class says little
 MOST_CLASSES = 12  # with a line of their own in the table; all stand in the one by class
@@ -115,8 +116,9 @@ def answer_unfinished(record: Mapping[str, Any], model: str, status: str, learni
 
 def cautions(record: Mapping[str, Any], config: Mapping[str, Any], num_rows: int, learning: Learning) -> list[str]:
     """What a reader must know before believing the numbers of a finished run."""
-    found = []
     data, metrics = record["data"], record["metrics"]
+    broken = record_symptoms(metrics, record.get("best_validation", {}))
+    found = [f"The model looks broken: {'; '.join(broken)}."] if broken else []
     leak = data["leakage"]
     if leak["normalised"]:
         found.append(

@@ -7,7 +7,19 @@ import numpy as np
 from gatelab.reports import numbers
 from gatelab.reports.arms import Arm
 from gatelab.reports.bands import CURVES, Band, seed_bands
-from gatelab.reports.charts import DASHES, NUM_COLOURS, Axis, Chart, Line, Stop, Table, draw_chart, kind_of, number_axis
+from gatelab.reports.charts import (
+    DASHES,
+    NUM_COLOURS,
+    Axis,
+    Chart,
+    Line,
+    Stop,
+    Table,
+    draw_chart,
+    kind_of,
+    loss_axis,
+    number_axis,
+)
 from gatelab.reports.texts import shorten, visible
 
 MOST_STOPS = 60  # epochs one can point at
@@ -17,6 +29,7 @@ TITLES = {
     "validation/loss": "Validation loss",
     "validation/macro_f1": "Validation macro-F1",
     "validation/accuracy": "Validation accuracy",
+    "train/accuracy": "Train accuracy",
 }
 
 
@@ -53,7 +66,7 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
         points, tips, cells = [], [], [f"{epoch}"]
         for arm, band, kind in drawn:
             place = int(np.searchsorted(band.epochs, epoch))
-            if place == len(band.epochs) or band.epochs[place] != epoch:
+            if place == len(band.epochs) or band.epochs[place] != epoch or not band.num[place]:
                 cells.append("")
                 continue
             value = float(band.mean[place])
@@ -65,6 +78,7 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
     several = any(band.num.max() > 1 for _, band, _ in drawn)
     summary = "Line: mean over seeds. Band: lowest to highest seed." if several else "A line an arm, of one seed each."
     summary += f" Cut at {y.high:g}: some values are larger." if is_cut else ""
+    summary += " The axis is logarithmic." if y.is_log else ""
     summary += f" Of the first {MOST_ARMS} of {num_arms} arms." if num_arms > MOST_ARMS else ""
     table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
     return draw_chart(TITLES[name], summary, x, y, lines, stops, table)
@@ -82,9 +96,9 @@ def told(band: Band, place: int) -> str:
 def y_axis(name: str, bands: Sequence[Band]) -> tuple[Axis, bool]:
     """An axis that encloses all bands; of a loss it ends at four times what the calmer half of the arms reach, so that one
     that diverged leaves room for the others. And whether it is cut so."""
-    low, high = min(float(band.low.min()) for band in bands), max(float(band.high.max()) for band in bands)
+    low, high = min(float(np.nanmin(band.low)) for band in bands), max(float(np.nanmax(band.high)) for band in bands)
     if not name.endswith("loss"):
         return number_axis("", low, high), False
-    reached = sorted(float(band.mean.max()) for band in bands)
+    reached = sorted(float(np.nanmax(band.mean)) for band in bands)
     cut = min(high, 4 * reached[(len(reached) - 1) // 2])
-    return number_axis("", min(0.0, low), cut), cut < high
+    return loss_axis("", low, cut), cut < high

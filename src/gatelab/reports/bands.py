@@ -8,12 +8,13 @@ from gatelab.reports.arms import Arm
 from gatelab.reports.curves import learning_curves
 from gatelab.reports.load import Run
 
-CURVES = ("train/loss", "validation/loss", "validation/macro_f1", "validation/accuracy")
+CURVES = ("train/loss", "validation/loss", "validation/macro_f1", "validation/accuracy", "train/accuracy")
 
 
 @dataclass(frozen=True)
 class Band:
-    """At each epoch (P,): the mean over the runs that came so far, the lowest and highest of them, and how many."""
+    """At each epoch (P,): the mean over the runs that came so far, the lowest and highest of them, and how many; NaN where
+    none of them has a number."""
 
     epochs: np.ndarray
     mean: np.ndarray
@@ -33,21 +34,26 @@ def seed_bands(arm: Arm) -> dict[str, Band]:
         at: dict[int, list[float]] = {}
         for values in by_run:
             for epoch, value in values.get(name, {}).items():
-                at.setdefault(epoch, []).append(value)
-        if at:
+                at.setdefault(epoch, []).extend([value] if np.isfinite(value) else [])
+        if any(at.values()):
             epochs = sorted(at)
-            columns = [[f(at[epoch]) for epoch in epochs] for f in (np.mean, min, max, len)]
+            columns = [[f(at[epoch] or [np.nan]) for epoch in epochs] for f in (np.mean, min, max)]
+            columns.append([len(at[epoch]) for epoch in epochs])
             bands[name] = Band(np.array(epochs), *(np.array(column) for column in columns))
     return bands
 
 
 def epoch_values(run: Run) -> dict[str, dict[int, float]]:
-    """By metric, the value at the end of each epoch; of train/loss the mean within it. Empty before the first has ended."""
+    """By metric, the value of each epoch; of a run that logged no train/loss the mean of the steps that it logged. Empty
+    before the first has ended."""
     learning = learning_curves(run.folder.metrics, most_points=None)
     if not any(name.startswith("validation/") for name in learning.curves):
         return {}
     found = {}
-    for name, (x, y) in learning.curves.items():
+    curves = {**learning.curves}
+    if "train/loss_step" in curves:
+        curves.setdefault("train/loss", curves["train/loss_step"])
+    for name, (x, y) in curves.items():
         epochs = np.ceil(x - 1e-6).astype(int)
         sums, counts = np.bincount(epochs, y), np.bincount(epochs)
         found[name] = {epoch: float(sums[epoch] / counts[epoch]) for epoch in np.flatnonzero(counts).tolist()}

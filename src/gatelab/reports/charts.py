@@ -15,6 +15,7 @@ from gatelab.reports.texts import shorten
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 16, 38
 NUM_COLOURS = 7
+MANY_TIMES = 1000  # between the smallest and the largest loss: from here an axis is logarithmic
 DASHES = ("", " dashed", " dotted")  # what lies on another lets it show, and print keeps them distinguishable
 MODEL, BASELINE = "model", "other dashed"  # of the run itself, in ink, since colours are for classes and arms
 
@@ -32,11 +33,12 @@ class Axis:
     low: float
     high: float
     ticks: Sequence[tuple[float, str]]
+    is_log: bool = False
 
 
 @dataclass(frozen=True)
 class Line:
-    """x and y (P,), joined or not; kind is CSS classes of the style sheet. whiskers (P, 2): the interval around each y;
+    """x and y (P,), a gap where y is NaN, joined or not; kind is CSS classes of the style sheet. whiskers (P, 2): the interval around each y;
     band (P, 2): the same as an area."""
 
     name: str
@@ -108,17 +110,21 @@ def draw_chart(
     chart.x_ticks = [(across(value), label) for value, label in x.ticks]
     chart.y_ticks = [(up(value), label) for value, label in y.ticks]
     for line in lines:
-        places = [(across(a), up(b)) for a, b in zip(line.x, line.y, strict=True)]
-        if line.band is not None:
-            lower, upper = ([(across(a), up(b)) for a, b in zip(line.x, ends, strict=True)] for ends in line.band.T)
-            chart.areas.append((line.kind, " ".join(f"{a:g},{b:g}" for a, b in thin(lower) + thin(upper)[::-1])))
-        if line.joined:
-            chart.paths.append((line.kind, " ".join(f"{a:g},{b:g}" for a, b in thin(places))))
-        if line.dots:
-            chart.dots += [(a, b, line.kind) for a, b in places]
+        low, high = (line.y, line.y) if line.band is None else line.band.T
+        places, lower, upper = (
+            [(across(a), up(b)) for a, b in zip(line.x, ends, strict=True)] for ends in (line.y, low, high)
+        )
+        for stretch in stretches(line.y):
+            if line.band is not None:
+                edge = thin(lower[stretch]) + thin(upper[stretch])[::-1]
+                chart.areas.append((line.kind, " ".join(f"{a:g},{b:g}" for a, b in edge)))
+            if line.joined:
+                chart.paths.append((line.kind, " ".join(f"{a:g},{b:g}" for a, b in thin(places[stretch]))))
+            if line.dots:
+                chart.dots += [(a, b, line.kind) for a, b in places[stretch]]
         if line.whiskers is not None:
             ends = zip(places, line.whiskers, strict=True)
-            chart.whiskers += [(a, up(low), up(high), line.kind) for (a, _), (low, high) in ends]
+            chart.whiskers += [(a, up(bottom), up(top), line.kind) for (a, _), (bottom, top) in ends]
         if line.name:
             chart.legend.append((shorten(line.name, 24), line.kind if line.joined else f"{line.kind} points"))
     chart.bars = [
@@ -131,15 +137,29 @@ def draw_chart(
     for number, stop in enumerate(stops):
         strip = round(edges[number], 1), round(edges[number + 1] - edges[number], 1)
         tips = stop.tips or [""] * len(stop.points)
-        points = [(up(value), kind, tip) for (value, kind), tip in zip(stop.points, tips, strict=True)]
+        told = zip(stop.points, tips, strict=True)
+        points = [(up(value), kind, tip) for (value, kind), tip in told if math.isfinite(value)]
         chart.stops.append((*strip, middles[number], points, stop.tip))
     return chart
 
 
 def scale(axis: Axis, begin: float, end: float) -> Callable[[float], float]:
     """From a value to its pixel."""
-    span = (axis.high - axis.low) or 1.0
-    return lambda value: round(begin + (float(value) - axis.low) / span * (end - begin), 1)
+    unit = math.log10 if axis.is_log else float
+    low = unit(axis.low)
+    span = (unit(axis.high) - low) or 1.0
+
+    def place(value: float) -> float:
+        shown = max(float(value), axis.low) if axis.is_log else float(value)  # a zero stands at the bottom
+        return round(begin + (unit(shown) - low) / span * (end - begin), 1)
+
+    return place
+
+
+def stretches(y: np.ndarray) -> list[slice]:
+    """Where y has numbers, without the gaps between them."""
+    edges = np.flatnonzero(np.diff(np.r_[False, np.isfinite(y), False].astype(int)))
+    return [slice(begin, end) for begin, end in edges.reshape(-1, 2).tolist()]
 
 
 def thin(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
@@ -157,6 +177,21 @@ def shares_axis(title: str, low: float = 0.0) -> Axis:
     first = math.floor(low / step + 1e-9) * step
     ticks = np.arange(first, 1 + step / 2, step)
     return Axis(title, float(first), 1.0, [(float(tick), f"{tick:.2f}".rstrip("0").rstrip(".")) for tick in ticks])
+
+
+def loss_axis(title: str, low: float, high: float) -> Axis:
+    """From 0; logarithmic, in whole decades, where low and high are some decades apart."""
+    if not spans_decades(low, high):
+        return number_axis(title, min(0.0, low), high)
+    first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
+    step = -(-(last - first) // 5)
+    last = first + step * -(-(last - first) // step)
+    ticks = [(10.0**power, f"{10.0**power:g}") for power in range(first, last + 1, step)]
+    return Axis(title, 10.0**first, 10.0**last, ticks, is_log=True)
+
+
+def spans_decades(low: float, high: float) -> bool:
+    return 0 < low <= high / MANY_TIMES
 
 
 def number_axis(title: str, low: float, high: float, *, whole: bool = False) -> Axis:

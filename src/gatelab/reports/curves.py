@@ -22,12 +22,12 @@ class Learning:
 
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     best: float | None = None
-    averaged: int = 1  # how many logged values of train/loss stand behind each of its points
+    averaged: int = 1  # how many logged values of train/loss_step stand behind each of its points
 
 
 def learning_curves(file: Path, most_points: int | None = MOST_POINTS) -> Learning:
-    """The train and validation values of metrics.csv that are numbers; empty where it is missing or has none yet. Of more
-    than most_points train losses neighbours are averaged.
+    """The train and validation values of metrics.csv, NaN where there is no number; empty where it is missing or has none
+    yet. train/loss is an epoch's mean, train/loss_step a batch's; of more than most_points of these neighbours are averaged.
 
     Raises RunError where it is not what training writes.
     """
@@ -41,13 +41,15 @@ def learning_curves(file: Path, most_points: int | None = MOST_POINTS) -> Learni
         if next(lines, HEADER) != HEADER:
             raise ValueError(f"its first line is not {','.join(HEADER)}")
         for epoch, step, name, value in lines:
-            if name.startswith(("train/", "validation/")) and abs(float(value)) < LARGEST:
+            if name.startswith(("train/", "validation/")):
                 steps[name].append(int(step))
-                values[name].append(float(value))
+                values[name].append(float(value) if abs(float(value)) < LARGEST else np.nan)
             if name.startswith("validation/"):
                 ends[int(epoch)] = int(step)
     except ValueError as error:
         raise RunError(f"{file}: cannot be read as metrics: {error}.") from None
+    if "train/loss" in values and "train/accuracy" not in values:  # of before gatelab logged means
+        steps["train/loss_step"], values["train/loss_step"] = steps.pop("train/loss"), values.pop("train/loss")
     per_epoch = (max(ends.values()) + 1) / (max(ends) + 1) if ends else None
     curves = {
         name: ((np.array(steps[name]) + 1) / (per_epoch or 1), np.array(values[name]))
@@ -57,12 +59,12 @@ def learning_curves(file: Path, most_points: int | None = MOST_POINTS) -> Learni
     best = None
     if "validation/macro_f1" in curves:
         epochs, scores = curves["validation/macro_f1"]
-        best = float(epochs[scores.argmax()])
+        best = float(epochs[np.nan_to_num(scores, nan=-1.0).argmax()])
     averaged = 1
-    if "train/loss" in curves and most_points is not None:
-        averaged = -(-len(curves["train/loss"][0]) // most_points)
-        x, y = (average(part, averaged) for part in curves["train/loss"])
-        curves["train/loss"] = x, y
+    if "train/loss_step" in curves and most_points is not None:
+        averaged = -(-len(curves["train/loss_step"][0]) // most_points)
+        x, y = (average(part, averaged) for part in curves["train/loss_step"])
+        curves["train/loss_step"] = x, y
     return Learning(curves, best, averaged)
 
 

@@ -12,9 +12,10 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gatelab.reports.charts import spans_decades
 from gatelab.reports.curves import calibration, learning_curves, precision_recall
 from gatelab.reports.gates import INK, class_style, draw_gates
-from gatelab.reports.run_charts import MOST_CURVES
+from gatelab.reports.run_charts import LEARNING, MOST_CURVES, STEPS
 from gatelab.reports.texts import shorten
 from gatelab.runs.folder import RunFolder, write_whole
 from gatelab.runs.predictions import Predictions
@@ -81,27 +82,33 @@ def plain(name: str, most: int = 24) -> str:
 def draw_learning(learning: Any) -> Figure:
     figure = Figure(figsize=(3.3, 3.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    for axes, names in (
-        (above, ("train/loss", "validation/loss")),
-        (below, ("validation/macro_f1", "validation/accuracy")),
+    for axes, (_, _, names) in (
+        (above, LEARNING[0]),
+        (below, LEARNING[1]),
     ):
-        for name in names:
-            if name in learning.curves:
-                x, y = learning.curves[name]
-                marker = "o" if name.startswith("validation") and len(x) <= 60 else None
-                label = (
-                    name.split("/")[0] if name.endswith("loss") else name.split("/")[1].replace("macro_f1", "macro-F1")
+        for label, (metric, kind) in names.items():
+            if metric in learning.curves:
+                x, y = learning.curves[metric]
+                pale = (
+                    {"alpha": 0.35, "linewidth": 0.6} if label == STEPS else {"marker": "o" if len(x) <= 60 else None}
                 )
-                line = "--" if label in ("train", "accuracy") else "-"
-                axes.plot(x, y, line, color=INK, marker=marker, label=label)
+                line = "--" if "dashed" in kind else ":" if "dotted" in kind else "-"
+                axes.plot(x, y, line, color=INK, label=label, **pale)
         axes.grid(True)
         axes.axvline(learning.best, color=GREY, linestyle=":", linewidth=0.8)
         axes.legend()
+    scale_losses(above)
     above.set_ylabel("loss")
-    below.set_ylabel("validation")
     below.set_xlabel(f"epoch (dotted: the best, {learning.best:g})")
     below.xaxis.get_major_locator().set_params(integer=True)
     return figure
+
+
+def scale_losses(axes: Axes) -> None:
+    """As on the page: logarithmic where the losses are some decades apart."""
+    losses = [value for line in axes.lines for value in np.asarray(line.get_ydata()) if np.isfinite(value)]
+    if losses and spans_decades(min(losses), max(losses)):
+        axes.set_yscale("log")
 
 
 def draw_precision_recall(rows: Predictions) -> Figure:

@@ -113,7 +113,7 @@ def ampersands(texts: Iterable[str]) -> str:
 
 def latex_number(text: str) -> str:
     """In math where it is a number, with its spread, or an interval."""
-    return f"${text.replace('±', chr(92) + 'pm')}$" if re.fullmatch(r"[-+\d.,± \[\]]+", text) else escape_latex(text)
+    return f"${text.replace('±', chr(92) + 'pm')}$" if re.fullmatch(r"[-+\de.,± \[\]]+", text) else escape_latex(text)
 
 
 def escape_markdown(text: str) -> str:

@@ -124,6 +124,7 @@ def draw_predictions(axes: Axes, probabilities: np.ndarray, classes: list[str]) 
 
 def spread(values: np.ndarray, gap: float) -> np.ndarray:
     """The values moved apart, in their order, so that labels at them do not overlap."""
+    values = np.nan_to_num(values)
     order = np.argsort(values)
     places = values[order].astype(float)
     for k in range(1, len(places)):
@@ -133,16 +134,23 @@ def spread(values: np.ndarray, gap: float) -> np.ndarray:
 
 
 def colour_range(bands: list[np.ndarray]) -> tuple[float, float]:
-    """The bands' smallest and largest value, at least 0.2 apart, so that small changes are seen and noise is not."""
-    low, high = min(band.min() for band in bands), max(band.max() for band in bands)
+    """The bands' smallest and largest number, at least 0.2 apart, so that small changes are seen and noise is not."""
+    every = np.concatenate(bands)
+    low, high = extent(every) if np.isfinite(every).any() else (0.0, 1.0)
     room = max(0.0, 0.2 - (high - low)) / 2
     return max(0.0, float(low - room)), min(1.0, float(high + room))
+
+
+def extent(values: np.ndarray) -> tuple[float, float]:
+    """The smallest and largest number among them; NaN where there is none."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (np.nan, np.nan)
 
 
 def draw_units(axes: Axes, units: Mapping[str, np.ndarray]) -> None:
     """One band a unit, each in its own scale, written at its right: above its line in ink, below it in grey."""
     for row, values in enumerate(units.values()):
-        largest = float(np.abs(values).max()) or 1.0
+        largest = extent(np.abs(values))[1] or 1.0
         heights = 0.46 * values / largest
         steps = np.arange(len(values))
         axes.bar(steps, -heights, bottom=row, width=0.9, color=np.where(heights >= 0, INK, GREY))

@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+from gatelab.reports import numbers
 from gatelab.reports.arms import Arm
 from gatelab.reports.compare import Comparison
 from gatelab.reports.load import SEED_KEYS, Run
 from gatelab.reports.settings import column_cells, comparable, differing_keys
 from gatelab.reports.statistics import BCA_FROM, INTERVAL_FROM, pairs_needed, smallest_p
+from gatelab.runs.symptoms import record_symptoms
 
 MOST_FAILURES = 12
 MOST_NAMES = 6
@@ -31,6 +33,7 @@ def caution_notes(comparison: Comparison) -> list[str]:
         )
     for reference in comparison.reference.arms if comparison.reference is not None else ():
         notes += pair_notes(arms.arms, reference, list(comparison.tables))
+    notes += broken_notes(arms.arms)
     notes += missing_notes(arms.arms, list(comparison.tables))
     notes += code_notes([run for run in runs if run.status == "finished"])
     if arms.num_repeated:
@@ -167,6 +170,24 @@ def pair_notes(arms: Sequence[Arm], reference: Arm, metrics: Sequence[str]) -> l
 
 def values_of(runs: Iterable[Run], keys: Sequence[str]) -> set[tuple[str, ...]]:
     return {tuple(comparable(run.settings.get(key)) for key in keys) for run in runs}
+
+
+def broken_notes(arms: Sequence[Arm]) -> list[str]:
+    """A line an arm with models that look broken, and how the first of them does."""
+    notes = []
+    for arm in arms:
+        found = [
+            (run, clauses)
+            for run in arm.finished
+            if (clauses := record_symptoms(run.record.get("metrics") or {}, run.record.get("best_validation") or {}))
+        ]
+        if found:
+            run, clauses = found[0]
+            counts = f"{len(found)} of {numbers.counted(len(arm.finished), 'finished run')}"
+            notes.append(
+                f"{arm.name}: {counts} look broken, such as seed {run.settings.get('seed')}: {'; '.join(clauses)}."
+            )
+    return notes
 
 
 def missing_notes(arms: Sequence[Arm], metrics: Sequence[str]) -> list[str]:

@@ -1,17 +1,19 @@
 """How numbers are written, everywhere the same."""
 
+from gatelab.screen import decimal
+
 
 def metric(value: float | None) -> str:
-    return "" if value is None else f"{value:.4f}"
+    return "" if value is None else decimal(value)
 
 
 def signed(value: float) -> str:
     """A difference of metrics, with a minus that is as wide as a plus."""
-    return f"{value:+.4f}".replace("-", "−")
+    return decimal(value, sign="+").replace("-", "−")
 
 
 def interval(bounds: tuple[float, float] | None) -> str:
-    return "" if bounds is None else f"{bounds[0]:.4f}\u00a0to {bounds[1]:.4f}".replace("-", "−")
+    return "" if bounds is None else f"{decimal(bounds[0])}\u00a0to {decimal(bounds[1])}".replace("-", "−")
 
 
 def count(value: float) -> str:

@@ -112,7 +112,10 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
         "settings": run_tables.settings(config),
     }
     if rows is not None and "metrics" in record:
-        values |= tested(record, rows, model, cautions(record, config, len(rows), learning))
+        warnings = cautions(record, config, len(rows), learning)
+        if any(reading.has_gaps for reading in values["readings"]):
+            warnings.insert(0, "What the gates did is in part not a number: gaps in their pictures.")
+        values |= tested(record, rows, model, warnings)
         values["examples"] = run_tables.examples(folder)
     values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]
     return render("run.html.j2", **values)

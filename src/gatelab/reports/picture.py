@@ -7,6 +7,7 @@ from collections import defaultdict
 from io import StringIO
 from pathlib import Path
 
+from gatelab.reports.numbers import metric
 from gatelab.reports.result import result_table
 from gatelab.runs.folder import RunFolder
 from gatelab.screen import Screen
@@ -23,7 +24,7 @@ def draw_run(folder: RunFolder) -> str:
     for epoch, values in epochs.items():
         if "validation/loss" in values:
             console.print(
-                f"epoch {epoch + 1:>3}  validation loss {values['validation/loss']:.4f}  accuracy "
+                f"epoch {epoch + 1:>3}  validation loss {metric(values['validation/loss'])}  accuracy "
                 f"{values['validation/accuracy']:.4f}  macro-F1 {values['validation/macro_f1']:.4f}",
                 style="dim",
             )

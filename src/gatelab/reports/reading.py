@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from gatelab.reports import numbers
-from gatelab.reports.charts import Table, kind_of
-from gatelab.reports.gates import MOST_TOKENS, colour_range, gate_bands, spread, unit_bands
+from gatelab.reports.charts import Table, kind_of, stretches
+from gatelab.reports.gates import MOST_TOKENS, colour_range, extent, gate_bands, spread, unit_bands
 from gatelab.reports.texts import shorten
 
 LEFT, RIGHT, TOP = 92, 96, 18
@@ -30,6 +30,7 @@ class Reading:
     width: float
     height: float
     notes: list[str]
+    has_gaps: bool  # where a value is no number
     table: Table
     titles: list[tuple[float, str]] = field(default_factory=list)
     curves: list[tuple[str, str, str, float]] = field(default_factory=list)  # points, kind, name, where the name stands
@@ -63,6 +64,9 @@ def draw_reading(gates: Mapping[str, np.ndarray]) -> Reading:
         notes.append(f"the last {len(tokens)} of {len(gates['tokens'])} tokens")
     if unknown.any():
         notes.append("italics: not in the vocabulary")
+    has_gaps = not all(np.isfinite(values).all() for values in (probabilities, *bands.values(), *units.values()))
+    if has_gaps:
+        notes.append("gaps: not a number")
     reading = Reading(
         role=str(gates["role"]),
         place=f"{gates['source']}, line {gates['line']}",
@@ -74,6 +78,7 @@ def draw_reading(gates: Mapping[str, np.ndarray]) -> Reading:
         width=LEFT + column * len(tokens) + RIGHT,
         height=0,
         notes=notes,
+        has_gaps=has_gaps,
         table=Table(["token", *(f"P({name})" for name in classes), *bands], rows),
     )
     y = place_curves(reading, probabilities, classes, middles, TOP)
@@ -97,8 +102,11 @@ def place_curves(
     ends = y + CURVE * (1 - spread(probabilities[-1, :MOST_CURVES], 0.2))
     for k, name in enumerate(classes[:MOST_CURVES]):
         heights = y + CURVE * (1 - probabilities[:, k])
-        points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(middles, heights, strict=True))
-        reading.curves.append((points, kind_of(k), f"{name} {probabilities[-1, k]:.2f}", round(float(ends[k]) + 4, 1)))
+        said, place = f"{name} {probabilities[-1, k]:.2f}", round(float(ends[k]) + 4, 1)
+        for stretch in stretches(heights):
+            points = " ".join(f"{a:.1f},{b:.1f}" for a, b in zip(middles[stretch], heights[stretch], strict=True))
+            reading.curves.append((points, kind_of(k), said, place))
+            said = ""  # once a class
     return y + CURVE
 
 
@@ -108,8 +116,9 @@ def place_bands(reading: Reading, bands: Mapping[str, np.ndarray], middles: np.n
     reading.titles.append((y - 6, f"gates, mean over units: from {low:.2f} (pale) to {high:.2f} (full)"))
     for name, values in bands.items():
         shares = np.clip((values - low) / (high - low), 0, 1)
-        cells = [(round(x - reading.column / 2, 1), round(float(s), 2)) for x, s in zip(middles, shares, strict=True)]
-        reading.bands.append((y, name, f"{values.min():.2f}–{values.max():.2f}", cells))
+        placed = [(x, s) for x, s in zip(middles, shares, strict=True) if np.isfinite(s)]
+        cells = [(round(x - reading.column / 2, 1), round(float(s), 2)) for x, s in placed]
+        reading.bands.append((y, name, "{:.2f}–{:.2f}".format(*extent(values)), cells))
         y += BAND
     return y
 
@@ -118,9 +127,9 @@ def place_units(reading: Reading, units: Mapping[str, np.ndarray], middles: np.n
     """A band a unit, each in its own scale: the cell state above its line or below it."""
     reading.titles.append((y - 6, "cell state of the units that decide most, and the logits each adds"))
     for name, values in units.items():
-        largest = float(np.abs(values).max()) or 1.0
+        largest = extent(np.abs(values))[1] or 1.0
         bars = []
-        for x, value in zip(middles, values, strict=True):
+        for x, value in zip(middles[np.isfinite(values)], values[np.isfinite(values)], strict=True):
             height = round(abs(float(value)) / largest * (UNIT / 2 - 1), 1)
             top = y + UNIT / 2 - (height if value >= 0 else 0)
             bars.append(

@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from gatelab.runs.folder import RunFolder
+from gatelab.screen import decimal
 
 HEADLINE = (
     ("accuracy", "accuracy"),
@@ -23,9 +24,9 @@ def result_table(folder: RunFolder) -> Table:
         table.add_column(name, justify="right")
     for title, key in HEADLINE:
         table.add_row(
-            title, *(f"{metrics[key]:.4f}" for metrics in columns.values()), end_section=key == HEADLINE[-1][1]
+            title, *(decimal(metrics[key]) for metrics in columns.values()), end_section=key == HEADLINE[-1][1]
         )
     for name, values in record["metrics"]["per_class"].items():
-        numbers = (f"{metrics['per_class'][name]['f1']:.4f}" for metrics in columns.values())
+        numbers = (decimal(metrics["per_class"][name]["f1"]) for metrics in columns.values())
         table.add_row(f"F1 {name} ({values['support']:,})", *numbers)
     return table

@@ -15,6 +15,7 @@ from gatelab.reports.charts import (
     Table,
     draw_chart,
     kind_of,
+    loss_axis,
     number_axis,
     shares_axis,
 )
@@ -24,31 +25,35 @@ from gatelab.reports.texts import shorten, visible
 
 MOST_CURVES = 7  # that can be told apart
 FEW_CURVES = 3  # that leave room for the baseline's
-TITLES = {"macro_f1": "macro-F1", "accuracy": "accuracy"}
+STEPS = "train steps"
+# title, that of its axis, and of each curve the metric and the kind of its line
+LEARNING = (
+    (
+        "Loss", "loss",
+        {STEPS: ("train/loss_step", f"{MODEL} pale"), "train": ("train/loss", f"{MODEL} dashed"), "validation": ("validation/loss", MODEL)},
+    ),
+    (
+        "Accuracy and macro-F1", "",
+        {
+            "train accuracy": ("train/accuracy", f"{MODEL} dashed"), "validation accuracy": ("validation/accuracy", MODEL),
+            "validation macro-F1": ("validation/macro_f1", f"{MODEL} dotted"),
+        },
+    ),
+)  # fmt: skip
 
 
 def learning_charts(learning: Learning) -> list[Chart]:
-    """Loss of train and validation; accuracy and macro-F1 of validation; the best epoch marked in both."""
-    charts = []
-    loss = {
-        name: learning.curves[f"{name}/loss"] for name in ("train", "validation") if f"{name}/loss" in learning.curves
-    }
-    scores = {
-        TITLES[name]: learning.curves[f"validation/{name}"]
-        for name in ("macro_f1", "accuracy")
-        if f"validation/{name}" in learning.curves
-    }
-    if loss:
-        charts.append(draw_learning("Loss", "loss", loss, learning))
-    if scores:
-        charts.append(draw_learning("Validation", "", scores, learning))
-    return charts
+    """Loss, and accuracy and macro-F1, of train and validation; the best epoch marked in both."""
+    charts = [draw_learning(title, y_title, curves, learning) for title, y_title, curves in LEARNING]
+    return [chart for chart in charts if chart is not None]
 
 
-def draw_learning(
-    title: str, y_title: str, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], learning: Learning
-) -> Chart:
-    kinds = {name: f"{MODEL} dashed" if name in ("train", "accuracy") else MODEL for name in curves}
+def draw_learning(title: str, y_title: str, names: Mapping[str, tuple[str, str]], learning: Learning) -> Chart | None:
+    """names: of each curve the metric and the kind of its line. None where no curve has a number."""
+    curves = {name: learning.curves[metric] for name, (metric, _) in names.items() if metric in learning.curves}
+    every = np.concatenate([y[np.isfinite(y)] for _, y in curves.values()] or [np.empty(0)])
+    if not len(every):
+        return None
     in_epochs = learning.best is not None
     told: dict[float, list[tuple[str, float]]] = {}
     for name, (x, y) in curves.items():
@@ -60,20 +65,21 @@ def draw_learning(
         place = f"epoch {epoch:.2f}".removesuffix(".00") if in_epochs else f"step {epoch:.0f}"
         said = " · ".join(f"{name} {numbers.metric(value)}" for name, value in values.items())
         best = " · best" if epoch == learning.best else ""
-        stops.append(Stop(epoch, [(value, kinds[name]) for name, value in values.items()], f"{place} · {said}{best}"))
+        points = [(value, names[name][1]) for name, value in values.items()]
+        stops.append(Stop(epoch, points, f"{place} · {said}{best}"))
         rows.append([place, *(numbers.metric(values.get(name)) for name in curves)])
-    every = np.concatenate([y for _, y in curves.values()])
     lines = [
-        Line(name, kinds[name], x, y, dots=len(x) <= (1 if name == "train" else 60)) for name, (x, y) in curves.items()
+        Line(name, names[name][1], x, y, dots=len(x) <= (1 if name == STEPS else 60)) for name, (x, y) in curves.items()
     ]
-    last = max(told)
-    x_axis = number_axis("epoch" if in_epochs else "step", 0, last, whole=True)
+    x_axis = number_axis("epoch" if in_epochs else "step", 0, max(told), whole=True)
     summary = f"Best epoch {learning.best:g}, by validation macro-F1." if in_epochs else "No epoch has ended yet."
-    if "train" in curves and learning.averaged > 1:
-        summary += f" Each point of train is the mean of {learning.averaged} logged values."
-    y_axis = number_axis(y_title, min(0.0, every.min()) if y_title == "loss" else every.min(), every.max())
-    table = Table(["", *curves], rows)
-    return draw_chart(title, summary, x_axis, y_axis, lines, stops, table, mark=learning.best)
+    if STEPS in curves:
+        behind = f"the mean of {learning.averaged} logged batches" if learning.averaged > 1 else "one batch"
+        summary += f" Each point of {STEPS} is {behind}."
+    axis = loss_axis if y_title == "loss" else number_axis
+    y_axis = axis(y_title, float(every.min()), float(every.max()))
+    summary += " The axis is logarithmic." if y_axis.is_log else ""
+    return draw_chart(title, summary, x_axis, y_axis, lines, stops, Table(["", *curves], rows), mark=learning.best)
 
 
 def precision_recall_chart(

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from gatelab.reports.arms import group_arms, metrics_of
 from gatelab.reports.load import data_places, load_runs
+from gatelab.reports.numbers import metric
 from gatelab.reports.settings import what_differs
 from gatelab.runs.folder import RunFolder
 
@@ -36,7 +37,7 @@ def runs_table(folders: list[RunFolder]) -> Table:
             run.identity,
             status_text(run.status),
             *cells,
-            *("" if number is None else f"{number:.4f}" for number in numbers),
+            *(metric(number) for number in numbers),
             "" if run.seconds is None else f"{run.seconds:.0f}",
             end_section=following is not None and following.content != run.content,
         )
@@ -62,8 +63,8 @@ def means_table(folders: list[RunFolder]) -> Table:
         table.add_row(
             *arm.cells,
             str(len({arm.seed_of(run) for run in arm.finished})),
-            *(mean_and_spread(arm.values(metric).values()) for metric in ("accuracy", "macro_f1")),
-            *(mean_and_spread(arm.values(metric, "linear").values()) for metric in ("accuracy", "macro_f1")),
+            *(mean_and_spread(arm.values(name).values()) for name in ("accuracy", "macro_f1")),
+            *(mean_and_spread(arm.values(name, "linear").values()) for name in ("accuracy", "macro_f1")),
             mean_and_spread(arm.values("accuracy", "majority").values()),
             end_section=following is not None and following.content != arm.content,
         )
@@ -72,5 +73,5 @@ def means_table(folders: list[RunFolder]) -> Table:
 
 def mean_and_spread(values: Collection[float]) -> str:
     if len(values) < 2:
-        return "".join(f"{value:.4f}" for value in values)
-    return f"{statistics.fmean(values):.4f} ± {statistics.stdev(values):.4f}"
+        return "".join(metric(value) for value in values)
+    return f"{metric(statistics.fmean(values))} ± {metric(statistics.stdev(values))}"

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from gatelab.reports.arms import Arm
 from gatelab.reports.bands import seed_bands
 from gatelab.reports.compare import BASELINES, Comparison, Row
-from gatelab.reports.figures import GREY, new_figure, plain, save_figures
+from gatelab.reports.figures import GREY, new_figure, plain, save_figures, scale_losses
 from gatelab.reports.gates import INK
 from gatelab.reports.load import Run
 from gatelab.reports.sweep_answer import arm_of, baseline_means, title_of
@@ -84,6 +84,7 @@ def draw_curves(arms: Sequence[Arm]) -> Figure:
                 axes.plot(
                     band.epochs, band.mean, color=f"C{number}", linestyle=DASHES[number % 3], label=short(arm.cells)
                 )
+    scale_losses(above)
     for axes, title in ((above, "validation loss"), (below, "validation macro-F1")):
         axes.set_ylabel(title)
         axes.grid(True)

@@ -96,7 +96,7 @@ def published_table(published: Mapping[str, float], arms: Sequence[Arm]) -> dict
 def sample_cell(sample: Sample) -> Any:
     if sample.mean is None:
         return ""
-    mean = numbers.metric(sample.mean) + ("" if sample.std is None else f" ± {sample.std:.4f}")
+    mean = numbers.metric(sample.mean) + ("" if sample.std is None else f" ± {numbers.metric(sample.std)}")
     return with_interval(mean, numbers.interval(sample.interval)), f"{sample.mean!r}"
 
 

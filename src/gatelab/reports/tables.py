@@ -7,8 +7,9 @@ from rich.table import Table
 
 from gatelab.reports.compare import Comparison, Row
 from gatelab.reports.notes import caution_notes, failure_notes, method_notes
+from gatelab.reports.numbers import metric
 from gatelab.reports.statistics import Sample
-from gatelab.screen import styled
+from gatelab.screen import decimal, styled
 
 UNFINISHED = ("failed", "interrupted", "running", "pruned")
 MEAN = "mean ± sd"
@@ -72,16 +73,17 @@ def number_titles(comparison: Comparison) -> list[str]:
 
 def number_texts(row: Row) -> list[str]:
     values, difference = row.values, row.difference or Sample(0, None, None, None)
-    mean = "" if values.mean is None else f"{values.mean:.4f}"
+    mean = metric(values.mean)
     told = [
-        mean if values.std is None else f"{mean} ± {values.std:.4f}",
-        "" if values.interval is None else "[{:.4f}, {:.4f}]".format(*values.interval),
+        mean if values.std is None else f"{mean} ± {metric(values.std)}",
+        "" if values.interval is None else f"[{', '.join(map(metric, values.interval))}]",
     ]
     if row.is_identical:
         return [*told, "identical", "", ""]
+    bounds = () if difference.interval is None else difference.interval
     return [
         *told,
-        "reference" if row.is_reference else "" if difference.mean is None else f"{difference.mean:+.4f}",
-        "" if difference.interval is None else "[{:+.4f}, {:+.4f}]".format(*difference.interval),
-        "" if row.p_holm is None else f"{row.p_holm:.4f}",
+        "reference" if row.is_reference else "" if difference.mean is None else decimal(difference.mean, sign="+"),
+        f"[{', '.join(decimal(bound, sign='+') for bound in bounds)}]" if bounds else "",
+        metric(row.p_holm),
     ]

@@ -17,6 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gatelab.reports.load import name_data
+from gatelab.reports.numbers import metric
 from gatelab.reports.runs import status_text
 from gatelab.reports.settings import what_differs
 from gatelab.reports.watched import WatchedRun
@@ -164,15 +165,11 @@ class Watch:
         return max(*known, (sum(known) + waiting * mean) / len(left))
 
 
-def four_digits(number: float | None) -> str:
-    return "" if number is None else f"{number:.4f}"
-
-
 NUMBERS: tuple[tuple[str, Callable[[WatchedRun], str]], ...] = (
     ("epoch", lambda run: f"{run.epoch}/{run.num_epochs or '?'}"),
-    ("train\nloss", lambda run: four_digits(run.train_loss)),
-    ("validation\nmacro-F1", lambda run: four_digits(run.macro_f1)),
-    ("best", lambda run: four_digits(run.best)),
+    ("train\nloss", lambda run: metric(run.train_loss)),
+    ("validation\nmacro-F1", lambda run: metric(run.macro_f1)),
+    ("best", lambda run: metric(run.best)),
     ("seconds\nan epoch", lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
     ("left", lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),
 )

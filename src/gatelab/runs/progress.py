@@ -8,7 +8,7 @@ import pytorch_lightning as pl
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from gatelab.screen import clock
+from gatelab.screen import clock, decimal
 
 REFRESH_SECONDS = 0.2
 
@@ -29,6 +29,7 @@ class ProgressLine(pl.Callback):
         self._before = 0  # batches of earlier starts
         self._best = -math.inf
         self._loss = math.nan
+        self._titled = False  # what the columns of the epochs' lines are
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._start = self._epoch_start = self._last = time.monotonic()  # a resumed epoch does not begin
@@ -71,7 +72,7 @@ class ProgressLine(pl.Callback):
             self._task,
             completed=batches,
             epoch=trainer.current_epoch + 1,
-            numbers=f"{self._rows_per_second(trainer)}  loss {self._loss:.3f}{best}  {clock(left)} left",
+            numbers=f"{self._rows_per_second(trainer)}  loss {decimal(self._loss, 3)}{best}  {clock(left)} left",
             refresh=True,
         )
 
@@ -86,14 +87,27 @@ class ProgressLine(pl.Callback):
             return
         self._best = max(self._best, values["validation/macro_f1"])
         seconds = time.monotonic() - self._epoch_start
-        loss, validation_loss = values.get("train/loss", math.nan), values["validation/loss"]
-        scores = f"accuracy {values['validation/accuracy']:.4f}  macro-F1 {values['validation/macro_f1']:.4f}  {seconds:.1f} s"
+        digits = 4 if self._bar is None else 3  # in 80 columns, beside the bar, which has the rest
+        both = {
+            name: [decimal(values.get(f"{part}/{name}", math.nan), digits) for part in ("train", "validation")]
+            for name in ("loss", "accuracy")
+        }
+        macro_f1 = f"macro-F1 {decimal(values['validation/macro_f1'], digits)}"
         epoch = trainer.current_epoch + 1
         if self._bar is None:
-            line = f"epoch {epoch:>3}  train loss {loss:.4f}  validation loss {validation_loss:.4f}  {scores}  {self._rows_per_second(trainer)}"
-        else:  # which has the rest; in 80 columns
-            line = f"epoch {epoch:>2}  loss {loss:.3f}  validation {validation_loss:.3f}  {scores}"
+            train, validation = (
+                f"loss {loss}  accuracy {accuracy}" for loss, accuracy in zip(*both.values(), strict=True)
+            )
+            line = f"epoch {epoch:>3}  train {train}  validation {validation}  {macro_f1}  {seconds:.1f} s  {self._rows_per_second(trainer)}"
+        else:
+            if not self._titled:
+                self.console.print(" " * 10 + "train / validation", style="dim")
+                self._titled = True
+            pairs = "  ".join(f"{name} {' / '.join(pair)}" for name, pair in both.items())
+            line = f"epoch {epoch:>2}  {pairs}  {macro_f1}  {seconds:.1f} s"
         self.console.print(line, highlight=False, style="dim", soft_wrap=True)
+        for clause in getattr(module, "symptoms", ()):
+            self.console.print(f"{' ' * 10}caution: {clause}", highlight=False, style="yellow", soft_wrap=True)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._bar is not None:
