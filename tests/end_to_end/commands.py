@@ -6,8 +6,10 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 
 def gatelab(*arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
@@ -85,14 +87,19 @@ class Started:
 
 
 def forking() -> Any:
+    """Where processes are forked from one that has run preloaded.py, which it finds by PYTHONPATH alone."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["preloaded"])
+    path = os.pathsep.join([str(Path(__file__).parent), *filter(None, [os.environ.get("PYTHONPATH")])])
+    with mock.patch.dict(os.environ, PYTHONPATH=path):
+        forkserver.ensure_running()
     return context
 
 
 def run(
     arguments: tuple[str, ...], cwd: str, output: str, errors: str, before: Callable[[], Any] | None = None
 ) -> None:
+    assert "preloaded" in sys.modules  # which the server would do without, and each test wait for the imports
     for stream, file in ((1, output), (2, errors)):
         os.dup2(os.open(file, os.O_WRONLY), stream)
     sys.stdout, sys.stderr = (open(stream, "w", encoding="utf-8", closefd=False) for stream in (1, 2))  # noqa: SIM115

@@ -3,6 +3,7 @@
 # ruff: noqa: F401 -- imported to be there
 
 import gc
+import os
 
 import sklearn.feature_extraction.text
 import sklearn.linear_model
@@ -23,5 +24,8 @@ import gatelab.runs.checkpoint
 import gatelab.train
 from gatelab.runs.provenance import installed_packages
 
+_, _, others = os.environ.pop("PYTHONPATH").partition(os.pathsep)  # what led here is not for the commands
+if others:
+    os.environ["PYTHONPATH"] = others
 installed_packages()  # remembered
 gc.freeze()  # what was imported is never looked at for garbage, so that a fork stays small and gc.collect quick
