@@ -78,7 +78,7 @@ def test_the_steps_lie_pale_behind_the_means_of_train_and_validation(tmp_path: P
     lines = [(0, 4, "train/loss_step", 1.4), (0, 9, "train/loss", 1.1), (0, 9, "train/accuracy", 0.6), (0, 9, "validation/loss", 1.2),
              (0, 9, "validation/macro_f1", 0.4), (0, 9, "validation/accuracy", 0.5)]  # fmt: skip
     loss, scores = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
-    assert loss.legend == [("train steps", "c0 pale"), ("train", "c0"), ("validation", "c1")]
+    assert loss.legend == [("train steps", "model pale"), ("train", "model dashed"), ("validation", "model")]
     assert [name for name, _ in scores.legend] == ["train accuracy", "validation accuracy", "validation macro-F1"]
     assert loss.stops[-1][-1] == "epoch 1 · train 1.1000 · validation 1.2000 · best"
 
