@@ -100,7 +100,8 @@ def uncommitted_diff(record: dict[str, Any], output_dir: Path) -> str:
     Empty where nothing differs. Left out are secrets, binary files, what is in output_dir, and what would make it larger than
     5 MB.
     """
-    tops = {state["top"]: None for state in (record["git"], record["project_git"]) if state and state["dirty"]}
+    states = (record.get("git"), record.get("project_git"))  # null outside a checkout
+    tops = {state["top"]: None for state in states if state and state["dirty"]}
     return "".join(_diff(Path(top), output_dir.resolve()) for top in tops)
 
 
