@@ -15,6 +15,7 @@ from gatelab.runs.choices import num_jobs
 from gatelab.runs.folder import Interrupted, RunningElsewhere
 from gatelab.runs.identity import flatten
 from gatelab.runs.secrets import redact_text
+from gatelab.runs.symptoms import record_symptoms
 from gatelab.screen import console, is_user_error, show_error, styled
 from gatelab.suggest import suggest_key
 
@@ -114,7 +115,6 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
 
 def show_result(folder: Any, trained: bool) -> None:
     from gatelab.reports.result import result_table
-    from gatelab.runs.symptoms import record_symptoms
 
     if not trained:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")

@@ -54,9 +54,8 @@ class SequenceClassifier(pl.LightningModule):
         self.head = nn.Linear(encoder.output_size, num_classes)  # type: ignore[arg-type]
         self.register_buffer("class_weights", None if class_weights is None else torch.tensor(class_weights), False)
         self._optimizer, self._schedule = optimizer, schedule
-        self._epoch_sums = torch.zeros(
-            4, dtype=torch.float64
-        )  # of training: weighted loss, weights, correct rows, rows
+        # Of the training so far in this epoch: weighted loss, weights, correct rows, rows.
+        self._epoch_sums = torch.zeros(4, dtype=torch.float64)
         self.symptoms: list[str] = []  # of the last validation
         self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
         self.predictions: tuple[Tensor, Tensor, Tensor] | None = None

@@ -14,8 +14,8 @@ from gatelab.reports.texts import shorten
 
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 16, 38
-NUM_COLOURS = 7
 MANY_TIMES = 1000  # between the smallest and the largest loss: from here an axis is logarithmic
+NUM_COLOURS = 7
 DASHES = ("", " dashed", " dotted")  # what lies on another lets it show, and print keeps them distinguishable
 MODEL, BASELINE = "model", "other dashed"  # of the run itself, in ink, since colours are for classes and arms
 

@@ -82,10 +82,7 @@ def plain(name: str, most: int = 24) -> str:
 def draw_learning(learning: Any) -> Figure:
     figure = Figure(figsize=(3.3, 3.2), layout="constrained")
     above, below = figure.subplots(2, 1, sharex=True)
-    for axes, (_, _, names) in (
-        (above, LEARNING[0]),
-        (below, LEARNING[1]),
-    ):
+    for axes, (_, _, names) in zip((above, below), LEARNING, strict=True):
         for label, (metric, kind) in names.items():
             if metric in learning.curves:
                 x, y = learning.curves[metric]

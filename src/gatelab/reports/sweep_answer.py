@@ -34,15 +34,15 @@ def answer_sweep(comparison: Comparison) -> Answer:
     sentence = f"{shorten(best.name, MOST_NAME)}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}"
     sentence += f" over {best.values.num} seeds" if best.values.num > 1 else ""
     linear = paired(arm.values(metric), arm.values(metric, "linear"))
+    beside = describe(linear)
     if linear:
-        sentence += f", {verdict(describe(linear), sign_flip_test(linear), 1, 'the linear baseline')}"
+        sentence += f", {verdict(beside, sign_flip_test(linear), 1, 'the linear baseline')}"
     sentence += beside_the_others(comparison, best, rows, metric)
     details = [f"{best.name}: 95 % interval {numbers.interval(best.values.interval)}." if best.values.interval else ""]
     details.append(difference_of(best, rows, comparison, metric))
     if linear:
-        mean, interval = describe(linear).mean or 0.0, describe(linear).interval
-        bounds = f", 95 % interval {numbers.interval(interval)}" if interval else ""
-        details.append(f"Difference to the linear baseline beside it: {numbers.signed(mean)}{bounds}.")
+        bounds = f", 95 % interval {numbers.interval(beside.interval)}" if beside.interval else ""
+        details.append(f"Difference to the linear baseline beside it: {numbers.signed(beside.mean or 0.0)}{bounds}.")
     details.append(validation_says(comparison, best, metric))
     return Answer(sentence, " ".join(filter(None, details)), cautions)
 
