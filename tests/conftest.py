@@ -2,8 +2,9 @@
 
 import csv
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
@@ -73,6 +74,19 @@ def write_csv(tmp_path: Path) -> Callable[..., Path]:
         return file
 
     return write
+
+
+@pytest.fixture(autouse=True)
+def torch_as_it_was() -> Iterator[None]:
+    """A run trained inside a test leaves its settings of torch to no other test."""
+    settings: Any = torch.utils.deterministic
+    fills, algorithms = settings.fill_uninitialized_memory, torch.get_deterministic_debug_mode()
+    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    yield
+    settings.fill_uninitialized_memory = fills
+    torch.set_deterministic_debug_mode(algorithms)
+    torch.set_num_threads(threads)
+    torch.set_default_dtype(dtype)
 
 
 @pytest.fixture
