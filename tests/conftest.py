@@ -24,6 +24,7 @@ if os.environ.get("GATELAB_TEST_ONEDNN") == "off":
 DATA = Path(os.environ.get("GATELAB_DATA", Path(__file__).parents[1].parent / "shared" / "data"))
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Tests that share what a module makes once, such as a trained run, go to one process, so that it is made once."""
     for item in items:

@@ -58,6 +58,8 @@ def ranks(world_size: int, task: dict[str, Any], log_folder: Path) -> Iterator[N
     try:
         yield
     except Exception as error:
+        # What broke may be the connection to one that was killed, which the system tells a moment later than the connection.
+        watching.wait(1)
         killed = [process for process in others if process.poll() is not None and process.returncode < 0]
         if killed:
             raise RunStopped(

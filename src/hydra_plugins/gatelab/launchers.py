@@ -114,6 +114,9 @@ class ParallelLauncher(Launcher):
         """Each call with its outcome, as they end."""
         raise NotImplementedError
 
+    def end(self) -> None:
+        """Let go of what is kept from one run_calls to the next."""
+
     def again(self, call: Call, deaths: int, reason: str) -> bool:
         """Whether a call whose process died for the deaths-th time is to be started again; says so."""
         from gatelab.screen import console
@@ -135,52 +138,65 @@ def died(reason: str) -> Outcome:
 
 
 class JoblibLauncher(ParallelLauncher):
-    """n_jobs worker processes of this machine, each with a share of the cores and, where there are some, one GPU."""
+    """n_jobs worker processes of this machine, each with a share of the cores and, where there are some, one GPU.
+
+    A thread has one process, which ends with it. Both stay for the next trials of a search, since the imports of a new
+    process take seconds.
+    """
 
     extra, quiet = "joblib", True
+    threads: ThreadPoolExecutor | None = None
 
     def run_calls(self, calls: list[Call]) -> Iterator[tuple[Call, Outcome]]:
         from joblib.externals.loky import ProcessPoolExecutor
 
         from gatelab.runs.processes import SECONDS_TO_SAVE, detach, share_machine, terminate
 
-        environments = share_machine(self.options["n_jobs"])
-        slot, stopping, executors = threading.local(), threading.Event(), []
-        free = list(environments)
+        if self.threads is None:
+            environments = share_machine(self.options["n_jobs"])
+            self.worker, self.executors = threading.local(), list[Any]()
+            self.threads = ThreadPoolExecutor(
+                len(environments), initializer=lambda: setattr(self.worker, "environment", environments.pop())
+            )
+        stopping = threading.Event()
 
-        def new_executor() -> Any:
-            if not hasattr(slot, "environment"):
-                slot.environment = free.pop()
-            slot.executor = ProcessPoolExecutor(1, env=slot.environment, initializer=detach)
-            executors.append(slot.executor)
-            return slot.executor
+        def submit(call: Call) -> Any:
+            if getattr(self.worker, "executor", None) is None:
+                self.worker.executor = ProcessPoolExecutor(1, env=self.worker.environment, initializer=detach)
+                self.executors.append(self.worker.executor)
+            return self.worker.executor.submit(call)
 
         def run(call: Call) -> tuple[Call, Outcome]:
             for deaths in range(1, self.retries + 2):
                 if stopping.is_set():
                     break
                 try:
-                    return call, (getattr(slot, "executor", None) or new_executor()).submit(call).result()
+                    return call, submit(call).result()
                 except BrokenExecutor as error:
-                    slot.executor, reason = None, str(error).split("\n")[0].rstrip(". ")
+                    self.worker.executor, reason = None, str(error).split("\n")[0].rstrip(". ")
                     if not stopping.is_set() and not self.again(call, deaths, reason):
                         return call, died(reason)
             return call, Outcome("interrupted", 130)
 
-        with ThreadPoolExecutor(len(environments)) as threads:
-            futures = [threads.submit(run, call) for call in calls]
-            try:
-                for future in as_completed(futures):
-                    yield future.result()
-            finally:  # at the end there is nothing to stop; after Ctrl-C the runs under way are saved first
-                stopping.set()
-                threads.shutdown(wait=False, cancel_futures=True)
-                processes = [process for executor in executors for process in (executor._processes or {}).values()]
-                if not all(future.done() for future in futures):
-                    terminate(processes)
-                    wait([future for future in futures if not future.cancelled()], SECONDS_TO_SAVE)
-                for executor in executors:
-                    executor.shutdown(kill_workers=True)
+        futures = [self.threads.submit(run, call) for call in calls]
+        try:
+            for future in as_completed(futures):
+                yield future.result()
+        finally:  # at the end there is nothing to stop; after Ctrl-C the runs under way are saved first
+            stopping.set()
+            if not all(future.done() for future in futures):
+                for future in futures:
+                    future.cancel()
+                terminate(process for executor in self.executors for process in (executor._processes or {}).values())
+                wait([future for future in futures if not future.cancelled()], SECONDS_TO_SAVE)
+                self.end()
+
+    def end(self) -> None:
+        if self.threads is not None:
+            for executor in self.executors:
+                executor.shutdown(kill_workers=True)
+            self.threads.shutdown()
+            self.threads = None
 
 
 class SubmititLauncher(ParallelLauncher):
@@ -234,9 +250,12 @@ class Requeueable:
 
 def result_of(job: Any) -> Outcome | str:
     """The outcome of an ended job of submitit's, or a sentence where it has none. Its pickled call is removed."""
+    import submitit
     from submitit.core.utils import FailedJobError, UncompletedJobError
 
     try:
+        if isinstance(job, submitit.LocalJob) and not job.paths.result_pickle.exists():
+            return f"no result, log {job.paths.stderr}"  # submitit would wait 15 s for the disk of another machine
         return job.result()
     except (UncompletedJobError, FailedJobError):
         return f"{job.state.lower()}, log {job.paths.stderr}"

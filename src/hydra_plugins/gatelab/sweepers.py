@@ -1,6 +1,7 @@
 """Which jobs a multirun has: all combinations (grid), or trials that Optuna proposes."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -9,12 +10,14 @@ from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.core.plugins import Plugins
+from hydra.plugins.launcher import Launcher
 from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.outcome import OUTCOMES, Outcome
 from gatelab.runs.choices import NUM_JOBS
+from hydra_plugins.gatelab.launchers import ParallelLauncher
 
 
 class GridSweeper(BasicSweeper):
@@ -26,10 +29,11 @@ class GridSweeper(BasicSweeper):
         number = 0
         batches = self.split_arguments(overrides, self.max_batch_size)
         num_jobs = sum(map(len, batches))
-        for batch in batches:
-            self.validate_batch_is_legal(batch)  # a misspelt key is found before the first job starts
-            OUTCOMES.extend(result.return_value for result in self.launcher.launch(counted(batch, num_jobs), number))  # type: ignore[union-attr]
-            number += len(batch)
+        with ending(self.launcher) as launcher:
+            for batch in batches:
+                self.validate_batch_is_legal(batch)  # a misspelt key is found before the first job starts
+                OUTCOMES.extend(result.return_value for result in launcher.launch(counted(batch, num_jobs), number))
+                number += len(batch)
         return OUTCOMES
 
 
@@ -65,8 +69,20 @@ class OptunaSweeper(Sweeper):
             self.compose(batch[0])  # a misspelt key is found before the start
             return [result.return_value for result in self.jobs.launch(counted(batch, search.num_trials), number)]
 
-        OUTCOMES.extend(search.run(launch))
+        with ending(self.jobs):
+            OUTCOMES.extend(search.run(launch))
         return OUTCOMES
+
+
+@contextmanager
+def ending(launcher: Launcher | None) -> Iterator[Launcher]:
+    """The launcher, which lets go at the end of what it keeps from batch to batch."""
+    assert launcher is not None  # Hydra has called setup
+    try:
+        yield launcher
+    finally:
+        if isinstance(launcher, ParallelLauncher):
+            launcher.end()
 
 
 def counted(batch: Sequence[Sequence[str]], num_jobs: int) -> list[list[str]]:
