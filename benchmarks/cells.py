@@ -19,7 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from gatelab.overrides import compose
+from gatelab.commands.train import compose
 from gatelab.recurrent import Cell, GatedLSTM, LSTMEncoder
 
 SHAPES = [  # T, B, E, H

@@ -22,13 +22,13 @@ import torch
 from pytorch_lightning.callbacks import Checkpoint
 
 from epoch import DATA, new_module, quieten
-from gatelab.fit import build_trainer
-from gatelab.learning.build import build
-from gatelab.overrides import compose
-from gatelab.runs.checkpoint import StopRequest
+from gatelab.commands.train import compose
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.metrics import MetricsCsv
-from gatelab.train import resolve
+from gatelab.runs.history import MetricsCsv
+from gatelab.tasks.classification.build import build
+from gatelab.training.checkpoint import StopRequest
+from gatelab.training.fit import build_trainer
+from gatelab.training.run import resolve
 
 GOAL = 1.02
 

@@ -30,16 +30,16 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.data import DataLoader, TensorDataset
 
-import gatelab.fit
+import gatelab.training.fit
+from gatelab.commands.train import compose
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
-from gatelab.fit import build_trainer, start_loggers, tracker_makers
-from gatelab.learning.build import build, build_model
-from gatelab.overrides import compose
-from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.tracking import Trackers
-from gatelab.train import resolve
+from gatelab.tasks.classification.build import build, build_model
+from gatelab.trackers.tracking import Trackers
+from gatelab.training.checkpoint import StopRequest
+from gatelab.training.fit import build_trainer, start_loggers, tracker_makers
+from gatelab.training.run import resolve
 
 DATA = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
 VOCAB_SIZE, MAX_LENGTH, CLIP = 2000, 28, 1.0
@@ -188,11 +188,11 @@ def padded_rows(data: Prepared) -> tuple[Tensor, Tensor]:
 
 
 def quieten() -> None:
-    """The progress line moves, but unseen; and what gatelab.train sets once is set."""
+    """The progress line moves, but unseen; and what gatelab.training.run sets once is set."""
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
-    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- as gatelab.train sets it
-    gatelab.fit.console = Console(file=open(os.devnull, "w"), force_terminal=True, width=100)  # noqa: SIM115
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- as gatelab.training.run sets it
+    gatelab.training.fit.console = Console(file=open(os.devnull, "w"), force_terminal=True, width=100)  # noqa: SIM115
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ import argparse
 import numpy as np
 from scipy import stats
 
-from gatelab.reports.statistics import BCA_FROM
+from gatelab.reports.analysis.statistics import BCA_FROM
 
 DRAWS = {"normal": (np.random.Generator.standard_normal, 0.0), "exponential": (np.random.Generator.standard_exponential, 1.0)}  # fmt: skip
 

@@ -13,7 +13,7 @@ ROUNDS = 3
 MEASURED = """
 import sys, time
 begin = time.perf_counter()
-from gatelab.reports.page import write_report
+from gatelab.reports.pages.run_page import write_report
 from gatelab.runs.folder import RunFolder
 write_report(RunFolder(sys.argv[1]), gates=sys.argv[2] == "gates")
 print(time.perf_counter() - begin)

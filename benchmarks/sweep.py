@@ -34,7 +34,7 @@ EPOCHS = 20
 WRITE = """
 import sys, time
 begin = time.perf_counter()
-from gatelab.reports.sweep import write_sweep
+from gatelab.reports.pages.sweep_page import write_sweep
 from gatelab.runs.folder import all_runs
 write_sweep(all_runs(sys.argv[1], "sweep"))
 print(time.perf_counter() - begin)
@@ -215,7 +215,7 @@ def frames(page: Any, action: str) -> float:
 
 def serve(output_dir: Path) -> None:
     """How long gatelab ui takes for its table the first time, again, and once one run has changed; and for one run's page."""
-    from gatelab.ui import make_server
+    from gatelab.commands.ui import make_server
 
     server = make_server(output_dir, 0)
     threading.Thread(target=server.serve_forever, daemon=True).start()

@@ -25,11 +25,11 @@ import pytorch_lightning as pl
 import torch
 
 from epoch import new_module, quieten, settings_of
-from gatelab.fit import build_trainer, start_loggers, tracker_makers
-from gatelab.learning.build import build
-from gatelab.runs.checkpoint import StopRequest
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.tracking import Trackers
+from gatelab.tasks.classification.build import build
+from gatelab.trackers.tracking import Trackers
+from gatelab.training.checkpoint import StopRequest
+from gatelab.training.fit import build_trainer, start_loggers, tracker_makers
 
 GOAL = 1.02
 TRACKERS = ("none", "tensorboard", "wandb", "mlflow", "[wandb,tensorboard,mlflow]")

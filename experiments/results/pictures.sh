@@ -8,7 +8,7 @@ trap 'kill "${server:-}" 2> /dev/null || true; rm -rf "$folder"' EXIT
 options=(trainer.max_epochs=3 name=first_sweep tracker=none "output_dir=$folder")
 gatelab train -m encoder=lstm,gru,gated optimizer.lr=0.001,0.003 seed=1,2,3 "${options[@]}"
 run=$(gatelab train encoder=lstm optimizer.lr=0.003 seed=2 "${options[@]}" | sed -n 's/^run folder  //p')
-shoot() { python -m gatelab.reports.screenshot "$@"; }
+shoot() { python tools/screenshot.py "$@"; }
 shoot "$run/report.html" experiments/results/page_run.png
 shoot "$folder/first_sweep/report.html" experiments/results/page_sweep.png
 shoot "$folder/first_sweep/report.html" experiments/results/page_sweep_seeds.png --section seeds

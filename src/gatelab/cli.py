@@ -28,7 +28,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or th
 
 
 def complete_override(incomplete: str) -> list[str]:
-    from gatelab.overrides import completions
+    from gatelab.commands.train import completions
 
     # bash takes = for a word of its own: the key, and perhaps the =, then stand among the words before.
     words = os.environ.get("COMP_WORDS", "").split()[: int(os.environ.get("COMP_CWORD", 0)) + 1]
@@ -49,7 +49,7 @@ def train(
     ] = None,
 ) -> None:
     """Train one run, or many with -m. All of Hydra: gatelab train --help lists every key."""
-    from gatelab.overrides import run_hydra
+    from gatelab.commands.train import run_hydra
 
     with user_errors():
         sys.exit(run_hydra(overrides or []))
@@ -74,7 +74,7 @@ def predict(
 
     [dim]gatelab predict 3f9c --csv new.csv --out predictions.csv[/]
     """
-    from gatelab.predict import predict_csv, predict_texts
+    from gatelab.commands.predict import predict_csv, predict_texts
 
     with user_errors():
         if (csv is None) == (not texts):
@@ -105,7 +105,7 @@ def gates(
 
     [dim]gatelab gates 3f9c "I expected a bore and got a gem" --out gem.svg[/]
     """
-    from gatelab.gates import draw_text
+    from gatelab.commands.gates import draw_text
 
     with user_errors():
         draw_text(run, output_dir, text, out, allow_targets=allow_targets or ())
@@ -130,7 +130,7 @@ def reproduce(
 
     [dim]gatelab reproduce 3f9c data.path=elsewhere/reviews.csv[/]
     """
-    from gatelab.reproduce import reproduce as run_again
+    from gatelab.commands.reproduce import reproduce as run_again
 
     with user_errors():
         same = run_again(run, output_dir, overrides or [], threads=threads, allow_targets=allow_targets or ())
@@ -164,7 +164,7 @@ def report(
 
     [dim]gatelab report first_sweep --by encoder[/]
     """
-    from gatelab.report import write
+    from gatelab.commands.report import write
 
     with user_errors():
         write(what, output_dir, by=by, metrics=metric, reference=reference)
@@ -182,7 +182,7 @@ def ui(
 
     [dim]gatelab ui --open[/]
     """
-    from gatelab.ui import serve
+    from gatelab.commands.ui import serve
 
     with user_errors():
         serve(output_dir, port, open_browser=open_browser)
@@ -226,7 +226,7 @@ def runs(
 
     [dim]gatelab runs first_sweep --watch[/]
     """
-    from gatelab.reports.runs import means_table, runs_table
+    from gatelab.reports.terminal.run_list import means_table, runs_table
     from gatelab.runs.folder import all_runs
 
     with user_errors():
@@ -235,7 +235,7 @@ def runs(
                 "--watch shows runs as they train, --mean those that are finished: give one of the two"
             )
         if watch:
-            from gatelab.reports.watch import watch_runs
+            from gatelab.reports.terminal.watch import watch_runs
 
             watch_runs(output_dir, name, seconds, console)
             return
@@ -284,7 +284,7 @@ def compare(
 
     [dim]gatelab compare first_sweep --by encoder --latex table.tex[/]
     """
-    from gatelab.compare import compare_runs
+    from gatelab.commands.compare import compare_runs
 
     with user_errors():
         compare_runs(

@@ -33,8 +33,8 @@ def train(folder: str, cache: str, more: list[str], moment: str | None, countdow
     """One start of the run, in a process of its own; at a moment inside a function it kills itself there."""
     import torch
 
-    from gatelab.overrides import compose
-    from gatelab.train import train as run
+    from gatelab.commands.train import compose
+    from gatelab.training.run import train as run
 
     torch.set_num_threads(1)
     os.chdir(folder)
@@ -45,9 +45,10 @@ def train(folder: str, cache: str, more: list[str], moment: str | None, countdow
 
 def arm(moment: str, countdown: int) -> None:
     """Make the countdown-th call of a function the process's last; a file being written is left half-written."""
-    from gatelab.learning.classifier import SequenceClassifier
-    from gatelab.runs import checkpoint, folder
-    from gatelab.runs.metrics import MetricsCsv
+    from gatelab.runs import folder
+    from gatelab.runs.history import MetricsCsv
+    from gatelab.tasks.classification.classifier import SequenceClassifier
+    from gatelab.training import checkpoint
 
     left = countdown
 

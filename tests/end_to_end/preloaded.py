@@ -9,19 +9,19 @@ import sklearn.feature_extraction.text
 import sklearn.linear_model
 
 import gatelab.cli
-import gatelab.compare
+import gatelab.commands.compare
+import gatelab.commands.gates
+import gatelab.commands.predict
 import gatelab.data.prepare
-import gatelab.fit
-import gatelab.gates
-import gatelab.learning.baseline
-import gatelab.learning.build
-import gatelab.predict
-import gatelab.record
-import gatelab.reports.compare
-import gatelab.reports.page
-import gatelab.reports.sweep
-import gatelab.runs.checkpoint
-import gatelab.train
+import gatelab.reports.analysis.comparison
+import gatelab.reports.pages.run_page
+import gatelab.reports.pages.sweep_page
+import gatelab.tasks.classification.baselines
+import gatelab.tasks.classification.build
+import gatelab.training.checkpoint
+import gatelab.training.finish
+import gatelab.training.fit
+import gatelab.training.run
 from gatelab.runs.provenance import installed_packages
 
 _, _, others = os.environ.pop("PYTHONPATH").partition(os.pathsep)  # what led here is not for the commands

@@ -138,7 +138,7 @@ def test_a_loss_that_is_no_number_stops_the_run_with_batch_step_and_rate(tmp_pat
 
 def fill_the_disk() -> None:
     """The ninth checkpoint does not fit."""
-    from gatelab.runs import checkpoint
+    from gatelab.training import checkpoint
 
     whole, left = checkpoint.write_whole, 9
 

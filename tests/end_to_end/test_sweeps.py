@@ -163,7 +163,7 @@ def test_a_job_counts_its_own_memory_and_not_that_of_the_one_before(tmp_path: Pa
 
 def trials(folder: Path) -> list[Any]:
     optuna = pytest.importorskip("optuna")
-    from gatelab.search import open_storage
+    from gatelab.sweeps.search import open_storage
 
     return optuna.load_study(
         study_name="default", storage=open_storage(str(folder / "outputs/default/search.journal"))
@@ -259,7 +259,7 @@ def test_a_run_of_two_processes_resumes_exactly_when_one_of_them_was_killed(tmp_
     with start(killed, *arguments) as process:
         (first,) = wait_until(lambda: saved_and_running(killed), process)
         children = Path(f"/proc/{first}/task/{first}/children").read_text().split()
-        ranks = [child for child in children if "gatelab.rank" in Path(f"/proc/{child}/cmdline").read_text()]
+        ranks = [child for child in children if "gatelab.training.rank" in Path(f"/proc/{child}/cmdline").read_text()]
         os.kill(int(ranks[0]), signal.SIGKILL)
         output = process.end()
     assert process.returncode == 2, output

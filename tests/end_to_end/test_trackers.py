@@ -23,8 +23,8 @@ from kill import arm
 from wandb_server import WandbServer, wandb_server
 
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.trackers.mlflow import MlflowTracker
-from gatelab.runs.trackers.tracker import Point, TrackedRun
+from gatelab.trackers.mlflow import MlflowTracker
+from gatelab.trackers.tracker import Point, TrackedRun
 
 ALL = "tracker=[wandb,tensorboard,mlflow]"
 LIGHTNINGS = "+tracker.plain={_target_:pytorch_lightning.loggers.CSVLogger,save_dir:plain}"
@@ -267,8 +267,8 @@ def test_the_offline_wandb_run_holds_all_once_it_is_synced(tracked: Path) -> Non
 
 def train_until(folder: str, arguments: list[str], countdown: int) -> None:
     """One start of a run that kills itself in its countdown-th batch."""
-    from gatelab.overrides import compose
-    from gatelab.train import train
+    from gatelab.commands.train import compose
+    from gatelab.training.run import train
 
     os.chdir(folder)
     arm("batch", countdown)

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-from gatelab.configuration import CONF_DIR
+from gatelab.config.schema import CONF_DIR
 
 ENCODERS = sorted(path.stem for path in (CONF_DIR / "encoder").glob("*.yaml"))
 QUICK = [
@@ -435,7 +435,7 @@ def test_a_run_trains_in_mixed_precision(encoder: str, tmp_path: Path, cache_dir
     [
         "encoder._target_=os.system",
         "optimizer._target_=builtins.eval",
-        "+callbacks.evil={_target_:gatelab.train.os.system,_args_:['touch hacked']}",
+        "+callbacks.evil={_target_:gatelab.training.run.os.system,_args_:['touch hacked']}",
         "+hydra.callbacks.evil={_target_:os.system,_args_:['touch hacked']}",
     ],
 )

@@ -9,7 +9,7 @@ from omegaconf import OmegaConf
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
-from gatelab.configuration import CONF_DIR
+from gatelab.config.schema import CONF_DIR
 from gatelab.recurrent import Cell, GatedEncoder, GatedLSTM, LSTMEncoder
 
 E, H, B, T = 3, 5, 4, 6

@@ -17,7 +17,7 @@ CONFIG = {
     "data.max_length": 128,
     "encoder._target_": "gatelab.recurrent.LSTMEncoder",
     "encoder.hidden_size": 128,
-    "model._target_": "gatelab.learning.classifier.SequenceClassifier",
+    "model._target_": "gatelab.tasks.classification.classifier.SequenceClassifier",
     "model.dropout": 0.2,
     "optimizer._target_": "torch.optim.Adam",
     "optimizer.lr": 0.002,

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from gatelab.ui import make_server
+from gatelab.commands.ui import make_server
 
 
 @dataclass

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from werkzeug.test import Client
 
 from gatelab.cli import app
-from gatelab.reports.site import Site
+from gatelab.reports.server.site import Site
 from gatelab.runs.folder import RunFolder
 
 ODD: list[Any] = [
@@ -55,7 +55,7 @@ ROWS = [
 def root(hostile_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Two finished runs, the second to be damaged. Pictures are left out, which take most of the time."""
     for name in ("figures.draw_figures", "sweep_figures.draw_sweep_figures"):
-        monkeypatch.setattr(f"gatelab.reports.{name}", lambda *_: [])
+        monkeypatch.setattr(f"gatelab.reports.charts.{name}", lambda *_: [])
     for identity in ("0000000001", "0000000002"):
         shutil.copytree(hostile_run, tmp_path / "default" / identity)
     return tmp_path

@@ -1,1 +1,1 @@
-"""Reads run folders; draws tables, pages and pictures. Never imports learning or data."""
+"""Reads run folders; draws tables, pages and pictures. Never imports tasks or data."""

@@ -1,1 +1,1 @@
-"""A run's identity, its folder, and what is known about how it came to be."""
+"""A run's folder, and what is known about how it came to be."""

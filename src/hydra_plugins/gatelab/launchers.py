@@ -20,7 +20,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gatelab.outcome import Outcome, job_line
+from gatelab.sweeps.outcome import Outcome, job_line
 
 SECONDS_TO_BE_ENDED = 3600  # the longest grace that a cluster is likely to give
 
@@ -81,7 +81,7 @@ class ParallelLauncher(Launcher):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from gatelab.configuration import ConfigError
+        from gatelab.config.schema import ConfigError
         from gatelab.screen import console
 
         calls = [self.call(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
@@ -150,7 +150,7 @@ class JoblibLauncher(ParallelLauncher):
     def run_calls(self, calls: list[Call]) -> Iterator[tuple[Call, Outcome]]:
         from joblib.externals.loky import ProcessPoolExecutor
 
-        from gatelab.runs.processes import SECONDS_TO_SAVE, detach, share_machine, terminate
+        from gatelab.training.processes import SECONDS_TO_SAVE, detach, share_machine, terminate
 
         if self.threads is None:
             environments = share_machine(self.options["n_jobs"])

@@ -15,8 +15,8 @@ from hydra.plugins.sweeper import Sweeper
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from gatelab.outcome import OUTCOMES, Outcome
-from gatelab.runs.choices import NUM_JOBS
+from gatelab.config.choices import NUM_JOBS
+from gatelab.sweeps.outcome import OUTCOMES, Outcome
 from hydra_plugins.gatelab.launchers import ParallelLauncher
 
 
@@ -52,10 +52,10 @@ class OptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Outcome]:
-        from gatelab.configuration import ConfigError
+        from gatelab.config.schema import ConfigError
 
         try:
-            from gatelab.search import Search
+            from gatelab.sweeps.search import Search
         except ImportError as error:
             raise ConfigError(f"hydra/sweeper=optuna needs {error.name}: pip install 'gatelab[optuna]'.") from None
 

@@ -1,0 +1,54 @@
+"""gatelab compare: read the runs, show the comparison, write it in the formats asked for."""
+
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from gatelab.reports.analysis.comparison import Comparison, compare
+from gatelab.reports.terminal.comparison_table import screen
+from gatelab.reports.terminal.formats import to_csv, to_latex, to_markdown
+from gatelab.runs.folder import RunError, write_whole
+from gatelab.runs.load import find_runs, load_runs
+from gatelab.screen import console, errors
+
+STANDARD_OUTPUT = Path("-")
+
+
+def compare_runs(
+    names: list[str],
+    output_dir: Path,
+    *,
+    by: list[str] | None = None,
+    metrics: list[str] | None = None,
+    reference: str | None = None,
+    csv: Path | None = None,
+    markdown: Path | None = None,
+    latex: Path | None = None,
+) -> None:
+    """The tables on the screen, and in the files that are given; one of these may be - for the standard output.
+
+    Raises RunError for what is not there, before anything is written.
+    """
+    wanted: list[tuple[Path | None, Callable[[Comparison], str]]] = [(csv, to_csv), (markdown, to_markdown), (latex, to_latex)]  # fmt: skip
+    files = [(file, form) for file, form in wanted if file is not None]
+    check_files([file for file, _ in files])
+    comparison = compare(load_runs(find_runs(names, output_dir)), by, metrics, reference)
+    piped = STANDARD_OUTPUT in dict(files)
+    if not piped:
+        console.print(screen(comparison, console))
+    for file, form in files:
+        if file == STANDARD_OUTPUT:
+            sys.stdout.write(form(comparison))
+        else:
+            write_whole(file, form(comparison))
+            (errors if piped else console).print(f"written  {file}", soft_wrap=True)
+
+
+def check_files(files: list[Path]) -> None:
+    for file in files:
+        if files.count(file) > 1:
+            raise RunError(f"{file}: two tables cannot go to one place. Name another file for one of them.")
+        if file != STANDARD_OUTPUT and not file.parent.is_dir():
+            raise RunError(f"{file}: there is no folder {file.parent}. Make it first.")
+        if file.is_dir():
+            raise RunError(f"{file}: is a folder. Name a file in it.")

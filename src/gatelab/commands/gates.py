@@ -1,0 +1,43 @@
+"""gatelab gates: what a finished run's gates do as it reads a text, as a picture and as numbers."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+
+from gatelab.commands.predict import finished
+from gatelab.reports.charts.gate_picture import FORMATS, draw_gates
+from gatelab.runs.folder import RunError, write_whole
+from gatelab.screen import console
+
+
+def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_targets: Sequence[str] = ()) -> None:
+    """Write the picture (default: figures/gates.svg of the run folder) and the .npz beside it, each replaced whole."""
+    from gatelab.tasks.classification.prediction import Predictor
+    from gatelab.tasks.classification.trace import read_gates
+
+    folder = finished(run, output_dir)
+    if out is None:
+        out = folder.path / "figures" / "gates.svg"
+        out.parent.mkdir(exist_ok=True)
+    if out.suffix not in FORMATS:
+        raise RunError(
+            f"--out {out}: the picture is a {', '.join(FORMATS)} file, not {out.suffix or 'one without ending'}."
+        )
+    if not out.parent.is_dir():
+        raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
+    if not text.strip():
+        raise RunError('The text is empty. Give what the model is to read: gatelab gates RUN "a text"')
+    gates = read_gates(Predictor(folder.model, allow_targets=allow_targets), text)
+    numbers = out.with_suffix(".npz")
+    picture, archive = BytesIO(), BytesIO()
+    draw_gates(gates).savefig(picture, format=out.suffix[1:])
+    np.savez_compressed(archive, **gates)  # type: ignore[arg-type]
+    write_whole(out, picture.getvalue())
+    write_whole(numbers, archive.getvalue())
+    final = gates["probabilities"][-1]
+    console.print(
+        f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {len(gates['tokens'])} tokens",
+    )
+    console.print(f"picture     {out}\nnumbers     {numbers}", soft_wrap=True)

@@ -1,0 +1,89 @@
+"""gatelab predict: classify texts, or a table of them, with a finished run."""
+
+import csv
+import os
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from rich.progress import Progress
+from rich.table import Table
+
+from gatelab.runs.folder import RunError, RunFolder, find_run
+from gatelab.screen import console, errors
+
+
+def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets: Sequence[str] = ()) -> None:
+    """Print the class and its probability of each text."""
+    from gatelab.tasks.classification.prediction import Predictor
+
+    predictor = Predictor(finished(run, output_dir).model, allow_targets=allow_targets)
+    table = Table("prediction", *predictor.classes, "text")
+    for text, values in zip(texts, predictor.probabilities(texts), strict=True):
+        table.add_row(predictor.classes[values.argmax()], *(f"{value:.4f}" for value in values), text)
+    console.print(table)
+
+
+def predict_csv(
+    run: str, output_dir: Path, file: Path, out: Path, *, text: str | None = None, encoding: str | None = None,
+    allow_targets: Sequence[str] = (),
+) -> None:  # fmt: skip
+    """Write line, prediction and a probability a class for every usable row of a table, a chunk at a time.
+
+    The output file is replaced whole at the end; rows that cannot be used are counted and named.
+    """
+    from gatelab.data.stream import RowStream
+    from gatelab.tasks.classification.prediction import Predictor
+
+    folder = finished(run, output_dir)
+    if not out.parent.is_dir():
+        raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
+    predictor = Predictor(folder.model, allow_targets=allow_targets)
+    started, num_rows = time.monotonic(), 0
+    descriptor, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
+    try:
+        with (
+            open(descriptor, "w", newline="", encoding="utf-8") as stream,
+            RowStream(file, encoding=encoding) as rows,
+            Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar,
+        ):
+            trained_on = folder.record["data"]["columns"]["text"]
+            rows.choose_text(text or (trained_on if trained_on in rows.columns else None))
+            task = bar.add_task("predicting", total=rows.num_bytes)
+            writer = csv.writer(stream, lineterminator="\n")
+            writer.writerow(["line", "prediction", *(f"probability:{name}" for name in predictor.classes)])
+            lines: list[int] = []
+
+            def texts() -> Iterator[str]:
+                for line, value in rows:
+                    lines.append(line)
+                    yield value
+
+            for values in predictor.stream(texts()):
+                writer.writerow([lines[num_rows], predictor.classes[values.argmax()], *map(repr, values.tolist())])
+                num_rows += 1
+                if num_rows % 1000 == 0:
+                    bar.update(task, completed=rows.position)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, out)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    seconds = time.monotonic() - started
+    console.print(
+        f"{num_rows:,} rows of {file} in {seconds:.1f} s, {num_rows / seconds:,.0f} rows a second → {out}",
+        soft_wrap=True,
+    )
+    if rows.rejects:
+        first = rows.rejects[0]
+        console.print(f"{len(rows.rejects):,} rows could not be used, the first at line {first.line}: {first.reason}")
+
+
+def finished(run: str, output_dir: Path) -> RunFolder:
+    folder = find_run(run, output_dir)
+    if folder.status != "finished":
+        raise RunError(
+            f"run {folder.path.name} is {folder.status}, so it has no model. gatelab runs lists finished ones."
+        )
+    return folder

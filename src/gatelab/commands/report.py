@@ -1,0 +1,64 @@
+"""gatelab report: the page of a run, or of all runs of a name; and that of a sweep at its end."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gatelab.runs.folder import RunError, RunFolder, all_runs
+from gatelab.runs.load import find_run_or_sweep, load_config
+from gatelab.screen import console
+from gatelab.sweeps.outcome import Outcome
+
+
+def write(
+    what: str,
+    output_dir: Path,
+    *,
+    by: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    reference: str | None = None,
+) -> None:
+    """by, metrics and reference are for a name alone. Raises RunError for what is not there or cannot be read."""
+    found = find_run_or_sweep(what, output_dir)
+    if isinstance(found, RunFolder):
+        given = {"--by": by, "--metric": metrics, "--reference": reference}
+        for option, value in given.items():
+            if value:
+                raise RunError(f"{option}: {what} is one run. It tells arms apart in the report of a name.")
+        from gatelab.reports.pages.run_page import write_report
+
+        tell(write_report(found))
+    else:
+        from gatelab.reports.pages.sweep_page import write_sweep
+
+        tell(write_sweep(found, by=by, metrics=metrics, reference=reference))
+
+
+def tell(files: Sequence[Path]) -> None:
+    page, *pictures = files
+    console.print(f"report      {page}", soft_wrap=True)
+    if pictures:
+        console.print(f"pictures    {page.parent / 'figures'}, {len(pictures)} files", soft_wrap=True)
+
+
+def report_sweeps(outcomes: Sequence[Outcome]) -> None:
+    """Write the page of each name that the jobs of a multirun ran under, unless all of them have report=false.
+
+    Without one the runs are still what they are.
+    """
+    files = [Path(outcome.folder or outcome.log) for outcome in outcomes if outcome.folder or outcome.log]
+    runs = [file.parent if file.suffix == ".log" else file for file in files]
+    for place in dict.fromkeys(run.parent for run in runs):
+        try:
+            folders = all_runs(place.parent, place.name)
+            wanted = any(load_config(run).get("report", True) for run in folders if run.path in runs)
+            if len(folders) < 2 or not wanted:
+                continue
+            from gatelab.reports.pages.sweep_page import write_sweep
+
+            page, *_ = write_sweep(folders)
+            console.print(f"report      {page}", soft_wrap=True)
+        except Exception as error:
+            console.print(
+                f"{place / 'report.html'} could not be written ({type(error).__name__}: {error}). gatelab report {place} "
+                "tries again.", soft_wrap=True,
+            )  # fmt: skip

@@ -1,0 +1,103 @@
+"""gatelab reproduce: run a finished run again from its own record, and say whether the same numbers came out."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from rich.table import Table
+from rich.text import Text
+
+from gatelab.commands.predict import finished
+from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
+from gatelab.config.schema import ConfigError
+from gatelab.runs.difference import Condition, conditions, differences
+from gatelab.runs.folder import RunFolder
+from gatelab.screen import console
+
+PATHS = ("path", "validation_path", "test_path")  # of data
+SHOWN_CONDITIONS = 12
+
+
+def reproduce(
+    run: str,
+    output_dir: Path,
+    overrides: Sequence[str],
+    *,
+    threads: int | None = None,
+    allow_targets: Sequence[str] = (),
+) -> bool:
+    """Whether weights, metrics and predictions are identical; the new run's folder is RUN/reproduced/<identity>.
+
+    overrides may only say where things are (data.path=…). threads: those of the recorded run unless given.
+
+    Raises RunError where there is no finished run, ConfigError for an override that would make another run.
+    """
+    import torch
+
+    from gatelab.training.run import train
+
+    recorded = finished(run, output_dir)
+    record = recorded.record
+    settings = recorded_settings(recorded, overrides, allow_targets)
+    torch.set_num_threads(threads or record["hardware"]["threads"])
+    try:
+        folder, _ = train(OmegaConf.create(settings))
+    except ConfigError as error:
+        raise ConfigError(f"{recorded.config} cannot be run by this version of gatelab: {error}") from None
+    different = differences(recorded, folder)
+    show_verdict(recorded, folder, different, conditions(record, folder.record))
+    return not different
+
+
+def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targets: Sequence[str]) -> dict[str, Any]:
+    """The recorded config, to be run inside the recorded run's folder, without its tracker, with data where it is now."""
+    config = OmegaConf.load(recorded.config)
+    given = OmegaConf.from_dotlist(list(overrides))
+    for key in flatten(OmegaConf.to_container(given)):  # type: ignore[arg-type]
+        if not key_in(key, OUTSIDE):
+            raise ConfigError(
+                f"{key}: a reproduction keeps its settings. Only where things are can be given, such as data.path=…"
+            )
+    settings: dict[str, Any] = at_home(OmegaConf.to_container(config))
+    for key in PATHS:
+        if settings["data"].get(key):
+            settings["data"][key] = found_again(settings["data"][key], Path(recorded.record["directory"]))
+    settings |= {"name": "reproduced", "output_dir": str(recorded.path), "force": True}
+    settings |= {"tracker": {}, "search": None, "allow_targets": list(allow_targets)}
+    return OmegaConf.to_container(OmegaConf.merge(settings, given))  # type: ignore[return-value]
+
+
+def found_again(path: str | list[str], directory: Path) -> str | list[str]:
+    """A relative path from here, or where it is not here, from the folder that the recorded run was started in."""
+    if isinstance(path, list):
+        return [str(found_again(one, directory)) for one in path]
+    there = directory / path
+    return str(there) if not Path(path).exists() and there.exists() else path
+
+
+def show_verdict(recorded: RunFolder, now: RunFolder, different: list[str], changed: list[Condition]) -> None:
+    console.print(f"\nrecorded      {recorded.path}\nreproduction  {now.path}", soft_wrap=True)
+    if not different:
+        verdict = Text.assemble(
+            ("identical", "bold green"), ": every number of metrics.csv, the weights and predictions.csv"
+        )
+    else:
+        verdict = Text.assemble(("different", "bold red"), f" in {len(different)} of 3 files, first:")
+    console.print(verdict)
+    for sentence in different:
+        console.print(f"  {sentence}", soft_wrap=True)
+    if different and not changed:
+        console.print(
+            "conditions    nothing that is recorded differs: the run itself does not repeat (see trainer.deterministic)"
+        )
+        return
+    if not changed:
+        console.print("conditions    all that is recorded is the same: data, code, versions, hardware, threads, flags")
+        return
+    table = Table("condition", "recorded", "now", title="conditions that are not the same", title_justify="left")
+    for condition in changed[:SHOWN_CONDITIONS]:
+        table.add_row(*condition)
+    console.print(table)
+    if len(changed) > SHOWN_CONDITIONS:
+        console.print(f"and {len(changed) - SHOWN_CONDITIONS} more; the run.json of both have them all")

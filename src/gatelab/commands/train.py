@@ -1,0 +1,210 @@
+"""gatelab train and Hydra: run the overrides, explain those that are wrong, complete those half typed."""
+
+import os
+import re
+import signal
+import sys
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from gatelab.config.choices import num_jobs
+from gatelab.config.identity import flatten
+from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, ConfigError
+from gatelab.runs.folder import Interrupted, RunningElsewhere
+from gatelab.runs.secrets import redact_text
+from gatelab.screen import console, is_user_error, show_error, styled
+from gatelab.suggest import suggest_key
+from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
+from gatelab.tasks.classification.symptoms import record_symptoms
+
+INTERRUPTED = "Interrupted. The same command goes on from where it stopped; gatelab runs shows the run."
+
+
+def run_hydra(overrides: list[str]) -> int:
+    """Compose and run, once or as a multirun. Returns the exit code: 0, 1 a run failed, 2 the user's mistake."""
+    import hydra
+    from hydra.errors import HydraException
+    from omegaconf.errors import OmegaConfBaseException
+
+    from gatelab.commands.report import report_sweeps
+
+    refuse_null(overrides)
+    register_experiments()
+    OUTCOMES.clear()
+    os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
+    # Hydra's parser wants its flags before or after all overrides, not among them.
+    ordered = sorted(overrides, key=lambda word: word not in ("-m", "--multirun"))
+    arguments, sys.argv = sys.argv, ["gatelab", *ordered]
+    try:
+        hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
+    except KeyboardInterrupt:  # while jobs run in other processes
+        console.print(INTERRUPTED)
+        raise
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(str(error), overrides)) from None
+    finally:
+        sys.argv = arguments
+    if len(OUTCOMES) == 1:
+        return OUTCOMES[0].code
+    for line in summary_lines(OUTCOMES) if OUTCOMES else ():
+        console.print(line, soft_wrap=True)
+    report_sweeps(OUTCOMES)
+    return int(any(outcome.code for outcome in OUTCOMES))
+
+
+def job(config: DictConfig) -> Outcome:
+    """One job of Hydra's: train, and show how it ended. A failure of one job of a multirun does not end the others."""
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.types import RunMode
+
+    hydra = HydraConfig.get()
+    in_sweep = hydra.mode == RunMode.MULTIRUN
+    if in_sweep:
+        title = job_title(hydra.job.num, num_jobs())
+        given = given_by_user([redact_text(text) for text in hydra.overrides.task])
+        console.print(styled(f"\n{title}", "bold"), f" {given}", soft_wrap=True)
+    try:
+        outcome = run_job(config, in_sweep)
+    except (KeyboardInterrupt, SystemExit) as stopped:
+        console.print(INTERRUPTED)
+        if isinstance(stopped, KeyboardInterrupt):
+            raise Interrupted(signal.SIGINT) from None
+        raise
+    if not in_sweep:
+        OUTCOMES.append(outcome)  # of a multirun's jobs, which may run elsewhere, the sweeper does it
+    return outcome
+
+
+def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
+    from gatelab.training.run import train
+
+    try:
+        folder, trained = train(config, in_sweep)
+    except Exception as error:
+        sentence = redact_text(str(error))
+        if not console.quiet and is_user_error(error):
+            show_error(sentence)
+        elif not console.quiet:
+            import traceback
+
+            print(redact_text(traceback.format_exc()), file=sys.stderr)
+        kind = "elsewhere" if isinstance(error, RunningElsewhere) else "failed"
+        first_line = sentence.split("\n")[0] or type(error).__name__
+        return Outcome(kind, 2 if is_user_error(error) else 1, first_line, str(getattr(error, "run_log", "")))
+    record = folder.record
+    about = {
+        "folder": str(folder.path),
+        "metrics": record.get("metrics", {}),
+        "validation": record.get("best_validation", {}),
+    }
+    if record["status"] == "failed":
+        error_before = record.get("error", "")
+        console.print(
+            f"Run {folder.path.name} failed before: {error_before}. retry=failed tries it again.",
+            soft_wrap=True,
+        )  # fmt: skip
+        return Outcome("failed", 1, error_before.split("\n")[0], str(folder.error_log), **about)
+    if record["status"] == "pruned":
+        console.print(f"Run {folder.path.name} was pruned by its search after epoch {record.get('epochs', '?')}.")
+        return Outcome("pruned", **about)
+    show_result(folder, trained)
+    return Outcome("done" if trained else "skipped", **about)
+
+
+def show_result(folder: Any, trained: bool) -> None:
+    from gatelab.reports.terminal.result import result_table
+
+    if not trained:
+        console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
+    console.print(result_table(folder))
+    record = folder.record
+    for clause in record_symptoms(record["metrics"], record.get("best_validation", {})):
+        console.print(styled("caution:", "yellow"), f"   {clause}", soft_wrap=True)
+    console.print(f"run folder  {folder.path}", soft_wrap=True)
+    if folder.report.exists():
+        console.print(f"report      {folder.report}", soft_wrap=True)
+    for tracker in record.get("trackers", {}).values():
+        for command in tracker.get("look", []):
+            console.print(f"tracker     {command}", soft_wrap=True)
+    console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
+
+
+def refuse_null(overrides: list[str]) -> None:
+    """Raise ConfigError for a group that is set to null, for which Hydra has no sentence."""
+    for text in overrides:
+        group, _, value = text.partition("=")
+        if value == "null" and (CONF_DIR / group).is_dir():
+            options = sorted(file.stem for file in (CONF_DIR / group).glob("[!_]*.yaml"))
+            raise ConfigError(f"{text}: is no choice. There are: {', '.join(options)}.")
+
+
+def register_experiments() -> None:
+    """Make every YAML in experiments/ a choice of the group experiments, over the whole config."""
+    from hydra.core.config_store import ConfigStore
+
+    store = ConfigStore.instance()
+    for folder in EXPERIMENT_DIRS:
+        for file in sorted(folder.glob("*.yaml")):
+            store.store(
+                name=file.stem, node=OmegaConf.load(file), group="experiments", package="_global_", provider=str(file)
+            )
+
+
+def explain(message: str, overrides: list[str]) -> str:
+    """Hydra's message in one paragraph, with the nearest key or choice."""
+    override = re.search(r"Could not override '([^']+)'", message)
+    if override:
+        key = override[1].lstrip("+~")
+        group, *rest = key.split(".")
+        is_tracker = group == "tracker" and len(rest) > 1 and (CONF_DIR / group / f"{rest[0]}.yaml").exists()
+        if is_tracker and not any(known.startswith(f"tracker.{rest[0]}.") for known in known_keys(overrides)):
+            return f"{key}: tracker={rest[0]} is not chosen. For it and another: 'tracker=[wandb,{rest[0]}]'."
+        return (
+            f"{key}: unknown key.{suggest_key(key, known_keys(overrides))} gatelab train --cfg job shows all of them."
+        )
+    choice = re.search(r"Could not (?:find|load) '([^']+)'", message)
+    if choice:
+        group, _, name = choice[1].rpartition("/")
+        options = sorted(file.stem for file in (CONF_DIR / group).glob("[!_]*.yaml"))
+        if group == "experiments":
+            options = sorted(file.stem for folder in EXPERIMENT_DIRS for file in folder.glob("*.yaml"))
+        return f"{group}={name}: no such choice.{suggest_key(name, options)} There are: {', '.join(options)}."
+    group_key = re.search(r"override '([^']+)'", message) or re.search(r"In '[^']*': (.+)", message)
+    lines = [line.strip() for line in message.splitlines() if line.strip()]
+    if group_key and "No match in the defaults list" in message:
+        key = group_key[1]
+        return f"{key}: unknown key or group.{suggest_key(key, known_keys(overrides))}"
+    return " ".join(lines)
+
+
+def known_keys(overrides: list[str]) -> list[str]:
+    """Every key of the config that the overrides' group choices compose."""
+    groups = {folder.name for folder in CONF_DIR.iterdir() if folder.is_dir()}
+    choices = [text for text in overrides if text.split("=")[0] in groups and "," not in text]
+    return list(flatten(OmegaConf.to_container(compose(choices)))) + sorted(groups)  # type: ignore[arg-type]
+
+
+def compose(overrides: list[str] | None = None) -> DictConfig:
+    """The config that gatelab train would run, for tests and notebooks."""
+    from hydra import compose as hydra_compose
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    register_experiments()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(str(Path(CONF_DIR).resolve()), version_base="1.3"):
+        return hydra_compose("train", overrides=overrides or [])
+
+
+def completions(incomplete: str) -> list[str]:
+    """What the override being typed could become: groups and keys, or the choices after a group's =."""
+    key, equals, value = incomplete.partition("=")
+    if equals:
+        names = [file.stem for file in (CONF_DIR / key).glob("[!_]*.yaml")]
+        if key == "experiments":
+            names = [file.stem for folder in EXPERIMENT_DIRS for file in folder.glob("*.yaml")]
+        before, last = re.fullmatch(r"(\[(?:\w+,)*)?(.*)", value, re.DOTALL).groups("")  # type: ignore[union-attr]
+        return [f"{key}={before}{name}" for name in sorted(names) if name.startswith(last)]
+    return [f"{known}=" for known in sorted(set(known_keys([]))) if known.startswith(key)]

@@ -1,0 +1,56 @@
+"""What a run was composed from: the choice of each config group, what was changed from it, and its place in the sweep."""
+
+from typing import Any
+
+from gatelab.config.identity import OUTSIDE, flatten, key_in
+
+NUM_JOBS = "GATELAB_NUM_JOBS"  # among what Hydra gives each job of a multirun
+
+
+def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
+    """choices ({"encoder": "peephole"}), changed ({"encoder.hidden_size": 64}) and, in a multirun, job, its number from 0, of jobs.
+
+    Empty where Hydra did not compose; without changed in a process to which a launcher handed the composed config alone.
+    """
+    from hydra import compose
+    from hydra.core.global_hydra import GlobalHydra
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.errors import HydraException
+    from omegaconf import OmegaConf
+    from omegaconf.errors import OmegaConfBaseException
+
+    if not HydraConfig.initialized():
+        return {}
+    hydra = HydraConfig.get()
+    choices = {
+        str(group): str(choice)
+        for group, choice in hydra.runtime.choices.items()
+        if choice is not None and "/" not in str(group)
+    }
+    known: dict[str, Any] = {"choices": choices}
+    if not OmegaConf.is_missing(hydra.job, "num"):
+        known["job"] = hydra.job.num
+        known["jobs"] = num_jobs()
+    if not GlobalHydra.instance().is_initialized():
+        return known
+    # An experiment's settings are changes too, so the choices are composed without it.
+    words = [f"{group}={choice}" for group, choice in choices.items() if group != "experiments"]
+    try:
+        plain = compose(hydra.job.config_name, [*words, f"seed={settings['seed']}"])
+        unchanged = flatten(OmegaConf.to_container(plain, resolve=True))  # type: ignore[arg-type]
+    except (HydraException, OmegaConfBaseException):  # a group of the user's own that cannot be chosen so
+        return known
+    changed = {
+        key: value
+        for key, value in flatten(settings).items()
+        if not key_in(key, OUTSIDE) and (key not in unchanged or unchanged[key] != value)
+    }
+    return {**known, "changed": changed}
+
+
+def num_jobs() -> int | None:
+    """Of the multirun that this job is of, where its sweeper counts them."""
+    from hydra.core.hydra_config import HydraConfig
+
+    given = HydraConfig.get().job.env_set.get(NUM_JOBS)
+    return None if given is None else int(given)

@@ -1,0 +1,72 @@
+"""Ten hex digits that name a run: a hash of what can change its result."""
+
+import hashlib
+import json
+from typing import Any
+
+# What only says where things are written or read, or how they are shown.
+OUTSIDE = (
+    "name",
+    "output_dir",
+    "force",
+    "retry",
+    "checkpoint_minutes",
+    "checkpoint_epochs",
+    "search",
+    "report",
+    "allow_targets",
+    "tracker",
+    "experiments",
+    "experiment",
+    "data.cache_dir",
+    "data.path",
+    "data.validation_path",
+    "data.test_path",
+    "data.url",
+    "trainer.log_every_n_steps",
+)
+# What recorded configs call by the place that it was defined in then.
+MOVED = {
+    "gatelab.learning.classifier.SequenceClassifier": "gatelab.tasks.classification.classifier.SequenceClassifier",
+    **{
+        f"gatelab.runs.trackers.{name}": f"gatelab.trackers.{name}"
+        for name in ("wandb.WandbTracker", "tensorboard.TensorboardTracker", "mlflow.MlflowTracker")
+    },
+}
+FORMAT = 1  # raised when the same config no longer gives the same numbers
+
+
+def identity_of(config: dict[str, Any], data_content: Any) -> str:
+    """The identity of a resolved config whose data files have the given content (sha256 digests, part by part)."""
+    inside = {key: value for key, value in flatten(config).items() if not key_in(key, OUTSIDE)}
+    first_names = {now: then for then, now in MOVED.items()}  # a class that moves names no other run
+    inside = {
+        key: first_names.get(value, value) if key.endswith("_target_") else value for key, value in inside.items()
+    }
+    plain = json.dumps([FORMAT, inside, data_content], sort_keys=True, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()[:10]
+
+
+def at_home(config: Any) -> Any:
+    """A recorded config, nested or flat, with every ``_target_`` where it is defined now."""
+    if isinstance(config, dict):
+        return {
+            key: MOVED.get(value, value) if str(key).endswith("_target_") and isinstance(value, str) else at_home(value)
+            for key, value in config.items()
+        }
+    return [at_home(value) for value in config] if isinstance(config, list) else config
+
+
+def key_in(key: str, keys: tuple[str, ...]) -> bool:
+    return any(key == outside or key.startswith(outside + ".") for outside in keys)
+
+
+def flatten(config: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """{"a": {"b": 1}} as {"a.b": 1}; lists stay values, and so do empty mappings."""
+    flat: dict[str, Any] = {}
+    for key, value in config.items():
+        if isinstance(value, dict) and value:
+            flat.update(flatten(value, f"{prefix}{key}."))
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat

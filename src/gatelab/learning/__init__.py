@@ -1,1 +1,0 @@
-"""The LightningModule, its metrics, and the linear baseline."""

@@ -1,0 +1,1 @@
+"""Numbers from run folders: arms, statistics, intervals, disagreement. Nothing here draws."""

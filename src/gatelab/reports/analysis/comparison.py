@@ -1,0 +1,255 @@
+"""gatelab compare: arms beside a reference on the same data, metric by metric, with what one must know to read the numbers."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from gatelab.reports.analysis.arms import Arm, Arms, Seed, group_arms, metrics_of
+from gatelab.reports.analysis.settings import show, split_words
+from gatelab.reports.analysis.statistics import Sample, describe, holm, sign_flip_test
+from gatelab.runs.folder import RunError
+from gatelab.runs.load import Run
+from gatelab.runs.predictions import read_predictions
+from gatelab.suggest import suggest_key
+
+METRICS = ("accuracy", "macro_f1")
+BASELINES = {"linear": "linear baseline", "majority": "majority class"}
+LOWER_IS_BETTER = ("error", "loss")
+
+
+class Reference(NamedTuple):
+    """What the others are compared with: an arm on each data set, or of each arm the baseline beside it."""
+
+    arms: tuple[Arm, ...]
+    baseline: str | None
+    name: str
+
+    def of(self, arm: Arm) -> Arm | None:
+        """The reference on the same data; None where there is none."""
+        return next((reference for reference in self.arms if reference.content == arm.content), None)
+
+    def values(self, metric: str, arm: Arm) -> dict[Seed, float]:
+        if self.baseline is not None:
+            return arm.values(metric, self.baseline)
+        reference = self.of(arm)
+        return {} if reference is None else reference.values(metric)
+
+
+@dataclass(frozen=True)
+class Row:
+    """One arm, or one baseline, in one metric. difference: over the seeds shared with the reference, this minus that;
+    is_identical: both predict the same class for every test row of these seeds. is_best: on its data."""
+
+    cells: tuple[str, ...]
+    name: str
+    kind: str  # arm or baseline
+    statuses: Counter[str] | None  # of the arm's runs
+    values: Sample
+    content: str = ""  # of the data
+    difference: Sample | None = None
+    p: float | None = None
+    p_holm: float | None = None
+    is_reference: bool = False
+    is_best: bool = False
+    is_identical: bool = False
+
+
+@dataclass(frozen=True)
+class Comparison:
+    arms: Arms
+    reference: Reference | None
+    # By metric, and in it data set by data set: the reference, the other arms, the best of the first metric first; baselines.
+    tables: dict[str, list[Row]]
+
+    @property
+    def num_data(self) -> int:
+        return len({arm.content for arm in self.arms.arms})
+
+
+def compare(
+    runs: Sequence[Run],
+    by: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    reference: str | None = None,
+) -> Comparison:
+    """Arms of the runs, grouped by the given config keys and groups or by all that differ.
+
+    The reference is the first arm of the sweep that has a finished run, unless one is named.
+    Raises RunError for a key, metric or reference that the runs do not have.
+    """
+    arms = group_arms(runs, by)
+    chosen = choose_metrics(arms.arms, metrics)
+    against = choose_reference(arms, reference)
+    ordered = order_arms(arms.arms, against, chosen[0])
+    return Comparison(arms, against, {metric: metric_rows(metric, ordered, against) for metric in chosen})
+
+
+def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
+    """Those wanted, as ``split_words`` has them; accuracy and macro_f1 where none is."""
+    known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in metrics_of(run)))
+    if not wanted:
+        return [name for name in METRICS if name in known] or known[:2] or list(METRICS)
+    names = split_words(wanted, known)
+    for name in names:
+        if known and name not in known:
+            listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
+            raise RunError(f"--metric {name}: no finished run has it.{suggest_key(name, known)} There are: {listed}.")
+    return names
+
+
+def choose_reference(arms: Arms, text: str | None) -> Reference | None:
+    """Unless text names one, the first arm on each data set that has a finished run."""
+    candidates = [arm for arm in arms.arms if arm.finished]
+    if text is None:
+        return arm_reference(list({arm.content: arm for arm in reversed(candidates)}.values())[::-1])
+    baselines = {name for arm in candidates for run in arm.finished for name in run.record.get("baselines") or {}}
+    for name in baselines:
+        if text in (name, BASELINES.get(name)):
+            return Reference((), name, f"the {BASELINES.get(name, name)} beside it")
+    found = [arm for arm in arms.arms if arm.name == text] or [
+        arm for arm in arms.arms if all(has_term(arm, term, arms.titles) for term in text.split(","))
+    ]
+    if not found or len({arm.content for arm in found}) < len(found):
+        names = "; ".join([*(arm.name for arm in arms.arms), *sorted(baselines)])
+        raise RunError(
+            f"--reference {text}: {'several arms match' if found else 'no arm matches'}. There are: {names}."
+        )
+    return arm_reference(found)
+
+
+def arm_reference(arms: Sequence[Arm]) -> Reference | None:
+    if not arms:
+        return None
+    return Reference(tuple(arms), None, arms[0].name if len(arms) == 1 else "the reference on the same data")
+
+
+def has_term(arm: Arm, term: str, titles: Sequence[str]) -> bool:
+    """Whether a term such as lstm, encoder=lstm or encoder.hidden_size=64 says something true of the arm."""
+    key, _, value = term.strip().partition("=")
+    if any(term.strip() in (cell, *cell.split()) for cell in arm.cells):
+        return True
+    if any(title == key and value in (cell, *cell.split()) for title, cell in zip(titles, arm.cells, strict=True)):
+        return True
+    return all(key in run.settings and show(run.settings[key]) == value for run in arm.runs)
+
+
+def order_arms(arms: Iterable[Arm], reference: Reference | None, metric: str) -> list[Arm]:
+    """Data set by data set the reference, then by mean, the best first, then those without a value."""
+    arms, sign = list(arms), 1 if is_lower_better(metric) else -1
+    references = () if reference is None else reference.arms
+    contents = list(dict.fromkeys(arm.content for arm in (*references, *arms)))
+
+    def place(arm: Arm) -> tuple[int, bool, bool, float]:
+        mean = describe_mean(arm.values(metric))
+        return contents.index(arm.content), arm not in references, mean is None, sign * (mean or 0.0)
+
+    return sorted(arms, key=place)
+
+
+def describe_mean(values: dict[Seed, float]) -> float | None:
+    return sum(values.values()) / len(values) if values else None
+
+
+def is_lower_better(metric: str) -> bool:
+    return metric.endswith(LOWER_IS_BETTER)
+
+
+def metric_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -> list[Row]:
+    rows = [arm_row(metric, arm, reference) for arm in arms]
+    tested = [index for index, row in enumerate(rows) if row.p is not None]
+    for index, corrected in zip(tested, holm([rows[index].p or 0.0 for index in tested]), strict=True):
+        rows[index] = replace(rows[index], p_holm=corrected)
+    rows += baseline_rows(metric, arms, reference)
+    found = []
+    for content in dict.fromkeys(row.content for row in rows):
+        here = [row for row in rows if row.content == content]
+        means = [row.values.mean for row in here if row.values.mean is not None]
+        best = None if len(set(means)) < 2 else min(means) if is_lower_better(metric) else max(means)
+        found += [replace(row, is_best=best is not None and row.values.mean == best) for row in here]
+    return found
+
+
+def arm_row(metric: str, arm: Arm, reference: Reference | None) -> Row:
+    values = arm.values(metric)
+    row = Row(arm.cells, arm.name, "arm", arm.statuses, describe(list(values.values())), arm.content)
+    other = None if reference is None else reference.of(arm)
+    if reference is None or arm is other:
+        return replace(row, is_reference=reference is not None)
+    if other is None and reference.baseline is None:
+        return row
+    differences = paired(values, reference.values(metric, arm))
+    is_identical = other is not None and bool(differences) and not any(differences) and predict_the_same(arm, other)
+    return replace(row, difference=describe(differences), p=sign_flip_test(differences), is_identical=is_identical)
+
+
+def predict_the_same(first: Arm, second: Arm) -> bool:
+    """Whether all runs of each seed that both have predict the same class for every test row, as far as can be read."""
+    by_seed: dict[Seed, list[list[Run]]] = {}
+    for number, arm in enumerate((first, second)):
+        for run in arm.finished:
+            by_seed.setdefault(arm.seed_of(run), [[], []])[number].append(run)
+    shared = [runs for runs in by_seed.values() if all(runs)]
+    try:
+        return all(len({predicted(run.folder.predictions) for side in runs for run in side}) == 1 for runs in shared)
+    except (RunError, OSError):
+        return False
+
+
+def predicted(file: Path) -> tuple[Any, ...]:
+    """The line and the predicted class of each test row."""
+    rows = read_predictions(file)
+    return tuple(rows.lines.tolist()), tuple(rows.classes[number] for number in rows.predictions)
+
+
+def paired(values: dict[Seed, float], reference: dict[Seed, float]) -> list[float]:
+    return [values[seed] - reference[seed] for seed in values if seed in reference]
+
+
+def baseline_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -> list[Row]:
+    """A row a baseline, or several where not all arms stand beside the same one. Held against the reference, untested."""
+    names = [name for name in BASELINES if any(arm.values(metric, name) for arm in arms)]
+    rows = []
+    for name in names:
+        groups = same_baseline(name, arms)
+        for group in groups:
+            values = {seed: value for arm in group for seed, value in arm.values(metric, name).items()}
+            cells = baseline_cells(BASELINES[name], group, len(groups) == 1)
+            title, sample = " ".join(cell for cell in cells if cell), describe(list(values.values()))
+            row = Row(cells, title, "baseline", None, sample, group[0].content)
+            if reference is not None and reference.baseline == name:
+                row = replace(row, is_reference=True)
+            elif reference is not None and reference.of(group[0]) in group:
+                row = replace(row, difference=describe(paired(values, reference.values(metric, group[0]))))
+            rows.append(row)
+    return rows
+
+
+def same_baseline(name: str, arms: Sequence[Arm]) -> list[list[Arm]]:
+    """Arms on the same data together whose runs say the same of the baseline, seed by seed."""
+    groups: list[tuple[list[Arm], dict[Seed, str]]] = []
+    for arm in arms:
+        record = arm.baseline_record(name)
+        for group, known in groups:
+            shared = record.keys() & known.keys()
+            if shared and group[0].content == arm.content and all(record[seed] == known[seed] for seed in shared):
+                group.append(arm)
+                known.update(record)
+                break
+        else:
+            if record:
+                groups.append(([arm], record))
+    return [group for group, _ in groups]
+
+
+def baseline_cells(title: str, arms: Sequence[Arm], is_only_one: bool) -> tuple[str, ...]:
+    """The title in the first column in which its arms differ, what they share in the others."""
+    if is_only_one:
+        return title, *[""] * (len(arms[0].cells) - 1)
+    cells = [texts[0] if len(set(texts)) == 1 else "" for texts in zip(*(arm.cells for arm in arms), strict=True)]
+    if "" in cells:
+        cells[cells.index("")] = title
+    else:
+        cells[0] = f"{cells[0]}, {title}"
+    return tuple(cells)

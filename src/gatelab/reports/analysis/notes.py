@@ -1,0 +1,217 @@
+"""What stands below a comparison: how its numbers were made, and what might make them mean less than they seem to."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.arms import Arm
+from gatelab.reports.analysis.comparison import Comparison
+from gatelab.reports.analysis.settings import column_cells, comparable, differing_keys
+from gatelab.reports.analysis.statistics import BCA_FROM, INTERVAL_FROM, pairs_needed, smallest_p
+from gatelab.runs.load import SEED_KEYS, Run
+from gatelab.tasks.classification.symptoms import record_symptoms
+
+MOST_FAILURES = 12
+MOST_NAMES = 6
+# Of the settings of the data, those that leave the test rows as they are.
+NOT_THE_ROWS = ("data.tokenizer.", "data.max_length", "data.batch_size", "data.eval_batch_size", *SEED_KEYS)
+
+
+def method_notes(comparison: Comparison) -> list[str]:
+    """What the columns hold."""
+    return [*mean_note(comparison), *interval_note(comparison), *difference_notes(comparison)]
+
+
+def caution_notes(comparison: Comparison) -> list[str]:
+    """What differs besides the columns, and what is missing."""
+    arms = comparison.arms
+    runs = [run for arm in arms.arms for run in arm.runs]
+    notes = pooled_notes(comparison)
+    if comparison.num_data > 1:
+        notes.append(
+            f"The runs stand on {comparison.num_data} data sets, which are ranked and compared each by itself."
+        )
+    for reference in comparison.reference.arms if comparison.reference is not None else ():
+        notes += pair_notes(arms.arms, reference, list(comparison.tables))
+    notes += broken_notes(arms.arms)
+    notes += missing_notes(arms.arms, list(comparison.tables))
+    notes += code_notes([run for run in runs if run.status == "finished"])
+    if arms.num_repeated:
+        notes.append(f"{arms.num_repeated} runs stand under several names too; each is counted once.")
+    for run in arms.without_config:
+        notes.append(f"{run.folder.path} has no config.yaml: it is {run.status or 'unknown'} and in no arm.")
+    return notes
+
+
+def failure_notes(comparison: Comparison) -> list[str]:
+    """A line a run that is not finished: how it ended, its arm and seed, the first line of its error, its folder."""
+    lines = []
+    for arm in comparison.arms.arms:
+        for run in arm.unfinished:
+            error = str(run.record.get("error") or "").split("\n")[0]
+            error = error if len(error) <= 160 else error[:159] + "…"
+            about = f"{arm.name}, seed {run.settings.get('seed')}" + (f": {error}" if error else "")
+            lines.append(f"{run.status or 'unknown'}  {about}  ({run.folder.path})")
+    more = len(lines) - MOST_FAILURES
+    return lines if more <= 0 else [*lines[:MOST_FAILURES], f"and {more} more, which gatelab runs lists"]
+
+
+def mean_note(comparison: Comparison) -> list[str]:
+    finished = [run for arm in comparison.arms.arms for run in arm.finished]
+    if not finished:
+        return ["No run is finished, so there is nothing to compare yet."]
+    splits = {comparable(run.settings.get("data.split.seed")) for run in finished}
+    share = "one split for all of them" if len(splits) == 1 else f"over {len(splits)} splits"
+    if len(splits) > 1 and all(run.settings.get("data.split.seed") == run.settings.get("seed") for run in finished):
+        share = "the split changes with the seed"
+    validation = [metric for metric in comparison.tables if metric.startswith("validation/")]
+    where = "validation rows" if len(validation) == len(comparison.tables) else "test rows"
+    if validation and where == "test rows":
+        where += f" ({', '.join(validation)}: validation rows)"
+    return [f"Mean ± standard deviation over seeds ({share}), on the {where}, at the best validation epoch."]
+
+
+def interval_note(comparison: Comparison) -> list[str]:
+    counts = {sample.num for rows in comparison.tables.values() for row in rows for sample in (row.values, row.difference) if sample}  # fmt: skip
+    counts.discard(0)
+    if not counts:
+        return []
+    note = "95 % interval: bootstrap over seeds"
+    if max(counts) < INTERVAL_FROM:
+        return [f"{note}; {INTERVAL_FROM} seeds are the fewest for one."]
+    if min(counts) < BCA_FROM:
+        few = f", percentile below {BCA_FROM} seeds" if max(counts) >= BCA_FROM else " (percentile)"
+        note += f"{few}; of so few seeds it is too narrow (with 5, about one in seven misses the mean)"
+    if min(counts) < INTERVAL_FROM:
+        note += f"; none below {INTERVAL_FROM} seeds"
+    return [note + "."]
+
+
+def difference_notes(comparison: Comparison) -> list[str]:
+    reference = comparison.reference
+    rows = [row for rows in comparison.tables.values() for row in rows if row.difference and row.kind == "arm"]
+    if reference is None or not rows:
+        return []
+    num_tests = max(sum(row.p is not None for row in rows) for rows in comparison.tables.values())
+    note = f"Difference: mean over shared seeds, minus {reference.name}."
+    if any(row.is_identical for row in rows):
+        note += " Identical: the same class predicted for every test row."
+    if num_tests == 0:
+        return [f"{note} A test needs 2 shared seeds."]
+    corrected = f", Holm-corrected for {num_tests} arms" if num_tests > 1 else ""
+    note += f" p: two-sided sign-flip permutation test{corrected}."
+    counts = sorted({row.difference.num for row in rows if row.difference and row.p is not None}, reverse=True)
+    least = "; ".join(
+        f"{count} shared seeds give no p below {smallest_p(count):.3g}"
+        + (f" ({min(1.0, num_tests * smallest_p(count)):.3g} corrected)" if num_tests > 1 else "")
+        for count in counts
+    )
+    needed = pairs_needed(num_tests)
+    enough = f"; p < 0.05 needs {needed}" if min(counts) < needed else ""
+    return [note, f"{least}{enough}."]
+
+
+def pooled_notes(comparison: Comparison) -> list[str]:
+    """A line a column that differs between runs and does not tell arms apart."""
+    arms = comparison.arms.arms
+    runs = [run for arm in arms for run in arm.runs]
+    notes = []
+    for column in comparison.arms.pooled:
+        cells = dict(zip(map(id, runs), column_cells(runs, column), strict=True))
+        names_by_text: dict[str, list[str]] = {}
+        for arm in arms:
+            counts = Counter(cells[id(run)] or "null" for run in arm.runs)
+            text = ", ".join(f"{cell} ({count} runs)" if len(counts) > 1 else cell for cell, count in counts.items())
+            names_by_text.setdefault(text, []).append(arm.name)
+        title = column.group or column.keys[0]
+        listed = "; ".join(f"{text} in {some(names, len(arms))}" for text, names in names_by_text.items())
+        if len(names_by_text) == 1:
+            notes.append(f"Pooled in every arm: {title} = {next(iter(names_by_text))}; a seed counts with its mean.")
+        elif any(" runs)" in text for text in names_by_text):
+            notes.append(f"Pooled, not alike: {title} = {listed}; a seed counts with its mean.")
+        else:
+            notes.append(f"The arms differ in {title} too: {listed}.")
+    return notes
+
+
+def some(names: Sequence[str], num_all: int) -> str:
+    """The names in one text, only some of them where they are many."""
+    if len(names) == num_all > 1:
+        return "all of them"
+    return ", ".join(names) if len(names) <= MOST_NAMES else f"{', '.join(names[:4])} and {len(names) - 4} more arms"
+
+
+def pair_notes(arms: Sequence[Arm], reference: Arm, metrics: Sequence[str]) -> list[str]:
+    """Of the arms on the reference's data: where pairs are fewer than seeds, and where they share no test rows."""
+    arms = [arm for arm in arms if arm.content == reference.content]
+    others = [arm for arm in arms if arm.cells != reference.cells]
+    known = reference.values(metrics[0]).keys()
+    names_by_count: dict[int, list[str]] = {}
+    for arm in others:
+        seeds = arm.values(metrics[0]).keys()
+        if seeds and known and seeds != known:
+            names_by_count.setdefault(len(seeds & known), []).append(arm.name)
+    listed = "; ".join(f"{count} in {some(names, len(others))}" for count, names in names_by_count.items())
+    notes = [f"Seeds shared with {reference.name}: {listed}."] if listed else []
+    keys = [
+        key
+        for key in differing_keys([run for arm in arms for run in arm.runs])
+        if (key.startswith("data.") and not key.startswith(NOT_THE_ROWS)) or key == "trainer.limit_test_batches"
+    ]
+    tested = values_of(reference.runs, keys)
+    elsewhere = [arm.name for arm in others if values_of(arm.runs, keys) != tested]
+    if elsewhere:
+        notes.append(
+            f"Tested on other rows than {reference.name}, since {', '.join(keys)} differs: {some(elsewhere, len(others))}. "
+            "Their pairs share the seed alone."
+        )
+    return notes
+
+
+def values_of(runs: Iterable[Run], keys: Sequence[str]) -> set[tuple[str, ...]]:
+    return {tuple(comparable(run.settings.get(key)) for key in keys) for run in runs}
+
+
+def broken_notes(arms: Sequence[Arm]) -> list[str]:
+    """A line an arm with models that look broken, and how the first of them does."""
+    notes = []
+    for arm in arms:
+        found = [
+            (run, clauses)
+            for run in arm.finished
+            if (clauses := record_symptoms(run.record.get("metrics") or {}, run.record.get("best_validation") or {}))
+        ]
+        if found:
+            run, clauses = found[0]
+            counts = f"{len(found)} of {numbers.counted(len(arm.finished), 'finished run')}"
+            notes.append(
+                f"{arm.name}: {counts} look broken, such as seed {run.settings.get('seed')}: {'; '.join(clauses)}."
+            )
+    return notes
+
+
+def missing_notes(arms: Sequence[Arm], metrics: Sequence[str]) -> list[str]:
+    notes = []
+    for metric in metrics:
+        for arm in arms:
+            missing = len({arm.seed_of(run) for run in arm.finished}) - len(arm.values(metric))
+            if missing:
+                notes.append(f"{arm.name}: {missing} finished runs have no {metric}.")
+    return notes
+
+
+def code_notes(runs: Sequence[Run]) -> list[str]:
+    """Where the finished runs were not all made by the same gatelab and torch."""
+    counts = Counter(code_of(run) for run in runs)
+    if len(counts) < 2:
+        return []
+    listed = "; ".join(f"{code} ({count} runs)" for code, count in counts.items())
+    return [f"Not all runs were made by the same code: {listed}."]
+
+
+def code_of(run: Run) -> str:
+    """By the hash of the package where the run noted it, since two work trees can differ at one commit; else by commit."""
+    code, git, versions = ((run.record.get(name) or {}) for name in ("code", "git", "versions"))
+    commit = str(git.get("commit") or "unknown")[:9] + (" with changes" if git.get("dirty") else "")
+    package = f"code {code['gatelab'][:9]}" if code.get("gatelab") else f"commit {commit}"
+    return f"{package}, torch {versions.get('torch', 'unknown')}"

@@ -1,0 +1,1 @@
+"""Charts: for pages as SVG, for paper with matplotlib."""

@@ -1,0 +1,104 @@
+"""Learning curves of arms: for each a line, the mean over its seeds, in a band from the lowest to the highest of them."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.arms import Arm
+from gatelab.reports.analysis.bands import CURVES, Band, seed_bands
+from gatelab.reports.charts.svg import (
+    DASHES,
+    NUM_COLOURS,
+    Axis,
+    Chart,
+    Line,
+    Stop,
+    Table,
+    draw_chart,
+    kind_of,
+    loss_axis,
+    number_axis,
+)
+from gatelab.reports.texts import shorten, visible
+
+MOST_STOPS = 60  # epochs one can point at
+MOST_ARMS = NUM_COLOURS * len(DASHES)  # that look different
+TITLES = {
+    "train/loss": "Train loss",
+    "validation/loss": "Validation loss",
+    "validation/macro_f1": "Validation macro-F1",
+    "validation/accuracy": "Validation accuracy",
+    "train/accuracy": "Train accuracy",
+}
+
+
+def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]:
+    """The legend, (name, kind) of each arm that has curves, and the charts. Kind a3 is of the fourth arm in all of them."""
+    found = [(arm, bands) for arm in arms[:MOST_ARMS] if (bands := seed_bands(arm))]
+    kinds = [f"{kind_of(number)} a{number}" for number in range(len(found))]
+    legend = [(shorten(arm.name, 60), kind) for (arm, _), kind in zip(found, kinds, strict=True)]
+    last = max((int(band.epochs[-1]) for _, bands in found for band in bands.values()), default=1)
+    x = number_axis("epoch", 1, last, whole=True)
+    charts = []
+    for name in CURVES:
+        drawn = [
+            (arm.name, bands[name], kind) for (arm, bands), kind in zip(found, kinds, strict=True) if name in bands
+        ]
+        if drawn:
+            charts.append(draw_bands(name, drawn, x, len(arms)))
+    return legend, charts
+
+
+def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_arms: int) -> Chart:
+    """drawn: name, band and kind of each arm."""
+    y, is_cut = y_axis(name, [band for _, band, _ in drawn])
+    lines = []
+    for _, band, kind in drawn:
+        low, mean, high = (np.clip(values, y.low, y.high) for values in (band.low, band.mean, band.high))
+        area = np.stack([low, high], axis=1) if band.num.max() > 1 else None
+        lines.append(Line("", kind, band.epochs, mean, dots=len(band.epochs) == 1, band=area))
+    epochs = sorted({epoch for _, band, _ in drawn for epoch in band.epochs.tolist()})
+    shown = epochs[:: -(-len(epochs) // MOST_STOPS)]
+    shown += [] if shown[-1] == epochs[-1] else [epochs[-1]]
+    stops, rows = [], []
+    for epoch in shown:
+        points, tips, cells = [], [], [f"{epoch}"]
+        for arm, band, kind in drawn:
+            place = int(np.searchsorted(band.epochs, epoch))
+            if place == len(band.epochs) or band.epochs[place] != epoch or not band.num[place]:
+                cells.append("")
+                continue
+            value = float(band.mean[place])
+            points.append((float(np.clip(value, y.low, y.high)), kind))
+            tips.append(f"{shorten(arm, 60)} {told(band, place)}")
+            cells.append(numbers.metric(value))
+        stops.append(Stop(float(epoch), points, f"epoch {epoch}", tips))
+        rows.append(cells)
+    several = any(band.num.max() > 1 for _, band, _ in drawn)
+    summary = "Line: mean over seeds. Band: lowest to highest seed." if several else "A line an arm, of one seed each."
+    summary += f" Cut at {y.high:g}: some values are larger." if is_cut else ""
+    summary += " The axis is logarithmic." if y.is_log else ""
+    summary += f" Of the first {MOST_ARMS} of {num_arms} arms." if num_arms > MOST_ARMS else ""
+    table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
+    return draw_chart(TITLES[name], summary, x, y, lines, stops, table)
+
+
+def told(band: Band, place: int) -> str:
+    """0.8123 (0.8011 to 0.8201), and of how many seeds where not of all."""
+    num = int(band.num[place])
+    seeds = f", {numbers.counted(num, 'seed')}" if num < band.num.max() else ""
+    spread = f"{numbers.metric(float(band.low[place]))} to {numbers.metric(float(band.high[place]))}" if num > 1 else ""
+    more = f"{spread}{seeds}".removeprefix(", ")
+    return numbers.metric(float(band.mean[place])) + (f" ({more})" if more else "")
+
+
+def y_axis(name: str, bands: Sequence[Band]) -> tuple[Axis, bool]:
+    """An axis that encloses all bands; of a loss it ends at four times what the calmer half of the arms reach, so that one
+    that diverged leaves room for the others. And whether it is cut so."""
+    low, high = min(float(np.nanmin(band.low)) for band in bands), max(float(np.nanmax(band.high)) for band in bands)
+    if not name.endswith("loss"):
+        return number_axis("", low, high), False
+    reached = sorted(float(np.nanmax(band.mean)) for band in bands)
+    cut = min(high, 4 * reached[(len(reached) - 1) // 2])
+    return loss_axis("", low, cut), cut < high

@@ -1,0 +1,235 @@
+"""The charts of one run's page."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.curves import Calibration, Learning, PrecisionRecall
+from gatelab.reports.analysis.intervals import Interval
+from gatelab.reports.charts.svg import (
+    BASELINE,
+    MODEL,
+    Axis,
+    Chart,
+    Line,
+    Stop,
+    Table,
+    draw_chart,
+    kind_of,
+    loss_axis,
+    number_axis,
+    shares_axis,
+)
+from gatelab.reports.texts import shorten, visible
+
+MOST_CURVES = 7  # that can be told apart
+FEW_CURVES = 3  # that leave room for the baseline's
+STEPS = "train steps"
+# title, that of its axis, and of each curve the metric and the kind of its line
+LEARNING = (
+    (
+        "Loss", "loss",
+        {STEPS: ("train/loss_step", f"{MODEL} pale"), "train": ("train/loss", f"{MODEL} dashed"), "validation": ("validation/loss", MODEL)},
+    ),
+    (
+        "Accuracy and macro-F1", "",
+        {
+            "train accuracy": ("train/accuracy", f"{MODEL} dashed"), "validation accuracy": ("validation/accuracy", MODEL),
+            "validation macro-F1": ("validation/macro_f1", f"{MODEL} dotted"),
+        },
+    ),
+)  # fmt: skip
+
+
+def learning_charts(learning: Learning) -> list[Chart]:
+    """Loss, and accuracy and macro-F1, of train and validation; the best epoch marked in both."""
+    charts = [draw_learning(title, y_title, curves, learning) for title, y_title, curves in LEARNING]
+    return [chart for chart in charts if chart is not None]
+
+
+def draw_learning(title: str, y_title: str, names: Mapping[str, tuple[str, str]], learning: Learning) -> Chart | None:
+    """names: of each curve the metric and the kind of its line. None where no curve has a number."""
+    curves = {name: learning.curves[metric] for name, (metric, _) in names.items() if metric in learning.curves}
+    every = np.concatenate([y[np.isfinite(y)] for _, y in curves.values()] or [np.empty(0)])
+    if not len(every):
+        return None
+    in_epochs = learning.best is not None
+    told: dict[float, list[tuple[str, float]]] = {}
+    for name, (x, y) in curves.items():
+        for epoch, value in zip(x.tolist(), y.tolist(), strict=True):
+            told.setdefault(epoch, []).append((name, value))
+    rows, stops = [], []
+    for epoch in sorted(told):
+        values = dict(told[epoch])
+        place = f"epoch {epoch:.2f}".removesuffix(".00") if in_epochs else f"step {epoch:.0f}"
+        said = " · ".join(f"{name} {numbers.metric(value)}" for name, value in values.items())
+        best = " · best" if epoch == learning.best else ""
+        points = [(value, names[name][1]) for name, value in values.items()]
+        stops.append(Stop(epoch, points, f"{place} · {said}{best}"))
+        rows.append([place, *(numbers.metric(values.get(name)) for name in curves)])
+    lines = [
+        Line(name, names[name][1], x, y, dots=len(x) <= (1 if name == STEPS else 60)) for name, (x, y) in curves.items()
+    ]
+    x_axis = number_axis("epoch" if in_epochs else "step", 0, max(told), whole=True)
+    summary = f"Best epoch {learning.best:g}, by validation macro-F1." if in_epochs else "No epoch has ended yet."
+    if STEPS in curves:
+        behind = f"the mean of {learning.averaged} logged batches" if learning.averaged > 1 else "one batch"
+        summary += f" Each point of {STEPS} is {behind}."
+    axis = loss_axis if y_title == "loss" else number_axis
+    y_axis = axis(y_title, float(every.min()), float(every.max()))
+    summary += " The axis is logarithmic." if y_axis.is_log else ""
+    return draw_chart(title, summary, x_axis, y_axis, lines, stops, Table(["", *curves], rows), mark=learning.best)
+
+
+def precision_recall_chart(
+    classes: Sequence[str], curves: Mapping[str, PrecisionRecall], linear: Mapping[str, PrecisionRecall]
+) -> Chart:
+    """One curve a class against the rest; the linear baseline's thin."""
+    shown = list(curves)[:MOST_CURVES]
+    kinds = {name: kind_of(classes.index(name)) for name in shown}
+    places, stops_at = np.linspace(0, 1, 201), np.linspace(0, 1, 101)
+    lines = []
+    for name in shown:
+        if name in linear and len(shown) <= FEW_CURVES:
+            lines.append(curve_line("", f"{kinds[name]} thin", linear[name], places))
+        lines.append(curve_line(name, kinds[name], curves[name], places))
+    stops = []
+    for recall in stops_at:
+        points = [(precision_at(curves[name], recall), kinds[name]) for name in shown]
+        said = [f"{shorten(name, 24)} {numbers.metric(value)}" for name, (value, _) in zip(shown, points, strict=True)]
+        if linear:
+            said += [
+                f"linear {shorten(name, 24)} {numbers.metric(precision_at(linear[name], recall))}" for name in shown
+            ]
+        stops.append(Stop(float(recall), points, f"recall {recall:.2f} · precision {' · '.join(said)}"))
+    header = ["recall", *shown, *(f"linear, {name}" for name in shown if name in linear)]
+    sources = [*(curves[name] for name in shown), *(linear[name] for name in shown if name in linear)]
+    rows = [[f"{r:.2f}", *(numbers.metric(precision_at(curve, r)) for curve in sources)] for r in stops_at[::5]]
+    summary = "Average precision stands in the table by class."
+    if len(shown) <= FEW_CURVES:
+        summary = f"Average precision: {averages(curves, shown)}."
+        if linear:
+            summary += f" Thin, the linear baseline: {averages(linear, shown)}."
+    if len(curves) > len(shown):
+        summary += f" The {len(shown)} largest of {len(curves)} classes."
+    lowest = min(float(line.y.min()) for line in lines)
+    title = "Precision and recall, each class against the rest"
+    table = Table([visible(name) for name in header], rows)
+    return draw_chart(title, summary, shares_axis("recall"), shares_axis("precision", lowest), lines, stops, table)
+
+
+def averages(curves: Mapping[str, PrecisionRecall], names: Sequence[str]) -> str:
+    return ", ".join(f"{shorten(name, 24)} {numbers.metric(curves[name].average)}" for name in names)
+
+
+def precision_at(curve: PrecisionRecall, recall: float) -> float:
+    return float(curve.precision[curve.at_recall(np.array([recall]))[0]])
+
+
+def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: np.ndarray) -> Line:
+    return Line(name, kind, recalls, curve.precision[curve.at_recall(recalls)])
+
+
+def calibration_chart(found: Calibration, linear: Calibration | None, error: float, model: str) -> Chart:
+    """The share of right predictions over the mean confidence, bin by bin; the diagonal would be perfect."""
+    low = float(min(found.low.min(), linear.low.min() if linear else 1.0))
+    x, y = shares_axis("largest probability", low), shares_axis("share right")
+    lines = [Line("perfect", "guide", np.array([x.low, 1.0]), np.array([x.low, 1.0]))]
+    if linear:
+        lines.append(Line("linear baseline", BASELINE, linear.confidence, linear.right, dots=True))
+    lines.append(Line(model, MODEL, found.confidence, found.right, dots=True))
+    total, width = found.count.sum(), 1 / 15
+    stops, rows = [], []
+    for begin, confidence, right, count in zip(found.low, found.confidence, found.right, found.count, strict=True):
+        said = f"probability {begin:.2f} to {begin + width:.2f} · {count:,} rows · mean {confidence:.4f} · right {right:.4f}"
+        stops.append(Stop(float(confidence), [(float(right), MODEL)], said))
+        rows.append([f"{begin:.2f} to {begin + width:.2f}", f"{count:,}", f"{confidence:.4f}", f"{right:.4f}"])
+    bars = [
+        (max(float(begin), x.low), float(begin) + width, 0.3 * float(count / found.count.max()))
+        for begin, count in zip(found.low, found.count, strict=True)
+    ]
+    largest = found.count.argmax()
+    summary = (
+        f"Calibration error {numbers.metric(error)}: the mean gap to the diagonal, weighted by rows. Bars: the rows in each bin, "
+        f"at most {found.count[largest]:,} of {total:,}."
+    )
+    table = Table(["largest probability", "rows", "mean", "share right"], rows)
+    return draw_chart("Calibration", summary, x, y, lines, stops, table, bars=bars)
+
+
+def length_chart(
+    bins: Sequence[tuple[int, int]],
+    accuracies: Sequence[float],
+    bounds: Sequence[Interval],
+    linear: Sequence[float],
+    model: str,
+) -> Chart:
+    """Accuracy over the length of a text, with its interval."""
+    x = np.arange(len(bins), dtype=float)
+    names = [range_name(*ends) for ends in bins]
+    lines = [Line(model, MODEL, x, np.array(accuracies), dots=True, whiskers=np.array(bounds))]
+    if linear:
+        lines.insert(0, Line("linear baseline", BASELINE, x, np.array(linear), dots=True))
+    stops, rows = [], []
+    for number, name in enumerate(names):
+        said = f"{name} tokens · {model} {numbers.metric(accuracies[number])} ({numbers.interval(bounds[number])})"
+        cells = [name, numbers.metric(accuracies[number]), numbers.interval(bounds[number])]
+        if linear:
+            said += f" · linear {numbers.metric(linear[number])}"
+            cells.append(numbers.metric(linear[number]))
+        stops.append(Stop(float(number), [(accuracies[number], MODEL)], said))
+        rows.append(cells)
+    lowest, highest = min(*(low for low, _ in bounds), *linear), max(*(high for _, high in bounds), *linear)
+    x_axis = Axis("tokens", -0.5, len(bins) - 0.5, list(zip(x.tolist(), names, strict=True)))
+    header = ["tokens", model, "95 % interval", *(["linear baseline"] if linear else [])]
+    summary = "Bars: 95 % intervals (Wilson) over the rows of that length."
+    return draw_chart(
+        "Accuracy by length of text",
+        summary,
+        x_axis,
+        number_axis("accuracy", lowest, highest),
+        lines,
+        stops,
+        Table(header, rows),
+    )
+
+
+def class_chart(
+    names: Sequence[str],
+    f1: Sequence[float],
+    bounds: Sequence[Interval],
+    linear: Sequence[float],
+    linear_bounds: Sequence[Interval],
+    model: str,
+) -> Chart:
+    """F1 of each class with its interval, the linear baseline's beside it."""
+    x = np.arange(len(names), dtype=float)
+    aside = 0.08 if linear else 0.0
+    lines = [Line(model, MODEL, x - aside, np.array(f1), joined=False, dots=True, whiskers=np.array(bounds))]
+    if linear:
+        values, ends = np.array(linear), np.array(linear_bounds)
+        lines.append(Line("linear baseline", "other", x + aside, values, joined=False, dots=True, whiskers=ends))
+    stops, rows = [], []
+    for number, name in enumerate(names):
+        said = f"{shorten(name)} · {model} {numbers.metric(f1[number])} ({numbers.interval(bounds[number])})"
+        cells = [visible(name), numbers.metric(f1[number]), numbers.interval(bounds[number])]
+        if linear:
+            cells += [numbers.metric(linear[number]), numbers.interval(linear_bounds[number])]
+            said += f" · linear {cells[-2]} ({cells[-1]})"
+        stops.append(Stop(float(number), [], said))
+        rows.append(cells)
+    most = max(4, 44 // len(names))
+    x_axis = Axis("class", -0.5, len(names) - 0.5, [(float(k), shorten(name, most)) for k, name in enumerate(names)])
+    lowest, highest = (
+        pick(end) for pick, end in zip((min, max), zip(*bounds, *linear_bounds, strict=True), strict=True)
+    )
+    header = ["class", model, "95 % interval", *(["linear baseline", "95 % interval"] if linear else [])]
+    summary = "Bars: 95 % intervals over the test rows."
+    return draw_chart(
+        "F1 by class", summary, x_axis, number_axis("F1", lowest, highest), lines, stops, Table(header, rows)
+    )
+
+
+def range_name(low: int, high: int) -> str:
+    return f"{low}–{high}" if high > low else f"{low}"

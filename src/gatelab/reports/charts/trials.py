@@ -1,0 +1,104 @@
+"""A search: the value of each trial in their order, and the best so far."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.arms import metrics_of
+from gatelab.reports.analysis.comparison import is_lower_better
+from gatelab.reports.analysis.curves import learning_curves
+from gatelab.reports.charts.svg import MODEL, Chart, Line, Stop, Table, draw_chart, number_axis
+from gatelab.reports.pages.sweep_answer import title_of
+from gatelab.reports.texts import visible
+from gatelab.runs.load import Run
+
+
+@dataclass(frozen=True)
+class Trial:
+    number: int
+    value: float | None  # None of one that has no validation yet
+    is_whole: bool  # it was trained to its end; a pruned one has its best value until then
+    run: Run
+
+
+def searched_metric(runs: Sequence[Run]) -> str | None:
+    """What the search looked at, such as validation/macro_f1; None where the runs are of none."""
+    return next((str(run.settings["search.metric"]) for run in runs if run.settings.get("search.metric")), None)
+
+
+def trials_of(runs: Sequence[Run], metric: str) -> list[Trial]:
+    """The runs of a search by the number of their trial. A trial whose settings an earlier one had has no run of its own."""
+    trials = []
+    for run in runs:
+        if run.settings.get("search.metric") != metric:
+            continue
+        value = metrics_of(run).get(metric)
+        if value is None:
+            curve = learning_curves(run.folder.metrics).curves.get(metric)
+            value = None if curve is None else float((np.min if is_lower_better(metric) else np.max)(curve[1]))
+        trials.append(Trial(run.record.get("job") or 0, value, run.status == "finished", run))
+    return sorted(trials, key=lambda trial: trial.number)
+
+
+def best_so_far(trials: Sequence[Trial], metric: str) -> list[float | None]:
+    """After each trial the best value of those trained to their end, as the search itself counts."""
+    better = min if is_lower_better(metric) else max
+    best: float | None = None
+    found = []
+    for trial in trials:
+        if trial.is_whole and trial.value is not None:
+            best = trial.value if best is None else better(best, trial.value)
+        found.append(best)
+    return found
+
+
+def trials_chart(trials: Sequence[Trial], metric: str, settings: dict[int, str]) -> Chart | None:
+    """settings: by id of the run what its trial had. None before two trials have a value."""
+    valued = [trial for trial in trials if trial.value is not None]
+    if len(valued) < 2:
+        return None
+    best = best_so_far(valued, metric)
+    x, y = np.array([trial.number for trial in valued], dtype=float), np.array([trial.value for trial in valued])
+    whole = np.array([trial.is_whole for trial in valued])
+    lines = (
+        [Line("not trained to its end", "other", x[~whole], y[~whole], joined=False, dots=True)]
+        if (~whole).any()
+        else []
+    )
+    lines.append(Line("trial", MODEL, x[whole], y[whole], joined=False, dots=True))
+    known = [(number, value) for number, value in zip(x, best, strict=True) if value is not None]
+    if known:
+        lines.append(Line("best so far", MODEL, *steps(known)))
+    stops, rows = [], []
+    for trial, so_far in zip(valued, best, strict=True):
+        ended = "" if trial.is_whole else f" · {trial.run.status}"
+        told = settings.get(id(trial.run), "")
+        kind = MODEL if trial.is_whole else "other"
+        tip = f"trial {trial.number} · {told} · {numbers.metric(trial.value)}{ended} · best so far {numbers.metric(so_far)}"
+        stops.append(Stop(float(trial.number), [(float(trial.value or 0.0), kind)], tip))
+        rows.append(
+            [str(trial.number), numbers.metric(trial.value), trial.run.status, numbers.metric(so_far), visible(told)]
+        )
+    counts = f"{sum(whole)} of {numbers.counted(len(trials), 'trial')} trained to the end"
+    summary = f"{counts}; best {numbers.metric(best[-1])}." if best[-1] is not None else f"{counts}."
+    title = title_of(metric)
+    return draw_chart(
+        f"{title} by trial",
+        summary,
+        number_axis("trial", float(x.min()), float(x.max()), whole=True),
+        number_axis(title, float(y.min()), float(y.max())),
+        lines,
+        stops,
+        Table(["trial", title, "status", "best so far", "settings"], rows),
+    )
+
+
+def steps(known: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+    """The best stays until the next trial is better."""
+    xs, ys = [known[0][0]], [known[0][1]]
+    for x, y in known[1:]:
+        xs += [x, x]
+        ys += [ys[-1], y]
+    return np.array(xs), np.array(ys)

@@ -1,0 +1,88 @@
+"""Where arms disagree, as tables; a cell is text, markup, or (what is shown, what it sorts by)."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.disagreement import Disagreement, DisputedRow, Verdict
+from gatelab.reports.texts import folded, isolated, shorten
+
+MOST_VERDICTS = 5  # arms with a column of their own
+
+
+def disagreement_matrix(found: Disagreement) -> list[tuple[str, list[tuple[int, str, int] | None]]]:
+    """A line an arm: against each arm the rows it wins, their share of the shared rows, and a shade from 0 to 10."""
+    largest = max(1e-9, float((found.won / found.shared.clip(1)).max()))
+    lines = []
+    for i, arm in enumerate(found.arms):
+        cells: list[tuple[int, str, int] | None] = []
+        for j in range(len(found.arms)):
+            share = found.won[i, j] / max(1, found.shared[i, j])
+            is_there = i != j and found.shared[i, j]
+            cells.append(
+                (int(found.won[i, j]), numbers.share(share), round(10 * share / largest)) if is_there else None
+            )
+        lines.append((arm.name, cells))
+    return lines
+
+
+def disputed_table(found: Disagreement) -> dict[str, Any]:
+    """The rows with what each arm said; of more than five arms the numbers, in the matrix, of those that are right and wrong."""
+    each = len(found.arms) <= MOST_VERDICTS
+    columns = [("text", "long"), ("label", "text")]
+    columns += (
+        [(shorten(arm.name), "text") for arm in found.arms]
+        if each
+        else [("arms right", "text"), ("arms wrong", "text")]
+    )
+    columns.append(("line", "number"))
+    files = sorted({row.file for row in found.rows})
+    rows = []
+    for row in found.rows:
+        place = f"line {row.line} of {row.file}"
+        text = (
+            Markup('<span class="note">not kept</span>')
+            if row.text is None
+            else folded(row.text, row.characters, place)
+        )
+        said = [verdict_cell(verdict) for verdict in row.verdicts] if each else sides(row)
+        line = f"{row.line}" if len(files) == 1 else f"{row.file}:{row.line}"
+        rows.append([text, isolated(row.label), *said, (isolated(line), row.line)])
+    note = f"Lines of {files[0]}." if len(files) == 1 else "The line stands after its file."
+    return {"columns": columns, "rows": rows, "note": note}
+
+
+def verdict_cell(verdict: Verdict | None) -> Any:
+    """Right or wrong, the prediction, and how many of the seeds that tested the row were right."""
+    if verdict is None:
+        return ("", "")
+    mark = "✓" if 2 * verdict.right > verdict.tested else "✗" if 2 * verdict.right < verdict.tested else "="
+    seeds = f"{verdict.right} of {verdict.tested} right"
+    shown = Markup('{} {} <span class="note">{}</span>').format(mark, isolated(verdict.prediction), seeds)
+    return (shown, f"{verdict.right / verdict.tested:.4f} {verdict.prediction}")
+
+
+def sides(row: DisputedRow) -> list[Any]:
+    """Which arms are right and which are wrong, and what these say."""
+    right, wrong, said = [], [], set()
+    for number, verdict in enumerate(row.verdicts, 1):
+        if verdict is not None and 2 * verdict.right > verdict.tested:
+            right.append(number)
+        elif verdict is not None and 2 * verdict.right < verdict.tested:
+            wrong.append(number)
+            said.add(verdict.prediction)
+    told = Markup('{} <span class="note">{}</span>').format(ranges(wrong), isolated(", ".join(sorted(said))))
+    return [(ranges(right), len(right)), (told, len(wrong))]
+
+
+def ranges(counted: Sequence[int]) -> str:
+    """1–3, 7 for 1, 2, 3, 7"""
+    parts: list[list[int]] = []
+    for number in counted:
+        if parts and number == parts[-1][-1] + 1:
+            parts[-1].append(number)
+        else:
+            parts.append([number])
+    return ", ".join(f"{part[0]}–{part[-1]}" if len(part) > 1 else f"{part[0]}" for part in parts)

@@ -1,0 +1,127 @@
+"""The pages that gatelab ui makes itself: all runs in a table, and the comparison of picked ones."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import Markup
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.arms import metrics_of
+from gatelab.reports.analysis.settings import build_names, columns_of, differing_keys, setting_cells
+from gatelab.reports.pages.html import render
+from gatelab.reports.pages.links import links_from, url_of
+from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
+from gatelab.reports.pages.sweep_tables import linked, status
+from gatelab.reports.texts import isolated
+from gatelab.runs.load import SEED_KEYS, Run
+
+ASSETS = ("sweep", "index")
+RUN_COLUMNS = [
+    ("", "pick"), ("name", "text"), ("run", "text"), ("status", "text"), ("settings", "text"), ("seed", "number"),
+    ("macro-F1", "number"), ("accuracy", "number"), ("AUROC", "number"), ("linear macro-F1", "number"),
+    ("seconds", "number"), ("started, UTC", "text"),
+]  # fmt: skip
+NAME_COLUMNS = [
+    ("", "pick"), ("name", "text"), ("runs", "number"), ("finished", "number"), ("running", "number"),
+    ("failed", "number"), ("best macro-F1", "number"), ("last started, UTC", "text"),
+]  # fmt: skip
+
+
+def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str) -> str:
+    """Links are relative to the root. problems: a sentence for each folder that could not be read."""
+    by_name: dict[str, list[Run]] = {}
+    for run in runs:
+        by_name.setdefault(name_of(run), []).append(run)
+    settings = {id(run): told for group in by_name.values() for run, told in zip(group, told_apart(group), strict=True)}
+    newest_first = sorted(runs, key=lambda run: run.started, reverse=True)
+    names = sorted(by_name, key=lambda name: max(run.started for run in by_name[name]), reverse=True)
+    return render(
+        "index.html.j2",
+        assets=ASSETS,
+        forms=True,
+        title="gatelab",
+        output_dir=output_dir,
+        problems=problems,
+        num_runs=len(runs),
+        statuses=sorted({run.status for run in runs}),
+        names=names,
+        name_columns=NAME_COLUMNS,
+        name_rows=[name_row(name, by_name[name]) for name in names],
+        run_columns=RUN_COLUMNS,
+        run_rows=[run_row(run, settings[id(run)]) for run in newest_first],
+    )
+
+
+def name_of(run: Run) -> str:
+    return run.folder.path.parent.name
+
+
+def told_apart(runs: Sequence[Run]) -> list[str]:
+    """Of the runs of one name what differs between them, but for seeds; where nothing does, the encoder."""
+    columns = columns_of(runs, [key for key in differing_keys(runs) if key not in SEED_KEYS])
+    if not columns:
+        return build_names(runs, "encoder")
+    titles, cells = setting_cells(runs, columns, merge=False)
+    return [" ".join(f"{title}={cell}" for title, cell in zip(titles, row, strict=True) if cell != "") for row in cells]
+
+
+def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
+    counts = [sum(run.status == status for run in runs) for status in ("finished", "running", "failed")]
+    scores = [value for run in runs if (value := metrics_of(run).get("macro_f1")) is not None]
+    if len({run.content for run in runs}) > 1:  # none is the best of runs on different data
+        scores = []
+    last = max(run.started for run in runs)
+    return [
+        pick("name", name, f"name {name}"),
+        linked(name, url_of(name, "report.html")),
+        str(len(runs)),
+        *(str(count) for count in counts),
+        numbers.metric(max(scores, default=None)),
+        moment(last),
+    ]
+
+
+def run_row(run: Run, settings: str) -> list[Any]:
+    values = metrics_of(run)
+    name = name_of(run)
+    measured = [
+        *(values.get(metric) for metric in ("macro_f1", "accuracy", "auroc")),
+        metrics_of(run, "linear").get("macro_f1"),
+    ]
+    return [
+        pick("run", f"{name}/{run.identity}", f"run {run.identity} of {name}"),
+        linked(name, url_of(name, "report.html")),
+        linked(run.identity, url_of(name, run.identity, "report.html")),
+        status(run),
+        isolated(rounded(settings)),
+        str(run.record.get("seed", "")),
+        *map(numbers.metric, measured),
+        "" if run.seconds is None else f"{run.seconds:.0f}",
+        moment(run.started),
+    ]
+
+
+def moment(iso: str) -> Any:
+    """To the minute, and what it sorts by."""
+    return Markup('<span class="date">{}</span>').format(numbers.moment(iso)[:16]), iso
+
+
+def pick(kind: str, value: str, label: str) -> Markup:
+    return Markup('<input type="checkbox" name="{}" value="{}" aria-label="Pick {}">').format(kind, value, label)
+
+
+def comparison_page(
+    runs: Sequence[Run],
+    root: Path,
+    picks: Sequence[tuple[str, str]],
+    asked: Mapping[str, str],
+    problems: Sequence[str] = (),
+) -> str:
+    """Of runs that were picked, in a page at root. picks: what was picked, to be asked for again; asked: by, metric, reference."""
+    by, metric = ([asked[key]] if asked[key] else None for key in ("by", "metric"))
+    comparison = compare_sweep(runs, by, metric, asked["reference"] or None)
+    names = list(dict.fromkeys(map(name_of, runs)))
+    title = ", ".join(names[:5]) + (f" and {len(names) - 5} more names" if len(names) > 5 else "")
+    form = {"picks": picks, **asked}
+    return sweep_page(runs, comparison, title, links_from(root, made_on_request=True), form=form, problems=problems)

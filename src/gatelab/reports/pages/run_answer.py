@@ -1,0 +1,139 @@
+"""What came out of a run, first in one sentence, then as a table beside the baselines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.curves import Learning
+from gatelab.reports.analysis.intervals import Interval
+from gatelab.reports.terminal.result import HEADLINE
+from gatelab.reports.texts import shorten, visible
+from gatelab.tasks.classification.symptoms import record_symptoms
+
+FEW_ROWS = 30  # of a class: below it a metric of that class says little
+MOST_CLASSES = 12  # with a line of their own in the table; all stand in the one by class
+
+
+@dataclass(frozen=True)
+class Cell:
+    value: str
+    interval: str = ""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """sentence and detail are read first; cautions are what a reader must know before believing them."""
+
+    sentence: str
+    detail: str = ""
+    cautions: list[str] = field(default_factory=list)
+    columns: list[str] = field(default_factory=list)
+    rows: list[tuple[str, list[Cell]]] = field(default_factory=list)
+
+
+def answer_finished(
+    record: Mapping[str, Any], model: str, num_rows: int, intervals: Mapping[str, Mapping[str, Interval]]
+) -> Answer:
+    """The answer of a run that was tested on num_rows rows."""
+    metrics, baselines = record["metrics"], record["baselines"]
+    sentence = f"{shorten(model, 24)} {numbers.metric(metrics['macro_f1'])} macro-F1 on {num_rows:,} test rows"
+    detail = "No baseline was fitted (baseline=none), so there is nothing to hold it against."
+    if "linear" in baselines:
+        difference = metrics["macro_f1"] - baselines["linear"]["macro_f1"]
+        bounds = intervals.get("model - linear", {}).get("macro_f1")
+        sentence += f", {compare(difference, 'the linear baseline', is_clear(bounds))}"
+        detail = explain_difference(difference, bounds)
+    columns = [
+        model,
+        *(f"{name} baseline" if name == "linear" else f"{name} class" for name in baselines_of(baselines)),
+    ]
+    if "linear" in baselines:
+        columns.insert(2, f"{model} − linear")
+    keys = [(title, key, lambda values, key=key: values[key]) for title, key in HEADLINE]
+    if len(metrics["per_class"]) <= MOST_CLASSES:
+        for name, values in metrics["per_class"].items():
+            title = f"F1 {shorten(name)} ({values['support']:,} rows)"
+            keys.append((title, f"f1 {name}", lambda values, name=name: values["per_class"][name]["f1"]))
+    rows = []
+    for title, key, value in keys:
+        sources = {"model": metrics, **baselines_of(baselines)}
+        cells = [
+            Cell(numbers.metric(value(values)), numbers.interval(intervals.get(source, {}).get(key)))
+            for source, values in sources.items()
+        ]
+        if "linear" in baselines:
+            interval = numbers.interval(intervals.get("model - linear", {}).get(key))
+            cells.insert(2, Cell(numbers.signed(value(metrics) - value(baselines["linear"])), interval))
+        rows.append((title, cells))
+    return Answer(sentence, detail, [], columns, rows)
+
+
+def baselines_of(baselines: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: baselines[name] for name in ("linear", "majority") if name in baselines}
+
+
+def compare(difference: float, other: str, clear: bool) -> str:
+    """0.0186 below gru · level with gru · not clearly different from gru: a headline claims no more than the interval does."""
+    if f"{abs(difference):.4f}" == "0.0000":
+        return f"level with {other}"
+    if not clear:
+        return f"not clearly different from {other}"
+    return f"{abs(difference):.4f} {'above' if difference > 0 else 'below'} {other}"
+
+
+def is_clear(bounds: Interval | None) -> bool:
+    """False where the interval of a difference contains 0."""
+    return bounds is None or not bounds[0] <= 0 <= bounds[1]
+
+
+def explain_difference(difference: float, bounds: Interval | None) -> str:
+    if bounds is None:
+        return ""
+    verdict = "does not contain 0" if is_clear(bounds) else "contains 0"
+    return (
+        f"Difference in macro-F1 to the linear baseline: {numbers.signed(difference)}, 95 % interval {numbers.interval(bounds)} "
+        f"over the test rows, which {verdict}."
+    )
+
+
+def answer_unfinished(record: Mapping[str, Any], model: str, status: str, learning: Learning) -> Answer:
+    """The answer of a run that is running, or ended before its test."""
+    curves = learning.curves.get("validation/macro_f1")
+    done = f"after {numbers.counted(len(curves[0]), 'epoch')}" if curves else "before its first validation"
+    detail = "There are no test metrics."
+    if curves:
+        best = numbers.metric(float(curves[1].max()))
+        detail = f"Best validation macro-F1 so far: {best}, at epoch {learning.best:g}. {detail}"
+    if status == "running":
+        return Answer(f"{model} is running, {done}", detail)
+    if status == "failed":
+        return Answer(
+            f"{model} failed {done}", f"{detail} error.log holds the traceback.", [visible(record.get("error", ""))]
+        )
+    return Answer(f"{model} was {status} {done}", f"{detail} The same command goes on from where it stopped.")
+
+
+def cautions(record: Mapping[str, Any], config: Mapping[str, Any], num_rows: int, learning: Learning) -> list[str]:
+    """What a reader must know before believing the numbers of a finished run."""
+    data, metrics = record["data"], record["metrics"]
+    broken = record_symptoms(metrics, record.get("best_validation", {}))
+    found = [f"The model looks broken: {'; '.join(broken)}."] if broken else []
+    leak = data["leakage"]
+    if leak["normalised"]:
+        found.append(
+            f"{leak['normalised']:,} of the {leak['test_rows']:,} test texts ({numbers.share(leak['normalised_share'])}) stand "
+            f"in the training set but for case, URLs and punctuation, {leak['exact']:,} of them word for word."
+        )
+    if num_rows < data["split_sizes"]["test"]:
+        found.append(
+            f"Only {num_rows:,} of the {data['split_sizes']['test']:,} test rows were tested (trainer.limit_test_batches); the "
+            "baselines were tested on all of them."
+        )
+    small = [name for name, values in metrics["per_class"].items() if values["support"] < FEW_ROWS]
+    if small:
+        names = ", ".join(shorten(name) for name in small[:5]) + (" and others" if len(small) > 5 else "")
+        found.append(f"Fewer than {FEW_ROWS} test rows of {names}: a metric of so few says little.")
+    if learning.best is not None and learning.best == config.get("trainer.max_epochs") and learning.best > 1:
+        found.append("The last epoch was the best in validation: a larger trainer.max_epochs may do better.")
+    return found

@@ -1,0 +1,179 @@
+"""report.html: all that a run folder says, on one page that needs nothing else."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.curves import PrecisionRecall, calibration, learning_curves, precision_recall
+from gatelab.reports.analysis.intervals import RESAMPLES, metric_intervals
+from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
+from gatelab.reports.pages import facts, run_tables
+from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
+from gatelab.reports.texts import visible
+from gatelab.runs.folder import RunError, RunFolder, write_whole
+from gatelab.runs.load import load_config
+from gatelab.runs.predictions import Predictions, read_predictions
+from gatelab.screen import console
+
+NEEDED = ("status", "started", "seed", "data", "versions")
+# id, title, and what of the page must be there for it
+SECTIONS = (
+    ("test", "Test", "curves"),
+    ("learning", "Learning curves", "learning"),
+    ("confusion", "Confusion matrix", "confusion"),
+    ("curves", "Precision, recall, calibration", "curves"),
+    ("classes", "By class and length", "by_class"),
+    ("rows", "Rows to look at", "examples"),
+    ("data", "Data", None),
+    ("gates", "Gates", "readings"),
+    ("cost", "Time and memory", None),
+    ("repeat", "To repeat it", None),
+)
+
+
+@contextmanager
+def reported(folder: RunFolder) -> Iterator[None]:
+    """Write the report of what ran inside, however it ended. Without one the run is still what it is: then one sentence."""
+    try:
+        yield
+    finally:
+        try:
+            if folder.record_file.exists():
+                write_report(folder, gates=False)
+        except Exception as error:
+            console.print(
+                f"{folder.report} could not be written ({type(error).__name__}: {error}). gatelab report {folder.path} "
+                "tries again.", soft_wrap=True,
+            )  # fmt: skip
+
+
+def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
+    """report.html, and of a finished run the pictures in figures/, each replaced whole; returns them, the page first.
+
+    gates: also the pictures of the gates as files, which take most of the time. Raises RunError for what cannot be read.
+    """
+    with only_run_errors(folder.path):
+        rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
+        write_whole(folder.report, run_page(folder, rows).encode("utf-8", "replace"))
+        if folder.status != "finished" or rows is None:
+            return [folder.report]
+        from gatelab.reports.charts.figures import draw_figures
+
+        return [folder.report, *draw_figures(folder, rows, encoder_name(folder.record, load_config(folder)), gates)]
+
+
+@contextmanager
+def only_run_errors(place: Path) -> Iterator[None]:
+    """A RunError for whatever a page cannot be made from, such as a run.json without what training writes into it."""
+    try:
+        yield
+    except (RunError, OSError):
+        raise
+    except Exception as error:
+        raise RunError(
+            f"{place}: does not hold what a report needs ({type(error).__name__}: {error}). Run again with force=true."
+        ) from error
+
+
+def run_page(folder: RunFolder, rows: Predictions | None) -> str:
+    from gatelab.reports.pages.html import render
+
+    record, config = folder.record, load_config(folder)
+    if missing := [key for key in NEEDED if key not in record]:
+        raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
+    status, learning = folder.status or "", learning_curves(folder.metrics)
+    model = visible(encoder_name(record, config))
+    values: dict[str, Any] = {
+        "title": f"{record.get('name', '')} {folder.path.name}",
+        "name": record.get("name", ""),
+        "identity": folder.path.name,
+        "status": status,
+        "started": numbers.moment(record.get("started", "")),
+        "learning": learning_charts(learning),
+        "resamples": RESAMPLES,
+        "answer": answer_unfinished(record, model, status, learning),
+        "confusion": None,
+        "curves": [],
+        "by_class": None,
+        "examples": [],
+        "example_columns": run_tables.EXAMPLE_COLUMNS,
+        "readings": readings(folder),
+        "data_facts": facts.data_facts(record["data"], config),
+        "parts": run_tables.parts(record["data"]),
+        "rejects": run_tables.rejects(record["data"]),
+        "cost_facts": facts.cost_facts(record),
+        "commands": facts.repeat_commands(record),
+        "origin_facts": facts.origin_facts(record),
+        "settings": run_tables.settings(config),
+    }
+    if rows is not None and "metrics" in record:
+        warnings = cautions(record, config, len(rows), learning)
+        if any(reading.has_gaps for reading in values["readings"]):
+            warnings.insert(0, "What the gates did is in part not a number: gaps in their pictures.")
+        values |= tested(record, rows, model, warnings)
+        values["examples"] = run_tables.examples(folder)
+    values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]
+    return render("run.html.j2", **values)
+
+
+def encoder_name(record: dict[str, Any], config: dict[str, Any]) -> str:
+    """The choice of encoder= where the run noted it, such as peephole; else after the class: lstm, gated."""
+    target = str(config.get("encoder._target_", "model")).rsplit(".", 1)[-1]
+    return record.get("choices", {}).get("encoder") or target.removesuffix("Encoder").lower()
+
+
+def tested(record: dict[str, Any], rows: Predictions, model: str, warnings: list[str]) -> dict[str, Any]:
+    """The parts of the page that need predictions."""
+    train_counts = list(record["data"]["label_counts"]["train"].values())
+    majority = int(np.argmax(train_counts)) if "majority" in record["baselines"] else None
+    intervals = metric_intervals(rows, majority)
+    curves = class_curves(rows, rows.probabilities)
+    linear_curves = {} if rows.linear is None else class_curves(rows, rows.linear)
+    linear_calibration = None if rows.linear is None else calibration(rows.linear, rows.labels)
+    averages = {name: curve.average for name, curve in curves.items()}
+    return {
+        "no_auroc_interval": "auroc" not in intervals["model"],
+        "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
+        "confusion": run_tables.confusion(np.array(record["metrics"]["confusion_matrix"]), rows.classes),
+        "curves": [
+            precision_recall_chart(rows.classes, curves, linear_curves),
+            calibration_chart(
+                calibration(rows.probabilities, rows.labels),
+                linear_calibration,
+                record["metrics"]["calibration_error"],
+                model,
+            ),
+        ],
+        "by_class": run_tables.by_class(record, intervals, averages, model),
+        "by_length": run_tables.by_length(rows, model),
+    }
+
+
+def class_curves(rows: Predictions, scores: np.ndarray) -> dict[str, PrecisionRecall]:
+    """Of each class that has test rows, those with most first. scores (N, K)."""
+    sizes = np.bincount(rows.labels, minlength=len(rows.classes))
+    found = {
+        rows.classes[k]: precision_recall(rows.labels == k, scores[:, k]) for k in np.argsort(-sizes, kind="stable")
+    }
+    return {name: curve for name, curve in found.items() if curve is not None}
+
+
+def readings(folder: RunFolder) -> list[Any]:
+    files = sorted(folder.gates.glob("*.npz"))
+    if not files:
+        return []
+    from gatelab.reports.charts.reading import draw_reading
+
+    found = []
+    for file in files:
+        try:
+            found.append(draw_reading(np.load(file)))
+        except (ValueError, KeyError, OSError, BadZipFile) as error:
+            raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
+    return found

@@ -1,0 +1,159 @@
+"""The tables of one run's page, as cells; a cell is text, markup, or (what is shown, what it sorts by). N rows, K classes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.curves import length_bins
+from gatelab.reports.analysis.intervals import share_interval
+from gatelab.reports.charts.run_charts import class_chart, length_chart, range_name
+from gatelab.reports.pages.run_answer import MOST_CLASSES
+from gatelab.reports.texts import folded, isolated
+from gatelab.runs.folder import RunError, RunFolder
+from gatelab.runs.predictions import Predictions
+
+MOST_IN_MATRIX = 20  # classes; of more, the most frequent confusions are listed
+MOST_PAIRS = 200
+MOST_REJECTS = 200
+SHADES = 10
+
+
+def confusion(matrix: np.ndarray, classes: list[str]) -> dict[str, Any]:
+    totals = matrix.sum(1)
+    shares = matrix / np.maximum(totals, 1)[:, None]
+    if len(classes) <= MOST_IN_MATRIX:
+        cells = [
+            [(int(n), float(s), round(float(s) * SHADES)) for n, s in zip(*both, strict=True)]
+            for both in zip(matrix, shares, strict=True)
+        ]
+        return {"classes": classes, "rows": list(zip(classes, cells, totals.tolist(), strict=True))}
+    wrong = np.where(np.eye(len(classes), dtype=bool), 0, matrix)
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    pairs = [
+        (isolated(classes[i]), isolated(classes[j]), f"{wrong[i, j]:,}", numbers.share(float(shares[i, j])))
+        for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
+        if wrong[i, j]
+    ]
+    return {"classes": classes, "rows": [], "pairs": pairs}
+
+
+def by_class(
+    record: dict[str, Any], intervals: dict[str, Any], averages: dict[str, float], model: str
+) -> dict[str, Any]:
+    linear = record["baselines"].get("linear", {}).get("per_class")
+    titles = ["test rows", "precision", "recall", "F1", "F1, 95 % interval", "average precision"]
+    columns = [("class", "text"), *((title, "number") for title in titles)]
+    if linear:
+        columns += [("linear F1", "number")]
+    rows = []
+    for name, values in record["metrics"]["per_class"].items():
+        measured = [numbers.metric(values[key]) for key in ("precision", "recall", "f1")]
+        told = numbers.interval(intervals["model"][f"f1 {name}"])
+        rows.append([isolated(name), f"{values['support']:,}", *measured, told, numbers.metric(averages.get(name))])
+        if linear:
+            rows[-1].append(numbers.metric(linear[name]["f1"]))
+    chart = None
+    if len(rows) <= MOST_CLASSES:
+        names = list(record["metrics"]["per_class"])
+        f1 = [values["f1"] for values in record["metrics"]["per_class"].values()]
+        bounds = [intervals["model"][f"f1 {name}"] for name in names]
+        linear_f1 = [linear[name]["f1"] for name in names] if linear else []
+        linear_bounds = (
+            [intervals["linear"][f"f1 {name}"] for name in names] if linear and "linear" in intervals else []
+        )
+        chart = class_chart(names, f1, bounds, linear_f1, linear_bounds, model)
+    return {"columns": columns, "rows": rows, "chart": chart}
+
+
+def by_length(rows: Predictions, model: str) -> dict[str, Any]:
+    """Accuracy and macro-F1 within ranges of length, with the linear baseline's."""
+    columns = [(title, "number") for title in ("tokens", "test rows", "accuracy", "95 % interval", "macro-F1")]
+    bins = length_bins(rows.tokens)
+    accuracies, bounds, linear, table = [], [], [], []
+    predictions = {"model": rows.predictions}
+    if rows.linear is not None:
+        predictions["linear"] = rows.linear.argmax(1)
+        columns += [("linear accuracy", "number"), ("linear macro-F1", "number")]
+    for low, high in bins:
+        inside = (rows.tokens >= low) & (rows.tokens <= high)
+        labels = rows.labels[inside]
+        within = {name: predicted[inside] for name, predicted in predictions.items()}
+        exact = {name: exact_metrics(labels, predicted, len(rows.classes)) for name, predicted in within.items()}
+        accuracies.append(exact["model"][0])
+        bounds.append(share_interval(int((labels == within["model"]).sum()), len(labels)))
+        accuracy, macro_f1 = (numbers.metric(value) for value in exact["model"])
+        row = [(range_name(low, high), low), f"{len(labels):,}", accuracy, numbers.interval(bounds[-1]), macro_f1]
+        if "linear" in exact:
+            linear.append(exact["linear"][0])
+            row += [numbers.metric(value) for value in exact["linear"]]
+        table.append(row)
+    return {"chart": length_chart(bins, accuracies, bounds, linear, model), "columns": columns, "rows": table}
+
+
+def exact_metrics(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> tuple[float, float]:
+    """accuracy and macro-F1, the latter over the classes that are there or were predicted."""
+    hits = np.bincount(labels[labels == predicted], minlength=num_classes)
+    sizes = np.bincount(labels, minlength=num_classes) + np.bincount(predicted, minlength=num_classes)
+    some = sizes > 0
+    return float((labels == predicted).mean()), float((2 * hits[some] / sizes[some]).mean())
+
+
+EXAMPLE_COLUMNS = [
+    ("text", "long"), ("label", "text"), ("prediction", "text"), ("probability", "number"), ("tokens", "number"),
+    ("line", "number"),
+]  # fmt: skip
+
+
+def examples(folder: RunFolder) -> list[tuple[str, str, list[list[Any]]]]:
+    """The rows of examples.json as (title, note, cells)."""
+    if not folder.examples.exists():
+        return []
+    found = []
+    try:
+        listed = json.loads(folder.examples.read_text(encoding="utf-8")).items()
+    except ValueError as error:
+        raise RunError(
+            f"{folder.examples}: is not valid JSON ({error}). Remove it to have the page without it."
+        ) from None
+    for name, rows in listed:
+        files = sorted({row["file"] for row in rows})
+        place = f"Lines of {', '.join(files)}." if len(files) == 1 else "The line stands after its file."
+        note = f"{place} Rows with the same text and label stand once, with their number."
+        cells = []
+        for row in rows:
+            line = f"{row['line']}" if len(files) == 1 else f"{row['file']}:{row['line']}"
+            text = folded(row["text"], row["characters"], f"line {row['line']} of {row['file']}")
+            if row["rows"] > 1:
+                text += f" ×{row['rows']}"
+            outcome = [isolated(row["label"]), isolated(row["prediction"]), numbers.metric(row["probability"])]
+            cells.append([text, *outcome, str(row["tokens"]), (isolated(line), row["line"])])
+        if rows:
+            found.append((name.capitalize(), note, cells))
+    return found
+
+
+def parts(data: dict[str, Any]) -> dict[str, Any]:
+    counts, sizes = data["label_counts"], data["split_sizes"]
+    columns = [("class", "text"), *((name, "number") for name in counts)]
+    rows = [[isolated(name), *(f"{counts[part][name]:,}" for part in counts)] for name in data["classes"]]
+    return {"columns": columns, "rows": [*rows, ["all", *(f"{sizes[part]:,}" for part in counts)]]}
+
+
+def rejects(data: dict[str, Any]) -> dict[str, Any]:
+    listed = data["rejects"][:MOST_REJECTS]
+    rows = [[isolated(Path(row["file"]).name), str(row["line"]), isolated(row["reason"])] for row in listed]
+    return {"count": data["rejected"], "rows": rows}
+
+
+def settings(config: dict[str, Any]) -> list[list[Any]]:
+    """Keys and values as they stand in a config: null, true, [1, 2]."""
+    return [
+        [
+            isolated(key),
+            isolated(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)),
+        ]
+        for key, value in config.items()
+    ]

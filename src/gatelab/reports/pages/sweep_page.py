@@ -1,0 +1,242 @@
+"""report.html of a sweep or an experiment: what its run folders say together, on one page that needs nothing else."""
+
+import hashlib
+import re
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.arms import Arm, metrics_of
+from gatelab.reports.analysis.comparison import Comparison, compare, is_lower_better
+from gatelab.reports.analysis.disagreement import disagreement, has_rows
+from gatelab.reports.analysis.importance import importance
+from gatelab.reports.analysis.notes import method_notes
+from gatelab.reports.analysis.swept import setting_texts, swept_keys
+from gatelab.reports.charts.arm_curves import arm_curves
+from gatelab.reports.charts.dots import draw_dots
+from gatelab.reports.charts.parallel import draw_parallel
+from gatelab.reports.charts.svg import Chart
+from gatelab.reports.charts.trials import searched_metric, trials_chart, trials_of
+from gatelab.reports.pages import sweep_tables
+from gatelab.reports.pages.disputed_tables import disagreement_matrix, disputed_table
+from gatelab.reports.pages.facts import repeat_commands
+from gatelab.reports.pages.html import render
+from gatelab.reports.pages.links import Link, links_from
+from gatelab.reports.pages.run_page import only_run_errors
+from gatelab.reports.pages.sweep_answer import answer_sweep, title_of
+from gatelab.reports.pages.sweep_tables import published_numbers
+from gatelab.reports.texts import visible
+from gatelab.runs.folder import RunError, RunFolder, write_whole
+from gatelab.runs.load import Run, load_runs
+
+ASSETS = ("sweep",)  # besides what every page has
+MOST_COMMANDS = 5
+LEADING = ("macro_f1", "accuracy")
+LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
+# id, title, and what of the page must be there for it
+SECTIONS = (
+    ("comparison", "Comparison", "comparisons"),
+    ("seeds", "Every seed", "dots"),
+    ("learning", "Learning curves", "curves"),
+    ("search", "Search", "search"),
+    ("keys", "Swept keys", "keys"),
+    ("disagreement", "Where arms disagree", "matrix"),
+    ("runs", "Runs", "runs"),
+    ("repeat", "To repeat it", "commands"),
+)
+
+
+def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
+    """report.html beside the run folders of one name, and the pictures in figures/; returns them, the page first.
+
+    options: those of ``compare``. Each file is replaced whole. Raises RunError for what cannot be read.
+    """
+    from gatelab.reports.charts.sweep_figures import draw_sweep_figures
+
+    place = folders[0].path.parent
+    with only_run_errors(place):
+        runs = load_runs(list(folders))
+        comparison = compare_sweep(runs, **options)
+        page = place / "report.html"
+        digest = "" if any(options.values()) else runs_digest(folders)
+        content = sweep_page(runs, comparison, place.name, links_from(place), digest=digest)
+        write_whole(page, content.encode("utf-8", "replace"))
+        return [page, *draw_sweep_figures(place / "figures", comparison, runs)]
+
+
+def compare_sweep(
+    runs: Sequence[Run],
+    by: Sequence[str] | None = None,
+    metrics: Sequence[str] | None = None,
+    reference: str | None = None,
+) -> Comparison:
+    """As gatelab compare, but led by macro-F1, which chose each run's epoch, or by what a search looked at: choosing among its
+    trials by the test would be choosing by luck."""
+    return with_short_names(compare(runs, by, metrics or leading_metrics(runs), reference))
+
+
+def with_short_names(comparison: Comparison) -> Comparison:
+    """lr=0.05651 for lr=0.05651405264653441, unless two arms were then called the same."""
+    arms = [replace(arm, cells=tuple(map(rounded, arm.cells)), name=rounded(arm.name)) for arm in comparison.arms.arms]
+    if len({arm.cells for arm in arms}) < len(arms):
+        return comparison
+    renamed = dict(zip((arm.cells for arm in comparison.arms.arms), arms, strict=True))
+    reference = comparison.reference
+    if reference is not None:
+        reference = reference._replace(
+            arms=tuple(renamed[arm.cells] for arm in reference.arms), name=rounded(reference.name)
+        )
+    tables = {
+        metric: [replace(row, cells=tuple(map(rounded, row.cells)), name=rounded(row.name)) for row in rows]
+        for metric, rows in comparison.tables.items()
+    }
+    return Comparison(replace(comparison.arms, arms=tuple(arms)), reference, tables)
+
+
+def rounded(text: str) -> str:
+    return LONG_NUMBER.sub(lambda found: f"{float(found[0]):.4g}", text)
+
+
+def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
+    """None where no run has them, which leaves the choice to the comparison."""
+    known = {name for run in runs if run.status == "finished" for name in metrics_of(run)}
+    searched = searched_metric(runs)
+    wanted = LEADING if searched is None else (searched, searched.removeprefix("validation/"))
+    return [name for name in wanted if name in known] or None
+
+
+def sweep_page(
+    runs: Sequence[Run],
+    comparison: Comparison,
+    title: str,
+    link: Link,
+    *,
+    form: Mapping[str, Any] | None = None,
+    problems: Sequence[str] = (),
+    digest: str = "",
+) -> str:
+    """The page as text.
+
+    link: where a run's files are from where the page will be. form: what gatelab ui was asked for, if it was that, to be
+    changed. problems: sentences on runs that could not be read. digest: of which runs the page is, compared as ever.
+    """
+    arms, metric = ordered_arms(comparison), next(iter(comparison.tables))
+    source, published = published_numbers(runs)
+    legend, curves = arm_curves(arms)
+    answer = answer_sweep(comparison)
+    answer.cautions.extend(problems)
+    values: dict[str, Any] = {
+        "title": title,
+        "form": form,
+        "digest": digest,
+        "kicker": kicker(runs),
+        "question": next(
+            (run.settings["experiment.question"] for run in runs if run.settings.get("experiment.question")), ""
+        ),
+        "answer": answer,
+        "comparisons": [sweep_tables.comparison_table(comparison, name) for name in comparison.tables],
+        "notes": method_notes(comparison),
+        "published": sweep_tables.published_table(published, arms),
+        "source": source,
+        "dots": [plot for name in comparison.tables if (plot := arm_dots(comparison, name, arms, published, link))],
+        "legend": legend,
+        "curves": curves,
+        "search": search_chart(runs),
+        "keys": swept(arms, metric, link),
+        **disputed(arms, answer.cautions),
+        "runs": sweep_tables.runs_table(runs, list(comparison.tables), link),
+        "failures": sweep_tables.failures_table(comparison, link),
+        "commands": commands(runs),
+    }
+    values["sections"] = [(id, title) for id, title, there in SECTIONS if values[there]]
+    return render("sweep.html.j2", assets=ASSETS, forms=form is not None, **values)
+
+
+def runs_digest(folders: Sequence[RunFolder]) -> str:
+    """Of which runs a page is, whatever their order."""
+    places = sorted(f"{folder.path.parent.name}/{folder.path.name}" for folder in folders)
+    return hashlib.sha256("\n".join(places).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def ordered_arms(comparison: Comparison) -> list[Arm]:
+    """As in the first table: the reference, then the best first."""
+    by_cells = {arm.cells: arm for arm in comparison.arms.arms}
+    rows = next(iter(comparison.tables.values()))
+    return [by_cells[row.cells] for row in rows if row.kind == "arm"]
+
+
+def kicker(runs: Sequence[Run]) -> str:
+    """54 runs, 50 finished · reviews.csv · started 2026-11-24 20:56:02 UTC"""
+    finished = sum(run.status == "finished" for run in runs)
+    files = dict.fromkeys(Path(file).name for run in runs for file in (run.record.get("data") or {}).get("files") or [])
+    told = [f"{numbers.counted(len(runs), 'run')}, {finished:,} finished"]
+    told += [", ".join(list(files)[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")] if files else []
+    told += [f"started {numbers.moment(run.started)}" for run in runs[:1] if run.started]
+    return visible(" · ".join(told))
+
+
+def arm_dots(comparison: Comparison, metric: str, arms: Sequence[Arm], published: dict[str, float], link: Link) -> Any:
+    rows = {row.cells: row for row in comparison.tables[metric] if row.kind == "arm" and row.values.mean is not None}
+    shown = [arm for arm in arms if arm.cells in rows]
+    return draw_dots(metric, [rows[arm.cells] for arm in shown], shown, published.get(metric), link)
+
+
+def search_chart(runs: Sequence[Run]) -> Chart | None:
+    metric = searched_metric(runs)
+    if metric is None:
+        return None
+    trials = trials_of(runs, metric)
+    inside = [trial.run for trial in trials]
+    return trials_chart(trials, metric, setting_texts(inside, swept_keys(inside)))
+
+
+def swept(arms: Sequence[Arm], metric: str, link: Link) -> dict[str, Any] | None:
+    """The swept keys of the finished runs: parallel coordinates and importance. None where only the seed differs."""
+    found = [pair for arm in arms for pair in arm.measured(metric)]
+    runs, values = [run for run, _ in found], [value for _, value in found]
+    keys = swept_keys(runs)
+    parallel = draw_parallel(runs, keys, metric, values, is_lower_better(metric), link)
+    if parallel is None:
+        return None
+    measured = importance(runs, keys, values)
+    table = sweep_tables.importance_table(measured, keys) if measured.shares else []
+    return {"parallel": parallel, "importance": measured, "importance_rows": table, "metric": title_of(metric)}
+
+
+def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
+    """Where arms disagree; what of it cannot be read is a caution, since the numbers above do not need it."""
+    try:
+        found = disagreement(arms)
+    except RunError as error:
+        cautions.append(f"Nothing is shown of where arms disagree: {error}")
+        found = None
+    if found is None:
+        return {"matrix": None}
+    numbered = len(found.arms) > 6 or any(len(arm.name) > 14 for arm in found.arms)
+    table, matrix = disputed_table(found), disagreement_matrix(found)
+    left_out = sum(any(map(has_rows, arm.finished)) for arm in arms) - len(found.arms)
+    return {
+        "matrix": matrix,
+        "left_out": left_out,
+        "numbered": numbered,
+        "disputed": table,
+        "num_disputed": found.num_rows,
+    }
+
+
+def commands(runs: Sequence[Run]) -> list[str]:
+    """What started the runs, as far as they note it, and what compares them."""
+    typed = [run for run in runs if "gatelab" in Path((run.record.get("command") or [""])[0]).name or is_module(run)]
+    found = list(dict.fromkeys(repeat_commands({**run.record, "status": ""})[0] for run in typed))
+    names = list(dict.fromkeys(run.folder.path.parent.name for run in runs))
+    root = runs[0].folder.path.parents[1]
+    place = [] if root.resolve() == Path("outputs").resolve() else ["--output-dir", str(root)]
+    return [*found[:MOST_COMMANDS], visible(shlex.join(["gatelab", "compare", *names, *place]))]
+
+
+def is_module(run: Run) -> bool:
+    """Started as python -m gatelab.cli; a launcher's worker has a command of its own, which repeats nothing."""
+    return (run.record.get("command") or [""])[0].endswith("gatelab/cli.py")

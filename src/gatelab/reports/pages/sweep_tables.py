@@ -1,0 +1,192 @@
+"""The tables of a sweep's page, as cells; a cell is text, markup, or (what is shown, what it sorts by)."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from markupsafe import Markup
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.arms import Arm, metrics_of
+from gatelab.reports.analysis.comparison import Comparison, Row, is_lower_better
+from gatelab.reports.analysis.importance import Importance
+from gatelab.reports.analysis.settings import what_differs
+from gatelab.reports.analysis.statistics import Sample, describe
+from gatelab.reports.analysis.swept import SweptKey
+from gatelab.reports.pages.links import Link
+from gatelab.reports.pages.sweep_answer import title_of
+from gatelab.reports.terminal.comparison_table import count_texts, count_titles, number_texts, number_titles
+from gatelab.reports.texts import folded, isolated
+from gatelab.runs.load import Run, data_places
+
+BAR = 120  # pixels of the whole
+
+
+def comparison_table(comparison: Comparison, metric: str) -> dict[str, Any]:
+    """The table of gatelab compare: the same texts, intervals below their numbers."""
+    mean, _, difference, _, p = number_titles(comparison)
+    columns = [(title, "text") for title in comparison.arms.titles]
+    columns += [(title, "number") for title in (*count_titles(comparison), mean, difference, p)]
+    return {
+        "title": title_of(metric),
+        "columns": columns,
+        "rows": [comparison_row(comparison, row) for row in comparison.tables[metric]],
+    }
+
+
+def comparison_row(comparison: Comparison, row: Row) -> tuple[str, list[Any]]:
+    """The classes of the row and its cells."""
+    mean, interval, difference, difference_interval, p = number_texts(row)
+    cells: list[Any] = [isolated(cell) for cell in row.cells]
+    cells += count_texts(comparison, row)
+    cells.append((with_interval(mean, interval), row.values.mean))
+    cells.append(
+        (with_interval(difference, difference_interval), None if row.difference is None else row.difference.mean)
+    )
+    cells.append(p)
+    classes = [row.kind, *(word for word, is_so in (("best", row.is_best), ("reference", row.is_reference)) if is_so)]
+    return " ".join(classes), [
+        ("", "") if isinstance(cell, tuple) and not cell[0] else sortable(cell) for cell in cells
+    ]
+
+
+def with_interval(number: str, interval: str) -> Markup:
+    small = Markup("<small>{}</small>").format(minus(interval)) if interval else ""
+    return Markup("{}{}").format(minus(number), small)
+
+
+def minus(text: str) -> str:
+    """A minus that is as wide as a plus."""
+    return text.replace("-", "−")
+
+
+def sortable(cell: Any) -> Any:
+    return (cell[0], "" if cell[1] is None else f"{cell[1]!r}") if isinstance(cell, tuple) else cell
+
+
+def published_numbers(runs: Sequence[Run]) -> tuple[str, dict[str, float]]:
+    """The source, and the numbers that an experiment states by the metric that they are: per_class.Negative.recall, say."""
+    stated = {
+        key.removeprefix("experiment.published."): value
+        for run in runs
+        for key, value in run.settings.items()
+        if key.startswith("experiment.published.")
+    }
+    source = str(stated.pop("source", ""))
+    found = {}
+    for key, value in stated.items():
+        measure, _, name = key.partition(".")
+        if isinstance(value, (int, float)) and not isinstance(value, bool):
+            found[f"per_class.{name}.{measure}" if name else key] = float(value)
+    return source, found
+
+
+def published_table(published: Mapping[str, float], arms: Sequence[Arm]) -> dict[str, Any] | None:
+    """What was published, and below it what each arm has of it; a number that no run has is left out."""
+    found = [{metric: describe(list(arm.values(metric).values())) for metric in published} for arm in arms]
+    known = [metric for metric in published if any(samples[metric].num for samples in found)]
+    if not known:
+        return None
+    rows: list[list[Any]] = [["published", *(f"{published[metric]:g}" for metric in known)]]
+    for arm, samples in zip(arms, found, strict=True):
+        if arm.finished:
+            rows.append([isolated(arm.name), *(sample_cell(samples[metric]) for metric in known)])
+    return {"columns": [("arm", "text"), *((stated_title(metric), "number") for metric in known)], "rows": rows}
+
+
+def sample_cell(sample: Sample) -> Any:
+    if sample.mean is None:
+        return ""
+    mean = numbers.metric(sample.mean) + ("" if sample.std is None else f" ± {numbers.metric(sample.std)}")
+    return with_interval(mean, numbers.interval(sample.interval)), f"{sample.mean!r}"
+
+
+def stated_title(metric: str) -> str:
+    if not metric.startswith("per_class."):
+        return title_of(metric)
+    name, measure = metric.removeprefix("per_class.").rsplit(".", 1)
+    return f"{measure} {name}"
+
+
+def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[Any]]:
+    """The most important first; of a grid then the seed, the interactions and what is left."""
+    by_chance: Sequence[float | None] = found.by_chance or [None] * len(keys)
+    lines = [
+        (key.title, key.key, share, chance) for key, share, chance in zip(keys, found.shares, by_chance, strict=True)
+    ]
+    lines.sort(key=lambda line: -line[2])
+    if found.measure == "grid":
+        besides = [("keys in combination", found.interactions), ("seed", found.seed)]
+        lines += [(title, "", *both) for title, both in besides if both is not None]
+        rest = 1 - sum(share for _, _, share, _ in lines)
+        # Of one run a setting nothing tells what combinations do from noise.
+        lines.append(("the rest" if found.interactions or len(keys) == 1 else "combinations and noise", "", rest, None))
+    return [
+        [
+            isolated(title),
+            (numbers.share(max(share, 0.0)), f"{share:.6f}"),
+            *([] if found.measure != "grid" else ["" if chance is None else numbers.share(chance)]),
+            bar(share),
+        ]
+        for title, _, share, chance in lines
+    ]
+
+
+def bar(share: float) -> Markup:
+    width = round(BAR * min(1.0, max(0.0, share)), 1)
+    return Markup(
+        '<svg class="share" width="{}" height="12" aria-hidden="true"><rect width="{}" height="12"/></svg>'
+    ).format(BAR, width)
+
+
+def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[str, Any]:
+    """Every run, data set by data set the best of the first metric first, then those without one."""
+    names = {run.folder.path.parent.name for run in runs}
+    titles, settings = what_differs(runs)
+    columns = [*([("name", "text")] if len(names) > 1 else []), ("run", "text"), ("status", "text")]
+    columns += [(title, "text") for title in titles] + [(title_of(metric), "number") for metric in metrics]
+    columns += [("linear macro-F1", "number"), ("seconds", "number")]
+    sign, places = 1 if is_lower_better(metrics[0]) else -1, data_places(runs)
+    rows = []
+    for run, cells in zip(runs, settings, strict=True):
+        values = metrics_of(run)
+        measured = [values.get(metric) for metric in metrics]
+        linear = metrics_of(run, "linear").get("macro_f1")
+        row: list[Any] = [isolated(run.folder.path.parent.name)] if len(names) > 1 else []
+        row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
+        row += [numbers.metric(value) for value in (*measured, linear)]
+        row.append("" if run.seconds is None else f"{run.seconds:.0f}")
+        rows.append((places[run.content], measured[0] is None, sign * (measured[0] or 0.0), row))
+    rows.sort(key=lambda line: line[:3])
+    return {"columns": columns, "rows": [row for *_, row in rows]}
+
+
+def linked(text: str, url: str | None) -> Markup:
+    shown = Markup('<span class="whole">{}</span>').format(isolated(text))
+    return shown if url is None else Markup('<a href="{}">{}</a>').format(url, shown)
+
+
+def status(run: Run) -> Markup:
+    return Markup('<span class="status {0}">{0}</span>').format(run.status or "unknown")
+
+
+def failures_table(comparison: Comparison, link: Link) -> list[list[Any]]:
+    """A line a run that is not finished: its arm and seed, how it ended, the first line of its error, and its log. Trials
+    that a search has pruned have not failed."""
+    without = [("", run) for run in comparison.arms.without_config if run.status != "finished"]
+    rows = []
+    for name, run in [*((arm.name, run) for arm in comparison.arms.arms for run in arm.unfinished), *without]:
+        if run.status == "pruned":
+            continue
+        error = str(run.record.get("error") or "").split("\n")[0]
+        log = link(run, "error.log")
+        rows.append(
+            [
+                linked(run.identity, link(run, "report.html")),
+                status(run),
+                isolated(name),
+                str(run.record.get("seed", "")),
+                folded(error, len(error), "error.log"),
+                "" if log is None else linked("error.log", log),
+            ]
+        )
+    return rows

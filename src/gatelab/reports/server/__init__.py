@@ -1,0 +1,1 @@
+"""gatelab ui: what a request gets."""

@@ -1,0 +1,241 @@
+"""The pages of gatelab ui as a WSGI application: what a request gets, and what it never gets.
+
+Whoever can reach it is the user at this machine, or a page from elsewhere in the user's browser. So: the Host must be this
+server's (a name that was made to point here is refused), it only reads, nothing outside the output folder and no file of
+an unknown kind is served, and no script but ours runs, whatever a run folder holds.
+"""
+
+import os
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from markupsafe import escape
+from werkzeug.exceptions import HTTPException
+from werkzeug.utils import send_file
+from werkzeug.wrappers import Request, Response
+
+from gatelab.reports.pages.html import content_security_policy, render, style_and_script
+from gatelab.reports.server.memory import Pages, Runs, named, stamp_of, state_of
+from gatelab.runs.folder import RunError, RunFolder, all_runs
+from gatelab.runs.load import Run
+
+FILES = {  # what is served of a run, and as what
+    "run.json": "application/json",
+    "config.yaml": "text/plain",
+    "metrics.csv": "text/plain",
+    "predictions.csv": "text/plain",
+    "examples.json": "application/json",
+    "error.log": "text/plain",
+    "uncommitted.diff": "text/plain",
+}
+PICTURES = {".svg": "image/svg+xml", ".pdf": "application/pdf", ".png": "image/png"}
+HEADERS = {
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-cache",
+}
+NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+BEGINNING = 3000  # bytes of a page in which its policy stands
+
+
+class Site:
+    """A WSGI application over output_dir, for requests to localhost:port."""
+
+    def __init__(self, output_dir: Path, port: int) -> None:
+        self.root = output_dir.resolve()
+        self.output_dir = output_dir
+        self.hosts = {f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
+        self.hosts |= {"localhost", "127.0.0.1", "[::1]"} if port == 80 else set()
+        self.runs, self.pages = Runs(), Pages()
+
+    def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        request = Request(environ)
+        try:
+            response = self.refusal(request) or self.respond(request)
+        except FileNotFoundError:  # deleted meanwhile
+            response = message("There is nothing of this name here any more.", 404)
+        except (RunError, OSError) as error:
+            response = message(str(error), 400)
+        except HTTPException as error:
+            response = error.get_response(environ)
+        except Exception as error:
+            response = message(f"This page could not be made ({type(error).__name__}: {error}).", 500)
+        for name, value in HEADERS.items():
+            response.headers[name] = value
+        response.headers.setdefault("Content-Security-Policy", NO_SCRIPT)
+        return response(environ, start_response)
+
+    def refusal(self, request: Request) -> Response | None:
+        """The answer to what no page of ours asks for."""
+        host = request.environ.get("HTTP_HOST", "").lower()
+        if host not in self.hosts:
+            return Response(f"This server answers to {min(self.hosts)} only.\n", 403, mimetype="text/plain")
+        if request.method not in ("GET", "HEAD"):
+            return Response("This server only reads.\n", 405, {"Allow": "GET, HEAD"}, mimetype="text/plain")
+        fetch = {name: request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode", "Dest")}
+        if fetch["Site"] == "cross-site" and (fetch["Mode"], fetch["Dest"]) != ("navigate", "document"):
+            return Response("No other site may ask this server.\n", 403, mimetype="text/plain")
+        return None
+
+    def respond(self, request: Request) -> Response:
+        if request.path == "/":
+            return self.index()
+        if request.path == "/compare":
+            return self.compare(request)
+        parts = path_of(request).removeprefix("/").split("/")
+        path = self.inside(parts)
+        if path is None:
+            return message("There is nothing of this name here.", 404)
+        if parts[-1] == "report.html":
+            return self.run_report(path.parent) if len(parts) == 3 else self.sweep_report(path.parent)
+        kind = PICTURES.get(path.suffix) if "figures" in parts[1:-1] else FILES.get(path.name)
+        if kind is None or not path.is_file():
+            return message("There is nothing of this name here.", 404)
+        response = send_file(path, request.environ, mimetype=kind, conditional=True, etag=True)
+        if kind.startswith("text/"):
+            response.headers["Content-Type"] = f"{kind}; charset=utf-8"
+        if kind == "application/pdf":
+            # Its viewer is a page of the browser's own.
+            response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
+        return response
+
+    def inside(self, parts: Sequence[str]) -> Path | None:
+        """The file that the parts of a path name, if it is of a kind that is served and lies below the root, links followed."""
+        file, place = parts[-1], list(parts[:-1])
+        is_known = (
+            (file == "report.html" and len(place) in (1, 2))
+            or (file in FILES and len(place) == 2)
+            or (place[1:] == ["figures"] or place[2:] in (["figures"], ["figures", "gates"]))
+        )
+        if not is_known or any(part in ("", ".", "..") or "\0" in part for part in parts):
+            return None
+        try:
+            path = self.root.joinpath(*parts).resolve()
+            return path if path.is_relative_to(self.root) and path.parent.is_dir() else None
+        except (OSError, RuntimeError):  # a name that is too long, links in a circle
+            return None
+
+    def folders(self, name: str | None = None) -> list[RunFolder]:
+        """The runs, but for those that a link, of their folder or of a file that pages read, brings here from elsewhere."""
+        found = []
+        for folder in all_runs(self.root, name):
+            links = [file for file in map(folder.path.joinpath, (*FILES, "report.html")) if file.is_symlink()]
+            if all(path.resolve().is_relative_to(self.root) for path in (folder.path, *links)):
+                found.append(folder)
+        return found
+
+    def index(self) -> Response:
+        from gatelab.reports.pages.index import ASSETS, index_page
+
+        runs, problems = self.runs.read(self.folders())
+
+        def make() -> str:
+            return index_page(named(runs), problems, str(self.output_dir))
+
+        return page(self.pages.get("/", (state_of(runs), *problems), make), ASSETS, forms=True)
+
+    def run_report(self, path: Path) -> Response:
+        from gatelab.reports.pages.run_page import only_run_errors, run_page
+        from gatelab.runs.predictions import read_predictions
+
+        folders = [folder for folder in self.folders(path.parent.name) if folder.path == path]
+        runs, problems = self.runs.read(folders)
+        if problems:
+            raise RunError(problems[0])
+        if not runs:
+            return message("There is no such run.", 404)
+        (folder,) = folders
+        if stored := stored_page(folder.report, runs, ()):
+            return page(stored, ())
+
+        def make() -> str:
+            with only_run_errors(path):
+                return run_page(folder, read_predictions(folder.predictions) if folder.predictions.exists() else None)
+
+        return page(self.pages.get(path, state_of(runs), make), ())
+
+    def sweep_report(self, path: Path) -> Response:
+        from gatelab.reports.pages.links import links_from
+        from gatelab.reports.pages.run_page import only_run_errors
+        from gatelab.reports.pages.sweep_page import ASSETS, compare_sweep, runs_digest, sweep_page
+
+        folders = self.folders(path.name)
+        if not folders:
+            return message("There are no runs of this name.", 404)
+        runs, problems = self.runs.read(folders)
+        stored = stored_page(path / "report.html", runs, ASSETS)
+        if stored and not problems and runs_digest(folders).encode() in stored[:BEGINNING]:
+            return page(stored, ASSETS)
+
+        def make() -> str:
+            known, link = named(runs), links_from(path, made_on_request=True)
+            with only_run_errors(path):
+                return sweep_page(known, compare_sweep(known), path.name, link, problems=problems)
+
+        return page(self.pages.get(path, (state_of(runs), *problems), make), ASSETS)
+
+    def compare(self, request: Request) -> Response:
+        from gatelab.reports.pages.index import comparison_page
+        from gatelab.reports.pages.run_page import only_run_errors
+        from gatelab.reports.pages.sweep_page import ASSETS
+
+        picks = [(key, value) for key in ("name", "run") for value in request.args.getlist(key)]
+        if not picks:
+            return message("Nothing is picked. Go back, and pick runs or names to compare.", 400)
+        folders, missing = self.picked(request.args.getlist("name"), request.args.getlist("run"))
+        if missing:
+            return message(f"{missing[0]}: there is no such run or name any more.", 404)
+        runs, problems = self.runs.read(folders)
+        asked = {key: request.args.get(key, "").strip() for key in ("by", "metric", "reference")}
+
+        def make() -> str:
+            with only_run_errors(self.root):
+                return comparison_page(named(runs), self.root, picks, asked, problems)
+
+        return page(self.pages.get(request.full_path, (state_of(runs), *problems), make), ASSETS, forms=True)
+
+    def picked(self, names: Sequence[str], runs: Sequence[str]) -> tuple[list[RunFolder], list[str]]:
+        """The runs of the names, and those given as name/identity, each once; and which of them are not there."""
+        known = {f"{folder.path.parent.name}/{folder.path.name}": folder for folder in self.folders()}
+        found = {run: folder for run, folder in known.items() if folder.path.parent.name in names or run in runs}
+        missing = [run for run in runs if run not in known]
+        missing += [name for name in names if all(folder.path.parent.name != name for folder in found.values())]
+        return list(found.values()), missing
+
+
+def page(content: str | bytes, assets: Sequence[str], *, forms: bool = False, status: int = 200) -> Response:
+    """A page of ours: only its own style and script run, whatever else stands in it."""
+    policy = content_security_policy(*style_and_script(assets), forms)
+    encoded = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
+    headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
+    return Response(encoded, status, headers, mimetype="text/html")
+
+
+def message(sentence: str, status: int) -> Response:
+    return page(render("message.html.j2", title="gatelab", sentence=sentence), (), status=status)
+
+
+def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
+    """The page in the run folder, unless it is older than what it tells of, or of another version of gatelab.
+
+    Of a run that says it is running it tells what was so once.
+    """
+    results = [path for run in runs for path in (run.folder.metrics, run.folder.predictions, run.folder.examples)]
+    if (
+        any(run.record.get("status") == "running" for run in runs)
+        or not file.is_file()
+        or file.stat().st_mtime_ns < max((time for _, time, _ in stamp_of(results)), default=0)
+    ):
+        return None
+    content = file.read_bytes()
+    policy = str(escape(content_security_policy(*style_and_script(assets))))
+    return content if policy.encode() in content[:BEGINNING] else None
+
+
+def path_of(request: Request) -> str:
+    """As the file system has it, bytes that are no UTF-8 too."""
+    return os.fsdecode(request.environ.get("PATH_INFO", "").encode("latin-1"))

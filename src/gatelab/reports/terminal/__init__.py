@@ -1,0 +1,1 @@
+"""What gatelab compare, runs and train show in a terminal."""

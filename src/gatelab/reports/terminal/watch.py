@@ -1,0 +1,195 @@
+"""gatelab runs --watch: a live table of runs, from their folders alone, whichever process or machine makes them."""
+
+import math
+import os
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+from rich.measure import Measurement
+from rich.table import Table
+from rich.text import Text
+
+from gatelab.reports.analysis.settings import what_differs
+from gatelab.reports.numbers import metric
+from gatelab.reports.terminal.run_list import status_text
+from gatelab.reports.terminal.watched import WatchedRun
+from gatelab.runs.folder import STATUSES, all_runs
+from gatelab.runs.load import name_data
+from gatelab.screen import Screen, clock
+
+SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, where its process is not known to live
+LINES_AROUND = 8  # of the table: its frame, its title, and titles of columns on two lines
+
+
+def watch_runs(output_dir: Path, name: str | None, seconds: float, console: Console) -> None:
+    """Show the table until nothing is running any more, or Ctrl-C; where there is no terminal, once."""
+    watch = Watch(output_dir, name)
+    watch.look()
+    if not console.is_terminal:
+        console.print(watch.table())
+        return
+    with suppress(KeyboardInterrupt), Live(console=console, auto_refresh=False, vertical_overflow="crop") as live:
+        while watch.counts["running"] or watch.is_expecting():
+            live.update(watch.table(console.height - LINES_AROUND, console.width), refresh=True)
+            time.sleep(seconds)
+            watch.look()
+        live.update(watch.table(width=console.width), refresh=True)
+
+
+RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
+LEAST_FIRST = ("seconds\nan epoch", "train\nloss", "best", "identity")  # to be left out, or cut
+SHORT = 4  # digits of an identity
+WIDEST_WORD = 24
+
+
+class Watch:
+    """The runs below output_dir, or those of one name."""
+
+    def __init__(self, output_dir: Path, name: str | None) -> None:
+        self.output_dir, self.name = output_dir, name
+        self.runs: list[WatchedRun] = []
+        self.counts: Counter[str] = Counter()
+        self._known: dict[Path, WatchedRun] = {}
+        self._ran = time.monotonic()  # when a run was last seen to run
+        self._starts: list[tuple[Path, str, bool]] = []
+        self._titles: list[str] = []
+        self._cells: dict[Path, tuple[str, ...]] = {}
+
+    def look(self) -> None:
+        """Read what is new in the folders."""
+        folders = all_runs(self.output_dir, self.name)
+        self._known = {folder.path: self._known.get(folder.path) or WatchedRun(folder) for folder in folders}
+        for run in self._known.values():
+            run.look()
+        self.runs = sorted(self._known.values(), key=lambda run: run.run.place)
+        self.counts = Counter(run.status for run in self.runs)
+        if self.counts["running"]:
+            self._ran = time.monotonic()
+        starts = [(run.run.folder.path, run.run.started, bool(run.run.settings)) for run in self.runs]
+        if starts != self._starts:
+            self._starts = starts
+            copies = [replace(run.run, settings=dict(run.run.settings)) for run in self.runs]
+            name_data(copies)
+            self._titles, cells = what_differs(copies)
+            self._cells = {run.folder.path: texts for run, texts in zip(copies, cells, strict=True)}
+
+    def is_expecting(self) -> bool:
+        """Whether a run may still begin: while the process of the latest lives, and else for a while."""
+        if self.runs and not self._jobs_behind():
+            return False
+        return time.monotonic() - self._ran < SECONDS_TO_APPEAR or (bool(self.runs) and is_alive(self._latest()))
+
+    def table(self, most: int | None = None, width: int | None = None) -> Table | str:
+        """One line a run in the order of the sweep, most lines at most: then those that run and the latest others.
+
+        What matters least is left out where it does not fit the width.
+        """
+        if not self.runs:
+            return f"No runs in {self.output_dir / (self.name or '')} yet."
+        shown = self._chosen(max(1, most or 0)) if most is not None else self.runs
+        for left_out in range(len(LEAST_FIRST) + 1):
+            table = self._draw(shown, LEAST_FIRST[:left_out])
+            if width is None or least_width(table) <= width:
+                break
+        return table
+
+    def _draw(self, shown: list[WatchedRun], without: tuple[str, ...]) -> Table:
+        table = Table(
+            title=self._title(len(self.runs) - len(shown)), title_justify="left", title_style="",
+            caption="\n".join(run.problem for run in shown if run.problem) or None, caption_justify="left",
+        )  # fmt: skip
+        columns: list[tuple[str, Sequence[str | Text], dict[str, Any]]] = []
+        if len({run.run.folder.path.parent for run in self.runs}) > 1:
+            columns.append(("name", [run.run.folder.path.parent.name for run in shown], {"no_wrap": True}))
+        digits = SHORT if "identity" in without else None
+        columns.append(("identity"[:digits], [run.run.identity[:digits] for run in shown], {"no_wrap": True}))
+        columns.append(("status", [status_text(run.status) for run in shown], {"no_wrap": True}))
+        for number, title in enumerate(self._titles):
+            texts = [self._cells.get(run.run.folder.path, [""] * len(self._titles))[number] for run in shown]
+            words = [len(word) for text in (title, *texts) for word in text.split()]
+            options: dict[str, Any] = {"overflow": "fold", "min_width": min(WIDEST_WORD, max(words, default=1))}
+            columns.append((title, texts, options))
+        columns += [(title, [text(run) for run in shown], RIGHT) for title, text in NUMBERS if title not in without]
+        for title, _, layout in columns:
+            table.add_column(title, **layout)
+        for cells in zip(*(texts for _, texts, _ in columns), strict=True):
+            table.add_row(*cells)
+        return table
+
+    def _chosen(self, most: int) -> list[WatchedRun]:
+        if len(self.runs) <= most:
+            return self.runs
+        latest = sorted(self.runs, key=lambda run: run.run.started, reverse=True)
+        first = sorted(latest, key=lambda run: run.status != "running")[:most]
+        return [run for run in self.runs if run in first]
+
+    def _title(self, hidden: int) -> Text:
+        counts = {status: self.counts[status] for status in STATUSES}
+        parts = [Text.assemble(f"{number} ", status_text(status)) for status, number in counts.items() if number]
+        waiting = self._not_started()
+        parts += [Text(f"{waiting} not started")] if waiting else []
+        left = self._seconds_left(waiting)
+        return Text.assemble(
+            f"{len(self.runs) + waiting} runs: ",
+            Text(", ").join(parts),
+            "" if left is None else f"   {clock(left)} left",
+            f"   ({hidden} not shown)" if hidden else "",
+        )
+
+    def _latest(self) -> WatchedRun:
+        return max(self.runs, key=lambda run: (run.last_start, run.run.record.get("job") or 0))
+
+    def _jobs_behind(self) -> int:
+        """The jobs that come after the latest run in its multirun, which starts them in their order."""
+        record = self._latest().run.record
+        return max(0, (record.get("jobs") or 0) - (record.get("job") or 0) - 1)
+
+    def _not_started(self) -> int:
+        return self._jobs_behind() if self.is_expecting() else 0
+
+    def _seconds_left(self, waiting: int) -> float | None:
+        """Of all runs, as many at a time as now and as long as those that are finished; None where that is unknown."""
+        left = [run.seconds_left for run in self.runs if run.status == "running"]
+        taken = [run.run.seconds for run in self.runs if run.status == "finished" and run.run.seconds is not None]
+        known = [seconds for seconds in left if seconds is not None]
+        if not left or len(known) < len(left) or (waiting and not taken):
+            return None
+        mean = math.fsum(taken) / len(taken) if taken else 0.0
+        return max(*known, (sum(known) + waiting * mean) / len(left))
+
+
+NUMBERS: tuple[tuple[str, Callable[[WatchedRun], str]], ...] = (
+    ("epoch", lambda run: f"{run.epoch}/{run.num_epochs or '?'}"),
+    ("train\nloss", lambda run: metric(run.train_loss)),
+    ("validation\nmacro-F1", lambda run: metric(run.macro_f1)),
+    ("best", lambda run: metric(run.best)),
+    ("seconds\nan epoch", lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
+    ("left", lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),
+)
+
+
+def least_width(table: Table) -> int:
+    """What it takes to show every word whole."""
+    console = Screen(width=10_000)
+    return Measurement.get(console, console.options, table).minimum
+
+
+def is_alive(run: WatchedRun) -> bool:
+    """Whether the process that made the run goes on, on this machine."""
+    process = run.run.record.get("process")
+    if not isinstance(process, int):
+        return False
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # somebody else's
+        return True
+    return True

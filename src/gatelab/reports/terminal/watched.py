@@ -1,0 +1,150 @@
+"""How far one run is, read again and again: of metrics.csv only what has come since the last look."""
+
+import math
+from contextlib import suppress
+from datetime import datetime
+from typing import Any
+
+from gatelab.runs.folder import RunError, RunFolder
+from gatelab.runs.load import Run, load_config
+
+LEAST_SECONDS = 1.0  # between two looks that tell a speed
+
+
+class WatchedRun:
+    """status, epoch (the one it is in while it runs, else how many it has ended), last numbers, speed."""
+
+    def __init__(self, folder: RunFolder) -> None:
+        self.run = Run(folder, "", {}, {})
+        self.status = ""
+        self.problem = ""  # why its folder cannot be read
+        self._stamp = (0, 0)
+        self._forget()
+
+    def _forget(self) -> None:
+        self._offset, self._rest = 0, b""
+        self._ended = 0  # epochs
+        self._step = -1
+        self._steps_per_epoch: float | None = None
+        self._speed: list[tuple[float, int]] = []  # time and number of steps, first and last known
+        self.train_loss: float | None = None
+        self.macro_f1: float | None = None
+        self.best: float | None = None
+
+    def look(self) -> None:
+        try:
+            self._read_record()
+            self._read_metrics()
+            self.problem = ""
+        except (RunError, OSError) as error:
+            self.problem = str(error)
+        self.status = self.run.status
+        if self.status == "running" and not self.run.folder.is_locked():
+            self.status = "interrupted"
+
+    @property
+    def last_start(self) -> str:
+        return str((self.run.record.get("resumed") or [self.run.started])[-1])
+
+    @property
+    def num_epochs(self) -> int | None:
+        return whole_number(self.run.settings.get("trainer.max_epochs"))
+
+    @property
+    def epoch(self) -> int:
+        if self.status != "running":
+            return self._ended
+        return min(self._ended + 1, self.num_epochs or self._ended + 1)
+
+    @property
+    def seconds_per_epoch(self) -> float | None:
+        """Of the training and validation; None until enough is known. Of a run that has ended, what it took in all."""
+        if self.status != "running":
+            seconds = self.run.record.get("seconds")
+            return seconds / self._ended if seconds and self._ended else None
+        if len(self._speed) < 2 or self._steps_per_epoch is None:
+            return None
+        (start, before), (end, after) = self._speed
+        return (end - start) / (after - before) * self._steps_per_epoch
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Had it all its epochs and none to stop early; None unless it runs and its speed is known."""
+        seconds = self.seconds_per_epoch
+        if self.status != "running" or seconds is None or self._steps_per_epoch is None or self.num_epochs is None:
+            return None
+        return max(0.0, seconds * (self.num_epochs - (self._step + 1) / self._steps_per_epoch))
+
+    def _read_record(self) -> None:
+        """Raises RunError for a run.json or config.yaml that is no such file."""
+        folder = self.run.folder
+        try:
+            stat = folder.record_file.stat()
+        except FileNotFoundError:  # it is just being started again
+            return
+        if (stat.st_mtime_ns, stat.st_size) == self._stamp and self.run.settings:  # config.yaml comes a little later
+            return
+        self._stamp = (stat.st_mtime_ns, stat.st_size)
+        record, before = folder.record, self.run
+        self.run = Run(folder, record.get("status", ""), record, before.settings)
+        if starts(self.run) != starts(before) or not before.settings:
+            self._forget()
+            self.run = Run(folder, self.run.status, record, load_config(folder))
+            rows = ((record.get("data") or {}).get("split_sizes") or {}).get("train")
+            batch_size = whole_number(self.run.settings.get("data.batch_size"))
+            if rows and batch_size:
+                self._steps_per_epoch = math.ceil(rows / batch_size)  # until the first epoch's end says it
+            if not record.get("resumed") and record.get("started"):
+                with suppress(ValueError, OverflowError):  # a damaged date
+                    self._speed = [(datetime.fromisoformat(record["started"]).timestamp(), 0)]
+
+    def _read_metrics(self) -> None:
+        try:
+            with open(self.run.folder.metrics, "rb") as stream:
+                size = stream.seek(0, 2)
+                if size < self._offset:  # cut back to a checkpoint
+                    self._offset, self._rest = 0, b""
+                stream.seek(self._offset)
+                content = stream.read()
+            changed = self.run.folder.metrics.stat().st_mtime
+        except FileNotFoundError:
+            return
+        self._offset += len(content)
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        for line in lines:
+            with suppress(ValueError, ArithmeticError):  # a damaged line
+                self._take(line.decode("utf-8"))
+        if content and self._step >= 0:
+            self._time(changed)
+
+    def _take(self, line: str) -> None:
+        epoch, step, rest = line.split(",", 2)
+        name, value = rest.rsplit(",", 1)
+        if name == "name":
+            return
+        self._step = int(step)
+        if name == "train/loss":
+            self.train_loss = float(value)
+        elif name == "validation/macro_f1":
+            self.macro_f1 = float(value)
+            self.best = max(self.best or 0.0, self.macro_f1)
+            self._ended = int(epoch) + 1
+            self._steps_per_epoch = (self._step + 1) / self._ended
+
+    def _time(self, changed: float) -> None:
+        """Speed from what was seen; until two looks tell it, since the start, which includes all that comes before training."""
+        now = (changed, self._step + 1)
+        first = self._speed[:1]
+        if len(self._speed) == 2 and self._speed[0][1] == 0:
+            first = self._speed[1:]
+        if first and (now[1] <= first[0][1] or now[0] - first[0][0] < LEAST_SECONDS):
+            return
+        self._speed = [*first, now]
+
+
+def whole_number(value: Any) -> int | None:
+    return value if type(value) is int and 0 < value < 2**63 else None
+
+
+def starts(run: Run) -> tuple[str, int]:
+    return run.started, len(run.record.get("resumed") or [])

@@ -1,0 +1,176 @@
+"""Run folders as reports read them: the status, the record, and the settings that can move a number."""
+
+import json
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
+from gatelab.runs.folder import RunError, RunFolder, all_runs
+from gatelab.suggest import did_you_mean
+
+SEED_KEYS = ("seed", "data.seed", "data.split.seed")
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with it
+
+
+@dataclass(frozen=True)
+class Run:
+    folder: RunFolder
+    status: str  # running, finished, interrupted, failed or pruned
+    record: dict[str, Any]
+    settings: dict[str, Any]  # the config, flat; data.path names what was read; empty without config.yaml
+
+    @property
+    def identity(self) -> str:
+        return self.folder.path.name
+
+    @property
+    def content(self) -> str:
+        """The sha256 of the files of its data, to be compared: only numbers on the same data are ranked or subtracted."""
+        return json.dumps((self.record.get("data") or {}).get("sha256"), sort_keys=True)
+
+    @property
+    def started(self) -> str:
+        return str(self.record.get("started") or "")
+
+    @property
+    def seconds(self) -> float | None:
+        seconds = self.record.get("seconds")
+        return float(seconds) if isinstance(seconds, (int, float)) else None
+
+    @property
+    def place(self) -> tuple[int, str, str]:
+        """Sorts runs as their sweeps were typed, whichever of the jobs was the first to start; else by start."""
+        return self.record.get("job") or 0, self.started, self.identity
+
+    @property
+    def choices(self) -> dict[str, str]:
+        """The choice that each config group was composed from; empty for a run that did not note it."""
+        return self.record.get("choices") or {}
+
+    @property
+    def changed(self) -> dict[str, Any] | None:
+        """The settings that differ from its choices' own; None for a run that did not note them."""
+        return self.record.get("changed")
+
+
+def load_runs(folders: list[RunFolder]) -> list[Run]:
+    """In the order in which they started. Raises RunError for a folder that cannot be read."""
+    runs = [Run(folder, folder.status or "", folder.record, load_config(folder)) for folder in folders]
+    name_data(runs)
+    return sorted(runs, key=lambda run: (run.started, run.identity))
+
+
+def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
+    """The runs of all names; a name may also be a folder such as outputs/try. Raises RunError for one without runs."""
+    folders: list[RunFolder] = []
+    for name in dict.fromkeys(names):
+        found = all_runs(output_dir, name) or all_runs(Path(), name)
+        if not found:
+            known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
+            raise RunError(
+                f"{name}: no runs of this name in {output_dir}.{did_you_mean(name, known)} gatelab runs lists them; "
+                "--output-dir names another root of run folders."
+            )
+        folders += found
+    return folders
+
+
+def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder]:
+    """The run that what names by its folder or the first digits of its identity, or all runs of the name that it is.
+
+    Raises RunError where it is neither, or both.
+    """
+    if (Path(what) / "run.json").is_file():
+        return RunFolder(what)
+    begin_so = [folder for folder in all_runs(output_dir) if folder.path.name.startswith(what)]
+    of_name = all_runs(output_dir, what) or all_runs(Path(), what)
+    if of_name and not begin_so:
+        return of_name
+    if len(begin_so) == 1 and not of_name:
+        return begin_so[0]
+    if begin_so:
+        places = [
+            *(f"the name {of_name[0].path.parent}" for _ in of_name[:1]),
+            *(f"{folder.path}" for folder in begin_so[:5]),
+        ]
+        raise RunError(f"{what}: may be {' or '.join(places)}. Give the folder, or more digits.")
+    known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
+    raise RunError(
+        f"{what}: no run and no name in {output_dir}.{did_you_mean(what, known)} gatelab runs lists them; --output-dir names "
+        "another root of run folders."
+    )
+
+
+def data_places(runs: Iterable[Run]) -> dict[str, int]:
+    """The place of each data set, by its content, in the order of the runs."""
+    return {content: place for place, content in enumerate(dict.fromkeys(run.content for run in runs))}
+
+
+def load_config(folder: RunFolder) -> dict[str, Any]:
+    """config.yaml, flat; empty where there is none. Raises RunError for one that training has not written."""
+    try:
+        with open(folder.config, encoding="utf-8") as stream:
+            config = yaml.load(stream, YAML_LOADER)
+        if not isinstance(config, dict):
+            raise ValueError("no mapping")
+        return {**flatten(at_home(config)), "name": folder.path.parent.name}
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1} " if mark else ""
+        raise RunError(
+            f"{folder.config}: {line}is not valid YAML in UTF-8, or no config. Run again with force=true."
+        ) from None
+
+
+def name_data(runs: list[Run]) -> None:
+    """Set data.path to the names of the files read, equal where their content is equal and nowhere else.
+
+    Left out where the other settings of the data tell its content, as they do for generated data.
+    """
+    names = name_contents(runs)
+    told = [data_settings(run) for run in runs]
+    by_settings: dict[str, set[str]] = defaultdict(set)
+    for settings, run in zip(told, runs, strict=True):
+        by_settings[settings].add(run.content)
+    for run, settings in zip(runs, told, strict=True):
+        path = run.settings.pop("data.path", None)
+        if run.settings and (path is not None or len(by_settings[settings]) > 1):
+            run.settings["data.path"] = names[run.content]
+
+
+def with_data_named(runs: list[Run]) -> list[Run]:
+    """Copies whose data.path names the content of their data, of generated data too."""
+    names = name_contents(runs)
+    return [replace(run, settings=run.settings | {"data.path": names[run.content]}) for run in runs]
+
+
+def name_contents(runs: list[Run]) -> dict[str, str]:
+    """The files' names as the first run of each content has them, with the first digits of their sha256 where two have the same."""
+    names = {}
+    for content, run in {run.content: run for run in reversed(runs)}.items():
+        first, *more = (run.record.get("data") or {}).get("files") or ["unknown"]
+        names[content] = Path(first).name + (f" and {len(more)} more" if more else "")
+    shared = Counter(names.values())
+    for content, name in names.items():
+        if shared[name] > 1:
+            parts = json.loads(content) or {}
+            names[content] = " ".join([name, *(digest[:8] for digests in parts.values() for digest in digests)])
+    return names
+
+
+def data_settings(run: Run) -> str:
+    """What of the config decides the content of generated data, to be compared."""
+    return repr(
+        sorted(
+            (key, repr(value))
+            for key, value in run.settings.items()
+            if key.startswith("data.") and key not in SEED_KEYS and not key_in(key, OUTSIDE)
+        )
+    )

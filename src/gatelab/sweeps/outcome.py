@@ -1,0 +1,71 @@
+"""How one job ended, in a form that goes from the process that ran it to the one that waits for it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from gatelab.screen import decimal
+from gatelab.tasks.classification.symptoms import record_symptoms
+
+KINDS = {
+    "done": "done",
+    "skipped": "skipped (finished before)",
+    "pruned": "pruned",
+    "interrupted": "interrupted",
+    "elsewhere": "running elsewhere",
+    "failed": "failed",
+}
+ALWAYS_TOLD = ("done", "skipped", "failed")
+INNER_KEYS = ("hydra", "search")  # of a job's overrides: what no user has given
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """kind is one of KINDS; code the exit code that a single run would end with.
+
+    error is the first line of what went wrong and log the file that says more; folder, metrics (of the test) and validation
+    (at its best epoch) are those of the run, where there is one.
+    """
+
+    kind: str
+    code: int = 0
+    error: str = ""
+    log: str = ""
+    folder: str = ""
+    metrics: dict[str, Any] = field(default_factory=dict)
+    validation: dict[str, float] = field(default_factory=dict)
+
+
+OUTCOMES: list[Outcome] = []  # of the jobs that this command has started
+
+
+def summary_lines(outcomes: Sequence[Outcome]) -> list[str]:
+    """The end of a multirun: how many jobs ended how, and every failure with its log."""
+    counts = {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in KINDS}
+    told = [f"{number} {KINDS[kind]}" for kind, number in counts.items() if number or kind in ALWAYS_TOLD]
+    lines = [f"{len(outcomes)} runs: " + ", ".join(told)]
+    for outcome in outcomes:
+        if outcome.error:
+            lines.append(f"{outcome.kind}  {outcome.error}" + (f"   log {outcome.log}" if outcome.log else ""))
+    return lines
+
+
+def job_title(job: int | None, jobs: int | None) -> str:
+    """A job's place in its multirun, such as job 3/15; empty outside one. job counts from 0."""
+    return "" if job is None else f"job {job + 1}" + (f"/{jobs}" if jobs else "")
+
+
+def given_by_user(overrides: Sequence[str]) -> str:
+    return " ".join(text for text in overrides if text.lstrip("+~").split("=")[0].split(".")[0] not in INNER_KEYS)
+
+
+def job_line(outcome: Outcome, overrides: Sequence[str]) -> str:
+    """One line for one job: what it was and how it ended."""
+    numbers = [
+        f"{name} {decimal(outcome.metrics[key])}"
+        for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))
+        if key in outcome.metrics
+    ]
+    cautions = [f"caution: {clause}" for clause in record_symptoms(outcome.metrics, outcome.validation)]
+    ended = [KINDS[outcome.kind], *numbers, *cautions, outcome.error or outcome.folder]
+    return "  ".join([given_by_user(overrides), *ended])

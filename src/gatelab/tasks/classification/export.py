@@ -1,0 +1,72 @@
+"""The trained model as three files: model.safetensors, config.json, tokenizer.json. All that predict needs."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from gatelab.config.identity import at_home
+from gatelab.config.targets import check_targets
+from gatelab.runs.folder import RunError, write_whole
+from gatelab.tasks.classification.build import build_model
+from gatelab.tasks.classification.classifier import SequenceClassifier
+
+
+def save_model(
+    folder: Path, module: SequenceClassifier, tokenizer_file: Path, *, model: dict[str, Any], encoder: dict[str, Any],
+    classes: list[str], max_length: int | None
+) -> None:  # fmt: skip
+    """Write the model folder, each file whole; config.json comes last, so a folder that has it is whole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
+    write_whole(folder / "model.safetensors", save(weights))
+    write_whole(folder / "tokenizer.json", tokenizer_file.read_bytes())
+    config = {
+        "classes": classes,
+        "max_length": max_length,
+        "vocab_size": module.embedding.num_embeddings,
+        "model": {**model, "class_weights": None},
+        "encoder": encoder,
+    }
+    write_whole(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[SequenceClassifier, Any, dict[str, Any]]:
+    """The module in evaluation mode, its tokenizer, and config.json. Nothing in these files can make anything run.
+
+    Raises RunError for a file that is not what its name says, ConfigError for a ``_target_`` that may not be built.
+    """
+    config = read_config(folder / "config.json")
+    check_targets({group: config[group] for group in ("model", "encoder")}, allow_targets)
+    module = build_model(
+        config["model"], config["encoder"], vocab_size=config["vocab_size"], num_classes=len(config["classes"])
+    )
+    weights = folder / "model.safetensors"
+    try:
+        module.load_state_dict(load_file(weights))
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
+    return module.eval(), read_tokenizer(folder / "tokenizer.json"), config
+
+
+def read_config(file: Path) -> dict[str, Any]:
+    try:
+        config = at_home(json.loads(file.read_text(encoding="utf-8")))
+        missing = {"classes", "max_length", "vocab_size", "model", "encoder"} - set(config)
+    except (ValueError, TypeError, OSError) as error:
+        raise RunError(f"{file}: cannot be read as JSON: {error}") from None
+    if missing:
+        raise RunError(f"{file}: lacks {', '.join(sorted(missing))}, so it is no model of gatelab.")
+    return config
+
+
+def read_tokenizer(file: Path) -> Any:
+    from tokenizers import Tokenizer
+
+    try:
+        return Tokenizer.from_file(str(file))
+    except Exception as error:  # what the library raises has no type of its own
+        raise RunError(f"{file}: cannot be read as a tokenizer: {error}") from None

@@ -1,0 +1,52 @@
+"""Classify texts with a trained model, a chunk at a time."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from gatelab.data.tokenize import PAD_ID, encode_texts
+from gatelab.tasks.classification.export import load_model
+
+CHUNK = 8192  # texts sorted by length together
+BATCH = 256
+
+
+class Predictor:
+    """A trained model with its tokenizer; on CUDA when there is one."""
+
+    def __init__(self, model_folder: Path, device: str | None = None, allow_targets: Sequence[str] = ()) -> None:
+        self.module, self.tokenizer, config = load_model(model_folder, allow_targets)
+        self.classes: list[str] = config["classes"]
+        self.max_length: int | None = config["max_length"]
+        self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+        self.module.to(self.device)
+
+    def stream(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+        """The probability of each class, (K,), text by text in the given order; holds one chunk at a time."""
+        chunk: list[str] = []
+        for text in texts:
+            chunk.append(text)
+            if len(chunk) == CHUNK:
+                yield from self.probabilities(chunk)
+                chunk.clear()
+        if chunk:
+            yield from self.probabilities(chunk)
+
+    @torch.inference_mode()
+    def probabilities(self, texts: list[str]) -> np.ndarray:
+        """(N, K) for N texts."""
+        encoded = encode_texts(self.tokenizer, texts, self.max_length)
+        lengths = np.array([len(ids) for ids in encoded])
+        result = np.empty((len(texts), len(self.classes)))
+        order = np.argsort(lengths, kind="stable")
+        for begin in range(0, len(order), BATCH):
+            rows = order[begin : begin + BATCH]
+            tokens = np.full((len(rows), lengths[rows[-1]]), PAD_ID, dtype=np.int64)  # (B, T)
+            for number, row in enumerate(rows):
+                tokens[number, : lengths[row]] = encoded[row]
+            inputs = (torch.from_numpy(tokens), torch.from_numpy(lengths[rows]))
+            logits = self.module(*(tensor.to(self.device) for tensor in inputs))
+            result[rows] = logits.double().softmax(1).cpu().numpy()
+        return result

@@ -1,0 +1,73 @@
+"""Every gate of a trained model while it reads one text. T tokens, H hidden, D = H × directions, K classes."""
+
+from typing import Any
+
+import numpy as np
+import torch
+
+from gatelab.data.tokenize import UNKNOWN_ID, encode_texts
+from gatelab.runs.folder import RunError
+from gatelab.tasks.classification.prediction import Predictor
+
+NUM_UNITS = 8
+STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does not keep
+
+
+@torch.inference_mode()
+def read_gates(predictor: Predictor, text: str) -> dict[str, np.ndarray]:
+    """Arrays by name:
+
+    tokens (T,) as they stand in the text (<url> and <user> for what these replace), unknown (T,) whether the vocabulary lacks them, classes (K,)
+    probabilities (T, K): what the model says after each token
+    units (U,), contributions (U,): the units of the last layer whose pooled state moves the decision most, and how far, in
+        logits of the predicted class above the mean of the others; unit d ≥ H is unit d − H of the backward direction
+    l0.forget_gate (T, H) and so on: every gate, candidate, cell and hidden state; l0_reverse.… of the backward direction
+    learned: the gates that are not constant, in the order in which they are computed
+
+    Raises RunError for an encoder that has no gates to read.
+    """
+    module, device = predictor.module, predictor.device
+    encoder: Any = module.encoder
+    if not hasattr(encoder, "trace"):
+        raise RunError(
+            f"{type(encoder).__name__} has no gates to read: train with encoder=lstm, gated or one of its variants."
+        )
+    (ids,) = encode_texts(predictor.tokenizer, [text], predictor.max_length)
+    encoded = predictor.tokenizer.encode(text, add_special_tokens=False)
+    pieces = [
+        token if token in STAND_INS else text[begin:end]
+        for token, (begin, end) in zip(encoded.tokens, encoded.offsets, strict=True)
+    ]
+    tokens = torch.tensor([ids], device=device)  # (1, T)
+    length = torch.tensor([len(ids)], device=device)
+    prefixes = torch.arange(1, len(ids) + 1, device=device)
+    probabilities = module(tokens.expand(len(ids), -1), prefixes).double().softmax(1)  # (T, K)
+
+    traces = encoder.trace(module.embedding(tokens), length)
+    both = getattr(encoder, "bidirectional", False)
+    last_layer = list(traces.values())[-2 if both else -1 :]
+    states = torch.cat([step.hidden for step in last_layer], 2)  # (1, T, D)
+    pooled = module.pool(states, length, both)[0]  # (D,)
+    winner = int(probabilities[-1].argmax())
+    others = [k for k in range(len(predictor.classes)) if k != winner]
+    direction = module.head.weight[winner] - module.head.weight[others].mean(0)
+    contributions = pooled * direction
+    units = contributions.abs().argsort(descending=True)[:NUM_UNITS]
+
+    gates = {
+        "tokens": np.array(pieces[: len(ids)] or [text]),
+        "unknown": np.array([number == UNKNOWN_ID for number in ids]),
+        "classes": np.array(predictor.classes),
+        "probabilities": probabilities.cpu().numpy(),
+        "units": units.cpu().numpy(),
+        "contributions": contributions[units].cpu().numpy(),
+        "learned": np.array(moving_gates(encoder)),
+    }
+    for name, step in traces.items():
+        gates |= {f"{name}.{field}": value[0].cpu().numpy() for field, value in step._asdict().items()}
+    return gates
+
+
+def moving_gates(encoder: Any) -> list[str]:
+    cell = encoder.lstm.cell if hasattr(encoder, "lstm") else None
+    return [f"{name}_gate" for name in ("input", "forget", "output") if cell is None or getattr(cell, f"{name}_gate")]

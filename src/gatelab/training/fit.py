@@ -1,0 +1,120 @@
+"""Fit and test: what each process of a run does, and the trainer that it does it with."""
+
+import logging
+import os
+import warnings
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytorch_lightning as pl
+import torch
+from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.plugins.environments import LightningEnvironment
+
+from gatelab.config.targets import locate
+from gatelab.runs.folder import Pruned, RunFolder
+from gatelab.runs.history import MetricsCsv, read_points
+from gatelab.runs.provenance import determinism
+from gatelab.screen import console
+from gatelab.sweeps.outcome import job_title
+from gatelab.tasks.classification.build import build, build_model, weigh_classes
+from gatelab.trackers.lightning import LightningTracker
+from gatelab.trackers.tracker import Tracker
+from gatelab.trackers.tracking import Trackers
+from gatelab.training.checkpoint import Resume, StopRequest, WholeFiles, load_whole
+from gatelab.training.progress import ProgressLine
+
+os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
+
+
+def fit_and_test(
+    settings: dict[str, Any], data: Any, folder: RunFolder, checkpoint: str | Path | None,
+    stop: StopRequest, trackers: Trackers | None = None, rank: int = 0,
+) -> tuple[pl.Trainer, Any]:  # fmt: skip
+    """What each process of a run does: train, load the weights of the best epoch, test. Returns trainer and module.
+
+    trackers: those of rank 0, which alone logs.
+    """
+    prepared = data.prepared
+    pl.seed_everything(settings["seed"], verbose=False)
+    setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
+    counts = list(prepared.record["label_counts"]["train"].values())
+    module = build_model(
+        settings["model"],
+        settings["encoder"],
+        vocab_size=prepared.vocab_size,
+        num_classes=len(prepared.classes),
+        optimizer=settings["optimizer"],
+        class_weights=weigh_classes(settings["model"]["class_weights"], counts),
+        mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
+    )
+    loggers = [] if trackers is None else start_loggers(folder, checkpoint, trackers)
+    trainer = build_trainer(settings, folder, stop, loggers)
+    if rank == 0:
+        folder.update(determinism=determinism())
+    else:
+        torch.manual_seed(settings["seed"] + (rank << 32))  # equal weights, but dropout of its own
+    with stop.listening():
+        try:
+            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+        except Pruned:
+            folder.update(epochs=trainer.current_epoch)
+            raise
+        module.load_state_dict(load_whole(folder.best)["state_dict"])
+        trainer.test(module, datamodule=data, verbose=False)
+    return trainer, module
+
+
+def start_loggers(folder: RunFolder, checkpoint: str | Path | None, trackers: Trackers) -> list[Any]:
+    """metrics.csv and the trackers, which first get what metrics.csv says up to the checkpoint."""
+    size = 0 if checkpoint is None else load_whole(Path(checkpoint))["gatelab"]["metrics_size"]
+    past = read_points(folder.metrics, size) if size else []  # before the first value there is no file
+    return [MetricsCsv(folder.metrics), *trackers.start(past, resumed=checkpoint is not None)]
+
+
+def tracker_makers(trackers: dict[str, dict[str, Any] | None]) -> dict[str, Callable[..., Tracker]]:
+    """What builds each tracker of the config, by its name."""
+    makers: dict[str, Callable[..., Tracker]] = {}
+    for name, options in trackers.items():
+        if options is None:
+            continue
+        make = partial(build, f"tracker.{name}", options)
+        found = locate(f"tracker.{name}._target_", options["_target_"])
+        ours = isinstance(found, type) and issubclass(found, Tracker)
+        makers[name] = make if ours else partial(LightningTracker, make=make)
+    return makers
+
+
+def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest, loggers: list[Any]) -> Any:
+    for name in ("pytorch_lightning", "lightning_fabric"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    checkpoint = ModelCheckpoint(
+        folder.checkpoints,
+        "best",
+        monitor="validation/macro_f1",
+        mode="max",
+        save_weights_only=True,
+        enable_version_counter=False,
+    )
+    resume = Resume(folder, minutes=settings["checkpoint_minutes"], epochs=settings["checkpoint_epochs"], stop=stop)
+    job = job_title(folder.record.get("job"), folder.record.get("jobs"))
+    callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
+    if settings["search"]:
+        from gatelab.sweeps.search import Pruning
+
+        callbacks.append(Pruning(**settings["search"]))
+    return build(
+        "trainer",
+        settings["trainer"],
+        logger=loggers,
+        callbacks=[*callbacks, ProgressLine(console, job), checkpoint, resume],
+        plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
+        default_root_dir=str(folder.path),
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        num_sanity_val_steps=0,
+        use_distributed_sampler=False,
+    )

@@ -1,0 +1,92 @@
+"""One run: compose → build → fit → test → record. gatelab train calls ``train`` with the composed config."""
+
+import os
+from contextlib import nullcontext
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
+
+from gatelab.config.choices import composed_from
+from gatelab.config.identity import flatten, identity_of
+from gatelab.config.schema import ConfigError, check_config
+from gatelab.runs.folder import RESUMABLE, RunFolder, write_whole
+from gatelab.runs.provenance import provenance, write_diff
+from gatelab.runs.resources import Meter, add_up
+from gatelab.runs.secrets import redact
+from gatelab.screen import console
+
+SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one that died still saving
+
+
+def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
+    """Train the run that config describes, unless it is finished. Returns its folder and whether it was trained now.
+
+    One that was interrupted or pruned goes on from its last checkpoint. One that failed begins again, in a sweep with
+    retry=failed only.
+
+    Raises ConfigError, DataError or RunError for what the user can mend.
+    """
+    settings = resolve(config)
+    check_config(settings)
+    from gatelab.config.targets import check_targets
+    from gatelab.data.prepare import summary_lines
+    from gatelab.reports.pages.run_page import reported
+    from gatelab.tasks.classification.build import build
+    from gatelab.trackers.tracking import Trackers
+    from gatelab.training.checkpoint import StopRequest, find_checkpoint
+    from gatelab.training.finish import fit_baselines, record_result
+    from gatelab.training.fit import fit_and_test, tracker_makers
+    from gatelab.training.ranks import num_processes, ranks
+
+    check_targets(settings, settings["allow_targets"])
+    meter = Meter()
+    data = build("data", settings["data"])
+    prepared = data.prepared
+    identity = identity_of(settings, prepared.record["sha256"])
+    folder = RunFolder(os.path.join(settings["output_dir"], settings["name"], identity))
+    with folder.alone(wait=SECONDS_TO_LET_GO if in_sweep else 0):
+        status = None if settings["force"] else folder.record.get("status")
+        if status == "finished" or (status == "failed" and in_sweep and not settings["retry"]):
+            return folder, False
+        # Held by us alone, so a run that says it is running has died.
+        checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
+        stop = StopRequest()
+        about = describe(settings, identity, prepared.record)
+        with (
+            Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers,
+            reported(folder) if settings["report"] else nullcontext(),
+            folder.recorded(checkpoint is not None, **about),
+        ):
+            for line in summary_lines(prepared.record):
+                console.print(line, soft_wrap=True)
+            write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
+            write_diff(folder)
+            baselines = fit_baselines(data, settings["baseline"])
+            if checkpoint is not None:
+                console.print(f"Going on from {checkpoint}.", soft_wrap=True)
+            task = {
+                "settings": settings, "folder": str(folder.path),
+                "checkpoint": None if checkpoint is None else str(checkpoint),
+            }  # fmt: skip
+            with ranks(num_processes(settings["trainer"]), task, folder.path):
+                trainer, module = fit_and_test(settings, data, folder, checkpoint, stop, trackers)
+                stop.obey()
+                record_result(folder, settings, trainer, module, prepared, baselines)
+            folder.update(resources=add_up(folder.record.get("resources", {}), meter.reading()))
+    return folder, True
+
+
+def resolve(config: DictConfig) -> dict[str, Any]:
+    """The config as plain values."""
+    try:
+        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+    except MissingMandatoryValue as error:
+        raise ConfigError(f"{error.full_key} is not set: give {error.full_key}=…") from None
+
+
+def describe(settings: dict[str, Any], identity: str, data: dict[str, Any]) -> dict[str, Any]:
+    """What run.json says from the start."""
+    seeds = {key: value for key, value in flatten(settings).items() if key == "seed" or key.endswith("seed")}
+    about = {"identity": identity, "name": settings["name"], "seed": settings["seed"], "seeds": seeds, "data": data}
+    return {**about, **composed_from(settings), **provenance(settings["allow_targets"])}

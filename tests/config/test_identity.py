@@ -1,0 +1,39 @@
+from typing import Any
+
+import pytest
+
+from gatelab.commands.train import compose
+from gatelab.config.identity import identity_of
+from gatelab.training.run import resolve
+
+CONTENT = {"train": ["00ff"]}
+
+
+def identity(*overrides: str, content: Any = CONTENT) -> str:
+    return identity_of(resolve(compose(["data=csv", "data.path=a.csv", *overrides])), content)
+
+
+@pytest.mark.parametrize(
+    "override", ["seed=7", "encoder=gru", "encoder.hidden_size=3", "data.max_length=9", "trainer.max_epochs=2",
+                 "optimizer.lr=0.1", "data.split.by=random", "callbacks=none", "model.dropout=0.3"]
+)  # fmt: skip
+def test_whatever_can_move_a_number_makes_another_run(override: str) -> None:
+    assert identity(override) != identity()
+
+
+@pytest.mark.parametrize(
+    "override", ["output_dir=elsewhere", "name=other", "tracker=none", "tracker.wandb.mode=online", "tracker=[wandb,mlflow]", "force=true",
+                 "data.path=b.csv", "data.cache_dir=/tmp/x", "trainer.log_every_n_steps=1"]
+)  # fmt: skip
+def test_where_and_how_a_run_is_shown_does_not(override: str) -> None:
+    assert identity(override) == identity()
+
+
+def test_data_enters_by_its_content() -> None:
+    assert identity(content={"train": ["00fe"]}) != identity()
+
+
+def test_an_identity_is_ten_hex_digits_and_stays_what_it_is() -> None:
+    assert identity_of({"a": 1, "b": {"c": [1, 2]}}, CONTENT) == identity_of({"b": {"c": [1, 2]}, "a": 1}, CONTENT)
+    assert len(identity()) == 10
+    int(identity(), 16)

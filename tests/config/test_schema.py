@@ -1,0 +1,166 @@
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from gatelab.commands.train import completions, compose, explain, refuse_null
+from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, ConfigError, check_config
+from gatelab.tasks.classification.build import build, build_model
+from gatelab.training.run import resolve
+
+CHOICES = sorted(
+    f"{file.parent.name}={file.stem}" for file in CONF_DIR.glob("*/*.yaml") if not file.name.startswith("_")
+)
+
+
+@pytest.mark.parametrize("choice", CHOICES)
+def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, tmp_path: Path) -> None:
+    more = ["data.path=some.csv"] if choice == "data=csv" else []
+    config = resolve(compose([choice, f"data.cache_dir={tmp_path}", *more]))
+    check_config(config)
+    build("data", config["data"])
+    module = build_model(
+        config["model"], config["encoder"], vocab_size=10, num_classes=2, optimizer=config["optimizer"]
+    )
+    assert module.configure_optimizers() is not None
+    for name, options in config["callbacks"].items():
+        build(f"callbacks.{name}", options)
+    if config["trainer"]["accelerator"] != "cuda" and config["trainer"]["strategy"] != "ddp":
+        build("trainer", config["trainer"], logger=False, default_root_dir=str(tmp_path))
+
+
+@pytest.mark.parametrize("file", sorted(EXPERIMENT_DIRS[1].glob("*.yaml")), ids=lambda file: file.stem)
+def test_every_experiment_composes_and_passes_the_check(file: Path) -> None:
+    config = compose([f"experiments={file.stem}"])
+    check_config(resolve(config))
+    assert config.name == file.stem
+    assert config.experiment.question
+
+
+def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command() -> None:
+    for file in [*CONF_DIR.rglob("*.yaml"), *EXPERIMENT_DIRS[1].glob("*.yaml")]:
+        first = file.read_text(encoding="utf-8").splitlines()[0]
+        assert first.startswith("# "), file
+        if not file.name.startswith("_") and "hydra" not in file.parts:
+            assert "gatelab train" in first, file
+
+
+@pytest.mark.parametrize(
+    ("override", "message"),
+    [
+        ("encoder.hidden_size=-1", r"encoder\.hidden_size=-1: .*greater than or equal to 1"),
+        ("data.split.test=1.2", r"data\.split\.test=1\.2: .*less than 1"),
+        ("data.split.test=0.95", r"data\.split.*leave no rows to train on"),
+        ("model.pooling=sum", r"model\.pooling=sum: .*'last', 'mean' or 'max'"),
+        ("encoder.dropout=1.5", r"encoder\.dropout=1\.5"),
+        ("data.batch_size=0", r"data\.batch_size=0"),
+        ("data.batch_size=many", r"data\.batch_size=many: .*integer"),
+        ("data.gap=-1", r"data\.gap=-1"),
+        ("optimizer.lr=0", r"optimizer\.lr=0"),
+        ("optimizer.schedule=cosinus", r"optimizer\.schedule=cosinus: .*'cosine'"),
+        ("trainer.precision=17", r"trainer\.precision=17"),
+        ("trainer.max_epochs=0", r"trainer\.max_epochs=0"),
+        ("seed=-1", r"seed=-1"),
+        ("baseline=liner", r"baseline=liner: .*'linear'"),
+        ("tracker.wandb.mode=onlin", r"tracker\.wandb\.mode=onlin"),
+        ("+tracker.wandb.modus=online", r"tracker\.wandb\.modus: unknown key\. Did you mean tracker\.wandb\.mode\?"),
+        ("+tracker.mine=3", r"tracker\.mine=3: is no group of keys"),
+        ("+tracker.mine.mode=3", r"tracker\.mine\._target_: is missing"),
+        ("name=../elsewhere", r"name=\.\./elsewhere"),
+        ("data.tokenizer.vocab_size=1", r"data\.tokenizer\.vocab_size=1"),
+        ("model.class_weights=balance", r"model\.class_weights=balance"),
+        ("+encoder.hidden_sise=3", r"encoder\.hidden_sise: unknown key\. Did you mean encoder\.hidden_size\?"),
+        ("+sead=3", r"sead: unknown key\. Did you mean seed\?"),
+    ],
+)
+def test_an_impossible_value_or_unknown_key_is_named_with_its_key(override: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_config(resolve(compose([override])))
+
+
+def test_all_wrong_keys_are_named_at_once() -> None:
+    with pytest.raises(ConfigError) as caught:
+        check_config(resolve(compose(["encoder.hidden_size=-1", "data.split.test=1.2", "model.pooling=sum"])))
+    assert len(str(caught.value).splitlines()) == 3
+
+
+def test_a_missing_path_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"data\.path is not set"):
+        resolve(compose(["data=csv"]))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (["encoder.hiden_size=3"], "Did you mean encoder.hidden_size?"),
+        (["pooling=mean"], "Did you mean model.pooling?"),
+        (["encoder=lstmm"], "Did you mean lstm?"),
+        (["experiments=gop_debat"], "Did you mean gop_debate?"),
+        (["encodr=lstm"], "Did you mean encoder?"),
+        (["tracker=mlflw"], "Did you mean mlflow? There are: mlflow, none, tensorboard, wandb."),
+        (["tracker=[wandb,mlflw]"], "tracker=mlflw: no such choice. Did you mean mlflow?"),
+        (["tracker.mode=online"], "Did you mean tracker.wandb.mode?"),
+        (["tracker.wandb.mod=online"], "Did you mean tracker.wandb.mode?"),
+        (["tracker.mlflow.uri=x"], "tracker=mlflow is not chosen. For it and another: 'tracker=[wandb,mlflow]'."),
+    ],
+)
+def test_a_misspelt_override_is_answered_with_the_near_one(overrides: list[str], message: str) -> None:
+    with pytest.raises(Exception) as caught:  # noqa: PT011 -- Hydra's own, of several types
+        compose(overrides)
+    assert message in explain(str(caught.value), overrides)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "names"),
+    [
+        ([], ["wandb"]),
+        (["tracker=none"], []),
+        (["tracker=[wandb,mlflow]", "tracker.mlflow.uri=http://localhost:5000"], ["wandb", "mlflow"]),
+        (["experiments=gates"], []),
+        (["experiments=gates", "tracker=[tensorboard]"], ["tensorboard"]),
+    ],
+)
+def test_trackers_are_chosen_by_name_several_at_once_and_over_an_experiment(
+    overrides: list[str], names: list[str]
+) -> None:
+    config = resolve(compose(overrides))
+    check_config(config)
+    assert list(config["tracker"]) == names
+
+
+@pytest.mark.parametrize("package", ["tensorboard", "mlflow"])
+def test_a_tracker_whose_package_is_missing_is_refused_with_the_command_that_installs_it(
+    package: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = resolve(compose([f"tracker={package}"]))
+    monkeypatch.setattr("gatelab.config.schema.find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match=rf"tracker\.{package} needs {package}: pip install 'gatelab\[{package}\]'"):
+        check_config(config)
+
+
+def test_an_encoder_of_the_users_own_is_one_target_away() -> None:
+    check_config({**resolve(compose()), "encoder": {"_target_": "mine.Convolution", "anything": 3}})
+
+
+def test_what_the_target_refuses_names_the_group() -> None:
+    with pytest.raises(ConfigError, match=r"encoder: gatelab\.recurrent\.LSTMEncoder refused its settings.*surprise"):
+        build("encoder", {"_target_": "gatelab.recurrent.LSTMEncoder", "hidden_size": 3, "surprise": 1}, input_size=2)
+    with pytest.raises(ConfigError, match=r"encoder\._target_=gatelab\.nothing"):
+        build("encoder", {"_target_": "gatelab.nothing"}, input_size=2)
+
+
+def test_completion_offers_keys_and_the_choices_of_a_group() -> None:
+    assert completions("encoder=g") == ["encoder=gated", "encoder=gru"]
+    assert "encoder.hidden_size=" in completions("encoder.h")
+    assert "experiments=gop_debate" in completions("experiments=")
+    assert completions("tracker=[wandb,ml") == ["tracker=[wandb,mlflow"]
+
+
+def test_the_composed_config_holds_plain_values_only() -> None:
+    assert OmegaConf.create(resolve(compose())) == OmegaConf.create(resolve(compose()))
+
+
+def test_a_group_that_is_set_to_null_is_refused_with_its_choices() -> None:
+    refuse_null(["optimizer.schedule=null", "tracker=none"])
+    with pytest.raises(ConfigError, match=r"tracker=null: is no choice\. There are: mlflow, none, tensorboard, wandb"):
+        refuse_null(["seed=1", "tracker=null"])

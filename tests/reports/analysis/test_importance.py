@@ -1,0 +1,150 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+from run_folders import Folders
+from scipy import stats
+
+from gatelab.reports.analysis.importance import importance
+from gatelab.reports.analysis.swept import SweptKey, swept_keys
+from gatelab.reports.pages.sweep_tables import importance_table
+from gatelab.runs.folder import all_runs
+from gatelab.runs.load import Run, load_runs
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "outputs")
+
+
+def swept(folders: Folders) -> tuple[list[Run], list[SweptKey], list[float]]:
+    runs = load_runs(all_runs(folders.output_dir))
+    return runs, swept_keys(runs), [run.record["metrics"]["accuracy"] for run in runs]
+
+
+def eta_squared(groups: list[list[float]]) -> float:
+    """From scipy's F of a one-way analysis of variance."""
+    between, within = len(groups) - 1, sum(map(len, groups)) - len(groups)
+    f = stats.f_oneway(*groups).statistic
+    return f * between / (f * between + within)
+
+
+def test_of_a_grid_the_share_of_each_key_is_the_eta_squared_of_scipys_f(folders: Folders) -> None:
+    random = np.random.default_rng(2)
+    values: dict[str, dict[float, list[float]]] = {"rate": {}, "size": {}, "seed": {}}
+    for rate in (0.001, 0.01, 0.1):
+        for size in (16, 64):
+            for seed in (1, 2, 3):
+                value = 0.7 + 0.05 * np.log10(rate) + 0.0005 * size + 0.01 * seed + 0.02 * random.normal()
+                folders.write(seed, value, settings={"optimizer.lr": rate, "encoder.hidden_size": size})
+                for name, level in (("rate", rate), ("size", size), ("seed", seed)):
+                    values[name].setdefault(level, []).append(value)
+    runs, keys, measured = swept(folders)
+    found = importance(runs, keys, measured)
+    assert found.measure == "grid"
+    shares = dict(zip((key.title for key in keys), found.shares, strict=True))
+    assert shares["lr"] == pytest.approx(eta_squared(list(values["rate"].values())))
+    assert shares["hidden_size"] == pytest.approx(eta_squared(list(values["size"].values())))
+    assert found.seed == pytest.approx((eta_squared(list(values["seed"].values())), 2 / 17))
+    assert dict(zip(shares, found.by_chance, strict=True)) == {"lr": 2 / 17, "hidden_size": 1 / 17}
+    cells: dict[tuple[float, ...], list[float]] = {}
+    for run, value in zip(runs, measured, strict=True):
+        cells.setdefault((run.settings["optimizer.lr"], run.settings["encoder.hidden_size"]), []).append(value)
+    share, by_chance = found.interactions or (0.0, 0.0)
+    assert sum(found.shares) + share == pytest.approx(eta_squared(list(cells.values())))
+    assert by_chance == (6 - 1 - 2 - 1) / 17
+
+
+def test_of_one_run_a_setting_combinations_are_not_told_from_noise(folders: Folders) -> None:
+    random = np.random.default_rng(4)
+    for rate in (0.001, 0.01, 0.1):
+        for size in (16, 32, 64):
+            folders.write(1, 0.7 + 0.1 * random.random(), settings={"optimizer.lr": rate, "encoder.hidden_size": size})
+    runs, keys, measured = swept(folders)
+    found = importance(runs, keys, measured)
+    assert found.measure == "grid"
+    assert found.interactions is None
+    titles = [str(row[0]) for row in importance_table(found, keys)]
+    assert titles[-1] == "<bdi>combinations and noise</bdi>"
+
+
+def test_of_noise_every_line_has_on_average_what_it_has_by_chance(folders: Folders) -> None:
+    random = np.random.default_rng(6)
+    for rate in (0.001, 0.01, 0.1):
+        for size in (16, 32, 64):
+            for seed in (1, 2, 3):
+                settings = {"optimizer.lr": rate, "encoder.hidden_size": size}
+                folders.write(seed, 0.5, settings=settings)
+    runs, keys, _ = swept(folders)
+    shares: list[list[float]] = []
+    chances: tuple[float, ...] = ()
+    for _ in range(400):
+        found = importance(runs, keys, list(random.random(len(runs))))
+        assert found.interactions is not None
+        assert found.seed is not None
+        shares.append([*found.shares, found.interactions[0], found.seed[0]])
+        chances = (*found.by_chance, found.interactions[1], found.seed[1])
+    error = np.std(shares, axis=0) / np.sqrt(len(shares))
+    assert (np.abs(np.mean(shares, axis=0) - chances) < 4 * error).all()
+
+
+def test_without_a_whole_grid_a_forest_finds_the_key_that_decides_and_not_the_one_that_does_not(
+    folders: Folders,
+) -> None:
+    random = np.random.default_rng(3)
+    for rate, size in zip(10 ** random.uniform(-4, -1, 40), random.integers(8, 200, 40), strict=True):
+        settings = {"optimizer.lr": float(rate), "encoder.hidden_size": int(size)}
+        folders.write(1, 0.9 - 0.1 * abs(np.log10(rate) + 2.5), settings=settings)
+    runs, keys, values = swept(folders)
+    found = importance(runs, keys, values)
+    assert found.measure == "forest"
+    shares = dict(zip((key.title for key in keys), found.shares, strict=True))
+    assert shares["lr"] > 0.5
+    assert abs(shares["hidden_size"]) < 0.1
+    assert (found.fit or 0) > 0.5
+
+
+def test_too_few_runs_noise_and_equal_values_have_no_importance_and_say_why(folders: Folders) -> None:
+    random = np.random.default_rng(4)
+    for rate in 10 ** random.uniform(-4, -1, 30):
+        folders.write(1, random.uniform(0.5, 0.9), settings={"optimizer.lr": float(rate)})
+    runs, keys, values = swept(folders)
+    assert "does not foretell runs held out" in importance(runs, keys, values).reason
+    few = importance(runs[:12], [SweptKey("lr", "optimizer.lr", "log", keys[0].values[:12])], values[:12])
+    assert few.reason.startswith("12 runs of 12 settings that form no whole grid are too few")
+    assert "same value" in importance(runs, keys, [0.5] * 30).reason
+    assert "Nothing but the seed" in importance(runs, [], values).reason
+
+
+@pytest.mark.parametrize(
+    ("values", "kind", "levels"),
+    [
+        ([0.1, 0.001, 0.01], "log", [0.001, 0.01, 0.1]),
+        ([16, 32, 64, 128], "log", [16, 32, 64, 128]),
+        ([0.1, 0.2, 0.3, 0.4], "number", [0.1, 0.2, 0.3, 0.4]),
+        ([1.0, 0, 0.1], "number", [0, 0.1, 1.0]),
+        ([128, 16], "number", [16, 128]),
+        ([True, False], "choice", ["true", "false"]),
+        ([None, 1, 2], "choice", ["null", "1", "2"]),
+    ],
+)
+def test_an_axis_is_of_numbers_in_log_where_they_are_spread_so_or_of_choices(
+    values: list[float], kind: str, levels: list[object], folders: Folders
+) -> None:
+    for value in values:
+        folders.write(1, 0.8, settings={"model.dropout": value})
+    (key,) = swept(folders)[1]
+    assert (key.title, key.kind, key.levels) == ("dropout", kind, levels)
+
+
+def test_what_follows_from_the_choice_of_an_encoder_is_no_key_of_its_own(folders: Folders) -> None:
+    for choice, peepholes in (("lstm", None), ("peephole", True)):
+        for size in (16, 64):
+            settings = {"encoder.hidden_size": size, "encoder._target_": f"gatelab.recurrent.{choice}"}
+            settings |= {} if peepholes is None else {"encoder.peepholes": peepholes}
+            folders.write(1, 0.8, settings=settings, choices={"encoder": choice})
+    keys = swept(folders)[1]
+    assert [(key.title, key.values) for key in keys] == [
+        ("encoder", ("lstm", "lstm", "peephole", "peephole")),
+        ("hidden_size", (16.0, 64.0, 16.0, 64.0)),
+    ]

@@ -1,0 +1,74 @@
+"""What a classifier logs of its training."""
+
+import os
+import signal
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from sklearn import metrics as sk
+
+from gatelab.commands.train import compose
+from gatelab.runs.history import read_points
+from gatelab.tasks.classification.build import build
+from gatelab.tasks.classification.classifier import SequenceClassifier
+from gatelab.tasks.classification.prediction import Predictor
+from gatelab.training.run import train
+
+SETTINGS = [
+    "data.num_rows=500", "data.batch_size=32", "trainer=cpu", "trainer.max_epochs=2", "trainer.log_every_n_steps=4", "tracker=none",
+    "encoder.hidden_size=8", "encoder.dropout=0", "model.embedding_size=8", "model.embedding_dropout=0", "model.dropout=0",
+    "model.class_weights=[1,7]", "baseline=none", "report=false",
+]  # fmt: skip
+
+
+def logged(folder: Any) -> dict[str, list[float]]:
+    values = defaultdict(list)
+    for point in read_points(folder.metrics, folder.metrics.stat().st_size):
+        for name, value in point.values.items():
+            values[name].append(value)
+    return values
+
+
+def test_train_loss_and_accuracy_are_the_weighted_means_over_all_rows_of_the_epoch(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    """A model that stands still has one loss for all rows, whatever their batches: 350 rows are 10 of 32 and one of 30."""
+    still = ["optimizer=sgd", "optimizer.lr=1e-30", "optimizer.schedule=constant"]
+    config = compose([*SETTINGS, *still, f"data.cache_dir={cache_dir}", f"output_dir={tmp_path}"])
+    folder, _ = train(config)
+
+    prepared = build("data", dict(config.data)).prepared
+    rows = prepared.parts["train"]
+    labels = np.asarray(prepared.labels)[rows]
+    probabilities = Predictor(folder.model).probabilities([prepared.texts[row] for row in rows])
+    loss = sk.log_loss(labels, probabilities, sample_weight=np.array([1, 7])[labels])
+    values = logged(folder)
+    assert values["train/loss"] == pytest.approx([loss] * 2, abs=1e-6)
+    assert values["train/accuracy"] == [sk.accuracy_score(labels, probabilities.argmax(1))] * 2
+    assert len(values["train/loss_step"]) == 5
+    assert max(abs(step - loss) for step in values["train/loss_step"]) > 1e-3
+
+
+def test_the_means_of_an_epoch_that_was_stopped_inside_and_resumed_are_the_same_bytes(
+    tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = [*SETTINGS, f"data.cache_dir={cache_dir}"]
+    whole, _ = train(compose([*settings, f"output_dir={tmp_path / 'whole'}"]))
+    step = SequenceClassifier.training_step
+
+    def stopped(self: SequenceClassifier, batch: Any, index: int) -> Any:
+        if self.trainer.global_step == 16:  # the sixth of the second epoch's 11
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, batch, index)
+
+    config = compose([*settings, f"output_dir={tmp_path / 'stopped'}"])
+    monkeypatch.setattr(SequenceClassifier, "training_step", stopped)
+    with pytest.raises(SystemExit):
+        train(config)
+    monkeypatch.undo()
+    resumed, _ = train(config)
+    assert len(resumed.record["resumed"]) == 1
+    assert resumed.metrics.read_bytes() == whole.metrics.read_bytes()

@@ -1,0 +1,37 @@
+"""The screen at the end of a run as an SVG: python tools/terminal_picture.py RUN_FOLDER OUT.svg"""
+
+import csv
+import re
+import sys
+from collections import defaultdict
+from io import StringIO
+from pathlib import Path
+
+from gatelab.reports.numbers import metric
+from gatelab.reports.terminal.result import result_table
+from gatelab.runs.folder import RunFolder
+from gatelab.screen import Screen
+
+
+def draw_run(folder: RunFolder) -> str:
+    """SVG text: the validation metrics of each epoch, from metrics.csv, and the table of the test."""
+    console = Screen(record=True, width=96, file=StringIO())
+    console.print("$ make train", style="bold")
+    epochs: dict[int, dict[str, float]] = defaultdict(dict)
+    with open(folder.metrics, encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            epochs[int(row["epoch"])][row["name"]] = float(row["value"])
+    for epoch, values in epochs.items():
+        if "validation/loss" in values:
+            console.print(
+                f"epoch {epoch + 1:>3}  validation loss {metric(values['validation/loss'])}  accuracy "
+                f"{values['validation/accuracy']:.4f}  macro-F1 {values['validation/macro_f1']:.4f}",
+                style="dim",
+            )
+    console.print(result_table(folder))
+    svg = console.export_svg(title="gatelab", unique_id="gatelab")
+    return re.sub(r"@font-face\s*{.*?}", "", svg, flags=re.DOTALL)  # rich names a font on somebody's server
+
+
+if __name__ == "__main__":
+    Path(sys.argv[2]).write_text(draw_run(RunFolder(sys.argv[1])), encoding="utf-8")
