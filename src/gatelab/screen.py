@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
@@ -25,8 +26,13 @@ CONTROLS = re.compile(
 
 
 def visible(text: object) -> str:
-    """Plain text with every control written out, as ⟨U+202E⟩."""
-    return CONTROLS.sub(lambda found: f"⟨U+{ord(found[0]):04X}⟩", str(text).replace("\r\n", "\n"))
+    """Plain text with every control written out, as ⟨U+202E⟩, and so what has no width of its own, such as one accent."""
+    shown = CONTROLS.sub(lambda found: named(found[0]), str(text).replace("\r\n", "\n"))
+    return "".join(map(named, shown)) if shown.strip() and not cell_len(shown) else shown
+
+
+def named(character: str) -> str:
+    return f"⟨U+{ord(character):04X}⟩"
 
 
 class Screen(Console):
