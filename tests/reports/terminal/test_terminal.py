@@ -43,7 +43,9 @@ def on_screen(*parts: RenderableType) -> str:
     return console.file.getvalue()  # type: ignore[attr-defined]
 
 
-@given(st.text(st.characters(exclude_characters="\n\t ", codec=None), min_size=1, max_size=30))
+@given(
+    st.text(st.characters(exclude_characters="\n\t", exclude_categories=["Zs"], codec=None), min_size=1, max_size=30)
+)
 @example("[/b]")
 @example(":warning:")
 @example("\x1b[2J")
