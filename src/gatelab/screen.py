@@ -13,6 +13,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
+from gatelab.errors import UserError
 from gatelab.runs.secrets import redact_text
 
 MAX_CHARACTERS = 10  # of a number
@@ -73,10 +74,9 @@ def user_errors() -> Iterator[None]:
 
 
 def is_user_error(error: BaseException) -> bool:
-    """Errors that gatelab itself raises for what a user did, and files that cannot be read or written."""
-    module = type(error).__module__
+    """What a user can mend, and files that cannot be read or written."""
     of_a_file = isinstance(error, OSError) and error.filename is not None
-    return module.startswith("gatelab.") or of_a_file or isinstance(error, (FileNotFoundError, PermissionError))
+    return isinstance(error, (UserError, FileNotFoundError, PermissionError)) or of_a_file
 
 
 def show_error(message: str) -> None:

@@ -10,9 +10,8 @@ import pytest
 import torch
 
 from gatelab.commands.train import compose
-from gatelab.config.schema import ConfigError
 from gatelab.config.targets import check_targets
-from gatelab.runs.folder import RunError
+from gatelab.errors import ConfigError, RunError
 from gatelab.tasks.classification.export import load_model, save_model
 from gatelab.training.run import resolve
 
@@ -48,7 +47,7 @@ def test_every_choice_in_conf_may_be_built() -> None:
         ("torch.hub.load", "is no Module"),
         ("torch.utils.cpp_extension.load_inline", "is no Module"),
         ("pytorch_lightning.cli.LightningCLI", "is no Module"),
-        ("gatelab.runs.folder.write_whole", "is no Module"),
+        ("gatelab.runs.folder.atomic_write", "is no Module"),
         ("torch.optim.Adam", "is no Module"),
         ("torch.nn.LSTMM", "cannot be found"),
         ("torch.nn.LSTM()", "is no name of a class"),
@@ -62,7 +61,7 @@ def test_an_encoder_is_a_module_from_the_known_packages_and_nothing_else(target:
 
 
 @pytest.mark.parametrize(
-    "target", ["gatelab.runs.folder.write_whole", "torch.nn.Linear", "gatelab.trackers.tracking.Trackers"]
+    "target", ["gatelab.runs.folder.atomic_write", "torch.nn.Linear", "gatelab.trackers.tracking.Trackers"]
 )
 def test_a_tracker_is_one_of_gatelabs_or_a_logger_of_lightnings(target: str) -> None:
     check_targets({"tracker": {"mine": {"_target_": "pytorch_lightning.loggers.CSVLogger"}}})

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.data.errors import DataError
 from gatelab.data.fetch import check_sha256, download, extract_table, fetch_table, sha256_of
+from gatelab.errors import DataError
 
 TABLE = b"text,label\ngood,pos\nbad,neg\n"
 SHA256 = hashlib.sha256(TABLE).hexdigest()

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from gatelab.data import prepare as steps
-from gatelab.data.errors import DataError
 from gatelab.data.prepare import Settings, Source, prepare
+from gatelab.errors import DataError
 
 ROWS = [
     (f"the {adjective} film number {n}", label)

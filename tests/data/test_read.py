@@ -15,8 +15,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from gatelab.data.errors import DataError
 from gatelab.data.read import Reject, Table, read_table
+from gatelab.errors import DataError
 
 GOOD = "text,label\nfine film,pos\nbad film,neg\n"
 WriteCsv = Callable[..., Path]

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatelab.data.errors import DataError
 from gatelab.data.split import _NOT_WORD, _RETWEET, _URL, assign, group_key, split_rows
+from gatelab.errors import DataError
 
 WORDS = ["red", "green", "blue", "calm", "loud", "sweet", "sour", "near", "far", "old", "new", "big", "small"]
 

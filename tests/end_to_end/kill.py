@@ -79,14 +79,14 @@ def arm(moment: str, countdown: int) -> None:
         MetricsCsv.log_metrics = half  # type: ignore[method-assign]
     elif moment in ("checkpoint", "record"):
         module: Any = checkpoint if moment == "checkpoint" else folder
-        whole = module.write_whole
+        whole = module.atomic_write
 
         def torn(file: Path, content: Any, previous: Path | None = None) -> None:
             half = (content.encode() if isinstance(content, str) else content)[: len(content) // 2]
             strike(lambda: file.with_name(".torn").write_bytes(half))
             whole(file, content, previous)
 
-        module.write_whole = torn
+        module.atomic_write = torn
     elif moment == "rename":
         replace = os.replace
 

@@ -140,7 +140,7 @@ def fill_the_disk() -> None:
     """The ninth checkpoint does not fit."""
     from gatelab.training import checkpoint
 
-    whole, left = checkpoint.write_whole, 9
+    whole, left = checkpoint.atomic_write, 9
 
     def full(file: Path, content: str | bytes, previous: Path | None = None) -> None:
         nonlocal left
@@ -149,7 +149,7 @@ def fill_the_disk() -> None:
             raise OSError(errno.ENOSPC, "No space left on device")
         whole(file, content, previous)
 
-    checkpoint.write_whole = full
+    checkpoint.atomic_write = full
 
 
 def test_a_full_disk_stops_the_run_with_a_sentence_and_the_state_before_stays(

@@ -13,8 +13,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from gatelab.errors import BackendError
 from gatelab.recurrent import GatedEncoder, GRUEncoder, LSTMEncoder, RNNEncoder, native
-from gatelab.recurrent.gated import BackendError
 from gatelab.screen import format_warning, is_user_error
 
 E, H, B, T = 16, 24, 5, 12

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.runs.folder import RunError, RunFolder, all_runs, find_run, write_whole
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
+from gatelab.runs.folder import RunFolder, all_runs, find_run
 
 HOLD = """
 import sys, time
 from gatelab.runs.folder import RunFolder
 folder = RunFolder(sys.argv[1])
-with folder.alone(), folder.recorded():
+with folder.locked(), folder.recorded():
     print("held", flush=True)
     time.sleep(60)
 """
@@ -23,11 +25,11 @@ def test_a_run_that_is_running_elsewhere_is_refused_and_a_dead_ones_lock_does_no
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         assert folder.status == "running"
-        with pytest.raises(RunError, match=rf"0123456789 is running elsewhere \(process {process.pid}"), folder.alone():
+        with pytest.raises(RunError, match=rf"0123456789 is running elsewhere \(process {process.pid}"), folder.locked():
             pass
         process.kill()
     assert folder.status == "interrupted"
-    with folder.alone():
+    with folder.locked():
         pass
 
 
@@ -53,9 +55,9 @@ def test_the_record_says_how_a_run_ended(tmp_path: Path, error: BaseException | 
 
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "file"
-    write_whole(file, "old")
+    atomic_write(file, "old")
     with pytest.raises(UnicodeEncodeError):
-        write_whole(file, "new \ud800")
+        atomic_write(file, "new \ud800")
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from gatelab.runs.folder import RunError
+from gatelab.errors import RunError
 from gatelab.runs.predictions import read_predictions, write_predictions
 
 CLASSES = ['a "b", c', "probability:d", "\u202e"]

@@ -6,8 +6,7 @@ from typing import Any
 
 import pytest
 
-from gatelab.config.schema import ConfigError
-from gatelab.runs.folder import RunError
+from gatelab.errors import ConfigError, RunError
 from gatelab.sweeps.outcome import Outcome
 
 pytest.importorskip("optuna")

@@ -4,10 +4,11 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
 from gatelab.reports.analysis.comparison import Comparison, compare
 from gatelab.reports.terminal.comparison_table import screen
 from gatelab.reports.terminal.formats import to_csv, to_latex, to_markdown
-from gatelab.runs.folder import RunError, write_whole
 from gatelab.runs.load import find_runs, load_runs
 from gatelab.screen import console, errors
 
@@ -40,7 +41,7 @@ def compare_runs(
         if file == STANDARD_OUTPUT:
             sys.stdout.write(form(comparison))
         else:
-            write_whole(file, form(comparison))
+            atomic_write(file, form(comparison))
             (errors if piped else console).print(f"written  {file}", soft_wrap=True)
 
 

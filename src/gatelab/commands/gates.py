@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 
 from gatelab.commands.predict import finished
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
 from gatelab.reports.charts.gate_picture import FORMATS, draw_gates
-from gatelab.runs.folder import RunError, write_whole
 from gatelab.screen import console
 
 
@@ -34,8 +35,8 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
     picture, archive = BytesIO(), BytesIO()
     draw_gates(gates).savefig(picture, format=out.suffix[1:])
     np.savez_compressed(archive, **gates)  # type: ignore[arg-type]
-    write_whole(out, picture.getvalue())
-    write_whole(numbers, archive.getvalue())
+    atomic_write(out, picture.getvalue())
+    atomic_write(numbers, archive.getvalue())
     final = gates["probabilities"][-1]
     console.print(
         f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {len(gates['tokens'])} tokens",

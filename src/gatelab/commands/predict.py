@@ -1,8 +1,7 @@
 """gatelab predict: classify texts, or a table of them, with a finished run."""
 
 import csv
-import os
-import tempfile
+import io
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -10,7 +9,9 @@ from pathlib import Path
 from rich.progress import Progress
 from rich.table import Table
 
-from gatelab.runs.folder import RunError, RunFolder, find_run
+from gatelab.errors import RunError
+from gatelab.files import replacing
+from gatelab.runs.folder import RunFolder, find_run
 from gatelab.screen import console, errors
 
 
@@ -41,35 +42,31 @@ def predict_csv(
         raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
     predictor = Predictor(folder.model, allow_targets=allow_targets)
     started, num_rows = time.monotonic(), 0
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{out.name}.", dir=out.parent)
-    try:
-        with (
-            open(descriptor, "w", newline="", encoding="utf-8") as stream,
-            RowStream(file, encoding=encoding) as rows,
-            Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar,
-        ):
-            trained_on = folder.record["data"]["columns"]["text"]
-            rows.choose_text(text or (trained_on if trained_on in rows.columns else None))
-            task = bar.add_task("predicting", total=rows.num_bytes)
-            writer = csv.writer(stream, lineterminator="\n")
-            writer.writerow(["line", "prediction", *(f"probability:{name}" for name in predictor.classes)])
-            lines: list[int] = []
+    with (
+        replacing(out) as binary,
+        RowStream(file, encoding=encoding) as rows,
+        Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar,
+    ):
+        trained_on = folder.record["data"]["columns"]["text"]
+        rows.choose_text(text or (trained_on if trained_on in rows.columns else None))
+        task = bar.add_task("predicting", total=rows.num_bytes)
+        stream = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        writer = csv.writer(stream, lineterminator="\n")
+        writer.writerow(["line", "prediction", *(f"probability:{name}" for name in predictor.classes)])
+        lines: list[int] = []
 
-            def texts() -> Iterator[str]:
-                for line, value in rows:
-                    lines.append(line)
-                    yield value
+        def texts() -> Iterator[str]:
+            for line, value in rows:
+                lines.append(line)
+                yield value
 
-            for values in predictor.stream(texts()):
-                writer.writerow([lines[num_rows], predictor.classes[values.argmax()], *map(repr, values.tolist())])
-                num_rows += 1
-                if num_rows % 1000 == 0:
-                    bar.update(task, completed=rows.position)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, out)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        for values in predictor.stream(texts()):
+            writer.writerow([lines[num_rows], predictor.classes[values.argmax()], *map(repr, values.tolist())])
+            num_rows += 1
+            if num_rows % 1000 == 0:
+                bar.update(task, completed=rows.position)
+        stream.flush()
+        stream.detach()
     seconds = time.monotonic() - started
     console.print(
         f"{num_rows:,} rows of {file} in {seconds:.1f} s, {num_rows / seconds:,.0f} rows a second → {out}",

@@ -3,7 +3,8 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from gatelab.runs.folder import RunError, RunFolder, all_runs
+from gatelab.errors import RunError
+from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import find_run_or_sweep, load_config
 from gatelab.screen import console
 from gatelab.sweeps.outcome import Outcome

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from gatelab.commands.predict import finished
 from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
-from gatelab.config.schema import ConfigError
+from gatelab.errors import ConfigError
 from gatelab.runs.difference import Condition, conditions, differences
 from gatelab.runs.folder import RunFolder
 from gatelab.screen import console

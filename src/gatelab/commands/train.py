@@ -11,11 +11,10 @@ from omegaconf import DictConfig, OmegaConf
 
 from gatelab.config.choices import num_jobs
 from gatelab.config.identity import flatten
-from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, ConfigError
-from gatelab.runs.folder import Interrupted, RunningElsewhere
+from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
+from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_key
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, show_error, styled
-from gatelab.suggest import suggest_key
 from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
 from gatelab.tasks.classification.symptoms import record_symptoms
 

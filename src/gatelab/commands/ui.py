@@ -5,7 +5,7 @@ import webbrowser
 from pathlib import Path
 from typing import Any
 
-from gatelab.runs.folder import RunError
+from gatelab.errors import RunError
 from gatelab.screen import console
 
 ADDRESS = "127.0.0.1"

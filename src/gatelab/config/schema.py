@@ -8,17 +8,13 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
 from gatelab.config.identity import flatten
-from gatelab.suggest import did_you_mean
+from gatelab.errors import ConfigError, did_you_mean
 
 _PACKAGE = Path(__file__).parents[1]
 _CHECKOUT = _PACKAGE.parents[1]
 # An installed wheel carries both inside the package; a checkout has them at its top.
 CONF_DIR = _PACKAGE / "conf" if (_PACKAGE / "conf").is_dir() else _CHECKOUT / "conf"
 EXPERIMENT_DIRS = (_PACKAGE / "experiments", _CHECKOUT / "experiments", Path("experiments"))
-
-
-class ConfigError(ValueError):
-    """Names the config key that is wrong, what was expected, and the nearest right one."""
 
 
 Share = Annotated[float, Field(ge=0, lt=1)]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gatelab.config.schema import ConfigError
+from gatelab.errors import ConfigError
 
 ROOTS = ("torch", "pytorch_lightning", "torchmetrics", "gatelab")
 

@@ -3,7 +3,7 @@
 import difflib
 from pathlib import Path
 
-from gatelab.data.errors import DataError
+from gatelab.errors import DataError
 
 TEXT_NAMES = ("text", "review", "reviews", "tweet", "content", "sentence", "comment", "body", "message", "document",
               "phrase", "reviewtext", "review_text", "tweet_text", "full_text", "title")  # fmt: skip

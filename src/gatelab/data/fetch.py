@@ -6,16 +6,15 @@ import os
 import stat
 import sys
 import tempfile
-import uuid
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gatelab.data.errors import DataError
 from gatelab.data.read import table_in_zip
+from gatelab.errors import DataError
+from gatelab.files import replacing
 from gatelab.screen import errors
 
 if TYPE_CHECKING:
@@ -203,20 +202,6 @@ def refuse_unsafe(archive: Path, member: zipfile.ZipInfo) -> None:
         f"{archive}: refused, because its member '{member.filename}' {problem}, and no honest table needs that. "
         "If you trust its source, unpack it yourself and give the file."
     )
-
-
-@contextmanager
-def replacing(target: Path) -> Iterator[IO[bytes]]:
-    """A file beside target that takes its place when the block ends, and is removed when the block raises."""
-    temporary = target.parent / f".{uuid.uuid4().hex}.part"
-    try:
-        with open(temporary, "xb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def read_memory(memory: Path) -> dict[str, list[int | str]]:

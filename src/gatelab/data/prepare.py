@@ -14,12 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.data.errors import DataError
 from gatelab.data.fetch import sha256_of
 from gatelab.data.read import Table, expand_paths, read_table
 from gatelab.data.split import Indices, Split, count_duplicates, group_key, leakage, split_rows
 from gatelab.data.texts import Texts, write_texts
 from gatelab.data.tokenize import encode_texts, fit_tokenizer, new_tokenizer
+from gatelab.errors import DataError
 
 FORMAT = 3  # raised when what stands in a cache folder, or how it is computed, changes
 CHUNK = 20_000

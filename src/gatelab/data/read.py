@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import IO, Any
 
 from gatelab.data.columns import find_columns
-from gatelab.data.errors import DataError
+from gatelab.errors import DataError
 
 MAX_FIELD_CHARS = 1_000_000
 DELIMITERS = ",\t;|"

@@ -12,8 +12,8 @@ from pathlib import Path
 from random import Random
 from typing import NamedTuple, TypeVar
 
-from gatelab.data.errors import DataError
-from gatelab.data.fetch import replacing
+from gatelab.errors import DataError
+from gatelab.files import replacing
 
 T = TypeVar("T")
 

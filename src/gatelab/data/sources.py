@@ -5,11 +5,11 @@ import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from gatelab.data.errors import DataError
 from gatelab.data.fetch import check_sha256, extract_table, fetch_table
 from gatelab.data.prepare import Source
 from gatelab.data.read import expand_paths
 from gatelab.data.sample import write_sample
+from gatelab.errors import DataError
 
 Paths = str | Sequence[str]
 

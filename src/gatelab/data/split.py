@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.data.errors import DataError
+from gatelab.errors import DataError
 
 Indices = NDArray[np.int64]
 

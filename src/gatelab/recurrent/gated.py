@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from gatelab.errors import BackendError
 from gatelab.recurrent import cuda, equations, fused, native
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import Noise, State, Step, Weights
@@ -19,10 +20,6 @@ from gatelab.recurrent.initialize import initialize_
 from gatelab.recurrent.ragged import StepOrder, reverse_valid
 
 Backend = Literal["auto", "equations", "fused", "native"]
-
-
-class BackendError(ValueError):
-    """A backend was named that cannot compute what is asked, here or anywhere."""
 
 
 class GatedLSTM(nn.Module):

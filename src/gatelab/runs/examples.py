@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from gatelab.runs.folder import write_whole
+from gatelab.files import atomic_write
 
 MOST_ROWS = 100  # of each kind
 MOST_CHARACTERS = 10_000  # of a text
@@ -31,7 +31,7 @@ def write_examples(file: Path, prepared: Any, rows: np.ndarray, probabilities: n
         ]
         for name, order in orders.items()
     }
-    write_whole(file, json.dumps(examples, indent=1) + "\n")  # in ASCII: a text may hold what UTF-8 does not
+    atomic_write(file, json.dumps(examples, indent=1) + "\n")  # in ASCII: a text may hold what UTF-8 does not
 
 
 def distinct(order: np.ndarray, rows: np.ndarray, labels: np.ndarray, texts: Any) -> list[tuple[int, int]]:

@@ -4,7 +4,6 @@ import errno
 import json
 import os
 import shutil
-import tempfile
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -12,8 +11,10 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock, Timeout
+from filelock import Timeout
 
+from gatelab.errors import Pruned, RunError, RunningElsewhere, RunStopped
+from gatelab.files import atomic_write, lock_of
 from gatelab.runs.secrets import redact, redact_text
 from gatelab.runs.shape import shaped
 
@@ -21,30 +22,6 @@ STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
 RESUMABLE = ("running", "interrupted", "pruned")  # one that says it is running, but is held by nobody, has died
 SECONDS_TO_LOOK = 0.3  # is_locked() holds a run for a moment
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
-
-
-class RunError(ValueError):
-    """A run that cannot be found or cannot be started."""
-
-
-class RunStopped(RunError):
-    """Stopped by what is around it, such as a full disk: the same command goes on from the last checkpoint."""
-
-
-class RunningElsewhere(RunError):
-    """Another process holds the run."""
-
-
-class Interrupted(SystemExit):
-    """A signal asked the run to stop, and it is saved."""
-
-    def __init__(self, number: int) -> None:
-        self.exit_code = 128 + number
-        super().__init__(self.exit_code)
-
-
-class Pruned(Exception):
-    """A search has stopped the run before its end, since others do better."""
 
 
 class RunFolder:
@@ -100,28 +77,26 @@ class RunFolder:
     def update(self, **values: Any) -> None:
         """Change entries of run.json, at once and whole, and without secrets."""
         record = redact({**self._read(), **values}, numbers=False)
-        write_whole(self.record_file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        atomic_write(self.record_file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 
     def is_locked(self) -> bool:
-        if not Path(self._lock().lock_file).exists():  # to ask makes no file
+        lock = lock_of(self.path, 0)
+        if not Path(lock.lock_file).exists():  # to ask makes no file
             return False
         try:
-            with self._lock():
+            with lock:
                 return False
         except Timeout:
             return True
 
-    def _lock(self, wait: float = 0) -> FileLock:
-        return FileLock(self.path.with_name(f".{self.path.name}.lock"), timeout=wait)
-
     @contextmanager
-    def alone(self, wait: float = 0) -> Iterator[None]:
+    def locked(self, wait: float = 0) -> Iterator[None]:
         """Hold the run against a second start; the operating system lets go when the process dies.
 
         Raises RunningElsewhere when another process still holds it after wait seconds.
         """
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        lock = self._lock(max(wait, SECONDS_TO_LOOK))
+        lock = lock_of(self.path, max(wait, SECONDS_TO_LOOK))
         try:
             lock.acquire()
         except Timeout:
@@ -164,7 +139,7 @@ class RunFolder:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 status = "interrupted"
                 raise no_room(error) from error
-            write_whole(self.error_log, redact_text(traceback.format_exc()))
+            atomic_write(self.error_log, redact_text(traceback.format_exc()))
             extra = {"error": f"{type(error).__name__}: {error}"}
             error.run_log = self.error_log  # type: ignore[attr-defined]
             raise
@@ -176,42 +151,12 @@ class RunFolder:
                 self.update(status=status, seconds=round(seconds, 2), **extra)
 
 
-def write_whole(file: Path, content: str | bytes, previous: Path | None = None) -> None:
-    """Replace a file by its new content, text as UTF-8; what stood there is kept under the name previous, if given.
-
-    A temporary file in the same folder is flushed to the disk and renamed, then the folder flushed.
-    """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with open(descriptor, "wb") as stream:
-            stream.write(content.encode() if isinstance(content, str) else content)
-            stream.flush()
-            os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        if previous is not None and file.exists():
-            os.replace(file, previous)
-        os.replace(temporary, file)
-        flush_folder(file.parent)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-
-
 def no_room(error: OSError) -> RunStopped:
     """What a full disk means for a run."""
     place = f"{error.filename}: " if error.filename else ""
     return RunStopped(
         f"{place}cannot be written: {error.strerror}. The last checkpoint is kept; make room and start the same command again."
     )
-
-
-def flush_folder(folder: Path) -> None:
-    if os.name == "posix":
-        descriptor = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
 
 
 def all_runs(output_dir: str | Path, name: str | None = None) -> list[RunFolder]:

@@ -10,8 +10,8 @@ from typing import Any
 import yaml
 
 from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
-from gatelab.runs.folder import RunError, RunFolder, all_runs
-from gatelab.suggest import did_you_mean
+from gatelab.errors import RunError, did_you_mean
+from gatelab.runs.folder import RunFolder, all_runs
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with it

@@ -9,7 +9,8 @@ from typing import Any
 
 import numpy as np
 
-from gatelab.runs.folder import RunError, write_whole
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
 
 PLACE = ("file", "line", "tokens", "label", "prediction")
 MODEL, LINEAR = "probability:", "linear:"  # what a column begins with; a class name follows
@@ -35,7 +36,7 @@ def write_predictions(
         place = [names[prepared.files[row]], int(prepared.lines[row]), int(lengths[row])]
         outcome = [classes[prepared.labels[row]], classes[predicted[number]]]
         writer.writerow([*place, *outcome, *map(repr, values[number].tolist())])
-    write_whole(file, text.getvalue())
+    atomic_write(file, text.getvalue())
 
 
 def linear_of(prepared: Any, rows: np.ndarray, linear: np.ndarray) -> np.ndarray:

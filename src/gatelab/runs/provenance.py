@@ -17,7 +17,8 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
-from gatelab.runs.folder import RunFolder, write_whole
+from gatelab.files import atomic_write
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.secrets import redact_code, redact_text
 
 MAX_DIFF_BYTES = 5_000_000
@@ -91,7 +92,7 @@ def write_diff(folder: RunFolder) -> None:
     """uncommitted.diff: what the code differs in from its commit, beside the record that names the commit."""
     diff = uncommitted_diff(folder.record, folder.path.parents[1])
     if diff:
-        write_whole(folder.diff, diff)
+        atomic_write(folder.diff, diff)
 
 
 def uncommitted_diff(record: dict[str, Any], output_dir: Path) -> str:

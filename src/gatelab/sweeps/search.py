@@ -21,8 +21,7 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState
 
-from gatelab.config.schema import ConfigError
-from gatelab.runs.folder import Pruned, RunError
+from gatelab.errors import ConfigError, Pruned, RunError
 from gatelab.screen import console, decimal
 from gatelab.sweeps.outcome import Outcome
 
@@ -70,7 +69,7 @@ class Search:
         """Launch what is missing; yields the outcome of each trial that was run now."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with alone(self.folder / ".search.lock", self.name):
+        with locked(self.folder / ".search.lock", self.name):
             mend_journal(self.storage)
             study = optuna.create_study(
                 storage=open_storage(self.storage),
@@ -188,7 +187,7 @@ def mend_journal(storage: str) -> None:
 
 
 @contextmanager
-def alone(file: Path, name: str) -> Iterator[None]:
+def locked(file: Path, name: str) -> Iterator[None]:
     lock = FileLock(file, timeout=0)
     try:
         lock.acquire()

@@ -10,8 +10,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
-from filelock import FileLock
-
+from gatelab.files import lock_of
 from gatelab.runs.secrets import redact_text
 from gatelab.trackers.tracker import Point, TrackedRun, Tracker, check_answers
 
@@ -45,7 +44,7 @@ class MlflowTracker(Tracker):
         self._file = Path(uri.removeprefix(SQLITE).split("?")[0]) if uri.startswith(SQLITE) else None
         self._seen: set[tuple[str, int]] = set()
         self._keys: dict[str, str] = {}
-        with self._alone():
+        with self._locked():
             self._client = MlflowClient(uri)
             experiment = self._find_experiment()
             found = self._find_run(experiment) if run.resumed else None
@@ -69,7 +68,7 @@ class MlflowTracker(Tracker):
                     new.append(Metric(key, value, now, point.step))
                     self._seen.add((key, point.step))
         for start in range(0, len(new), MOST_METRICS):
-            with self._alone():
+            with self._locked():
                 self._client.log_batch(self.id, metrics=new[start : start + MOST_METRICS])
 
     def finish(self, status: str) -> list[str]:
@@ -79,16 +78,16 @@ class MlflowTracker(Tracker):
                 self._client.log_artifact(self.id, str(folder.path / name))
         if folder.figures.exists():
             self._client.log_artifacts(self.id, str(folder.figures), folder.figures.name)
-        with self._alone():
+        with self._locked():
             self._client.set_tag(self.id, "gatelab.status", status)
             self._client.set_terminated(self.id, STATUSES.get(status, "KILLED"))
         if self._file is not None:
             return [f"mlflow ui --backend-store-uri {quote(self.uri)}"]
         return [f"{redact_text(self.uri)}, experiment {self.run.name}"]
 
-    def _alone(self) -> AbstractContextManager[Any]:
+    def _locked(self) -> AbstractContextManager[Any]:
         """Jobs that run side by side take turns with an SQLite file: else one makes its tables while another writes."""
-        return nullcontext() if self._file is None else FileLock(self._file.with_name(f".{self._file.name}.lock"))
+        return nullcontext() if self._file is None else lock_of(self._file)
 
     def _find_experiment(self) -> str:
         from mlflow.exceptions import MlflowException

@@ -25,7 +25,9 @@ from pytorch_lightning.callbacks import Checkpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 
-from gatelab.runs.folder import Interrupted, RunError, RunFolder, RunStopped, write_whole
+from gatelab.errors import Interrupted, RunError, RunStopped
+from gatelab.files import atomic_write
+from gatelab.runs.folder import RunFolder
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 REQUEUE = getattr(
@@ -147,7 +149,7 @@ class WholeFiles(CheckpointIO):
         torch.save(checkpoint, buffer)
         file = Path(path)
         previous = file.with_name("previous.ckpt") if file.name == "last.ckpt" else None
-        write_whole(file, buffer.getvalue(), previous)
+        atomic_write(file, buffer.getvalue(), previous)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)

@@ -14,7 +14,8 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gatelab.config.targets import locate
-from gatelab.runs.folder import Pruned, RunFolder
+from gatelab.errors import Pruned
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import MetricsCsv, read_points
 from gatelab.runs.provenance import determinism
 from gatelab.screen import console

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from gatelab.runs.folder import RunStopped
+from gatelab.errors import RunStopped
 
 ADDRESS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK")
 SECONDS_TO_NOTICE = 30  # that a rank waits in vain for one that has died

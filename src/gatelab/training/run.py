@@ -9,8 +9,10 @@ from omegaconf.errors import MissingMandatoryValue
 
 from gatelab.config.choices import composed_from
 from gatelab.config.identity import flatten, identity_of
-from gatelab.config.schema import ConfigError, check_config
-from gatelab.runs.folder import RESUMABLE, RunFolder, write_whole
+from gatelab.config.schema import check_config
+from gatelab.errors import ConfigError
+from gatelab.files import atomic_write
+from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
 from gatelab.runs.resources import Meter, add_up
 from gatelab.runs.secrets import redact
@@ -45,7 +47,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     prepared = data.prepared
     identity = identity_of(settings, prepared.record["sha256"])
     folder = RunFolder(os.path.join(settings["output_dir"], settings["name"], identity))
-    with folder.alone(wait=SECONDS_TO_LET_GO if in_sweep else 0):
+    with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
         status = None if settings["force"] else folder.record.get("status")
         if status == "finished" or (status == "failed" and in_sweep and not settings["retry"]):
             return folder, False
@@ -60,7 +62,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         ):
             for line in summary_lines(prepared.record):
                 console.print(line, soft_wrap=True)
-            write_whole(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
+            atomic_write(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
             write_diff(folder)
             baselines = fit_baselines(data, settings["baseline"])
             if checkpoint is not None:

@@ -40,7 +40,7 @@ class Call:
     quiet: bool  # where the process writes to the same screen as all others
 
     def __call__(self) -> Outcome:
-        from gatelab.runs.folder import Interrupted
+        from gatelab.errors import Interrupted
         from gatelab.runs.secrets import redact_text
         from gatelab.screen import console
 
@@ -81,7 +81,7 @@ class ParallelLauncher(Launcher):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from gatelab.config.schema import ConfigError
+        from gatelab.errors import ConfigError
         from gatelab.screen import console
 
         calls = [self.call(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]

@@ -52,7 +52,7 @@ class OptunaSweeper(Sweeper):
         )
 
     def sweep(self, arguments: list[str]) -> list[Outcome]:
-        from gatelab.config.schema import ConfigError
+        from gatelab.errors import ConfigError
 
         try:
             from gatelab.sweeps.search import Search

@@ -4,8 +4,9 @@ from typing import Any
 import pytest
 from run_folders import Folders, gated
 
+from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arms, group_arms
-from gatelab.runs.folder import RunError, all_runs
+from gatelab.runs.folder import all_runs
 from gatelab.runs.load import find_runs, load_runs
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}

@@ -12,10 +12,11 @@ from typer.testing import CliRunner
 
 from gatelab.cli import app
 from gatelab.commands.compare import compare_runs
+from gatelab.errors import RunError
 from gatelab.reports.analysis.comparison import Comparison, Row, compare
 from gatelab.reports.analysis.notes import caution_notes, failure_notes, method_notes
 from gatelab.reports.terminal.comparison_table import screen
-from gatelab.runs.folder import RunError, all_runs
+from gatelab.runs.folder import all_runs
 from gatelab.runs.load import load_runs
 from gatelab.screen import Screen
 

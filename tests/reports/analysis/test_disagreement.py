@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from run_folders import Folders, write_rows, write_texts
 
+from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm, group_arms
 from gatelab.reports.analysis.disagreement import Disagreement, disagreement
-from gatelab.runs.folder import RunError, RunFolder, all_runs
+from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import load_runs
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}

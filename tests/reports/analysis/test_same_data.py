@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from run_folders import Folders, gated, write_rows
 
+from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import metrics_of
 from gatelab.reports.analysis.comparison import Comparison, compare
 from gatelab.reports.analysis.notes import caution_notes, method_notes
@@ -20,7 +21,7 @@ from gatelab.reports.pages.sweep_page import compare_sweep
 from gatelab.reports.pages.sweep_tables import runs_table as page_table
 from gatelab.reports.terminal.comparison_table import number_texts
 from gatelab.reports.terminal.run_list import means_table, runs_table
-from gatelab.runs.folder import RunError, all_runs
+from gatelab.runs.folder import all_runs
 from gatelab.runs.load import Run, load_runs
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}

@@ -16,11 +16,12 @@ from commands import gatelab
 from page_tables import Tables
 from sklearn import metrics as sk
 
+from gatelab.errors import RunError, RunStopped
 from gatelab.reports.pages import run_page as module
 from gatelab.reports.pages.facts import cost_facts, repeat_commands
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.reports.pages.run_page import reported, write_report
-from gatelab.runs.folder import RunError, RunFolder, RunStopped
+from gatelab.runs.folder import RunFolder
 
 
 @pytest.fixture

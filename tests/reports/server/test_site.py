@@ -193,7 +193,7 @@ def test_all_runs_of_all_names_stand_in_the_table_as_they_are_now(port: int, fol
     assert "broken &lt;b&gt;" in body
     assert 'href="broken%20%3Cb%3E/report.html"' in body
     running = folders.write(10, status="running", name="live")
-    with running.alone():
+    with running.locked():
         assert '<span class="status running">' in ask(port, "/").body
     assert '<span class="status running">' not in ask(port, "/").body  # its process let go without finishing
     shutil.rmtree(running.path)
@@ -231,7 +231,7 @@ def test_a_stored_page_is_served_until_what_it_tells_of_changes(port: int, folde
 def test_a_run_that_is_running_is_shown_as_far_as_it_is(port: int, run: RunFolder) -> None:
     run.predictions.unlink()
     run.record_file.write_text(json.dumps({**run.record, "status": "running"}), encoding="utf-8")
-    with run.alone():
+    with run.locked():
         assert "is running, after 3 epochs" in ask(port, f"/default/{run.path.name}/report.html").body
         write_curves(run, {"validation/macro_f1": [0.1, 0.2, 0.3, 0.4]})
         assert "is running, after 4 epochs" in ask(port, f"/default/{run.path.name}/report.html").body
@@ -317,7 +317,7 @@ def test_rows_that_cannot_be_read_cost_the_page_that_section_alone(port: int, fo
 def test_a_page_tells_of_a_run_as_it_is_now_and_of_its_death(port: int, folders: Folders) -> None:
     running = folders.write(5, status="running")
     paths = ("/sweep/report.html", f"/compare?run=sweep/{running.path.name}&name=sweep")
-    with running.alone():
+    with running.locked():
         write_curves(running, {"validation/macro_f1": [0.111, 0.2]})
         write_sweep(all_runs(folders.output_dir))  # a page of that moment
         assert all('<span class="status running">' in ask(port, path).body for path in paths)

@@ -62,7 +62,7 @@ def running(folders: Folders, seed: int = 1, **record: Any) -> RunFolder:
 def test_a_running_run_shows_epoch_losses_last_and_best_speed_and_time_left(folders: Folders) -> None:
     folder = running(folders)
     run = WatchedRun(folder)
-    with folder.alone():
+    with folder.locked():
         write(folder, HEAD + epochs(0, 2), 30)
         run.look()
         assert (run.status, run.epoch, run.num_epochs) == ("running", 4, 10)
@@ -79,7 +79,7 @@ def test_a_running_run_shows_epoch_losses_last_and_best_speed_and_time_left(fold
 def test_in_its_first_epoch_the_number_of_rows_tells_how_long_one_takes(folders: Folders) -> None:
     folder = running(folders)
     run = WatchedRun(folder)
-    with folder.alone():
+    with folder.locked():
         write(folder, HEAD + "0,4,train/loss,0.7\n", 5)
         run.look()
         assert (run.epoch, run.seconds_per_epoch, run.seconds_left) == (1, 20, 195)  # 5 of 200 steps, 1 s each
@@ -88,7 +88,7 @@ def test_in_its_first_epoch_the_number_of_rows_tells_how_long_one_takes(folders:
 def test_a_run_that_goes_on_has_a_speed_only_once_it_was_seen_to_move(folders: Folders) -> None:
     folder = running(folders, resumed=["2026-01-02T12:00:00+00:00"])
     run = WatchedRun(folder)
-    with folder.alone():
+    with folder.locked():
         write(folder, HEAD + epochs(0, 2), 1000)
         run.look()
         assert (run.epoch, run.seconds_left) == (4, None)
@@ -124,7 +124,7 @@ def test_a_sweep_counts_what_is_done_and_what_has_not_started_and_says_when_all_
         folders.write(job, 0.7, settings=LENGTH, job=job, jobs=6, seconds=100.0)
     one, two = (running(folders, seed, job=seed, jobs=6) for seed in (2, 3))
     watch = Watch(folders.output_dir, "sweep")
-    with one.alone(), two.alone():
+    with one.locked(), two.locked():
         write(one, HEAD + epochs(0, 2), 30)
         write(two, HEAD + epochs(0, 7), 80)
         watch.look()
@@ -139,7 +139,7 @@ def test_where_not_all_fit_those_that_run_and_the_latest_stay_in_the_order_of_th
     first = running(folders, 0, job=0)
     names = [folders.write(seed, 0.7, settings=LENGTH, job=seed).path.name for seed in range(1, 200)]
     watch = Watch(folders.output_dir, "sweep")
-    with first.alone():
+    with first.locked():
         watch.look()
     screen = shown(watch, most=20)
     assert "(180 not shown)" in screen
@@ -184,7 +184,7 @@ def test_jobs_of_another_sweep_and_skipped_ones_count_for_none_of_this(folders: 
         folders.write(job, 0.7, settings=LENGTH, job=job, jobs=3)
     first = running(folders, 3, job=0, jobs=3, started="2026-01-02T12:00:00+00:00")
     watch = Watch(folders.output_dir, "sweep")
-    with first.alone():
+    with first.locked():
         watch.look()
         assert "2 not started" in shown(watch)
         first.update(job=2)  # the two before it were finished earlier, and skipped
@@ -229,7 +229,7 @@ def test_a_damaged_folder_is_named_and_the_others_go_on(folders: Folders) -> Non
     good, damaged, half = (running(folders, seed) for seed in (1, 2, 3))
     damaged.record_file.write_text('{"half', encoding="utf-8")
     watch = Watch(folders.output_dir, "sweep")
-    with good.alone(), half.alone():
+    with good.locked(), half.locked():
         write(good, HEAD + epochs(0, 1), 20)
         half.metrics.write_bytes(HEAD.encode() + b"0,3\n\0\0\0\xff\n0,19,validation/macro_f1,0.25\n")
         watch.look()
@@ -241,7 +241,7 @@ def test_a_damaged_folder_is_named_and_the_others_go_on(folders: Folders) -> Non
 
 def test_without_a_terminal_the_table_is_printed_once(folders: Folders, tmp_path: Path) -> None:
     folder = running(folders)
-    with folder.alone():
+    with folder.locked():
         output = gatelab("runs", "--watch", cwd=tmp_path)
         assert output.count("1 runs: 1 running") == 1
     assert "No runs in outputs/nothing yet." in gatelab("runs", "nothing", "--watch", cwd=tmp_path)
@@ -249,7 +249,7 @@ def test_without_a_terminal_the_table_is_printed_once(folders: Folders, tmp_path
 
 def test_ctrl_c_ends_the_watching_and_is_no_failure(folders: Folders, tmp_path: Path) -> None:
     folder = running(folders)
-    with folder.alone():
+    with folder.locked():
         ours, theirs = pty.openpty()
         command = [sys.executable, "-m", "gatelab.cli", "runs", "--watch"]
         process = subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, stdin=theirs)

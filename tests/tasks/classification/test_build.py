@@ -1,6 +1,6 @@
 import pytest
 
-from gatelab.config.schema import ConfigError
+from gatelab.errors import ConfigError
 from gatelab.tasks.classification.build import weigh_classes
 
 

@@ -6,13 +6,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gatelab.errors import RunError, suggest_key
 from gatelab.reports.analysis.arms import Arm, Arms, Seed, group_arms, metrics_of
 from gatelab.reports.analysis.settings import show, split_words
 from gatelab.reports.analysis.statistics import Sample, describe, holm, sign_flip_test
-from gatelab.runs.folder import RunError
 from gatelab.runs.load import Run
 from gatelab.runs.predictions import read_predictions
-from gatelab.suggest import suggest_key
 
 METRICS = ("accuracy", "macro_f1")
 BASELINES = {"linear": "linear baseline", "majority": "majority class"}

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from gatelab.runs.folder import RunError
+from gatelab.errors import RunError
 
 MOST_POINTS = 300  # of a curve: more than a picture of this size can show
 BINS = 15  # of calibration, as in the calibration error

@@ -12,8 +12,8 @@ from typing import Any
 
 import numpy as np
 
+from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
-from gatelab.runs.folder import RunError
 from gatelab.runs.load import Run
 
 MOST_ARMS = 20

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatelab.config.identity import OUTSIDE, key_in
-from gatelab.runs.folder import RunError
+from gatelab.errors import RunError, suggest_key
 from gatelab.runs.load import SEED_KEYS, Run
-from gatelab.suggest import suggest_key
 
 CANNOT_MATTER = (*(key for key in OUTSIDE if key != "data.path"), "baseline")  # to a model's numbers
 MOST_COLUMNS = 4  # of settings; more of them share one column

@@ -12,12 +12,13 @@ from matplotlib import style
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from gatelab.files import atomic_write
 from gatelab.reports.analysis.curves import calibration, learning_curves, precision_recall
 from gatelab.reports.charts.gate_picture import INK, class_style, draw_gates
 from gatelab.reports.charts.run_charts import LEARNING, MOST_CURVES, STEPS
 from gatelab.reports.charts.svg import spans_decades
 from gatelab.reports.texts import shorten
-from gatelab.runs.folder import RunFolder, write_whole
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions
 
 STYLE = Path(__file__).with_name("gatelab.mplstyle")
@@ -54,7 +55,7 @@ def save_figures(folder: Path, pictures: Mapping[str, Callable[[], Figure]]) -> 
             figure = draw()
             for kind in FORMATS:
                 files.append(folder / f"{name}.{kind}")
-                write_whole(files[-1], picture(figure, kind))
+                atomic_write(files[-1], picture(figure, kind))
     return files
 
 

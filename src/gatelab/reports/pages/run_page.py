@@ -9,6 +9,8 @@ from zipfile import BadZipFile
 
 import numpy as np
 
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import PrecisionRecall, calibration, learning_curves, precision_recall
 from gatelab.reports.analysis.intervals import RESAMPLES, metric_intervals
@@ -16,7 +18,7 @@ from gatelab.reports.charts.run_charts import calibration_chart, learning_charts
 from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
 from gatelab.reports.texts import visible
-from gatelab.runs.folder import RunError, RunFolder, write_whole
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import load_config
 from gatelab.runs.predictions import Predictions, read_predictions
 from gatelab.screen import console
@@ -60,7 +62,7 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
     """
     with only_run_errors(folder.path):
         rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
-        write_whole(folder.report, run_page(folder, rows).encode("utf-8", "replace"))
+        atomic_write(folder.report, run_page(folder, rows).encode("utf-8", "replace"))
         if folder.status != "finished" or rows is None:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures

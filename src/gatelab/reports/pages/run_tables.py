@@ -6,13 +6,14 @@ from typing import Any
 
 import numpy as np
 
+from gatelab.errors import RunError
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import share_interval
 from gatelab.reports.charts.run_charts import class_chart, length_chart, range_name
 from gatelab.reports.pages.run_answer import MOST_CLASSES
 from gatelab.reports.texts import folded, isolated
-from gatelab.runs.folder import RunError, RunFolder
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions
 
 MOST_IN_MATRIX = 20  # classes; of more, the most frequent confusions are listed

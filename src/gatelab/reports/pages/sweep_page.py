@@ -8,6 +8,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm, metrics_of
 from gatelab.reports.analysis.comparison import Comparison, compare, is_lower_better
@@ -29,7 +31,7 @@ from gatelab.reports.pages.run_page import only_run_errors
 from gatelab.reports.pages.sweep_answer import answer_sweep, title_of
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.reports.texts import visible
-from gatelab.runs.folder import RunError, RunFolder, write_whole
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, load_runs
 
 ASSETS = ("sweep",)  # besides what every page has
@@ -63,7 +65,7 @@ def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
         page = place / "report.html"
         digest = "" if any(options.values()) else runs_digest(folders)
         content = sweep_page(runs, comparison, place.name, links_from(place), digest=digest)
-        write_whole(page, content.encode("utf-8", "replace"))
+        atomic_write(page, content.encode("utf-8", "replace"))
         return [page, *draw_sweep_figures(place / "figures", comparison, runs)]
 
 

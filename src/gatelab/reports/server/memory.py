@@ -6,7 +6,8 @@ from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
-from gatelab.runs.folder import RunError, RunFolder
+from gatelab.errors import RunError
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, load_config, name_data
 
 MOST_PAGES = 32

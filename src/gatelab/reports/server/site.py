@@ -15,9 +15,10 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
+from gatelab.errors import RunError
 from gatelab.reports.pages.html import content_security_policy, render, style_and_script
 from gatelab.reports.server.memory import Pages, Runs, named, stamp_of, state_of
-from gatelab.runs.folder import RunError, RunFolder, all_runs
+from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import Run
 
 FILES = {  # what is served of a run, and as what

@@ -5,7 +5,8 @@ from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
-from gatelab.runs.folder import RunError, RunFolder
+from gatelab.errors import RunError
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, load_config
 
 LEAST_SECONDS = 1.0  # between two looks that tell a speed

@@ -1,7 +1,6 @@
 """What an LSTM has to beat: the majority class, and TF-IDF over words and pairs of words with logistic regression."""
 
 import json
-import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -9,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
+from gatelab.files import atomic_write, replacing
 from gatelab.tasks.classification.metrics import all_metrics
 
 FORMAT = 3
@@ -30,12 +30,9 @@ def cached_baselines(folder: Path, compute: Callable[[], Baselines]) -> Baseline
         if remembered["format"] == FORMAT:
             return Baselines(remembered["baselines"], np.load(array))
     baselines = compute()
-    temporary = folder / f"baselines.{os.getpid()}.tmp"
-    with open(temporary, "wb") as stream:
+    with replacing(array) as stream:
         np.save(stream, baselines.linear)
-    os.replace(temporary, array)
-    temporary.write_text(json.dumps({"format": FORMAT, "baselines": baselines.metrics}), encoding="utf-8")
-    os.replace(temporary, file)
+    atomic_write(file, json.dumps({"format": FORMAT, "baselines": baselines.metrics}))
     return baselines
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 
-from gatelab.config.schema import ConfigError
+from gatelab.errors import ConfigError
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.training.schedule import make_schedule
 

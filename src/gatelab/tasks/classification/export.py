@@ -10,7 +10,8 @@ from safetensors.torch import load_file, save
 
 from gatelab.config.identity import at_home
 from gatelab.config.targets import check_targets
-from gatelab.runs.folder import RunError, write_whole
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
 from gatelab.tasks.classification.build import build_model
 from gatelab.tasks.classification.classifier import SequenceClassifier
 
@@ -22,8 +23,8 @@ def save_model(
     """Write the model folder, each file whole; config.json comes last, so a folder that has it is whole."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    write_whole(folder / "model.safetensors", save(weights))
-    write_whole(folder / "tokenizer.json", tokenizer_file.read_bytes())
+    atomic_write(folder / "model.safetensors", save(weights))
+    atomic_write(folder / "tokenizer.json", tokenizer_file.read_bytes())
     config = {
         "classes": classes,
         "max_length": max_length,
@@ -31,7 +32,7 @@ def save_model(
         "model": {**model, "class_weights": None},
         "encoder": encoder,
     }
-    write_whole(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+    atomic_write(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
 
 
 def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[SequenceClassifier, Any, dict[str, Any]]:

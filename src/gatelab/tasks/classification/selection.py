@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
+from gatelab.files import atomic_write
 from gatelab.runs.examples import write_examples
-from gatelab.runs.folder import RunFolder, write_whole
+from gatelab.runs.folder import RunFolder
 from gatelab.screen import console
 from gatelab.tasks.classification.trace import read_gates
 
@@ -55,7 +56,7 @@ def write_gates(
         }
         archive = BytesIO()
         np.savez_compressed(archive, **gates)
-        write_whole(folder / f"{number}.npz", archive.getvalue())
+        atomic_write(folder / f"{number}.npz", archive.getvalue())
 
 
 def telling_rows(probabilities: np.ndarray, labels: np.ndarray, lengths: np.ndarray) -> list[tuple[str, int]]:

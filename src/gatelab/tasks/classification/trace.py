@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from gatelab.data.tokenize import UNKNOWN_ID, encode_texts
-from gatelab.runs.folder import RunError
+from gatelab.errors import RunError
 from gatelab.tasks.classification.prediction import Predictor
 
 NUM_UNITS = 8

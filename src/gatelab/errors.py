@@ -1,0 +1,58 @@
+"""What a user can mend, as errors of one family: each is shown as one paragraph, without a traceback."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """Says what is wrong, where (file, line, column or key), and what to do."""
+
+
+class ConfigError(UserError):
+    """Names the config key that is wrong, what was expected, and the nearest right one."""
+
+
+class DataError(UserError):
+    """Names the file, line or column that is wrong, what was expected, and what to do."""
+
+
+class BackendError(UserError):
+    """The backend that was asked for by name cannot compute this cell here."""
+
+
+class RunError(UserError):
+    """A run that cannot be found, started or read."""
+
+
+class RunStopped(RunError):
+    """Stopped by what is around it, such as a full disk: the same command resumes it from the last checkpoint."""
+
+
+class RunningElsewhere(RunError):
+    """Another process holds the run."""
+
+
+class Interrupted(SystemExit):
+    """A signal asked the run to stop, and it is saved."""
+
+    def __init__(self, number: int) -> None:
+        self.exit_code = 128 + number
+        super().__init__(self.exit_code)
+
+
+class Pruned(Exception):
+    """A search has stopped the run before its end, since others do better."""
+
+
+def suggest_key(key: str, keys: Iterable[str]) -> str:
+    """A sentence that proposes the nearest key, or the keys that end in the given one; empty when none is near."""
+    keys = list(keys)
+    same_end = [known for known in keys if known.endswith("." + key)]
+    if same_end:
+        return f" Did you mean {' or '.join(same_end[:3])}?"
+    return did_you_mean(key, keys)
+
+
+def did_you_mean(key: str, keys: Iterable[str]) -> str:
+    near = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
+    return f" Did you mean {near[0]}?" if near else ""
