@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from gatelab.runs.provenance import git_state, hash_of_module, hash_of_package, provenance, uncommitted_diff
+from gatelab.runs.record import Resources, RunRecord
 from gatelab.runs.resources import add_up
 
 
@@ -28,7 +29,7 @@ def git(folder: Path, *arguments: str) -> str:
 
 
 def diff_of(folder: Path) -> str:
-    return uncommitted_diff({"git": None, "project_git": git_state(folder)}, folder / "outputs")
+    return uncommitted_diff(RunRecord.model_validate({"project_git": git_state(folder)}), folder / "outputs")
 
 
 def test_a_clean_checkout_has_no_diff(checkout: Path) -> None:
@@ -99,8 +100,8 @@ def test_the_readings_of_several_starts_are_added_up() -> None:
         "energy_joules": {"gpu-0": 5.0},
     }
     second = {**first, "peak_memory_bytes": 20, "energy_joules": {"gpu-0": 1.0, "package-0": 2.0}}
-    assert add_up({}, first) == first
-    assert add_up(first, second) == {
+    assert add_up(Resources(), first) == first
+    assert add_up(Resources.model_validate(first), second) == {
         "wall_seconds": 4.0, "cpu_seconds": 2.0, "peak_memory_bytes": 30, "peak_gpu_memory_bytes": None,
         "energy_joules": {"gpu-0": 6.0, "package-0": 2.0},
     }  # fmt: skip

@@ -47,7 +47,8 @@ def predict_csv(
         RowStream(file, encoding=encoding) as rows,
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar,
     ):
-        trained_on = folder.record["data"]["columns"]["text"]
+        data = folder.record.data
+        trained_on = data.columns.get("text") if data and data.columns else None
         rows.choose_text(text or (trained_on if trained_on in rows.columns else None))
         task = bar.add_task("predicting", total=rows.num_bytes)
         stream = io.TextIOWrapper(binary, encoding="utf-8", newline="")

@@ -13,6 +13,7 @@ from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
 from gatelab.errors import ConfigError
 from gatelab.runs.difference import Condition, conditions, differences
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.record import Hardware
 from gatelab.screen import console
 
 PATHS = ("path", "validation_path", "test_path")  # of data
@@ -40,7 +41,8 @@ def reproduce(
     recorded = finished(run, output_dir)
     record = recorded.record
     settings = recorded_settings(recorded, overrides, allow_targets)
-    torch.set_num_threads(threads or record["hardware"]["threads"])
+    hardware = record.hardware or Hardware()
+    torch.set_num_threads(threads or hardware.threads or torch.get_num_threads())
     try:
         folder, _ = train(OmegaConf.create(settings))
     except ConfigError as error:
@@ -62,7 +64,7 @@ def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targe
     settings: dict[str, Any] = at_home(OmegaConf.to_container(config))
     for key in PATHS:
         if settings["data"].get(key):
-            settings["data"][key] = found_again(settings["data"][key], Path(recorded.record["directory"]))
+            settings["data"][key] = found_again(settings["data"][key], Path(recorded.record.directory))
     settings |= {"name": "reproduced", "output_dir": str(recorded.path), "force": True}
     settings |= {"tracker": {}, "search": None, "allow_targets": list(allow_targets)}
     return OmegaConf.to_container(OmegaConf.merge(settings, given))  # type: ignore[return-value]

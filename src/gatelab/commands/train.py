@@ -16,7 +16,6 @@ from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_k
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, show_error, styled
 from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
-from gatelab.tasks.classification.symptoms import record_symptoms
 
 INTERRUPTED = "Interrupted. The same command goes on from where it stopped; gatelab runs shows the run."
 
@@ -93,20 +92,21 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
         first_line = sentence.split("\n")[0] or type(error).__name__
         return Outcome(kind, 2 if is_user_error(error) else 1, first_line, str(getattr(error, "run_log", "")))
     record = folder.record
-    about = {
+    about: dict[str, Any] = {
         "folder": str(folder.path),
-        "metrics": record.get("metrics", {}),
-        "validation": record.get("best_validation", {}),
+        "metrics": record.numbers(),
+        "validation": record.best_validation,
+        "symptoms": record.symptoms,
     }
-    if record["status"] == "failed":
-        error_before = record.get("error", "")
+    if record.status == "failed":
+        error_before = record.error
         console.print(
             f"Run {folder.path.name} failed before: {error_before}. retry=failed tries it again.",
             soft_wrap=True,
         )  # fmt: skip
         return Outcome("failed", 1, error_before.split("\n")[0], str(folder.error_log), **about)
-    if record["status"] == "pruned":
-        console.print(f"Run {folder.path.name} was pruned by its search after epoch {record.get('epochs', '?')}.")
+    if record.status == "pruned":
+        console.print(f"Run {folder.path.name} was pruned by its search after epoch {record.epochs}.")
         return Outcome("pruned", **about)
     show_result(folder, trained)
     return Outcome("done" if trained else "skipped", **about)
@@ -119,13 +119,13 @@ def show_result(folder: Any, trained: bool) -> None:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
     console.print(result_table(folder))
     record = folder.record
-    for clause in record_symptoms(record["metrics"], record.get("best_validation", {})):
+    for clause in record.symptoms:
         console.print(styled("caution:", "yellow"), f"   {clause}", soft_wrap=True)
     console.print(f"run folder  {folder.path}", soft_wrap=True)
     if folder.report.exists():
         console.print(f"report      {folder.report}", soft_wrap=True)
-    for tracker in record.get("trackers", {}).values():
-        for command in tracker.get("look", []):
+    for tracker in record.trackers.values():
+        for command in tracker.look:
             console.print(f"tracker     {command}", soft_wrap=True)
     console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.record import RunRecord
 
 # Those that compute first: a change in one of them explains more than one elsewhere.
 COMPUTING = (
@@ -93,14 +94,14 @@ def rows(file: Path) -> Iterator[dict[str, str]]:
         yield from csv.DictReader(stream)
 
 
-def conditions(recorded: dict[str, Any], now: dict[str, Any]) -> list[Condition]:
+def conditions(recorded: RunRecord, now: RunRecord) -> list[Condition]:
     """What run.json says of data, code, settings of determinism, versions and hardware, where two of them differ.
 
     Packages that only one of the two has come last.
     """
-    found = list(differing_data(recorded["data"]["sha256"], now["data"]["sha256"]))
+    found = list(differing_data(digests(recorded), digests(now)))
     for group in ("code", "git", "determinism", "hardware", "versions"):
-        then, new = recorded.get(group) or {}, now.get(group) or {}
+        then, new = (dict(getattr(record, group) or {}) for record in (recorded, now))
         order = {key: place for place, key in enumerate(COMPUTING)}
         keys = sorted(
             then.keys() | new.keys(), key=lambda key: (order.get(key, 99), (key in then) != (key in new), key)
@@ -110,6 +111,10 @@ def conditions(recorded: dict[str, Any], now: dict[str, Any]) -> list[Condition]
                 name = f"{group}.{key}" if group != "versions" else f"version of {key}"
                 found.append(Condition(name, show(then.get(key)), show(new.get(key))))
     return found
+
+
+def digests(record: RunRecord) -> dict[str, list[str]]:
+    return record.data.sha256 if record.data else {}
 
 
 def differing_data(recorded: dict[str, list[str]], now: dict[str, list[str]]) -> Iterator[Condition]:

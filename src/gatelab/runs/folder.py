@@ -1,7 +1,6 @@
 """The run folder: all that a run leaves, every file replaced whole."""
 
 import errno
-import json
 import os
 import shutil
 import traceback
@@ -15,8 +14,8 @@ from filelock import Timeout
 
 from gatelab.errors import Pruned, RunError, RunningElsewhere, RunStopped
 from gatelab.files import atomic_write, lock_of
-from gatelab.runs.secrets import redact, redact_text
-from gatelab.runs.shape import shaped
+from gatelab.runs.record import RunRecord, load_record, update_record
+from gatelab.runs.secrets import redact_text
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
 RESUMABLE = ("running", "interrupted", "pruned")  # one that says it is running, but is held by nobody, has died
@@ -46,38 +45,22 @@ class RunFolder:
         self.diff = self.path / "uncommitted.diff"
 
     @property
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """What run.json says; empty where there is none. Raises RunError for one that training has not written."""
-        return shaped(self._read())
-
-    def _read(self) -> dict[str, Any]:
-        problem = "is not the record of a run"
-        try:
-            record = json.loads(self.record_file.read_text(encoding="utf-8"))
-            if isinstance(record, dict):
-                return record
-        except FileNotFoundError:
-            return {}
-        except json.JSONDecodeError as error:
-            problem = f"line {error.lineno} is not valid JSON"
-        except UnicodeDecodeError:
-            problem = "is not UTF-8"
-        except (ValueError, RecursionError, OSError) as error:
-            problem += f" ({error})"
-        raise RunError(f"{self.record_file}: {problem}. Run again with force=true.")
+        return load_record(self.record_file)
 
     @property
-    def status(self) -> str | None:
-        """One of STATUSES, None without a run. A run whose process died counts as interrupted."""
-        status = self.record.get("status")
-        if status == "running" and not self.is_locked():
-            return "interrupted"
-        return status
+    def status(self) -> str:
+        """One of STATUSES, empty without a run."""
+        return self.status_of(self.record)
+
+    def status_of(self, record: RunRecord) -> str:
+        """What the record of this folder says; a run whose process died counts as interrupted."""
+        return "interrupted" if record.status == "running" and not self.is_locked() else record.status
 
     def update(self, **values: Any) -> None:
         """Change entries of run.json, at once and whole, and without secrets."""
-        record = redact({**self._read(), **values}, numbers=False)
-        atomic_write(self.record_file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+        update_record(self.record_file, **values)
 
     def is_locked(self) -> bool:
         lock = lock_of(self.path, 0)
@@ -100,10 +83,9 @@ class RunFolder:
         try:
             lock.acquire()
         except Timeout:
-            since = self.record.get("started", "?")
-            process = self.record.get("process", "?")
+            record = self.record
             raise RunningElsewhere(
-                f"run {self.path.name} is running elsewhere (process {process}, since {since}). Wait for it, or stop "
+                f"run {self.path.name} is running elsewhere (process {record.process}, since {record.started}). Wait for it, or stop "
                 "it; another seed or setting is another run and can start now."
             ) from None
         try:
@@ -116,12 +98,12 @@ class RunFolder:
         """Empty the folder unless the run goes on in it; mark it as running, and at the end how it ended."""
         started = datetime.now(timezone.utc)
         now = started.isoformat(timespec="seconds")
-        before = self.record if resumed else {}
+        before = self.record if resumed else RunRecord()
         if resumed:
             for folder in (self.path, self.checkpoints, self.model):
                 for leftover in folder.glob(".*"):  # what a killed process had half-written
                     leftover.unlink()
-            values |= {"started": before.get("started", now), "resumed": [*before.get("resumed", []), now]}
+            values |= {"started": before.started or now, "resumed": [*before.resumed, now]}
         elif self.path.exists():
             shutil.rmtree(self.path)
         self.checkpoints.mkdir(parents=True, exist_ok=True)
@@ -144,7 +126,7 @@ class RunFolder:
             error.run_log = self.error_log  # type: ignore[attr-defined]
             raise
         finally:
-            seconds = before.get("seconds", 0) + (datetime.now(timezone.utc) - started).total_seconds()
+            seconds = (before.seconds or 0) + (datetime.now(timezone.utc) - started).total_seconds()
             with (
                 suppress(OSError) if status == "interrupted" else nullcontext()
             ):  # on a full disk run.json stays as it was

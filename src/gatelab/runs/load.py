@@ -12,6 +12,7 @@ import yaml
 from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
 from gatelab.errors import RunError, did_you_mean
 from gatelab.runs.folder import RunFolder, all_runs
+from gatelab.runs.record import RunRecord
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with it
@@ -21,7 +22,7 @@ YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 class Run:
     folder: RunFolder
     status: str  # running, finished, interrupted, failed or pruned
-    record: dict[str, Any]
+    record: RunRecord
     settings: dict[str, Any]  # the config, flat; data.path names what was read; empty without config.yaml
 
     @property
@@ -30,39 +31,42 @@ class Run:
 
     @property
     def content(self) -> str:
-        """The sha256 of the files of its data, to be compared: only numbers on the same data are ranked or subtracted."""
-        return json.dumps((self.record.get("data") or {}).get("sha256"), sort_keys=True)
+        return self.record.content
 
     @property
     def started(self) -> str:
-        return str(self.record.get("started") or "")
+        return self.record.started
 
     @property
     def seconds(self) -> float | None:
-        seconds = self.record.get("seconds")
-        return float(seconds) if isinstance(seconds, (int, float)) else None
+        return self.record.seconds
 
     @property
     def place(self) -> tuple[int, str, str]:
         """Sorts runs as their sweeps were typed, whichever of the jobs was the first to start; else by start."""
-        return self.record.get("job") or 0, self.started, self.identity
+        return self.record.job or 0, self.started, self.identity
 
     @property
     def choices(self) -> dict[str, str]:
         """The choice that each config group was composed from; empty for a run that did not note it."""
-        return self.record.get("choices") or {}
+        return self.record.choices
 
     @property
     def changed(self) -> dict[str, Any] | None:
         """The settings that differ from its choices' own; None for a run that did not note them."""
-        return self.record.get("changed")
+        return self.record.changed
 
 
 def load_runs(folders: list[RunFolder]) -> list[Run]:
     """In the order in which they started. Raises RunError for a folder that cannot be read."""
-    runs = [Run(folder, folder.status or "", folder.record, load_config(folder)) for folder in folders]
+    runs = [load_run(folder) for folder in folders]
     name_data(runs)
     return sorted(runs, key=lambda run: (run.started, run.identity))
+
+
+def load_run(folder: RunFolder) -> Run:
+    record = folder.record
+    return Run(folder, folder.status_of(record), record, load_config(folder))
 
 
 def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
@@ -155,7 +159,7 @@ def name_contents(runs: list[Run]) -> dict[str, str]:
     """The files' names as the first run of each content has them, with the first digits of their sha256 where two have the same."""
     names = {}
     for content, run in {run.content: run for run in reversed(runs)}.items():
-        first, *more = (run.record.get("data") or {}).get("files") or ["unknown"]
+        first, *more = files_of(run) or ["unknown"]
         names[content] = Path(first).name + (f" and {len(more)} more" if more else "")
     shared = Counter(names.values())
     for content, name in names.items():
@@ -163,6 +167,10 @@ def name_contents(runs: list[Run]) -> dict[str, str]:
             parts = json.loads(content) or {}
             names[content] = " ".join([name, *(digest[:8] for digests in parts.values() for digest in digests)])
     return names
+
+
+def files_of(run: Run) -> list[str]:
+    return run.record.data.files if run.record.data else []
 
 
 def data_settings(run: Run) -> str:

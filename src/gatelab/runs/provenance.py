@@ -19,6 +19,7 @@ from typing import Any
 
 from gatelab.files import atomic_write
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.record import RunRecord
 from gatelab.runs.secrets import redact_code, redact_text
 
 MAX_DIFF_BYTES = 5_000_000
@@ -95,14 +96,14 @@ def write_diff(folder: RunFolder) -> None:
         atomic_write(folder.diff, diff)
 
 
-def uncommitted_diff(record: dict[str, Any], output_dir: Path) -> str:
+def uncommitted_diff(record: RunRecord, output_dir: Path) -> str:
     """What the checkouts of a provenance differ in from their commits, as git apply takes it, new files included.
 
     Empty where nothing differs. Left out are secrets, binary files, what is in output_dir, and what would make it larger than
     5 MB.
     """
-    states = (record.get("git"), record.get("project_git"))  # null outside a checkout
-    tops = {state["top"]: None for state in states if state and state["dirty"]}
+    states = (record.git, record.project_git)
+    tops = {state.top: None for state in states if state and state.dirty}
     return "".join(_diff(Path(top), output_dir.resolve()) for top in tops)
 
 

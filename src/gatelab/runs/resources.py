@@ -7,6 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from gatelab.runs.record import Resources
+
 RAPL = Path("/sys/class/powercap")
 PROC = Path("/proc/self")
 
@@ -70,15 +72,14 @@ def energy_counters() -> dict[str, tuple[float, float]]:
     return counters
 
 
-def add_up(before: dict[str, Any], now: dict[str, Any]) -> dict[str, Any]:
+def add_up(before: Resources, now: dict[str, Any]) -> dict[str, Any]:
     """The readings of a run's earlier starts and of this one as one."""
     total = dict(now)
     for key in ("wall_seconds", "cpu_seconds"):
-        total[key] = round(now[key] + before.get(key, 0), 2)
+        total[key] = round(now[key] + (getattr(before, key) or 0), 2)
     for key in ("peak_memory_bytes", "peak_gpu_memory_bytes"):
-        total[key] = max((value for value in (now[key], before.get(key)) if value is not None), default=None)
-    earlier = before.get("energy_joules", {})
+        total[key] = max((value for value in (now[key], getattr(before, key)) if value is not None), default=None)
     total["energy_joules"] = {
-        name: round(value + earlier.get(name, 0), 1) for name, value in now["energy_joules"].items()
+        name: round(value + before.energy_joules.get(name, 0), 1) for name, value in now["energy_joules"].items()
     }
     return total

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from gatelab.screen import decimal
-from gatelab.tasks.classification.symptoms import record_symptoms
 
 KINDS = {
     "done": "done",
@@ -23,8 +22,8 @@ INNER_KEYS = ("hydra", "search")  # of a job's overrides: what no user has given
 class Outcome:
     """kind is one of KINDS; code the exit code that a single run would end with.
 
-    error is the first line of what went wrong and log the file that says more; folder, metrics (of the test) and validation
-    (at its best epoch) are those of the run, where there is one.
+    error is the first line of what went wrong and log the file that says more; folder, metrics (of the test), validation
+    (at its best epoch) and symptoms are those of the run, where there is one.
     """
 
     kind: str
@@ -34,6 +33,7 @@ class Outcome:
     folder: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
     validation: dict[str, float] = field(default_factory=dict)
+    symptoms: list[str] = field(default_factory=list)
 
 
 OUTCOMES: list[Outcome] = []  # of the jobs that this command has started
@@ -66,6 +66,6 @@ def job_line(outcome: Outcome, overrides: Sequence[str]) -> str:
         for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))
         if key in outcome.metrics
     ]
-    cautions = [f"caution: {clause}" for clause in record_symptoms(outcome.metrics, outcome.validation)]
+    cautions = [f"caution: {clause}" for clause in outcome.symptoms]
     ended = [KINDS[outcome.kind], *numbers, *cautions, outcome.error or outcome.folder]
     return "  ".join([given_by_user(overrides), *ended])

@@ -29,9 +29,9 @@ class Trackers:
             identity=self._folder.path.name,
             config=redact(self._settings),
             past=past,
-            started=record.get("started", ""),
+            started=record.started,
             resumed=resumed,
-            commit=(record.get("git") or {}).get("commit") or "",
+            commit=record.git.commit if record.git else "",
         )
         self._started = [BackgroundTracker(name, make, run) for name, make in self._makers.items()]
         return self._started
@@ -43,7 +43,7 @@ class Trackers:
         """Wait for all of them at once; run.json then says how each shows the run, or why it does not."""
         if not self._started:
             return
-        status = self._folder.record.get("status", "")
+        status = self._folder.record.status
         for tracker in self._started:
             tracker.end(status)
         deadline = time.monotonic() + SECONDS_TO_CLOSE

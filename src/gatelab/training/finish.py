@@ -11,6 +11,7 @@ from gatelab.tasks.classification import baselines as baseline
 from gatelab.tasks.classification.export import save_model
 from gatelab.tasks.classification.metrics import all_metrics
 from gatelab.tasks.classification.selection import write_telling_rows
+from gatelab.tasks.classification.symptoms import record_symptoms
 
 
 def fit_baselines(data: Any, wanted: str) -> Any:
@@ -50,10 +51,12 @@ def record_result(
         classes=prepared.classes,
         max_length=settings["data"]["max_length"],
     )
+    best = best_validation(folder.metrics)
     folder.update(
         metrics=metrics,
         baselines=baselines,
-        best_validation=best_validation(folder.metrics),
+        best_validation=best,
+        symptoms=record_symptoms(metrics, best),
         epochs=epochs,
         steps=trainer.global_step,
         parameters=sum(parameter.numel() for parameter in module.parameters()),

@@ -101,7 +101,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         enable_version_counter=False,
     )
     resume = Resume(folder, minutes=settings["checkpoint_minutes"], epochs=settings["checkpoint_epochs"], stop=stop)
-    job = job_title(folder.record.get("job"), folder.record.get("jobs"))
+    job = job_title(folder.record.job, folder.record.jobs)
     callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
     if settings["search"]:
         from gatelab.sweeps.search import Pruning

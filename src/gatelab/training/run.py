@@ -48,7 +48,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     identity = identity_of(settings, prepared.record["sha256"])
     folder = RunFolder(os.path.join(settings["output_dir"], settings["name"], identity))
     with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
-        status = None if settings["force"] else folder.record.get("status")
+        status = None if settings["force"] else folder.record.status
         if status == "finished" or (status == "failed" and in_sweep and not settings["retry"]):
             return folder, False
         # Held by us alone, so a run that says it is running has died.
@@ -75,7 +75,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
                 trainer, module = fit_and_test(settings, data, folder, checkpoint, stop, trackers)
                 stop.obey()
                 record_result(folder, settings, trainer, module, prepared, baselines)
-            folder.update(resources=add_up(folder.record.get("resources", {}), meter.reading()))
+            folder.update(resources=add_up(folder.record.resources, meter.reading()))
     return folder, True
 
 

@@ -199,7 +199,7 @@ def test_arms_whose_settings_read_the_same_are_told_apart_and_keep_their_runs(fo
         folders.write(seed, 0.7, settings={"optimizer.weight_decay": "null"})
     arms = group_arms(load_runs(all_runs(folders.output_dir))).arms
     assert [arm.name for arm in arms] == ["weight_decay=null", "weight_decay='null'"]
-    assert [[run.record["metrics"]["accuracy"] for run in arm.runs] for arm in arms] == [[0.8, 0.8], [0.7, 0.7]]
+    assert [[run.record.numbers()["accuracy"] for run in arm.runs] for arm in arms] == [[0.8, 0.8], [0.7, 0.7]]
 
 
 def test_runs_from_before_a_setting_was_added_are_an_arm_of_their_own(folders: Folders) -> None:

@@ -19,6 +19,7 @@ from gatelab.reports.terminal.comparison_table import screen
 from gatelab.runs.folder import all_runs
 from gatelab.runs.load import load_runs
 from gatelab.screen import Screen
+from gatelab.tasks.classification.symptoms import record_symptoms
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
 LSTM_VALUES = {1: 0.81, 2: 0.79, 3: 0.84, 4: 0.80, 5: 0.87}
@@ -228,10 +229,9 @@ def test_what_differs_besides_the_columns_is_told_below_the_table(folders: Folde
 def test_an_arm_whose_model_looks_broken_is_named_with_what_says_so(folders: Folders) -> None:
     folders.write(1, 0.5, macro_f1=0.33)
     metrics = {"accuracy": 0.5, "macro_f1": 0.33, "confusion_matrix": [[60, 0], [60, 0]]}
+    found = record_symptoms(metrics, {"loss": 1.5e30, "macro_f1": 0.3})
     for seed in (1, 2):
-        folders.write(
-            seed, settings={"optimizer.lr": 1e30}, metrics=metrics, best_validation={"loss": 1.5e30, "macro_f1": 0.3}
-        )
+        folders.write(seed, settings={"optimizer.lr": 1e30}, metrics=metrics, symptoms=found)
     assert (
         "1e+30: 2 of 2 finished runs look broken, such as seed 1: validation loss 1.5e+30 is far above ln 2 = 0.69, that of "
         "a guess; only one class is predicted."
@@ -284,15 +284,15 @@ def test_a_sweep_is_compared_by_the_names_that_were_typed(tmp_path: Path, cache_
     common = ["trainer=smoke", "tracker=none", "data.num_rows=600", f"data.cache_dir={cache_dir}"]
     gatelab("train", "experiments=tiny", *common, cwd=tmp_path)
     records = [folder.record for folder in all_runs(tmp_path / "outputs")]
-    assert sorted(record["job"] for record in records) == [0, 1]
-    assert records[0]["choices"]["trainer"] == "smoke"
-    assert records[0]["changed"] == {"data.num_rows": 600, "encoder.hidden_size": 8}
+    assert sorted(record.job or 0 for record in records) == [0, 1]
+    assert records[0].choices["trainer"] == "smoke"
+    assert records[0].changed == {"data.num_rows": 600, "encoder.hidden_size": 8}
     output = gatelab("compare", "tiny", "--by", "encoder", "--csv", "-", "--latex", "table.tex", cwd=tmp_path)
     lines = list(csv.DictReader(io.StringIO(output.split("written")[0])))
     assert [line["arm"] for line in lines[:3]] == ["lstm", "peephole", "linear baseline"]
     for record, line in itertools.product(records, lines[:2]):
-        if record["choices"]["encoder"] == line["arm"]:
-            assert float(line["mean"]) == record["metrics"]["accuracy"]
+        if record.choices["encoder"] == line["arm"]:
+            assert float(line["mean"]) == record.numbers()["accuracy"]
     assert (tmp_path / "table.tex").exists()
     refused = CliRunner().invoke(app, ["compare", "tinny", "--output-dir", str(tmp_path / "outputs")])
     assert (refused.exit_code, "Did you mean tiny?" in refused.output) == (2, True)

@@ -105,8 +105,8 @@ def test_a_class_called_null_or_with_a_comma_stays_what_it_is(folders: Folders) 
 def test_two_files_of_one_name_in_a_run_leave_its_rows_unknown(folders: Folders) -> None:
     for seed, settings in ((1, None), (1, {"encoder._target_": "gatelab.recurrent.GRUEncoder"})):
         folder = write(folders, seed, {2: "yes", 3: "no"}, settings)
-        data = {**folder.record["data"], "files": ["/train/reviews.csv", "/test/reviews.csv"]}
-        folder.update(data=data)
+        assert folder.record.data is not None
+        folder.update(data={**dict(folder.record.data), "files": ["/train/reviews.csv", "/test/reviews.csv"]})
     assert disagreement(arms_of(folders)) is None
 
 

@@ -19,7 +19,7 @@ def folders(tmp_path: Path) -> Folders:
 
 def swept(folders: Folders) -> tuple[list[Run], list[SweptKey], list[float]]:
     runs = load_runs(all_runs(folders.output_dir))
-    return runs, swept_keys(runs), [run.record["metrics"]["accuracy"] for run in runs]
+    return runs, swept_keys(runs), [run.record.numbers()["accuracy"] for run in runs]
 
 
 def eta_squared(groups: list[list[float]]) -> float:

@@ -11,7 +11,6 @@ import pytest
 from run_folders import Folders, gated, write_rows
 
 from gatelab.errors import RunError
-from gatelab.reports.analysis.arms import metrics_of
 from gatelab.reports.analysis.comparison import Comparison, compare
 from gatelab.reports.analysis.notes import caution_notes, method_notes
 from gatelab.reports.pages.index import name_row
@@ -23,6 +22,7 @@ from gatelab.reports.terminal.comparison_table import number_texts
 from gatelab.reports.terminal.run_list import means_table, runs_table
 from gatelab.runs.folder import all_runs
 from gatelab.runs.load import Run, load_runs
+from gatelab.runs.record import RunRecord
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
 ENCODERS: tuple[dict[str, Any], ...] = ({}, GRU, gated())
@@ -62,7 +62,7 @@ def by_seed(runs: list[Run]) -> dict[Any, float]:
     assert len({run.content for run in runs}) == 1
     seeds: dict[Any, list[float]] = {}
     for run in runs:
-        seeds.setdefault(run.settings["seed"], []).append(run.record["metrics"]["accuracy"])
+        seeds.setdefault(run.settings["seed"], []).append(run.record.numbers()["accuracy"])
     return {seed: float(np.mean(values)) for seed, values in seeds.items()}
 
 
@@ -126,7 +126,7 @@ def test_lists_of_runs_are_best_first_data_set_by_data_set(kind: str, folders: F
         ]
         assert len(groups) == 2
         for group in groups:
-            values = [metrics_of(run)["accuracy"] for run in group]
+            values = [run.record.numbers()["accuracy"] for run in group]
             assert values == sorted(values, reverse=True)
     means = means_table(all_runs(folders.output_dir))
     assert len(means.rows) == 6
@@ -205,7 +205,7 @@ def test_headlines_fit_two_lines(num_seeds: int, model: str, folders: Folders) -
     answer = answer_sweep(compare_sweep(load_runs(all_runs(folders.output_dir))))
     assert len(answer.sentence) <= 2 * 82
     scores = {"macro_f1": 0.7, "accuracy": 0.7, "auroc": 0.7, "calibration_error": 0.1, "per_class": {}}
-    record = {"metrics": scores, "baselines": {"linear": scores | {"macro_f1": 0.71}}}
+    record = RunRecord.model_validate({"metrics": scores, "baselines": {"linear": scores | {"macro_f1": 0.71}}})
     one = answer_finished(record, model, 1_234_567, {"model - linear": {"macro_f1": (-0.1, 0.1)}})
     assert len(one.sentence) <= 2 * 82
     assert "not clearly different from the linear baseline" in one.sentence

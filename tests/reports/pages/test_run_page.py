@@ -22,6 +22,7 @@ from gatelab.reports.pages.facts import cost_facts, repeat_commands
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.reports.pages.run_page import reported, write_report
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.record import RunRecord
 
 
 @pytest.fixture
@@ -229,12 +230,17 @@ def metrics(macro_f1: float) -> dict[str, Any]:
 def test_the_first_sentence_says_what_came_out(
     linear: float, bounds: tuple[float, float], sentence: str, told: str
 ) -> None:
-    record = {"metrics": metrics(0.8104), "baselines": {"linear": metrics(linear), "majority": metrics(0.4)}}
-    answer = answer_finished(record, "lstm", 3540, {"model - linear": {"macro_f1": bounds}})
+    baselines = {"linear": metrics(linear), "majority": metrics(0.4)}
+    answer = answer_finished(
+        RunRecord.model_validate({"metrics": metrics(0.8104), "baselines": baselines}),
+        "lstm",
+        3540,
+        {"model - linear": {"macro_f1": bounds}},
+    )
     assert answer.sentence == sentence
     assert told in answer.detail
     assert answer.columns == ["lstm", "linear baseline", "lstm − linear", "majority class"]
-    alone = answer_finished({**record, "baselines": {}}, "lstm", 3540, {})
+    alone = answer_finished(RunRecord.model_validate({"metrics": metrics(0.8104)}), "lstm", 3540, {})
     assert alone.sentence == "lstm 0.8104 macro-F1 on 3,540 test rows"
     assert "baseline=none" in alone.detail
 
@@ -242,10 +248,10 @@ def test_the_first_sentence_says_what_came_out(
 def test_the_command_can_be_pasted_into_a_shell() -> None:
     words = ["data.path=my file's.csv", "data.labels=[Negative,Positive]", "-m", "seed=1,2"]
     record = {"command": ["/somewhere/bin/gatelab", *words], "identity": "0123456789", "status": "finished"}
-    line, again = repeat_commands(record)
+    line, again = repeat_commands(RunRecord.model_validate(record))
     assert shlex.split(line) == ["gatelab", "train", *words]
     assert again == "gatelab reproduce 0123456789"
-    assert repeat_commands({**record, "command": ["gatelab", "train", "seed=1"], "status": "interrupted"}) == [
+    assert repeat_commands(RunRecord(command=["gatelab", "train", "seed=1"], status="interrupted")) == [
         "gatelab train seed=1"
     ]
 
@@ -256,7 +262,7 @@ def test_time_memory_and_energy_stand_there_as_far_as_they_were_measured() -> No
         "energy_joules": {"package-0": 1234.5},
     }  # fmt: skip
     record = {"seconds": 3725.0, "epochs": 1, "started": "2026-01-02T03:04:05+00:00", "resources": used}
-    assert cost_facts(record) == [
+    assert cost_facts(RunRecord.model_validate(record)) == [
         ("time", "1 h 2 min"), ("training", "1 epoch"), ("processor time", "1 min 15 s"), ("peak memory", "1.5 GiB"),
         ("energy", "package-0 1,234 J, of the whole machine"), ("started", "2026-01-02 03:04:05 UTC"),
     ]  # fmt: skip

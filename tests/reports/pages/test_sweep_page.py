@@ -3,7 +3,6 @@
 import csv
 import html
 import io
-import json
 import math
 import re
 from html.parser import HTMLParser
@@ -239,7 +238,7 @@ def test_a_search_is_led_by_what_it_looked_at_and_counts_the_best_of_whole_trial
 
 
 def change(folder: RunFolder, **values: Any) -> None:
-    folder.record_file.write_text(json.dumps({**folder.record, **values}), encoding="utf-8")
+    folder.update(**values)
 
 
 def test_published_numbers_stand_above_what_the_arms_have_of_them(folders: Folders) -> None:
@@ -378,7 +377,7 @@ def test_a_multirun_ends_with_the_page_of_its_name(tmp_path: Path, cache_dir: Pa
     rows = {row[0]: row for row in Tables(page).rows["macro-F1"][1:]}
     for folder in all_runs(tmp_path / "outputs"):
         record = folder.record
-        assert rows[record["choices"]["encoder"]][3] == f"{record['metrics']['macro_f1']:.4f}"
+        assert rows[record.choices["encoder"]][3] == f"{record.numbers()['macro_f1']:.4f}"
         assert f'href="{folder.path.name}/report.html"' in page
     assert "gatelab train -m encoder=lstm,gru name=tiny trainer=smoke" in page
 
@@ -411,7 +410,7 @@ def test_every_run_of_arms_that_read_the_same_stands_in_its_own_arm(folders: Fol
             folder = folders.write(seed, accuracy + seed / 100, settings={"optimizer.weight_decay": value})
             write_curves(folder, {"validation/macro_f1": [accuracy]})
     comparison = compare_sweep(load_runs(all_runs(folders.output_dir)))
-    found = [[round(run.record["metrics"]["accuracy"], 2) for run in arm.runs] for arm in ordered_arms(comparison)]
+    found = [[round(run.record.numbers()["accuracy"], 2) for run in arm.runs] for arm in ordered_arms(comparison)]
     assert found == [[0.81, 0.82], [0.71, 0.72]]
     assert "0.7000" in page_of(folders)
 

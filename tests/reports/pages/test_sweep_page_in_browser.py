@@ -94,7 +94,7 @@ def test_a_dot_tells_its_seed_and_value_and_opens_its_run(open_page: Open, sweep
         dot = figure.locator(f'a.seed[href="{folder.path.name}/report.html"]')
         dot.hover()
         said = figure.locator(".said").inner_text()
-        assert f"seed {record['seed']} · accuracy {record['metrics']['accuracy']:.4f} · run {folder.path.name}" in said
+        assert f"seed {record.seed} · accuracy {record.numbers()['accuracy']:.4f} · run {folder.path.name}" in said
     page.locator("h1").hover()
     assert figure.locator(".said").inner_text().startswith("A dot a run")
     dot.click()

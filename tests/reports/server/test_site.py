@@ -1,6 +1,5 @@
 """What gatelab ui answers, request by request; test_ui_in_browser.py uses it."""
 
-import json
 import os
 import shutil
 import signal
@@ -22,6 +21,7 @@ from gatelab.cli import app
 from gatelab.reports.pages.run_page import write_report
 from gatelab.reports.pages.sweep_page import write_sweep
 from gatelab.reports.server import memory
+from gatelab.runs import load as load_module
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import load_config
 
@@ -230,7 +230,7 @@ def test_a_stored_page_is_served_until_what_it_tells_of_changes(port: int, folde
 
 def test_a_run_that_is_running_is_shown_as_far_as_it_is(port: int, run: RunFolder) -> None:
     run.predictions.unlink()
-    run.record_file.write_text(json.dumps({**run.record, "status": "running"}), encoding="utf-8")
+    run.update(status="running")
     with run.locked():
         assert "is running, after 3 epochs" in ask(port, f"/default/{run.path.name}/report.html").body
         write_curves(run, {"validation/macro_f1": [0.1, 0.2, 0.3, 0.4]})
@@ -358,15 +358,15 @@ def test_runs_are_read_again_only_once_their_files_change(folders: Folders, monk
         opened.append(folder.path.name)
         return load_config(folder)
 
-    monkeypatch.setattr(memory, "load_config", load)
+    monkeypatch.setattr(load_module, "load_config", load)
     known, runs = memory.Runs(), all_runs(folders.output_dir)
-    first, _ = known.read(runs)
+    known.read(runs)
     assert len(opened) == 6
-    runs[0].record_file.write_text(json.dumps({**first[0].record, "seed": 77, "longer": True}), encoding="utf-8")
+    runs[0].update(seed=77, longer=True)
     opened.clear()
     again, _ = known.read(runs)
     assert opened == [runs[0].path.name]
-    assert [run.record["seed"] for run in again].count(77) == 1
+    assert [run.record.seed for run in again].count(77) == 1
 
 
 def test_a_port_that_is_taken_and_a_folder_that_is_not_there_are_refused_in_a_sentence(tmp_path: Path) -> None:

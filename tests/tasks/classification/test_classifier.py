@@ -70,5 +70,5 @@ def test_the_means_of_an_epoch_that_was_stopped_inside_and_resumed_are_the_same_
         train(config)
     monkeypatch.undo()
     resumed, _ = train(config)
-    assert len(resumed.record["resumed"]) == 1
+    assert len(resumed.record.resumed) == 1
     assert resumed.metrics.read_bytes() == whole.metrics.read_bytes()

@@ -2,13 +2,10 @@
 
 import json
 import math
-import sys
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from gatelab.config.identity import flatten
 from gatelab.reports.analysis.settings import (
     Column,
     columns_of,
@@ -53,21 +50,21 @@ class Arm:
 
     def measured(self, metric: str) -> list[tuple[Run, float]]:
         """Its finished runs that have the metric."""
-        return [(run, value) for run in self.finished if (value := metrics_of(run).get(metric)) is not None]
+        return [(run, value) for run in self.finished if (value := run.record.numbers().get(metric)) is not None]
 
     def values(self, metric: str, baseline: str | None = None) -> dict[Seed, float]:
         """The metric by seed, of the runs or of a baseline beside them; where a seed has several runs, their mean."""
         found: dict[Seed, list[float]] = {}
         for run in self.finished:
-            value = metrics_of(run, baseline).get(metric)
+            value = run.record.numbers(baseline).get(metric)
             if value is not None:
                 found.setdefault(self.seed_of(run), []).append(value)
         return {seed: math.fsum(values) / len(values) for seed, values in found.items()}
 
     def baseline_record(self, baseline: str) -> dict[Seed, str]:
         """All that the runs say of a baseline, by seed, to be compared."""
-        records = {self.seed_of(run): (run.record.get("baselines") or {}).get(baseline) for run in self.finished}
-        return {seed: json.dumps(record, sort_keys=True) for seed, record in records.items() if record}
+        scores = {self.seed_of(run): run.record.baselines.get(baseline) for run in self.finished}
+        return {seed: json.dumps(found.model_dump(), sort_keys=True) for seed, found in scores.items() if found}
 
 
 @dataclass(frozen=True)
@@ -136,17 +133,3 @@ def arm_name(titles: Sequence[str], cells: Sequence[str], columns: Sequence[Colu
     if len(cells) == 1 and (len(columns) != 1 or columns[0].group is not None):
         return cells[0]
     return " ".join(f"{title}={cell or 'not set'}" for title, cell in zip(titles, cells, strict=True))
-
-
-def metrics_of(run: Run, baseline: str | None = None) -> dict[str, float]:
-    """The numbers among the metrics of a run or of its baseline: accuracy, per_class.positive.f1, validation/macro_f1."""
-    record = run.record
-    metrics: Any = (record.get("baselines") or {}).get(baseline) if baseline else record.get("metrics")
-    values = flatten(metrics or {})
-    if baseline is None:
-        values |= {f"validation/{name}": value for name, value in (record.get("best_validation") or {}).items()}
-    return {
-        name: float(value)
-        for name, value in values.items()
-        if type(value) in (int, float) and abs(value) <= sys.float_info.max  # of an int too, and no nan
-    }

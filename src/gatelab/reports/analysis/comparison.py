@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gatelab.errors import RunError, suggest_key
-from gatelab.reports.analysis.arms import Arm, Arms, Seed, group_arms, metrics_of
+from gatelab.reports.analysis.arms import Arm, Arms, Seed, group_arms
 from gatelab.reports.analysis.settings import show, split_words
 from gatelab.reports.analysis.statistics import Sample, describe, holm, sign_flip_test
 from gatelab.runs.load import Run
@@ -87,7 +87,7 @@ def compare(
 
 def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
     """Those wanted, as ``split_words`` has them; accuracy and macro_f1 where none is."""
-    known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in metrics_of(run)))
+    known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in run.record.numbers()))
     if not wanted:
         return [name for name in METRICS if name in known] or known[:2] or list(METRICS)
     names = split_words(wanted, known)
@@ -103,7 +103,7 @@ def choose_reference(arms: Arms, text: str | None) -> Reference | None:
     candidates = [arm for arm in arms.arms if arm.finished]
     if text is None:
         return arm_reference(list({arm.content: arm for arm in reversed(candidates)}.values())[::-1])
-    baselines = {name for arm in candidates for run in arm.finished for name in run.record.get("baselines") or {}}
+    baselines = {name for arm in candidates for run in arm.finished for name in run.record.baselines}
     for name in baselines:
         if text in (name, BASELINES.get(name)):
             return Reference((), name, f"the {BASELINES.get(name, name)} beside it")

@@ -14,7 +14,7 @@ import numpy as np
 
 from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
-from gatelab.runs.load import Run
+from gatelab.runs.load import Run, files_of
 
 MOST_ARMS = 20
 MOST_ROWS = 100
@@ -89,7 +89,7 @@ class Files(Names):
 
 
 def file_names(run: Run) -> list[str]:
-    return [Path(file).name for file in (run.record.get("data") or {}).get("files") or []]
+    return [Path(file).name for file in files_of(run)]
 
 
 def disagreement(arms: Sequence[Arm]) -> Disagreement | None:

@@ -9,7 +9,7 @@ from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.analysis.settings import column_cells, comparable, differing_keys
 from gatelab.reports.analysis.statistics import BCA_FROM, INTERVAL_FROM, pairs_needed, smallest_p
 from gatelab.runs.load import SEED_KEYS, Run
-from gatelab.tasks.classification.symptoms import record_symptoms
+from gatelab.runs.record import Git
 
 MOST_FAILURES = 12
 MOST_NAMES = 6
@@ -48,7 +48,7 @@ def failure_notes(comparison: Comparison) -> list[str]:
     lines = []
     for arm in comparison.arms.arms:
         for run in arm.unfinished:
-            error = str(run.record.get("error") or "").split("\n")[0]
+            error = run.record.first_error_line
             error = error if len(error) <= 160 else error[:159] + "…"
             about = f"{arm.name}, seed {run.settings.get('seed')}" + (f": {error}" if error else "")
             lines.append(f"{run.status or 'unknown'}  {about}  ({run.folder.path})")
@@ -176,11 +176,7 @@ def broken_notes(arms: Sequence[Arm]) -> list[str]:
     """A line an arm with models that look broken, and how the first of them does."""
     notes = []
     for arm in arms:
-        found = [
-            (run, clauses)
-            for run in arm.finished
-            if (clauses := record_symptoms(run.record.get("metrics") or {}, run.record.get("best_validation") or {}))
-        ]
+        found = [(run, clauses) for run in arm.finished if (clauses := run.record.symptoms)]
         if found:
             run, clauses = found[0]
             counts = f"{len(found)} of {numbers.counted(len(arm.finished), 'finished run')}"
@@ -211,7 +207,7 @@ def code_notes(runs: Sequence[Run]) -> list[str]:
 
 def code_of(run: Run) -> str:
     """By the hash of the package where the run noted it, since two work trees can differ at one commit; else by commit."""
-    code, git, versions = ((run.record.get(name) or {}) for name in ("code", "git", "versions"))
-    commit = str(git.get("commit") or "unknown")[:9] + (" with changes" if git.get("dirty") else "")
+    code, git, versions = run.record.code, run.record.git or Git(), run.record.versions
+    commit = (git.commit or "unknown")[:9] + (" with changes" if git.dirty else "")
     package = f"code {code['gatelab'][:9]}" if code.get("gatelab") else f"commit {commit}"
     return f"{package}, torch {versions.get('torch', 'unknown')}"

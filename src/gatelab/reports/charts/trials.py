@@ -6,7 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.arms import metrics_of
 from gatelab.reports.analysis.comparison import is_lower_better
 from gatelab.reports.analysis.curves import learning_curves
 from gatelab.reports.charts.svg import MODEL, Chart, Line, Stop, Table, draw_chart, number_axis
@@ -34,11 +33,11 @@ def trials_of(runs: Sequence[Run], metric: str) -> list[Trial]:
     for run in runs:
         if run.settings.get("search.metric") != metric:
             continue
-        value = metrics_of(run).get(metric)
+        value = run.record.numbers().get(metric)
         if value is None:
             curve = learning_curves(run.folder.metrics).curves.get(metric)
             value = None if curve is None else float((np.min if is_lower_better(metric) else np.max)(curve[1]))
-        trials.append(Trial(run.record.get("job") or 0, value, run.status == "finished", run))
+        trials.append(Trial(run.record.job or 0, value, run.status == "finished", run))
     return sorted(trials, key=lambda trial: trial.number)
 
 

@@ -7,7 +7,6 @@ from typing import Any
 from markupsafe import Markup
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.arms import metrics_of
 from gatelab.reports.analysis.settings import build_names, columns_of, differing_keys, setting_cells
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import links_from, url_of
@@ -68,7 +67,7 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
 
 def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
     counts = [sum(run.status == status for run in runs) for status in ("finished", "running", "failed")]
-    scores = [value for run in runs if (value := metrics_of(run).get("macro_f1")) is not None]
+    scores = [value for run in runs if (value := run.record.numbers().get("macro_f1")) is not None]
     if len({run.content for run in runs}) > 1:  # none is the best of runs on different data
         scores = []
     last = max(run.started for run in runs)
@@ -83,11 +82,11 @@ def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
 
 
 def run_row(run: Run, settings: str) -> list[Any]:
-    values = metrics_of(run)
+    values = run.record.numbers()
     name = name_of(run)
     measured = [
         *(values.get(metric) for metric in ("macro_f1", "accuracy", "auroc")),
-        metrics_of(run, "linear").get("macro_f1"),
+        run.record.numbers("linear").get("macro_f1"),
     ]
     return [
         pick("run", f"{name}/{run.identity}", f"run {run.identity} of {name}"),
@@ -95,7 +94,7 @@ def run_row(run: Run, settings: str) -> list[Any]:
         linked(run.identity, url_of(name, run.identity, "report.html")),
         status(run),
         isolated(rounded(settings)),
-        str(run.record.get("seed", "")),
+        run.record.seed_text,
         *map(numbers.metric, measured),
         "" if run.seconds is None else f"{run.seconds:.0f}",
         moment(run.started),

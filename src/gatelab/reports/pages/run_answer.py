@@ -9,7 +9,7 @@ from gatelab.reports.analysis.curves import Learning
 from gatelab.reports.analysis.intervals import Interval
 from gatelab.reports.terminal.result import HEADLINE
 from gatelab.reports.texts import shorten, visible
-from gatelab.tasks.classification.symptoms import record_symptoms
+from gatelab.runs.record import Data, RunRecord, Scores, scores_of
 
 FEW_ROWS = 30  # of a class: below it a metric of that class says little
 MOST_CLASSES = 12  # with a line of their own in the table; all stand in the one by class
@@ -33,10 +33,10 @@ class Answer:
 
 
 def answer_finished(
-    record: Mapping[str, Any], model: str, num_rows: int, intervals: Mapping[str, Mapping[str, Interval]]
+    record: RunRecord, model: str, num_rows: int, intervals: Mapping[str, Mapping[str, Interval]]
 ) -> Answer:
     """The answer of a run that was tested on num_rows rows."""
-    metrics, baselines = record["metrics"], record["baselines"]
+    metrics, baselines = scores_of(record), record.baselines
     sentence = f"{shorten(model, 24)} {numbers.metric(metrics['macro_f1'])} macro-F1 on {num_rows:,} test rows"
     detail = "No baseline was fitted (baseline=none), so there is nothing to hold it against."
     if "linear" in baselines:
@@ -51,10 +51,10 @@ def answer_finished(
     if "linear" in baselines:
         columns.insert(2, f"{model} − linear")
     keys = [(title, key, lambda values, key=key: values[key]) for title, key in HEADLINE]
-    if len(metrics["per_class"]) <= MOST_CLASSES:
-        for name, values in metrics["per_class"].items():
+    if len(metrics.per_class) <= MOST_CLASSES:
+        for name, values in metrics.per_class.items():
             title = f"F1 {shorten(name)} ({values['support']:,} rows)"
-            keys.append((title, f"f1 {name}", lambda values, name=name: values["per_class"][name]["f1"]))
+            keys.append((title, f"f1 {name}", lambda values, name=name: values.per_class[name]["f1"]))
     rows = []
     for title, key, value in keys:
         sources = {"model": metrics, **baselines_of(baselines)}
@@ -69,7 +69,7 @@ def answer_finished(
     return Answer(sentence, detail, [], columns, rows)
 
 
-def baselines_of(baselines: Mapping[str, Any]) -> dict[str, Any]:
+def baselines_of(baselines: Mapping[str, Scores]) -> dict[str, Scores]:
     return {name: baselines[name] for name in ("linear", "majority") if name in baselines}
 
 
@@ -97,7 +97,7 @@ def explain_difference(difference: float, bounds: Interval | None) -> str:
     )
 
 
-def answer_unfinished(record: Mapping[str, Any], model: str, status: str, learning: Learning) -> Answer:
+def answer_unfinished(record: RunRecord, model: str, status: str, learning: Learning) -> Answer:
     """The answer of a run that is running, or ended before its test."""
     curves = learning.curves.get("validation/macro_f1")
     done = f"after {numbers.counted(len(curves[0]), 'epoch')}" if curves else "before its first validation"
@@ -108,29 +108,26 @@ def answer_unfinished(record: Mapping[str, Any], model: str, status: str, learni
     if status == "running":
         return Answer(f"{model} is running, {done}", detail)
     if status == "failed":
-        return Answer(
-            f"{model} failed {done}", f"{detail} error.log holds the traceback.", [visible(record.get("error", ""))]
-        )
+        return Answer(f"{model} failed {done}", f"{detail} error.log holds the traceback.", [visible(record.error)])
     return Answer(f"{model} was {status} {done}", f"{detail} The same command goes on from where it stopped.")
 
 
-def cautions(record: Mapping[str, Any], config: Mapping[str, Any], num_rows: int, learning: Learning) -> list[str]:
+def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learning: Learning) -> list[str]:
     """What a reader must know before believing the numbers of a finished run."""
-    data, metrics = record["data"], record["metrics"]
-    broken = record_symptoms(metrics, record.get("best_validation", {}))
-    found = [f"The model looks broken: {'; '.join(broken)}."] if broken else []
-    leak = data["leakage"]
-    if leak["normalised"]:
+    data = record.data or Data()
+    found = [f"The model looks broken: {'; '.join(record.symptoms)}."] if record.symptoms else []
+    leak = data.leakage
+    if leak and leak["normalised"]:
         found.append(
             f"{leak['normalised']:,} of the {leak['test_rows']:,} test texts ({numbers.share(leak['normalised_share'])}) stand "
             f"in the training set but for case, URLs and punctuation, {leak['exact']:,} of them word for word."
         )
-    if num_rows < data["split_sizes"]["test"]:
+    if num_rows < data.split_sizes["test"]:
         found.append(
-            f"Only {num_rows:,} of the {data['split_sizes']['test']:,} test rows were tested (trainer.limit_test_batches); the "
+            f"Only {num_rows:,} of the {data.split_sizes['test']:,} test rows were tested (trainer.limit_test_batches); the "
             "baselines were tested on all of them."
         )
-    small = [name for name, values in metrics["per_class"].items() if values["support"] < FEW_ROWS]
+    small = [name for name, values in scores_of(record).per_class.items() if values["support"] < FEW_ROWS]
     if small:
         names = ", ".join(shorten(name) for name in small[:5]) + (" and others" if len(small) > 5 else "")
         found.append(f"Fewer than {FEW_ROWS} test rows of {names}: a metric of so few says little.")

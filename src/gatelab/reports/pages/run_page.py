@@ -21,6 +21,7 @@ from gatelab.reports.texts import visible
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import load_config
 from gatelab.runs.predictions import Predictions, read_predictions
+from gatelab.runs.record import Data, RunRecord, scores_of
 from gatelab.screen import console
 
 NEEDED = ("status", "started", "seed", "data", "versions")
@@ -87,16 +88,17 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
     from gatelab.reports.pages.html import render
 
     record, config = folder.record, load_config(folder)
-    if missing := [key for key in NEEDED if key not in record]:
+    if missing := [key for key in NEEDED if not getattr(record, key) and getattr(record, key) != 0]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
-    status, learning = folder.status or "", learning_curves(folder.metrics)
+    data = record.data or Data()
+    status, learning = folder.status_of(record), learning_curves(folder.metrics)
     model = visible(encoder_name(record, config))
     values: dict[str, Any] = {
-        "title": f"{record.get('name', '')} {folder.path.name}",
-        "name": record.get("name", ""),
+        "title": f"{record.name} {folder.path.name}",
+        "name": record.name,
         "identity": folder.path.name,
         "status": status,
-        "started": numbers.moment(record.get("started", "")),
+        "started": numbers.moment(record.started),
         "learning": learning_charts(learning),
         "resamples": RESAMPLES,
         "answer": answer_unfinished(record, model, status, learning),
@@ -106,15 +108,15 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
         "examples": [],
         "example_columns": run_tables.EXAMPLE_COLUMNS,
         "readings": readings(folder),
-        "data_facts": facts.data_facts(record["data"], config),
-        "parts": run_tables.parts(record["data"]),
-        "rejects": run_tables.rejects(record["data"]),
+        "data_facts": facts.data_facts(data, config),
+        "parts": run_tables.parts(data),
+        "rejects": run_tables.rejects(data),
         "cost_facts": facts.cost_facts(record),
         "commands": facts.repeat_commands(record),
         "origin_facts": facts.origin_facts(record),
         "settings": run_tables.settings(config),
     }
-    if rows is not None and "metrics" in record:
+    if rows is not None and record.metrics is not None:
         warnings = cautions(record, config, len(rows), learning)
         if any(reading.has_gaps for reading in values["readings"]):
             warnings.insert(0, "What the gates did is in part not a number: gaps in their pictures.")
@@ -124,16 +126,17 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
     return render("run.html.j2", **values)
 
 
-def encoder_name(record: dict[str, Any], config: dict[str, Any]) -> str:
+def encoder_name(record: RunRecord, config: dict[str, Any]) -> str:
     """The choice of encoder= where the run noted it, such as peephole; else after the class: lstm, gated."""
     target = str(config.get("encoder._target_", "model")).rsplit(".", 1)[-1]
-    return record.get("choices", {}).get("encoder") or target.removesuffix("Encoder").lower()
+    return record.choices.get("encoder") or target.removesuffix("Encoder").lower()
 
 
-def tested(record: dict[str, Any], rows: Predictions, model: str, warnings: list[str]) -> dict[str, Any]:
+def tested(record: RunRecord, rows: Predictions, model: str, warnings: list[str]) -> dict[str, Any]:
     """The parts of the page that need predictions."""
-    train_counts = list(record["data"]["label_counts"]["train"].values())
-    majority = int(np.argmax(train_counts)) if "majority" in record["baselines"] else None
+    data, scores = record.data or Data(), scores_of(record)
+    train_counts = list((data.label_counts or {})["train"].values())
+    majority = int(np.argmax(train_counts)) if "majority" in record.baselines else None
     intervals = metric_intervals(rows, majority)
     curves = class_curves(rows, rows.probabilities)
     linear_curves = {} if rows.linear is None else class_curves(rows, rows.linear)
@@ -142,13 +145,13 @@ def tested(record: dict[str, Any], rows: Predictions, model: str, warnings: list
     return {
         "no_auroc_interval": "auroc" not in intervals["model"],
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
-        "confusion": run_tables.confusion(np.array(record["metrics"]["confusion_matrix"]), rows.classes),
+        "confusion": run_tables.confusion(np.array(scores.confusion_matrix), rows.classes),
         "curves": [
             precision_recall_chart(rows.classes, curves, linear_curves),
             calibration_chart(
                 calibration(rows.probabilities, rows.labels),
                 linear_calibration,
-                record["metrics"]["calibration_error"],
+                scores["calibration_error"],
                 model,
             ),
         ],

@@ -15,6 +15,7 @@ from gatelab.reports.pages.run_answer import MOST_CLASSES
 from gatelab.reports.texts import folded, isolated
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions
+from gatelab.runs.record import Data, RunRecord, Scores, scores_of
 
 MOST_IN_MATRIX = 20  # classes; of more, the most frequent confusions are listed
 MOST_PAIRS = 200
@@ -41,16 +42,14 @@ def confusion(matrix: np.ndarray, classes: list[str]) -> dict[str, Any]:
     return {"classes": classes, "rows": [], "pairs": pairs}
 
 
-def by_class(
-    record: dict[str, Any], intervals: dict[str, Any], averages: dict[str, float], model: str
-) -> dict[str, Any]:
-    linear = record["baselines"].get("linear", {}).get("per_class")
+def by_class(record: RunRecord, intervals: dict[str, Any], averages: dict[str, float], model: str) -> dict[str, Any]:
+    scores, linear = scores_of(record).per_class, record.baselines.get("linear", Scores()).per_class
     titles = ["test rows", "precision", "recall", "F1", "F1, 95 % interval", "average precision"]
     columns = [("class", "text"), *((title, "number") for title in titles)]
     if linear:
         columns += [("linear F1", "number")]
     rows = []
-    for name, values in record["metrics"]["per_class"].items():
+    for name, values in scores.items():
         measured = [numbers.metric(values[key]) for key in ("precision", "recall", "f1")]
         told = numbers.interval(intervals["model"][f"f1 {name}"])
         rows.append([isolated(name), f"{values['support']:,}", *measured, told, numbers.metric(averages.get(name))])
@@ -58,8 +57,8 @@ def by_class(
             rows[-1].append(numbers.metric(linear[name]["f1"]))
     chart = None
     if len(rows) <= MOST_CLASSES:
-        names = list(record["metrics"]["per_class"])
-        f1 = [values["f1"] for values in record["metrics"]["per_class"].values()]
+        names = list(scores)
+        f1 = [values["f1"] for values in scores.values()]
         bounds = [intervals["model"][f"f1 {name}"] for name in names]
         linear_f1 = [linear[name]["f1"] for name in names] if linear else []
         linear_bounds = (
@@ -136,17 +135,17 @@ def examples(folder: RunFolder) -> list[tuple[str, str, list[list[Any]]]]:
     return found
 
 
-def parts(data: dict[str, Any]) -> dict[str, Any]:
-    counts, sizes = data["label_counts"], data["split_sizes"]
+def parts(data: Data) -> dict[str, Any]:
+    counts, sizes = data.label_counts or {}, data.split_sizes
     columns = [("class", "text"), *((name, "number") for name in counts)]
-    rows = [[isolated(name), *(f"{counts[part][name]:,}" for part in counts)] for name in data["classes"]]
+    rows = [[isolated(name), *(f"{counts[part][name]:,}" for part in counts)] for name in data.classes]
     return {"columns": columns, "rows": [*rows, ["all", *(f"{sizes[part]:,}" for part in counts)]]}
 
 
-def rejects(data: dict[str, Any]) -> dict[str, Any]:
-    listed = data["rejects"][:MOST_REJECTS]
+def rejects(data: Data) -> dict[str, Any]:
+    listed = data.rejects[:MOST_REJECTS]
     rows = [[isolated(Path(row["file"]).name), str(row["line"]), isolated(row["reason"])] for row in listed]
-    return {"count": data["rejected"], "rows": rows}
+    return {"count": data.rejected, "rows": rows}
 
 
 def settings(config: dict[str, Any]) -> list[list[Any]]:

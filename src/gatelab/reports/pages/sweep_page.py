@@ -11,7 +11,7 @@ from typing import Any
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports import numbers
-from gatelab.reports.analysis.arms import Arm, metrics_of
+from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import Comparison, compare, is_lower_better
 from gatelab.reports.analysis.disagreement import disagreement, has_rows
 from gatelab.reports.analysis.importance import importance
@@ -24,7 +24,7 @@ from gatelab.reports.charts.svg import Chart
 from gatelab.reports.charts.trials import searched_metric, trials_chart, trials_of
 from gatelab.reports.pages import sweep_tables
 from gatelab.reports.pages.disputed_tables import disagreement_matrix, disputed_table
-from gatelab.reports.pages.facts import repeat_commands
+from gatelab.reports.pages.facts import train_command
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import Link, links_from
 from gatelab.reports.pages.run_page import only_run_errors
@@ -32,7 +32,7 @@ from gatelab.reports.pages.sweep_answer import answer_sweep, title_of
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.reports.texts import visible
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import Run, load_runs
+from gatelab.runs.load import Run, files_of, load_runs
 
 ASSETS = ("sweep",)  # besides what every page has
 MOST_COMMANDS = 5
@@ -104,7 +104,7 @@ def rounded(text: str) -> str:
 
 def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
     """None where no run has them, which leaves the choice to the comparison."""
-    known = {name for run in runs if run.status == "finished" for name in metrics_of(run)}
+    known = {name for run in runs if run.status == "finished" for name in run.record.numbers()}
     searched = searched_metric(runs)
     wanted = LEADING if searched is None else (searched, searched.removeprefix("validation/"))
     return [name for name in wanted if name in known] or None
@@ -173,7 +173,7 @@ def ordered_arms(comparison: Comparison) -> list[Arm]:
 def kicker(runs: Sequence[Run]) -> str:
     """54 runs, 50 finished · reviews.csv · started 2026-11-24 20:56:02 UTC"""
     finished = sum(run.status == "finished" for run in runs)
-    files = dict.fromkeys(Path(file).name for run in runs for file in (run.record.get("data") or {}).get("files") or [])
+    files = dict.fromkeys(Path(file).name for run in runs for file in files_of(run))
     told = [f"{numbers.counted(len(runs), 'run')}, {finished:,} finished"]
     told += [", ".join(list(files)[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")] if files else []
     told += [f"started {numbers.moment(run.started)}" for run in runs[:1] if run.started]
@@ -231,14 +231,18 @@ def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
 
 def commands(runs: Sequence[Run]) -> list[str]:
     """What started the runs, as far as they note it, and what compares them."""
-    typed = [run for run in runs if "gatelab" in Path((run.record.get("command") or [""])[0]).name or is_module(run)]
-    found = list(dict.fromkeys(repeat_commands({**run.record, "status": ""})[0] for run in typed))
+    typed = [run for run in runs if "gatelab" in Path(program(run)).name or is_module(run)]
+    found = list(dict.fromkeys(train_command(run.record) for run in typed))
     names = list(dict.fromkeys(run.folder.path.parent.name for run in runs))
     root = runs[0].folder.path.parents[1]
     place = [] if root.resolve() == Path("outputs").resolve() else ["--output-dir", str(root)]
     return [*found[:MOST_COMMANDS], visible(shlex.join(["gatelab", "compare", *names, *place]))]
 
 
+def program(run: Run) -> str:
+    return run.record.command[0] if run.record.command else ""
+
+
 def is_module(run: Run) -> bool:
     """Started as python -m gatelab.cli; a launcher's worker has a command of its own, which repeats nothing."""
-    return (run.record.get("command") or [""])[0].endswith("gatelab/cli.py")
+    return program(run).endswith("gatelab/cli.py")

@@ -6,7 +6,7 @@ from typing import Any
 from markupsafe import Markup
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.arms import Arm, metrics_of
+from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import Comparison, Row, is_lower_better
 from gatelab.reports.analysis.importance import Importance
 from gatelab.reports.analysis.settings import what_differs
@@ -148,9 +148,9 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
     sign, places = 1 if is_lower_better(metrics[0]) else -1, data_places(runs)
     rows = []
     for run, cells in zip(runs, settings, strict=True):
-        values = metrics_of(run)
+        values = run.record.numbers()
         measured = [values.get(metric) for metric in metrics]
-        linear = metrics_of(run, "linear").get("macro_f1")
+        linear = run.record.numbers("linear").get("macro_f1")
         row: list[Any] = [isolated(run.folder.path.parent.name)] if len(names) > 1 else []
         row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
         row += [numbers.metric(value) for value in (*measured, linear)]
@@ -177,14 +177,14 @@ def failures_table(comparison: Comparison, link: Link) -> list[list[Any]]:
     for name, run in [*((arm.name, run) for arm in comparison.arms.arms for run in arm.unfinished), *without]:
         if run.status == "pruned":
             continue
-        error = str(run.record.get("error") or "").split("\n")[0]
+        error = run.record.first_error_line
         log = link(run, "error.log")
         rows.append(
             [
                 linked(run.identity, link(run, "report.html")),
                 status(run),
                 isolated(name),
-                str(run.record.get("seed", "")),
+                run.record.seed_text,
                 folded(error, len(error), "error.log"),
                 "" if log is None else linked("error.log", log),
             ]

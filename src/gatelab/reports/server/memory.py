@@ -8,7 +8,7 @@ from threading import Lock
 
 from gatelab.errors import RunError
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import Run, load_config, name_data
+from gatelab.runs.load import Run, load_run, name_data
 
 MOST_PAGES = 32
 Stamp = tuple[tuple[str, int, int], ...]  # path, modification time and size
@@ -32,7 +32,7 @@ def state_of(runs: Iterable[Run]) -> Hashable:
     for run in runs:
         folder = run.folder
         files = [folder.record_file, folder.config]
-        if run.record.get("status") == "running":
+        if run.record.status == "running":
             files += [folder.metrics, folder.predictions, folder.examples]
         found.append((run.status, stamp_of(files)))
     return tuple(found)
@@ -60,11 +60,9 @@ class Runs:
         stamp = stamp_of([folder.record_file, folder.config])
         known = self._known.get(folder.path)
         if known is None or known[0] != stamp:
-            known = stamp, Run(folder, "", folder.record, load_config(folder))
+            known = stamp, load_run(folder)
             self._known[folder.path] = known
-        run = known[1]
-        status = run.record.get("status") or ""
-        return replace(run, status=folder.status or "" if status == "running" else status)  # its process may have died
+        return replace(known[1], status=folder.status_of(known[1].record))  # its process may have died
 
 
 def named(runs: Sequence[Run]) -> list[Run]:

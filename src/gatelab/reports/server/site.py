@@ -227,7 +227,7 @@ def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes
     """
     results = [path for run in runs for path in (run.folder.metrics, run.folder.predictions, run.folder.examples)]
     if (
-        any(run.record.get("status") == "running" for run in runs)
+        any(run.record.status == "running" for run in runs)
         or not file.is_file()
         or file.stat().st_mtime_ns < max((time for _, time, _ in stamp_of(results)), default=0)
     ):

@@ -3,6 +3,7 @@
 from rich.table import Table
 
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.record import Data, scores_of
 from gatelab.screen import decimal
 
 HEADLINE = (
@@ -16,9 +17,10 @@ HEADLINE = (
 def result_table(folder: RunFolder) -> Table:
     """Test metrics by model, baseline and majority; then F1 by class with the class's rows."""
     record = folder.record
-    columns = {record.get("choices", {}).get("encoder", "model"): record["metrics"]}
-    columns |= {name: record["baselines"][name] for name in ("linear", "majority") if name in record["baselines"]}
-    table = Table(title=f"test, {record['data']['split_sizes']['test']:,} rows", title_justify="left")
+    scores, data = scores_of(record), record.data or Data()
+    columns = {record.choices.get("encoder", "model"): scores}
+    columns |= {name: record.baselines[name] for name in ("linear", "majority") if name in record.baselines}
+    table = Table(title=f"test, {data.split_sizes['test']:,} rows", title_justify="left")
     table.add_column("")
     for name in columns:
         table.add_column(name, justify="right")
@@ -26,7 +28,7 @@ def result_table(folder: RunFolder) -> Table:
         table.add_row(
             title, *(decimal(metrics[key]) for metrics in columns.values()), end_section=key == HEADLINE[-1][1]
         )
-    for name, values in record["metrics"]["per_class"].items():
-        numbers = (decimal(metrics["per_class"][name]["f1"]) for metrics in columns.values())
+    for name, values in scores.per_class.items():
+        numbers = (decimal(metrics.per_class[name]["f1"]) for metrics in columns.values())
         table.add_row(f"F1 {name} ({values['support']:,})", *numbers)
     return table

@@ -6,7 +6,7 @@ from collections.abc import Collection
 from rich.table import Table
 from rich.text import Text
 
-from gatelab.reports.analysis.arms import group_arms, metrics_of
+from gatelab.reports.analysis.arms import group_arms
 from gatelab.reports.analysis.settings import what_differs
 from gatelab.reports.numbers import metric
 from gatelab.runs.folder import RunFolder
@@ -20,7 +20,7 @@ def runs_table(folders: list[RunFolder]) -> Table:
     """One line a run, of each data set the best test macro-F1 first; then those without one."""
     runs = load_runs(folders)
     places = data_places(runs)
-    runs.sort(key=lambda run: (places[run.content], -metrics_of(run).get("macro_f1", -1.0)))
+    runs.sort(key=lambda run: (places[run.content], -run.record.numbers().get("macro_f1", -1.0)))
     titles, settings = what_differs(runs)
     table = Table()
     for title in ("name", "identity", "status"):
@@ -30,10 +30,10 @@ def runs_table(folders: list[RunFolder]) -> Table:
     for title in (*METRICS, "linear macro_f1", "seconds"):
         table.add_column(title, justify="right", min_width=7)
     for run, cells, following in zip(runs, settings, [*runs[1:], None], strict=True):
-        metrics = metrics_of(run)
-        numbers = [*(metrics.get(name) for name in METRICS), metrics_of(run, "linear").get("macro_f1")]
+        metrics = run.record.numbers()
+        numbers = [*(metrics.get(name) for name in METRICS), run.record.numbers("linear").get("macro_f1")]
         table.add_row(
-            run.record.get("name", run.folder.path.parent.name),
+            run.record.name or run.folder.path.parent.name,
             run.identity,
             status_text(run.status),
             *cells,

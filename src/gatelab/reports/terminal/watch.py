@@ -144,12 +144,12 @@ class Watch:
         )
 
     def _latest(self) -> WatchedRun:
-        return max(self.runs, key=lambda run: (run.last_start, run.run.record.get("job") or 0))
+        return max(self.runs, key=lambda run: (run.last_start, run.run.record.job or 0))
 
     def _jobs_behind(self) -> int:
         """The jobs that come after the latest run in its multirun, which starts them in their order."""
         record = self._latest().run.record
-        return max(0, (record.get("jobs") or 0) - (record.get("job") or 0) - 1)
+        return max(0, (record.jobs or 0) - (record.job or 0) - 1)
 
     def _not_started(self) -> int:
         return self._jobs_behind() if self.is_expecting() else 0
@@ -183,8 +183,8 @@ def least_width(table: Table) -> int:
 
 def is_alive(run: WatchedRun) -> bool:
     """Whether the process that made the run goes on, on this machine."""
-    process = run.run.record.get("process")
-    if not isinstance(process, int):
+    process = run.run.record.process
+    if process is None:
         return False
     try:
         os.kill(process, 0)

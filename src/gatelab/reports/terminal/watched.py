@@ -2,12 +2,12 @@
 
 import math
 from contextlib import suppress
-from datetime import datetime
 from typing import Any
 
 from gatelab.errors import RunError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, load_config
+from gatelab.runs.record import RunRecord
 
 LEAST_SECONDS = 1.0  # between two looks that tell a speed
 
@@ -16,7 +16,7 @@ class WatchedRun:
     """status, epoch (the one it is in while it runs, else how many it has ended), last numbers, speed."""
 
     def __init__(self, folder: RunFolder) -> None:
-        self.run = Run(folder, "", {}, {})
+        self.run = Run(folder, "", RunRecord(), {})
         self.status = ""
         self.problem = ""  # why its folder cannot be read
         self._stamp = (0, 0)
@@ -39,13 +39,11 @@ class WatchedRun:
             self.problem = ""
         except (RunError, OSError) as error:
             self.problem = str(error)
-        self.status = self.run.status
-        if self.status == "running" and not self.run.folder.is_locked():
-            self.status = "interrupted"
+        self.status = self.run.folder.status_of(self.run.record)
 
     @property
     def last_start(self) -> str:
-        return str((self.run.record.get("resumed") or [self.run.started])[-1])
+        return self.run.record.last_start
 
     @property
     def num_epochs(self) -> int | None:
@@ -61,7 +59,7 @@ class WatchedRun:
     def seconds_per_epoch(self) -> float | None:
         """Of the training and validation; None until enough is known. Of a run that has ended, what it took in all."""
         if self.status != "running":
-            seconds = self.run.record.get("seconds")
+            seconds = self.run.record.seconds
             return seconds / self._ended if seconds and self._ended else None
         if len(self._speed) < 2 or self._steps_per_epoch is None:
             return None
@@ -87,17 +85,16 @@ class WatchedRun:
             return
         self._stamp = (stat.st_mtime_ns, stat.st_size)
         record, before = folder.record, self.run
-        self.run = Run(folder, record.get("status", ""), record, before.settings)
+        self.run = Run(folder, record.status, record, before.settings)
         if starts(self.run) != starts(before) or not before.settings:
             self._forget()
             self.run = Run(folder, self.run.status, record, load_config(folder))
-            rows = ((record.get("data") or {}).get("split_sizes") or {}).get("train")
+            rows = record.data.split_sizes.get("train") if record.data else None
             batch_size = whole_number(self.run.settings.get("data.batch_size"))
             if rows and batch_size:
                 self._steps_per_epoch = math.ceil(rows / batch_size)  # until the first epoch's end says it
-            if not record.get("resumed") and record.get("started"):
-                with suppress(ValueError, OverflowError):  # a damaged date
-                    self._speed = [(datetime.fromisoformat(record["started"]).timestamp(), 0)]
+            if not record.resumed and (started := record.started_at()) is not None:
+                self._speed = [(started, 0)]
 
     def _read_metrics(self) -> None:
         try:
@@ -148,4 +145,4 @@ def whole_number(value: Any) -> int | None:
 
 
 def starts(run: Run) -> tuple[str, int]:
-    return run.started, len(run.record.get("resumed") or [])
+    return run.started, len(run.record.resumed)

@@ -1,0 +1,231 @@
+"""run.json as a typed record: what a run was made from, how it went and what came of it. Nothing else knows its keys.
+
+Whoever reads it meets no value of another kind and no null where a value belongs: such an entry is as if it were not there,
+and hides no run.
+"""
+
+import json
+import sys
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gatelab.config.identity import flatten
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
+from gatelab.runs.secrets import redact
+
+SCHEMA_VERSION = 2  # raised when older code can no longer read what this code writes; 1 wrote no version
+Count = Annotated[int, Field(gt=-(2**63), lt=2**63)]
+Number = Annotated[float, Field(gt=-1e300, lt=1e300)]
+
+
+class Part(BaseModel):
+    """A part of the record. What it does not name it keeps."""
+
+    model_config = ConfigDict(extra="allow", strict=True, frozen=True)
+
+
+class Scores(Part):
+    """The test metrics of a model or a baseline: numbers by key, by class, and the confusion matrix (rows: true class)."""
+
+    per_class: dict[str, dict[str, Any]] = {}
+    confusion_matrix: list[list[Number]] = []
+
+    def numbers(self) -> dict[str, float]:
+        """Every finite number by its key: accuracy, per_class.positive.f1."""
+        return finite(flatten(self.model_dump(exclude={"confusion_matrix"})))
+
+    def __getitem__(self, key: str) -> float:
+        """A metric by its key, also one that is not finite. Raises KeyError for one that is not there."""
+        return (self.model_extra or {})[key]
+
+    def __contains__(self, key: str) -> bool:
+        return key in (self.model_extra or {})
+
+
+class Data(Part):
+    """What was read: counts are of rows; sha256 of the files of each part."""
+
+    sha256: dict[str, list[str]] = {}
+    files: list[str] = []
+    classes: list[str] = []
+    columns: dict[str, Any] | None = None
+    encoding: str | None = None
+    rows: Count | None = None
+    used: Count | None = None
+    rejected: Count | None = None
+    rejects: list[dict[str, Any]] = []
+    dropped: dict[str, dict[str, Count]] | None = None
+    notes: list[str] = []
+    label_counts: dict[str, dict[str, Count]] | None = None
+    split_sizes: dict[str, Count] = {}
+    leakage: dict[str, Count | Number] | None = None
+    duplicates: dict[str, Count] | None = None
+    vocab_size: Count | None = None
+    num_tokens: Count | None = None
+
+
+class Git(Part):
+    top: str = ""
+    commit: str = ""
+    dirty: bool = False
+
+
+class Hardware(Part):
+    processor: str = ""
+    system: str = ""
+    cores: Count | None = None
+    threads: Count | None = None
+    gpus: list[str] = []
+
+
+class Resources(Part):
+    """What a run used, over all its starts."""
+
+    wall_seconds: Number | None = None
+    cpu_seconds: Number | None = None
+    peak_memory_bytes: Count | None = None
+    peak_gpu_memory_bytes: Count | None = None
+    energy_joules: dict[str, Number] = {}
+
+
+class TrackerRecord(Part):
+    """look: the commands or addresses that show the run in a tracker."""
+
+    look: list[str] = []
+
+
+class RunRecord(Part):
+    """run.json. job counts from 0; started and resumed are ISO 8601 in UTC."""
+
+    schema_version: int = 1
+    status: str = ""
+    started: str = ""
+    resumed: list[str] = []
+    name: str = ""
+    identity: str = ""
+    seed: int | None = None
+    error: str = ""
+    process: Count | None = None
+    directory: str = ""
+    command: list[str] = []
+    choices: dict[str, str] = {}
+    changed: dict[str, Any] | None = None
+    job: Count | None = None
+    jobs: Count | None = None
+    data: Data | None = None
+    code: dict[str, str] = {}
+    git: Git | None = None
+    project_git: Git | None = None
+    versions: dict[str, str] = {}
+    hardware: Hardware | None = None
+    determinism: dict[str, Any] = {}
+    metrics: Scores | None = None
+    baselines: dict[str, Scores] = {}
+    best_validation: dict[str, Any] = {}
+    symptoms: list[str] = []
+    epochs: Count | None = None
+    steps: Count | None = None
+    parameters: Count | None = None
+    seconds: Number | None = None
+    resources: Resources = Resources()
+    trackers: dict[str, TrackerRecord] = {}
+
+    @property
+    def content(self) -> str:
+        """The sha256 of the files of its data, to be compared: only numbers on the same data are ranked or subtracted."""
+        return json.dumps(self.data.sha256 if self.data and self.data.sha256 else None, sort_keys=True)
+
+    @property
+    def last_start(self) -> str:
+        return self.resumed[-1] if self.resumed else self.started
+
+    @property
+    def seed_text(self) -> str:
+        return "" if self.seed is None else str(self.seed)
+
+    @property
+    def first_error_line(self) -> str:
+        return self.error.split("\n")[0]
+
+    def numbers(self, baseline: str | None = None) -> dict[str, float]:
+        """The finite metrics of the test, or of a baseline: accuracy, per_class.positive.f1; and validation/macro_f1 of the best epoch."""
+        scores = self.baselines.get(baseline) if baseline else self.metrics
+        validation = {} if baseline else {f"validation/{name}": value for name, value in self.best_validation.items()}
+        return {**(scores.numbers() if scores else {}), **finite(validation)}
+
+    def started_at(self) -> float | None:
+        """Seconds since 1970; None for a run without a date, or a damaged one."""
+        try:
+            return datetime.fromisoformat(self.started).timestamp()
+        except (ValueError, OverflowError):
+            return None
+
+
+def scores_of(record: RunRecord) -> Scores:
+    """The test metrics of a finished run."""
+    return record.metrics or Scores()
+
+
+def finite(values: dict[str, Any]) -> dict[str, float]:
+    return {
+        name: float(value)
+        for name, value in values.items()
+        if type(value) in (int, float) and abs(value) <= sys.float_info.max  # of an int too, and no nan
+    }
+
+
+def load_record(file: Path) -> RunRecord:
+    """Empty where there is no file. Raises RunError for one that training has not written."""
+    values = read(file)
+    version = values.get("schema_version", 1)
+    if isinstance(version, int) and version > SCHEMA_VERSION:
+        raise RunError(
+            f"{file}: was written by a newer gatelab (schema version {version}, this one reads up to {SCHEMA_VERSION}). Install that."
+        )
+    while True:
+        try:
+            return RunRecord.model_validate(values)
+        except ValidationError as error:
+            for problem in error.errors(include_input=False, include_url=False):
+                drop(values, problem["loc"])
+
+
+def drop(values: Any, place: tuple[int | str, ...]) -> None:
+    """Take away the entry of the mapping in which place lies deepest; a list with one wrong item is wrong."""
+    found, key = values, place[0]
+    for step in place:
+        if isinstance(values, dict) and step in values:
+            found, key = values, step
+            values = values[step]
+        elif isinstance(values, list) and isinstance(step, int):
+            values = values[step]
+        else:
+            break
+    found.pop(key, None)
+
+
+def update_record(file: Path, **values: Any) -> None:
+    """Change entries of run.json, at once and whole, and without secrets."""
+    record = redact({"schema_version": SCHEMA_VERSION, **read(file), **values}, numbers=False)
+    atomic_write(file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+
+
+def read(file: Path) -> dict[str, Any]:
+    problem = "is not the record of a run"
+    try:
+        record = json.loads(file.read_text(encoding="utf-8"))
+        if isinstance(record, dict):
+            return record
+    except FileNotFoundError:
+        return {}
+    except json.JSONDecodeError as error:
+        problem = f"line {error.lineno} is not valid JSON"
+    except UnicodeDecodeError:
+        problem = "is not UTF-8"
+    except (ValueError, RecursionError, OSError) as error:
+        problem += f" ({error})"
+    raise RunError(f"{file}: {problem}. Run again with force=true.")
