@@ -95,6 +95,7 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
     about: dict[str, Any] = {
         "folder": str(folder.path),
         "metrics": record.numbers(),
+        "monitor": record.monitor,
         "validation": record.best_validation,
         "symptoms": record.symptoms,
     }

@@ -8,6 +8,7 @@ from typing import Any
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
 
+from gatelab.runs.metrics import SELECTED, is_lower_better
 from gatelab.trackers.tracker import Point
 
 
@@ -59,13 +60,14 @@ def read_points(metrics_file: Path, size: int) -> list[Point]:
     ]
 
 
-def best_validation(metrics_file: Path) -> dict[str, float]:
-    """The validation metrics of the first epoch with the best macro-F1, and that epoch, counted from 0."""
+def best_validation(metrics_file: Path, monitor: str = SELECTED) -> dict[str, float]:
+    """The validation metrics of the first epoch with the best selection metric, and that epoch, counted from 0."""
     epochs: dict[int, dict[str, float]] = {}
     with open(metrics_file, newline="", encoding="utf-8") as stream:
         for line in csv.DictReader(stream):
             part, _, name = line["name"].partition("/")
             if part == "validation":
                 epochs.setdefault(int(line["epoch"]), {})[name] = float(line["value"])
-    epoch = max(epochs, key=lambda number: epochs[number]["macro_f1"])
+    sign = 1 if is_lower_better(monitor) else -1
+    epoch = min(epochs, key=lambda number: sign * epochs[number][monitor])
     return {"epoch": epoch, **epochs[epoch]}

@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gatelab.config.identity import flatten
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
+from gatelab.runs.metrics import METRICS, SELECTED
 from gatelab.runs.secrets import redact
 
 SCHEMA_VERSION = 2  # raised when older code can no longer read what this code writes; 1 wrote no version
@@ -123,6 +124,7 @@ class RunRecord(Part):
     versions: dict[str, str] = {}
     hardware: Hardware | None = None
     determinism: dict[str, Any] = {}
+    monitor: str = SELECTED  # the selection metric, as a key of best_validation
     metrics: Scores | None = None
     baselines: dict[str, Scores] = {}
     best_validation: dict[str, Any] = {}
@@ -163,6 +165,13 @@ class RunRecord(Part):
             return datetime.fromisoformat(self.started).timestamp()
         except (ValueError, OverflowError):
             return None
+
+
+def headline_of(scores: Scores) -> list[str]:
+    """The keys of its metrics that are numbers: those of the table in its order, then others."""
+    return sorted(
+        scores.model_extra or {}, key=lambda key: list(METRICS).index(key) if key in METRICS else len(METRICS)
+    )
 
 
 def scores_of(record: RunRecord) -> Scores:

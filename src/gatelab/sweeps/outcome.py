@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from gatelab.runs.metrics import SELECTED, title_of
 from gatelab.screen import decimal
 
 KINDS = {
@@ -32,6 +33,7 @@ class Outcome:
     log: str = ""
     folder: str = ""
     metrics: dict[str, Any] = field(default_factory=dict)
+    monitor: str = SELECTED
     validation: dict[str, float] = field(default_factory=dict)
     symptoms: list[str] = field(default_factory=list)
 
@@ -62,8 +64,8 @@ def given_by_user(overrides: Sequence[str]) -> str:
 def job_line(outcome: Outcome, overrides: Sequence[str]) -> str:
     """One line for one job: what it was and how it ended."""
     numbers = [
-        f"{name} {decimal(outcome.metrics[key])}"
-        for name, key in (("accuracy", "accuracy"), ("macro-F1", "macro_f1"))
+        f"{title_of(key)} {decimal(outcome.metrics[key])}"
+        for key in dict.fromkeys(("accuracy", outcome.monitor))
         if key in outcome.metrics
     ]
     cautions = [f"caution: {clause}" for clause in outcome.symptoms]

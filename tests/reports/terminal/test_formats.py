@@ -35,7 +35,7 @@ def comparison(tmp_path: Path) -> Comparison:
 def test_csv_has_a_line_an_arm_and_metric_in_full_precision(comparison: Comparison) -> None:
     lines = list(csv.DictReader(io.StringIO(to_csv(comparison))))
     assert [(line["metric"], line["arm"]) for line in lines] == [
-        (metric, f"text={name}") for metric in ("accuracy", "macro_f1") for name in (NASTY, "*plain")
+        (metric, f"text={name}") for metric in ("accuracy", "macro-F1") for name in (NASTY, "*plain")
     ]
     first, second = lines[:2]
     assert (first["seeds"], first["failed"], first["is_reference"], first["difference"]) == ("3", "1", "true", "")

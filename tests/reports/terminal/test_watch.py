@@ -66,11 +66,11 @@ def test_a_running_run_shows_epoch_losses_last_and_best_speed_and_time_left(fold
         write(folder, HEAD + epochs(0, 2), 30)
         run.look()
         assert (run.status, run.epoch, run.num_epochs) == ("running", 4, 10)
-        assert (run.train_loss, run.macro_f1, run.best) == (1 / 3, 0.5, 0.5)
+        assert (run.train_loss, run.monitored, run.best) == (1 / 3, 0.5, 0.5)
         assert (run.seconds_per_epoch, run.seconds_left) == (10, 70)  # 3 of 10 epochs in 30 s
         write(folder, epochs(3, 4), 40, append=True)
         run.look()
-        assert (run.epoch, run.train_loss, run.macro_f1, run.best) == (6, 1 / 5, 0.48, 0.5)
+        assert (run.epoch, run.train_loss, run.monitored, run.best) == (6, 1 / 5, 0.48, 0.5)
         assert (run.seconds_per_epoch, run.seconds_left) == (5, 25)  # the last 2 epochs in 10 s
     run.look()
     assert (run.status, run.epoch, run.seconds_left) == ("interrupted", 5, None)
@@ -116,7 +116,7 @@ def test_metrics_that_were_cut_back_to_a_checkpoint_are_read_anew(folders: Folde
     run.look()
     write(folder, HEAD + epochs(0, 1), 50)
     run.look()
-    assert (run.epoch, run.train_loss, run.macro_f1) == (2, 1 / 2, 0.49)
+    assert (run.epoch, run.train_loss, run.monitored) == (2, 1 / 2, 0.49)
 
 
 def test_a_sweep_counts_what_is_done_and_what_has_not_started_and_says_when_all_will_be(folders: Folders) -> None:

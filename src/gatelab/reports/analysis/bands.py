@@ -7,8 +7,9 @@ import numpy as np
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.curves import learning_curves
 from gatelab.runs.load import Run
+from gatelab.runs.metrics import SELECTED
 
-CURVES = ("train/loss", "validation/loss", "validation/macro_f1", "validation/accuracy", "train/accuracy")
+CURVES = ("train/loss", "validation/loss", f"validation/{SELECTED}", "validation/accuracy", "train/accuracy")
 
 
 @dataclass(frozen=True)

@@ -11,11 +11,11 @@ from gatelab.reports.analysis.arms import Arm, Arms, Seed, group_arms
 from gatelab.reports.analysis.settings import show, split_words
 from gatelab.reports.analysis.statistics import Sample, describe, holm, sign_flip_test
 from gatelab.runs.load import Run
+from gatelab.runs.metrics import best_of, is_lower_better, key_of, selection_metric
 from gatelab.runs.predictions import read_predictions
 
-METRICS = ("accuracy", "macro_f1")
+METRICS = ("accuracy",)
 BASELINES = {"linear": "linear baseline", "majority": "majority class"}
-LOWER_IS_BETTER = ("error", "loss")
 
 
 class Reference(NamedTuple):
@@ -86,11 +86,12 @@ def compare(
 
 
 def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
-    """Those wanted, as ``split_words`` has them; accuracy and macro_f1 where none is."""
+    """Those wanted, as ``split_words`` has them; the selection metric and accuracy where none is."""
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in run.record.numbers()))
     if not wanted:
-        return [name for name in METRICS if name in known] or known[:2] or list(METRICS)
-    names = split_words(wanted, known)
+        leading = [*METRICS, selection_metric(run.record.monitor for arm in arms for run in arm.finished)]
+        return [name for name in leading if name in known] or known[:2] or leading
+    names = [name if name in known else key_of(name) for name in split_words(wanted, known)]
     for name in names:
         if known and name not in known:
             listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
@@ -151,10 +152,6 @@ def describe_mean(values: dict[Seed, float]) -> float | None:
     return sum(values.values()) / len(values) if values else None
 
 
-def is_lower_better(metric: str) -> bool:
-    return metric.endswith(LOWER_IS_BETTER)
-
-
 def metric_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -> list[Row]:
     rows = [arm_row(metric, arm, reference) for arm in arms]
     tested = [index for index, row in enumerate(rows) if row.p is not None]
@@ -165,7 +162,7 @@ def metric_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -
     for content in dict.fromkeys(row.content for row in rows):
         here = [row for row in rows if row.content == content]
         means = [row.values.mean for row in here if row.values.mean is not None]
-        best = None if len(set(means)) < 2 else min(means) if is_lower_better(metric) else max(means)
+        best = None if len(set(means)) < 2 else best_of(metric, means)
         found += [replace(row, is_best=best is not None and row.values.mean == best) for row in here]
     return found
 

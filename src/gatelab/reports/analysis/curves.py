@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from gatelab.errors import RunError
+from gatelab.runs.metrics import SELECTED, is_lower_better
 
 MOST_POINTS = 300  # of a curve: more than a picture of this size can show
 BINS = 15  # of calibration, as in the calibration error
@@ -18,14 +19,15 @@ HEADER = ["epoch", "step", "name", "value"]
 
 @dataclass(frozen=True)
 class Learning:
-    """Curves by metric name, e.g. "train/loss": x in epochs, y. best is the epoch of the best validation macro-F1."""
+    """Curves by metric name, e.g. "train/loss": x in epochs, y. best is the epoch of the best selection metric, by name monitor."""
 
     curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
     best: float | None = None
+    monitor: str = SELECTED
     averaged: int = 1  # how many logged values of train/loss_step stand behind each of its points
 
 
-def learning_curves(file: Path, most_points: int | None = MOST_POINTS) -> Learning:
+def learning_curves(file: Path, monitor: str = SELECTED, most_points: int | None = MOST_POINTS) -> Learning:
     """The train and validation values of metrics.csv, NaN where there is no number; empty where it is missing or has none
     yet. train/loss is an epoch's mean, train/loss_step a batch's; of more than most_points of these neighbours are averaged.
 
@@ -57,15 +59,16 @@ def learning_curves(file: Path, most_points: int | None = MOST_POINTS) -> Learni
         if per_epoch or name.startswith("train/")
     }
     best = None
-    if "validation/macro_f1" in curves:
-        epochs, scores = curves["validation/macro_f1"]
-        best = float(epochs[np.nan_to_num(scores, nan=-1.0).argmax()])
+    if f"validation/{monitor}" in curves:
+        epochs, scores = curves[f"validation/{monitor}"]
+        worse = np.where(np.isnan(scores), np.inf, scores if is_lower_better(monitor) else -scores)
+        best = float(epochs[worse.argmin()])
     averaged = 1
     if "train/loss_step" in curves and most_points is not None:
         averaged = -(-len(curves["train/loss_step"][0]) // most_points)
         x, y = (average(part, averaged) for part in curves["train/loss_step"])
         curves["train/loss_step"] = x, y
-    return Learning(curves, best, averaged)
+    return Learning(curves, best, monitor, averaged)
 
 
 def average(values: np.ndarray, size: int) -> np.ndarray:

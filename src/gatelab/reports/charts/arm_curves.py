@@ -21,16 +21,10 @@ from gatelab.reports.charts.svg import (
     number_axis,
 )
 from gatelab.reports.texts import shorten, visible
+from gatelab.runs.metrics import title_of
 
 MOST_STOPS = 60  # epochs one can point at
 MOST_ARMS = NUM_COLOURS * len(DASHES)  # that look different
-TITLES = {
-    "train/loss": "Train loss",
-    "validation/loss": "Validation loss",
-    "validation/macro_f1": "Validation macro-F1",
-    "validation/accuracy": "Validation accuracy",
-    "train/accuracy": "Train accuracy",
-}
 
 
 def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]:
@@ -81,7 +75,8 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
     summary += " The axis is logarithmic." if y.is_log else ""
     summary += f" Of the first {MOST_ARMS} of {num_arms} arms." if num_arms > MOST_ARMS else ""
     table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
-    return draw_chart(TITLES[name], summary, x, y, lines, stops, table)
+    title = title_of(name)
+    return draw_chart(title[0].upper() + title[1:], summary, x, y, lines, stops, table)
 
 
 def told(band: Band, place: int) -> str:

@@ -8,9 +8,10 @@ from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import BASELINES, Row
 from gatelab.reports.charts.svg import Axis, number_axis
 from gatelab.reports.pages.links import Link
-from gatelab.reports.pages.sweep_answer import baseline_means, title_of
+from gatelab.reports.pages.sweep_answer import baseline_means
 from gatelab.reports.texts import shorten
 from gatelab.runs.load import Run
+from gatelab.runs.metrics import title_of
 
 MOST_ARMS = 40
 MARGIN = 2.0  # percent at either side

@@ -35,7 +35,7 @@ def draw_figures(folder: RunFolder, rows: Predictions, model: str, gates: bool) 
         "precision_recall": lambda: draw_precision_recall(rows),
         "calibration": lambda: draw_calibration(rows, model),
     }
-    learning = learning_curves(folder.metrics)
+    learning = learning_curves(folder.metrics, folder.record.monitor)
     if learning.best is not None:
         pictures["learning_curves"] = lambda: draw_learning(learning)
     if len(rows.classes) <= MOST_IN_MATRIX:

@@ -9,9 +9,9 @@ from gatelab.reports import numbers
 from gatelab.reports.analysis.swept import SweptKey, show_value
 from gatelab.reports.charts.svg import number_axis
 from gatelab.reports.pages.links import Link
-from gatelab.reports.pages.sweep_answer import title_of
 from gatelab.reports.texts import shorten, visible
 from gatelab.runs.load import Run
+from gatelab.runs.metrics import title_of
 
 MOST_AXES = 8
 LEFT, RIGHT, TOP, BOTTOM = 90, 60, 46, 300

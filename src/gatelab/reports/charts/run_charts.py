@@ -22,6 +22,7 @@ from gatelab.reports.charts.svg import (
     shares_axis,
 )
 from gatelab.reports.texts import shorten, visible
+from gatelab.runs.metrics import title_of
 
 MOST_CURVES = 7  # that can be told apart
 FEW_CURVES = 3  # that leave room for the baseline's
@@ -72,7 +73,11 @@ def draw_learning(title: str, y_title: str, names: Mapping[str, tuple[str, str]]
         Line(name, names[name][1], x, y, dots=len(x) <= (1 if name == STEPS else 60)) for name, (x, y) in curves.items()
     ]
     x_axis = number_axis("epoch" if in_epochs else "step", 0, max(told), whole=True)
-    summary = f"Best epoch {learning.best:g}, by validation macro-F1." if in_epochs else "No epoch has ended yet."
+    summary = (
+        f"Best epoch {learning.best:g}, by {title_of(f'validation/{learning.monitor}')}."
+        if in_epochs
+        else "No epoch has ended yet."
+    )
     if STEPS in curves:
         behind = f"the mean of {learning.averaged} logged batches" if learning.averaged > 1 else "one batch"
         summary += f" Each point of {STEPS} is {behind}."

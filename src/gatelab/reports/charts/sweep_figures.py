@@ -13,9 +13,10 @@ from gatelab.reports.analysis.comparison import BASELINES, Comparison, Row
 from gatelab.reports.charts.figures import GREY, new_figure, plain, save_figures, scale_losses
 from gatelab.reports.charts.gate_picture import INK
 from gatelab.reports.charts.trials import best_so_far, searched_metric, trials_of
-from gatelab.reports.pages.sweep_answer import arm_of, baseline_means, title_of
+from gatelab.reports.pages.sweep_answer import arm_of, baseline_means
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.runs.load import Run
+from gatelab.runs.metrics import SELECTED, title_of
 
 MOST_ARMS = 30  # lines of dots on one page
 MOST_BANDS = 7  # colours that can be told apart
@@ -77,7 +78,7 @@ def draw_curves(arms: Sequence[Arm]) -> Figure:
     above, below = figure.subplots(2, 1, sharex=True)
     for number, arm in enumerate(arms):
         bands = seed_bands(arm)
-        for axes, name in ((above, "validation/loss"), (below, "validation/macro_f1")):
+        for axes, name in ((above, "validation/loss"), (below, f"validation/{SELECTED}")):
             if name in bands:
                 band = bands[name]
                 axes.fill_between(band.epochs, band.low, band.high, color=f"C{number}", alpha=0.15, linewidth=0)
@@ -85,7 +86,7 @@ def draw_curves(arms: Sequence[Arm]) -> Figure:
                     band.epochs, band.mean, color=f"C{number}", linestyle=DASHES[number % 3], label=short(arm.cells)
                 )
     scale_losses(above)
-    for axes, title in ((above, "validation loss"), (below, "validation macro-F1")):
+    for axes, title in ((above, "validation loss"), (below, title_of(f"validation/{SELECTED}"))):
         axes.set_ylabel(title)
         axes.grid(True)
     below.set_xlabel("epoch (line: mean over seeds, band: their range)")

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.comparison import is_lower_better
 from gatelab.reports.analysis.curves import learning_curves
 from gatelab.reports.charts.svg import MODEL, Chart, Line, Stop, Table, draw_chart, number_axis
-from gatelab.reports.pages.sweep_answer import title_of
 from gatelab.reports.texts import visible
 from gatelab.runs.load import Run
+from gatelab.runs.metrics import is_lower_better, title_of
 
 
 @dataclass(frozen=True)

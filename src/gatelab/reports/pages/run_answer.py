@@ -7,9 +7,9 @@ from typing import Any
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import Learning
 from gatelab.reports.analysis.intervals import Interval
-from gatelab.reports.terminal.result import HEADLINE
 from gatelab.reports.texts import shorten, visible
-from gatelab.runs.record import Data, RunRecord, Scores, scores_of
+from gatelab.runs.metrics import SELECTED, best_of, title_of
+from gatelab.runs.record import Data, RunRecord, Scores, headline_of, scores_of
 
 FEW_ROWS = 30  # of a class: below it a metric of that class says little
 MOST_CLASSES = 12  # with a line of their own in the table; all stand in the one by class
@@ -37,20 +37,21 @@ def answer_finished(
 ) -> Answer:
     """The answer of a run that was tested on num_rows rows."""
     metrics, baselines = scores_of(record), record.baselines
-    sentence = f"{shorten(model, 24)} {numbers.metric(metrics['macro_f1'])} macro-F1 on {num_rows:,} test rows"
+    key = record.monitor if record.monitor in metrics else SELECTED
+    sentence = f"{shorten(model, 24)} {numbers.metric(metrics[key])} {title_of(key)} on {num_rows:,} test rows"
     detail = "No baseline was fitted (baseline=none), so there is nothing to hold it against."
     if "linear" in baselines:
-        difference = metrics["macro_f1"] - baselines["linear"]["macro_f1"]
-        bounds = intervals.get("model - linear", {}).get("macro_f1")
+        difference = metrics[key] - baselines["linear"][key]
+        bounds = intervals.get("model - linear", {}).get(key)
         sentence += f", {compare(difference, 'the linear baseline', is_clear(bounds))}"
-        detail = explain_difference(difference, bounds)
+        detail = explain_difference(key, difference, bounds)
     columns = [
         model,
         *(f"{name} baseline" if name == "linear" else f"{name} class" for name in baselines_of(baselines)),
     ]
     if "linear" in baselines:
         columns.insert(2, f"{model} − linear")
-    keys = [(title, key, lambda values, key=key: values[key]) for title, key in HEADLINE]
+    keys = [(title_of(key), key, lambda values, key=key: values[key]) for key in headline_of(metrics)]
     if len(metrics.per_class) <= MOST_CLASSES:
         for name, values in metrics.per_class.items():
             title = f"F1 {shorten(name)} ({values['support']:,} rows)"
@@ -87,24 +88,25 @@ def is_clear(bounds: Interval | None) -> bool:
     return bounds is None or not bounds[0] <= 0 <= bounds[1]
 
 
-def explain_difference(difference: float, bounds: Interval | None) -> str:
+def explain_difference(key: str, difference: float, bounds: Interval | None) -> str:
     if bounds is None:
         return ""
     verdict = "does not contain 0" if is_clear(bounds) else "contains 0"
     return (
-        f"Difference in macro-F1 to the linear baseline: {numbers.signed(difference)}, 95 % interval {numbers.interval(bounds)} "
+        f"Difference in {title_of(key)} to the linear baseline: {numbers.signed(difference)}, 95 % interval {numbers.interval(bounds)} "
         f"over the test rows, which {verdict}."
     )
 
 
 def answer_unfinished(record: RunRecord, model: str, status: str, learning: Learning) -> Answer:
     """The answer of a run that is running, or ended before its test."""
-    curves = learning.curves.get("validation/macro_f1")
+    monitor = f"validation/{record.monitor}"
+    curves = learning.curves.get(monitor)
     done = f"after {numbers.counted(len(curves[0]), 'epoch')}" if curves else "before its first validation"
     detail = "There are no test metrics."
     if curves:
-        best = numbers.metric(float(curves[1].max()))
-        detail = f"Best validation macro-F1 so far: {best}, at epoch {learning.best:g}. {detail}"
+        best = numbers.metric(best_of(monitor, [*map(float, curves[1])]))
+        detail = f"Best {title_of(monitor)} so far: {best}, at epoch {learning.best:g}. {detail}"
     if status == "running":
         return Answer(f"{model} is running, {done}", detail)
     if status == "failed":

@@ -91,7 +91,7 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
     if missing := [key for key in NEEDED if not getattr(record, key) and getattr(record, key) != 0]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
     data = record.data or Data()
-    status, learning = folder.status_of(record), learning_curves(folder.metrics)
+    status, learning = folder.status_of(record), learning_curves(folder.metrics, record.monitor)
     model = visible(encoder_name(record, config))
     values: dict[str, Any] = {
         "title": f"{record.name} {folder.path.name}",

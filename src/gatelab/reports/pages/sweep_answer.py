@@ -5,12 +5,12 @@ from collections.abc import Sequence
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm, Arms
-from gatelab.reports.analysis.comparison import BASELINES, Comparison, Row, describe_mean, is_lower_better, paired
+from gatelab.reports.analysis.comparison import BASELINES, Comparison, Row, describe_mean, paired
 from gatelab.reports.analysis.notes import caution_notes
 from gatelab.reports.analysis.statistics import Sample, describe, sign_flip_test, smallest_p
 from gatelab.reports.pages.run_answer import Answer, compare, is_clear
-from gatelab.reports.terminal.formats import TITLES
 from gatelab.reports.texts import shorten
+from gatelab.runs.metrics import is_lower_better, title_of
 
 LEVEL = 0.05
 SHORT_NAME, MOST_NAME = 20, 28  # characters: the headline fits two lines
@@ -45,11 +45,6 @@ def answer_sweep(comparison: Comparison) -> Answer:
         details.append(f"Difference to the linear baseline beside it: {numbers.signed(beside.mean or 0.0)}{bounds}.")
     details.append(validation_says(comparison, best, metric))
     return Answer(sentence, " ".join(filter(None, details)), cautions)
-
-
-def title_of(metric: str) -> str:
-    """macro-F1 for macro_f1, and so on; others as they are called in run.json."""
-    return TITLES.get(metric, metric.replace("validation/", "validation "))
 
 
 def best_row(rows: Sequence[Row], metric: str) -> Row:

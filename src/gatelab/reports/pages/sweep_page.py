@@ -12,7 +12,7 @@ from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
-from gatelab.reports.analysis.comparison import Comparison, compare, is_lower_better
+from gatelab.reports.analysis.comparison import Comparison, compare
 from gatelab.reports.analysis.disagreement import disagreement, has_rows
 from gatelab.reports.analysis.importance import importance
 from gatelab.reports.analysis.notes import method_notes
@@ -28,15 +28,15 @@ from gatelab.reports.pages.facts import train_command
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import Link, links_from
 from gatelab.reports.pages.run_page import only_run_errors
-from gatelab.reports.pages.sweep_answer import answer_sweep, title_of
+from gatelab.reports.pages.sweep_answer import answer_sweep
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.reports.texts import visible
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, files_of, load_runs
+from gatelab.runs.metrics import is_lower_better, selection_metric, title_of
 
 ASSETS = ("sweep",)  # besides what every page has
 MOST_COMMANDS = 5
-LEADING = ("macro_f1", "accuracy")
 LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
 # id, title, and what of the page must be there for it
 SECTIONS = (
@@ -75,7 +75,7 @@ def compare_sweep(
     metrics: Sequence[str] | None = None,
     reference: str | None = None,
 ) -> Comparison:
-    """As gatelab compare, but led by macro-F1, which chose each run's epoch, or by what a search looked at: choosing among its
+    """As gatelab compare, but led by the selection metric, which chose each run's epoch, or by what a search looked at: choosing among its
     trials by the test would be choosing by luck."""
     return with_short_names(compare(runs, by, metrics or leading_metrics(runs), reference))
 
@@ -106,7 +106,8 @@ def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
     """None where no run has them, which leaves the choice to the comparison."""
     known = {name for run in runs if run.status == "finished" for name in run.record.numbers()}
     searched = searched_metric(runs)
-    wanted = LEADING if searched is None else (searched, searched.removeprefix("validation/"))
+    monitor = selection_metric(run.record.monitor for run in runs)
+    wanted = (monitor, "accuracy") if searched is None else (searched, searched.removeprefix("validation/"))
     return [name for name in wanted if name in known] or None
 
 

@@ -7,16 +7,16 @@ from markupsafe import Markup
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
-from gatelab.reports.analysis.comparison import Comparison, Row, is_lower_better
+from gatelab.reports.analysis.comparison import Comparison, Row
 from gatelab.reports.analysis.importance import Importance
 from gatelab.reports.analysis.settings import what_differs
 from gatelab.reports.analysis.statistics import Sample, describe
 from gatelab.reports.analysis.swept import SweptKey
 from gatelab.reports.pages.links import Link
-from gatelab.reports.pages.sweep_answer import title_of
 from gatelab.reports.terminal.comparison_table import count_texts, count_titles, number_texts, number_titles
 from gatelab.reports.texts import folded, isolated
 from gatelab.runs.load import Run, data_places
+from gatelab.runs.metrics import is_lower_better, title_of
 
 BAR = 120  # pixels of the whole
 
@@ -144,13 +144,16 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
     titles, settings = what_differs(runs)
     columns = [*([("name", "text")] if len(names) > 1 else []), ("run", "text"), ("status", "text")]
     columns += [(title, "text") for title in titles] + [(title_of(metric), "number") for metric in metrics]
-    columns += [("linear macro-F1", "number"), ("seconds", "number")]
+    linear_metric = next(
+        (name for name in metrics if any(name in run.record.numbers("linear") for run in runs)), metrics[0]
+    )
+    columns += [(f"linear {title_of(linear_metric)}", "number"), ("seconds", "number")]
     sign, places = 1 if is_lower_better(metrics[0]) else -1, data_places(runs)
     rows = []
     for run, cells in zip(runs, settings, strict=True):
         values = run.record.numbers()
         measured = [values.get(metric) for metric in metrics]
-        linear = run.record.numbers("linear").get("macro_f1")
+        linear = run.record.numbers("linear").get(linear_metric)
         row: list[Any] = [isolated(run.folder.path.parent.name)] if len(names) > 1 else []
         row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
         row += [numbers.metric(value) for value in (*measured, linear)]

@@ -9,6 +9,7 @@ from gatelab.reports.analysis.comparison import Comparison, Row
 from gatelab.reports.analysis.notes import caution_notes, failure_notes, method_notes
 from gatelab.reports.analysis.statistics import Sample
 from gatelab.reports.numbers import metric
+from gatelab.runs.metrics import title_of
 from gatelab.screen import decimal, styled
 
 UNFINISHED = ("failed", "interrupted", "running", "pruned")
@@ -29,7 +30,7 @@ def screen(comparison: Comparison, console: Console) -> Group:
 
 
 def screen_table(comparison: Comparison, metric: str, *, narrow: bool = False) -> Table:
-    table = Table(title=styled(metric, "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
+    table = Table(title=styled(title_of(metric), "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     for title in comparison.arms.titles:
         table.add_column(title, overflow="fold")
     stack = stacked if narrow else list

@@ -8,13 +8,12 @@ from collections.abc import Iterable
 from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.analysis.notes import caution_notes, failure_notes, method_notes
 from gatelab.reports.terminal.comparison_table import UNFINISHED, count_texts, count_titles, number_texts, number_titles
-from gatelab.reports.terminal.result import HEADLINE
+from gatelab.runs.metrics import title_of
 
 CSV_COLUMNS = (
     "metric", "arm", "kind", "is_reference", "seeds", "finished", *UNFINISHED, "mean", "std", "interval_low",
     "interval_high", "pairs", "difference", "difference_low", "difference_high", "p", "p_holm",
 )  # fmt: skip
-TITLES = {key: title for title, key in HEADLINE} | {"validation/macro_f1": "validation macro-F1"}
 NO_INTERVAL = (None, None)
 LATEX = {
     "\\": r"\textbackslash{}", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}", "<": r"\textless{}",
@@ -33,7 +32,7 @@ def to_csv(comparison: Comparison) -> str:
         for row in rows:
             words = ("finished", *UNFINISHED)
             counts = [""] * len(words) if row.statuses is None else [row.statuses[word] for word in words]
-            about = [metric, row.name, row.kind, str(row.is_reference).lower(), row.values.num, *counts]
+            about = [title_of(metric), row.name, row.kind, str(row.is_reference).lower(), row.values.num, *counts]
             mean = [row.values.mean, row.values.std, *(row.values.interval or NO_INTERVAL)]
             difference: list[float | None] = [None, None, *NO_INTERVAL]
             if row.difference is not None:
@@ -49,7 +48,7 @@ def to_markdown(comparison: Comparison) -> str:
     rules = ["---"] * num_names + ["---:"] * (len(titles) - num_names)
     lines = []
     for metric, rows in comparison.tables.items():
-        lines += [f"**{escape_markdown(metric)}**", "", bars(map(escape_markdown, titles)), bars(rules)]
+        lines += [f"**{escape_markdown(title_of(metric))}**", "", bars(map(escape_markdown, titles)), bars(rules)]
         for row in rows:
             mean, *numbers = number_texts(row)
             strong = "**{}**" if row.is_best else "{}"
@@ -77,7 +76,7 @@ def to_latex(comparison: Comparison) -> str:
         *two_lines(names, counts, number_titles(comparison)),
     ]
     for metric, rows in comparison.tables.items():
-        title = escape_latex(TITLES.get(metric, metric))
+        title = escape_latex(title_of(metric))
         lines += [r"\midrule", rf"\multicolumn{{{num_columns}}}{{@{{}}l}}{{\emph{{{title}}}}} \\"]
         for row in rows:
             lines += two_lines(row.cells, count_texts(comparison, row), number_texts(row), row.is_best)

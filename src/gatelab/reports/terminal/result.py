@@ -3,15 +3,9 @@
 from rich.table import Table
 
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.record import Data, scores_of
+from gatelab.runs.metrics import title_of
+from gatelab.runs.record import Data, headline_of, scores_of
 from gatelab.screen import decimal
-
-HEADLINE = (
-    ("accuracy", "accuracy"),
-    ("macro-F1", "macro_f1"),
-    ("AUROC", "auroc"),
-    ("calibration error", "calibration_error"),
-)
 
 
 def result_table(folder: RunFolder) -> Table:
@@ -24,9 +18,10 @@ def result_table(folder: RunFolder) -> Table:
     table.add_column("")
     for name in columns:
         table.add_column(name, justify="right")
-    for title, key in HEADLINE:
+    headline = headline_of(scores)
+    for key in headline:
         table.add_row(
-            title, *(decimal(metrics[key]) for metrics in columns.values()), end_section=key == HEADLINE[-1][1]
+            title_of(key), *(decimal(metrics[key]) for metrics in columns.values()), end_section=key == headline[-1]
         )
     for name, values in scores.per_class.items():
         numbers = (decimal(metrics.per_class[name]["f1"]) for metrics in columns.values())

@@ -1,7 +1,8 @@
 """gatelab runs: what ran, with its numbers, data set by data set the best first; or means over seeds."""
 
+import math
 import statistics
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 
 from rich.table import Table
 from rich.text import Text
@@ -10,28 +11,32 @@ from gatelab.reports.analysis.arms import group_arms
 from gatelab.reports.analysis.settings import what_differs
 from gatelab.reports.numbers import metric
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import data_places, load_runs
+from gatelab.runs.load import Run, data_places, load_runs
+from gatelab.runs.metrics import SELECTED, is_lower_better, selection_metric, title_of
 
-METRICS = ("accuracy", "macro_f1", "auroc")
+LISTED = ("accuracy", SELECTED, "auroc")  # of a classifier; of other tasks all that they have
 STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
 def runs_table(folders: list[RunFolder]) -> Table:
-    """One line a run, of each data set the best test macro-F1 first; then those without one."""
+    """One line a run, of each data set the best of the selection metric first; then those without one."""
     runs = load_runs(folders)
     places = data_places(runs)
-    runs.sort(key=lambda run: (places[run.content], -run.record.numbers().get("macro_f1", -1.0)))
+    monitor, metrics = selection_metric(run.record.monitor for run in runs), listed(runs)
+    sign = 1 if is_lower_better(monitor) else -1
+    runs.sort(key=lambda run: (places[run.content], sign * ranked(run, monitor)))
     titles, settings = what_differs(runs)
     table = Table()
     for title in ("name", "identity", "status"):
         table.add_column(title, no_wrap=True)
     for title in titles:
         table.add_column(title, overflow="fold")
-    for title in (*METRICS, "linear macro_f1", "seconds"):
+    linear = monitor if monitor in metrics else SELECTED
+    for title in (*map(title_of, metrics), f"linear {title_of(linear)}", "seconds"):
         table.add_column(title, justify="right", min_width=7)
     for run, cells, following in zip(runs, settings, [*runs[1:], None], strict=True):
-        metrics = run.record.numbers()
-        numbers = [*(metrics.get(name) for name in METRICS), run.record.numbers("linear").get("macro_f1")]
+        values = run.record.numbers()
+        numbers = [*map(values.get, metrics), run.record.numbers("linear").get(linear)]
         table.add_row(
             run.record.name or run.folder.path.parent.name,
             run.identity,
@@ -42,6 +47,18 @@ def runs_table(folders: list[RunFolder]) -> Table:
             end_section=following is not None and following.content != run.content,
         )
     return table
+
+
+def listed(runs: Sequence[Run]) -> list[str]:
+    found = {name: None for run in runs for name in run.record.numbers() if "." not in name and "/" not in name}
+    return [name for name in LISTED if name in found] or list(found) or list(LISTED)
+
+
+def ranked(run: Run, monitor: str) -> float:
+    """The selection metric of the test, where the test has none that of the validation; of a run without one the worst."""
+    values = run.record.numbers()
+    worst = math.inf if is_lower_better(monitor) else -math.inf
+    return values.get(monitor, values.get(f"validation/{monitor}", worst))
 
 
 def status_text(status: str) -> Text:
@@ -57,14 +74,17 @@ def means_table(folders: list[RunFolder]) -> Table:
     for title in arms.titles:
         table.add_column(title, overflow="fold")
     table.add_column("seeds", justify="right")
-    for title in ("accuracy", "macro_f1", "linear accuracy", "linear macro_f1", "majority accuracy"):
+    monitor = selection_metric(run.record.monitor for run in runs)
+    both = list(dict.fromkeys(("accuracy", monitor)))
+    titles = [title_of(name) for name in both]
+    for title in (*titles, *(f"linear {title}" for title in titles), "majority accuracy"):
         table.add_column(title, justify="right")
     for arm, following in zip(ordered, [*ordered[1:], None], strict=True):
         table.add_row(
             *arm.cells,
             str(len({arm.seed_of(run) for run in arm.finished})),
-            *(mean_and_spread(arm.values(name).values()) for name in ("accuracy", "macro_f1")),
-            *(mean_and_spread(arm.values(name, "linear").values()) for name in ("accuracy", "macro_f1")),
+            *(mean_and_spread(arm.values(name).values()) for name in both),
+            *(mean_and_spread(arm.values(name, "linear").values()) for name in both),
             mean_and_spread(arm.values("accuracy", "majority").values()),
             end_section=following is not None and following.content != arm.content,
         )

@@ -22,6 +22,7 @@ from gatelab.reports.terminal.run_list import status_text
 from gatelab.reports.terminal.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
 from gatelab.runs.load import name_data
+from gatelab.runs.metrics import selection_metric, title_of
 from gatelab.screen import Screen, clock
 
 SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, where its process is not known to live
@@ -116,7 +117,9 @@ class Watch:
             words = [len(word) for text in (title, *texts) for word in text.split()]
             options: dict[str, Any] = {"overflow": "fold", "min_width": min(WIDEST_WORD, max(words, default=1))}
             columns.append((title, texts, options))
-        columns += [(title, [text(run) for run in shown], RIGHT) for title, text in NUMBERS if title not in without]
+        monitor = title_of(selection_metric(run.run.record.monitor for run in self.runs))
+        numbers = [(title.format(monitor=monitor), text) for title, text in NUMBERS]
+        columns += [(title, [text(run) for run in shown], RIGHT) for title, text in numbers if title not in without]
         for title, _, layout in columns:
             table.add_column(title, **layout)
         for cells in zip(*(texts for _, texts, _ in columns), strict=True):
@@ -168,7 +171,7 @@ class Watch:
 NUMBERS: tuple[tuple[str, Callable[[WatchedRun], str]], ...] = (
     ("epoch", lambda run: f"{run.epoch}/{run.num_epochs or '?'}"),
     ("train\nloss", lambda run: metric(run.train_loss)),
-    ("validation\nmacro-F1", lambda run: metric(run.macro_f1)),
+    ("validation\n{monitor}", lambda run: metric(run.monitored)),
     ("best", lambda run: metric(run.best)),
     ("seconds\nan epoch", lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
     ("left", lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),

@@ -7,6 +7,7 @@ from typing import Any
 from gatelab.errors import RunError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, load_config
+from gatelab.runs.metrics import best_of
 from gatelab.runs.record import RunRecord
 
 LEAST_SECONDS = 1.0  # between two looks that tell a speed
@@ -29,7 +30,7 @@ class WatchedRun:
         self._steps_per_epoch: float | None = None
         self._speed: list[tuple[float, int]] = []  # time and number of steps, first and last known
         self.train_loss: float | None = None
-        self.macro_f1: float | None = None
+        self.monitored: float | None = None
         self.best: float | None = None
 
     def look(self) -> None:
@@ -123,9 +124,9 @@ class WatchedRun:
         self._step = int(step)
         if name == "train/loss":
             self.train_loss = float(value)
-        elif name == "validation/macro_f1":
-            self.macro_f1 = float(value)
-            self.best = max(self.best or 0.0, self.macro_f1)
+        elif name == f"validation/{self.run.record.monitor}":
+            self.monitored = float(value)
+            self.best = best_of(name, [self.monitored if self.best is None else self.best, self.monitored])
             self._ended = int(epoch) + 1
             self._steps_per_epoch = (self._step + 1) / self._ended
 

@@ -1,0 +1,63 @@
+"""The metrics: what each is called on screens, pages, in tables and at --metric, which way is better, how it is averaged."""
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+PARTS = ("train", "validation", "test")
+LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "perplexity")  # ends of the keys of metrics that stand in no table
+
+
+class Metric(NamedTuple):
+    """key: in run.json, and after validation/ in metrics.csv. averaged: over what the number is a mean."""
+
+    key: str
+    title: str
+    lower_is_better: bool = False
+    averaged: str = "the rows"
+
+
+METRICS = {
+    metric.key: metric
+    for metric in (
+        Metric("accuracy", "accuracy"),
+        Metric("macro_f1", "macro-F1", averaged="the classes that are there or predicted"),
+        Metric("auroc", "AUROC", averaged="the pairs of a positive and another row; of several classes over these"),
+        Metric("calibration_error", "calibration error", True, "15 equal bins of the largest probability, by rows"),
+        Metric("loss", "loss", True),
+    )
+}
+SELECTED = "macro_f1"  # the selection metric of runs that name none
+
+
+def metric_of(name: str) -> Metric:
+    """Of a metric by its key, with or without its part: validation/macro_f1, per_class.positive.f1, or one of your own."""
+    part, _, key = name.rpartition("/")
+    known = METRICS.get(key, Metric(key, key, key.endswith(LOWER_IS_BETTER)))
+    return known._replace(key=name, title=f"{part} {known.title}") if part else known
+
+
+def title_of(name: str) -> str:
+    return metric_of(name).title
+
+
+def is_lower_better(name: str) -> bool:
+    return metric_of(name).lower_is_better
+
+
+def best_of(name: str, values: Iterable[float]) -> float:
+    """The best of the values of a metric."""
+    return (min if is_lower_better(name) else max)(values)
+
+
+def key_of(name: str) -> str:
+    """What a user calls a metric as its key: macro-F1 and macro_f1 are the same, validation macro-F1 and validation/macro_f1."""
+    part, _, rest = name.replace("/", " ", 1).partition(" ")
+    part, rest = (f"{part}/", rest) if part in PARTS and rest else ("", name)
+    known = {metric.title.lower(): metric.key for metric in METRICS.values()}
+    return part + known.get(rest.strip().lower(), rest)
+
+
+def selection_metric(names: Iterable[str]) -> str:
+    """Of the selection metrics of several runs the one that they share, else the default."""
+    found = set(names)
+    return found.pop() if len(found) == 1 else SELECTED
