@@ -4,8 +4,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gatelab.errors import RunError
+from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
-from gatelab.runs.load import find_run_or_sweep, load_config
+from gatelab.runs.load import find_run_or_sweep
 from gatelab.screen import console
 from gatelab.sweeps.outcome import Outcome
 

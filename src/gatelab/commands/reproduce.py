@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from gatelab.commands.predict import finished
-from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
+from gatelab.config.identity import OUTSIDE, flatten, key_in
 from gatelab.errors import ConfigError
+from gatelab.runs.config import read_config
 from gatelab.runs.difference import Condition, conditions, differences
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.record import Hardware
@@ -54,14 +55,13 @@ def reproduce(
 
 def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targets: Sequence[str]) -> dict[str, Any]:
     """The recorded config, to be run inside the recorded run's folder, without its tracker, with data where it is now."""
-    config = OmegaConf.load(recorded.config)
     given = OmegaConf.from_dotlist(list(overrides))
     for key in flatten(OmegaConf.to_container(given)):  # type: ignore[arg-type]
         if not key_in(key, OUTSIDE):
             raise ConfigError(
                 f"{key}: a reproduction keeps its settings. Only where things are can be given, such as data.path=…"
             )
-    settings: dict[str, Any] = at_home(OmegaConf.to_container(config))
+    settings = read_config(recorded)
     for key in PATHS:
         if settings["data"].get(key):
             settings["data"][key] = found_again(settings["data"][key], Path(recorded.record.directory))

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
 MOST_ROWS = 100  # of each kind
@@ -32,6 +33,16 @@ def write_examples(file: Path, prepared: Any, rows: np.ndarray, probabilities: n
         for name, order in orders.items()
     }
     atomic_write(file, json.dumps(examples, indent=1) + "\n")  # in ASCII: a text may hold what UTF-8 does not
+
+
+def read_examples(file: Path) -> dict[str, list[dict[str, Any]]]:
+    """The rows of each kind; none where there is no file. Raises RunError for one that is not what write_examples writes."""
+    try:
+        return dict(json.loads(file.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError) as error:
+        raise RunError(f"{file}: is not valid JSON ({error}). Remove it to have the page without it.") from None
 
 
 def distinct(order: np.ndarray, rows: np.ndarray, labels: np.ndarray, texts: Any) -> list[tuple[int, int]]:

@@ -7,15 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
-from gatelab.config.identity import OUTSIDE, at_home, flatten, key_in
+from gatelab.config.identity import OUTSIDE, key_in
 from gatelab.errors import RunError, did_you_mean
+from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.record import RunRecord
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
-YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with it
 
 
 @dataclass(frozen=True)
@@ -113,24 +111,6 @@ def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder
 def data_places(runs: Iterable[Run]) -> dict[str, int]:
     """The place of each data set, by its content, in the order of the runs."""
     return {content: place for place, content in enumerate(dict.fromkeys(run.content for run in runs))}
-
-
-def load_config(folder: RunFolder) -> dict[str, Any]:
-    """config.yaml, flat; empty where there is none. Raises RunError for one that training has not written."""
-    try:
-        with open(folder.config, encoding="utf-8") as stream:
-            config = yaml.load(stream, YAML_LOADER)
-        if not isinstance(config, dict):
-            raise ValueError("no mapping")
-        return {**flatten(at_home(config)), "name": folder.path.parent.name}
-    except FileNotFoundError:
-        return {}
-    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f"line {mark.line + 1} " if mark else ""
-        raise RunError(
-            f"{folder.config}: {line}is not valid YAML in UTF-8, or no config. Run again with force=true."
-        ) from None
 
 
 def name_data(runs: list[Run]) -> None:

@@ -11,11 +11,10 @@ from gatelab.config.choices import composed_from
 from gatelab.config.identity import flatten, identity_of
 from gatelab.config.schema import check_config
 from gatelab.errors import ConfigError
-from gatelab.files import atomic_write
+from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
 from gatelab.runs.resources import Meter, add_up
-from gatelab.runs.secrets import redact
 from gatelab.screen import console
 
 SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one that died still saving
@@ -62,7 +61,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         ):
             for line in summary_lines(prepared.record):
                 console.print(line, soft_wrap=True)
-            atomic_write(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
+            write_config(folder, settings)
             write_diff(folder)
             baselines = fit_baselines(data, settings["baseline"])
             if checkpoint is not None:

@@ -22,8 +22,8 @@ from gatelab.reports.pages.run_page import write_report
 from gatelab.reports.pages.sweep_page import write_sweep
 from gatelab.reports.server import memory
 from gatelab.runs import load as load_module
+from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
-from gatelab.runs.load import load_config
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
 

@@ -18,8 +18,8 @@ from gatelab.reports.charts.run_charts import calibration_chart, learning_charts
 from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
 from gatelab.reports.texts import visible
+from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import load_config
 from gatelab.runs.predictions import Predictions, read_predictions
 from gatelab.runs.record import Data, RunRecord, scores_of
 from gatelab.screen import console

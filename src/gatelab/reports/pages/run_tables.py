@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from gatelab.errors import RunError
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import share_interval
 from gatelab.reports.charts.run_charts import class_chart, length_chart, range_name
 from gatelab.reports.pages.run_answer import MOST_CLASSES
 from gatelab.reports.texts import folded, isolated
+from gatelab.runs.examples import read_examples
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions
 from gatelab.runs.record import Data, RunRecord, Scores, scores_of
@@ -109,16 +109,8 @@ EXAMPLE_COLUMNS = [
 
 def examples(folder: RunFolder) -> list[tuple[str, str, list[list[Any]]]]:
     """The rows of examples.json as (title, note, cells)."""
-    if not folder.examples.exists():
-        return []
     found = []
-    try:
-        listed = json.loads(folder.examples.read_text(encoding="utf-8")).items()
-    except ValueError as error:
-        raise RunError(
-            f"{folder.examples}: is not valid JSON ({error}). Remove it to have the page without it."
-        ) from None
-    for name, rows in listed:
+    for name, rows in read_examples(folder.examples).items():
         files = sorted({row["file"] for row in rows})
         place = f"Lines of {', '.join(files)}." if len(files) == 1 else "The line stands after its file."
         note = f"{place} Rows with the same text and label stand once, with their number."

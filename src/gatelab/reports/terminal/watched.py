@@ -5,8 +5,9 @@ from contextlib import suppress
 from typing import Any
 
 from gatelab.errors import RunError
+from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import Run, load_config
+from gatelab.runs.load import Run
 from gatelab.runs.metrics import best_of
 from gatelab.runs.record import RunRecord
 

@@ -1,0 +1,46 @@
+"""config.yaml: the resolved config of a run, without secrets."""
+
+from typing import Any
+
+import yaml
+
+from gatelab.config.identity import at_home, flatten
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.secrets import redact
+
+YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with it
+
+
+def write_config(folder: RunFolder, settings: dict[str, Any]) -> None:
+    from omegaconf import OmegaConf
+
+    atomic_write(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
+
+
+def read_config(folder: RunFolder) -> dict[str, Any]:
+    """The config as it was written, every ``_target_`` where it is defined now; empty where there is none.
+
+    Raises RunError for one that training has not written.
+    """
+    try:
+        with open(folder.config, encoding="utf-8") as stream:
+            config = yaml.load(stream, YAML_LOADER)
+        if not isinstance(config, dict):
+            raise ValueError("no mapping")
+        return at_home(config)
+    except FileNotFoundError:
+        return {}
+    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f"line {mark.line + 1} " if mark else ""
+        raise RunError(
+            f"{folder.config}: {line}is not valid YAML in UTF-8, or no config. Run again with force=true."
+        ) from None
+
+
+def load_config(folder: RunFolder) -> dict[str, Any]:
+    """The config, flat, with the name that the run's folder stands under; empty where there is none."""
+    config = read_config(folder)
+    return {**flatten(config), "name": folder.path.parent.name} if config else {}
