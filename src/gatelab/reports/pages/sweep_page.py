@@ -194,7 +194,7 @@ def swept(arms: Sequence[Arm], metric: str, link: Link) -> dict[str, Any] | None
     if parallel is None:
         return None
     measured = importance(runs, keys, values)
-    table = sweep_tables.importance_table(measured, keys) if measured.shares else []
+    table = sweep_tables.importance_table(measured, keys) if measured else []
     return {"parallel": parallel, "importance": measured, "importance_rows": table, "metric": title_of(metric)}
 
 
