@@ -7,6 +7,7 @@ from sklearn.calibration import calibration_curve
 
 from gatelab.reports.analysis.curves import MOST_POINTS, calibration, learning_curves, length_bins, precision_recall
 from gatelab.reports.charts.run_charts import learning_charts
+from gatelab.reports.charts.svg import draw_chart
 
 
 @pytest.mark.parametrize("digits", [1, 9])
@@ -69,9 +70,10 @@ def test_a_loss_that_is_no_number_is_no_point(tmp_path: Path) -> None:
     values = [1.0, float("inf"), 0.8, float("nan"), 0.7, 0.6]
     lines = [(epoch, 10 * epoch + 9, "validation/loss", value) for epoch, value in enumerate(values)]
     (chart,) = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
-    assert [points.count(",") for _, points in chart.paths] == [1, 1, 2]
-    assert len(chart.dots) == 4
-    assert not any("nan" in points for _, points in chart.paths)
+    drawing = draw_chart(chart)
+    assert [points.count(",") for _, points in drawing.paths] == [1, 1, 2]
+    assert len(drawing.dots) == 4
+    assert not any("nan" in points for _, points in drawing.paths)
 
 
 def test_the_steps_lie_pale_behind_the_means_of_train_and_validation(tmp_path: Path) -> None:
@@ -80,7 +82,7 @@ def test_the_steps_lie_pale_behind_the_means_of_train_and_validation(tmp_path: P
     loss, scores = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
     assert loss.legend == [("train steps", "model pale"), ("train", "model dashed"), ("validation", "model")]
     assert [name for name, _ in scores.legend] == ["train accuracy", "validation accuracy", "validation macro-F1"]
-    assert loss.stops[-1][-1] == "epoch 1 · train 1.1000 · validation 1.2000 · best"
+    assert loss.stops[-1].tip == "epoch 1 · train 1.1000 · validation 1.2000 · best"
 
 
 def test_what_a_run_logged_as_train_loss_before_there_were_means_is_drawn_as_steps(tmp_path: Path) -> None:
@@ -93,8 +95,9 @@ def test_what_a_run_logged_as_train_loss_before_there_were_means_is_drawn_as_ste
 def test_losses_that_are_decades_apart_have_a_logarithmic_axis(tmp_path: Path) -> None:
     lines = [(epoch, epoch, "validation/loss", 10.0**epoch) for epoch in range(31)]
     (chart,) = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
-    heights = [y for _, y, _ in chart.dots]
-    np.testing.assert_allclose(np.diff(heights), -(chart.bottom - chart.top) / 30, atol=0.11)
+    drawing = draw_chart(chart)
+    heights = [y for _, y, _ in drawing.dots]
+    np.testing.assert_allclose(np.diff(heights), -(drawing.bottom - drawing.top) / 30, atol=0.11)
     assert [label for _, label in chart.y.ticks] == ["1", "1e+06", "1e+12", "1e+18", "1e+24", "1e+30"]
     assert "logarithmic" in chart.summary
 

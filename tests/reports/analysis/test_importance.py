@@ -1,12 +1,16 @@
+import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from page_tables import Tables
 from run_folders import Folders
 from scipy import stats
 
 from gatelab.reports.analysis.importance import importance
 from gatelab.reports.analysis.swept import SweptKey, swept_keys
+from gatelab.reports.pages.sweep_page import write_sweep
 from gatelab.reports.pages.sweep_tables import importance_table
 from gatelab.runs.folder import all_runs
 from gatelab.runs.load import Run, load_runs
@@ -41,6 +45,7 @@ def test_of_a_grid_the_share_of_each_key_is_the_eta_squared_of_scipys_f(folders:
                     values[name].setdefault(level, []).append(value)
     runs, keys, measured = swept(folders)
     found = importance(runs, keys, measured)
+    assert found is not None
     assert found.measure == "grid"
     shares = dict(zip((key.title for key in keys), found.shares, strict=True))
     assert shares["lr"] == pytest.approx(eta_squared(list(values["rate"].values())))
@@ -62,6 +67,7 @@ def test_of_one_run_a_setting_combinations_are_not_told_from_noise(folders: Fold
             folders.write(1, 0.7 + 0.1 * random.random(), settings={"optimizer.lr": rate, "encoder.hidden_size": size})
     runs, keys, measured = swept(folders)
     found = importance(runs, keys, measured)
+    assert found is not None
     assert found.measure == "grid"
     assert found.interactions is None
     titles = [str(row[0]) for row in importance_table(found, keys)]
@@ -80,6 +86,7 @@ def test_of_noise_every_line_has_on_average_what_it_has_by_chance(folders: Folde
     chances: tuple[float, ...] = ()
     for _ in range(400):
         found = importance(runs, keys, list(random.random(len(runs))))
+        assert found is not None
         assert found.interactions is not None
         assert found.seed is not None
         shares.append([*found.shares, found.interactions[0], found.seed[0]])
@@ -88,32 +95,74 @@ def test_of_noise_every_line_has_on_average_what_it_has_by_chance(folders: Folde
     assert (np.abs(np.mean(shares, axis=0) - chances) < 4 * error).all()
 
 
-def test_without_a_whole_grid_a_forest_finds_the_key_that_decides_and_not_the_one_that_does_not(
-    folders: Folders,
-) -> None:
-    random = np.random.default_rng(3)
-    for rate, size in zip(10 ** random.uniform(-4, -1, 40), random.integers(8, 200, 40), strict=True):
-        settings = {"optimizer.lr": float(rate), "encoder.hidden_size": int(size)}
-        folders.write(1, 0.9 - 0.1 * abs(np.log10(rate) + 2.5), settings=settings)
+@pytest.fixture
+def search(folders: Folders) -> Any:
+    """Forty trials of a search in which the rate decides and the size does not, each with its run."""
+    optuna = pytest.importorskip("optuna")
+    from optuna.distributions import FloatDistribution, IntDistribution
+    from optuna.storages import JournalStorage
+    from optuna.storages.journal import JournalFileBackend
+
+    journal = folders.output_dir / "sweep" / "search.journal"
+    journal.parent.mkdir(parents=True)
+    storage = JournalStorage(JournalFileBackend(str(journal)))
+    sampler = optuna.samplers.RandomSampler(seed=3)
+    study = optuna.create_study(study_name="sweep", storage=storage, sampler=sampler, direction="maximize")
+    space = {"optimizer.lr": FloatDistribution(1e-4, 0.1, log=True), "encoder.hidden_size": IntDistribution(8, 200)}
+    for number in range(40):
+        trial = study.ask(space)
+        value = 0.9 - 0.1 * abs(np.log10(trial.params["optimizer.lr"]) + 2.5)
+        settings = {**trial.params, "search.metric": "validation/macro_f1", "search.study": "sweep"}
+        folders.write(1, value, settings=settings, job=number)
+        study.tell(trial, value)
+    return study
+
+
+def test_of_a_search_the_importances_are_optunas(search: Any, folders: Folders) -> None:
     runs, keys, values = swept(folders)
     found = importance(runs, keys, values)
-    assert found.measure == "forest"
-    shares = dict(zip((key.title for key in keys), found.shares, strict=True))
-    assert shares["lr"] > 0.5
-    assert abs(shares["hidden_size"]) < 0.1
-    assert (found.fit or 0) > 0.5
+    assert found is not None
+    assert found.measure == "search"
+    optuna = pytest.importorskip("optuna")
+    evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
+    expected = optuna.importance.get_param_importances(search, evaluator=evaluator)
+    shares = dict(zip((key.key for key in keys), found.shares, strict=True))
+    assert shares == pytest.approx(expected)
+    assert shares["optimizer.lr"] > 0.9
+    page = write_sweep(all_runs(folders.output_dir))[0].read_text(encoding="utf-8")
+    rows = Tables(page).rows["What the best trials have in common"]
+    assert [row[0] for row in rows] == ["key", "lr", "hidden_size"]
+    assert "importances add up to 100 %" in page
 
 
-def test_too_few_runs_noise_and_equal_values_have_no_importance_and_say_why(folders: Folders) -> None:
-    random = np.random.default_rng(4)
-    for rate in 10 ** random.uniform(-4, -1, 30):
-        folders.write(1, random.uniform(0.5, 0.9), settings={"optimizer.lr": float(rate)})
+def test_a_journal_that_is_damaged_or_missing_and_no_optuna_leave_a_page_without_importance(
+    search: Any, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
     runs, keys, values = swept(folders)
-    assert "does not foretell runs held out" in importance(runs, keys, values).reason
-    few = importance(runs[:12], [SweptKey("lr", "optimizer.lr", "log", keys[0].values[:12])], values[:12])
-    assert few.reason.startswith("12 runs of 12 settings that form no whole grid are too few")
-    assert "same value" in importance(runs, keys, [0.5] * 30).reason
-    assert "Nothing but the seed" in importance(runs, [], values).reason
+    journal = runs[0].folder.path.parent / "search.journal"
+    assert importance(runs, keys, values) is not None
+    with monkeypatch.context() as without:
+        without.setitem(sys.modules, "optuna", None)
+        assert importance(runs, keys, values) is None
+    content = journal.read_bytes()
+    for damaged in (b"", b"\xff\n", b"{}\n" + content, content[: len(content) // 3]):
+        journal.write_bytes(damaged)
+        assert importance(runs, keys, values) is None
+        assert "have in common" not in write_sweep(all_runs(folders.output_dir))[0].read_text(encoding="utf-8")
+    journal.unlink()
+    assert importance(runs, keys, values) is None
+    assert not journal.exists()
+
+
+def test_what_is_neither_a_grid_nor_a_search_and_equal_values_have_no_importance(folders: Folders) -> None:
+    random = np.random.default_rng(4)
+    for rate, size in zip(10 ** random.uniform(-4, -1, 30), random.integers(8, 200, 30), strict=True):
+        settings = {"optimizer.lr": float(rate), "encoder.hidden_size": int(size)}
+        folders.write(1, random.uniform(0.5, 0.9), settings=settings)
+    runs, keys, values = swept(folders)
+    assert importance(runs, keys, values) is None
+    assert importance(runs, keys, [0.5] * 30) is None
+    assert importance(runs, [], values) is None
 
 
 @pytest.mark.parametrize(

@@ -5,8 +5,10 @@ import pytest
 
 from gatelab.reports.analysis.curves import calibration, learning_curves
 from gatelab.reports.analysis.intervals import metric_intervals
+from gatelab.reports.charts.chart import Axis, Chart, Line, Stop, Table, kind_of, number_axis, shares_axis
+from gatelab.reports.charts.reading_svg import draw_reading
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
-from gatelab.reports.charts.svg import Axis, Line, Stop, Table, draw_chart, kind_of, number_axis, shares_axis
+from gatelab.reports.charts.svg import draw_chart
 from gatelab.reports.pages import run_tables
 from gatelab.reports.pages.run_page import class_curves, readings
 from gatelab.reports.texts import shorten
@@ -46,7 +48,7 @@ def test_values_stand_where_the_axes_put_them_and_stops_fill_the_width() -> None
     axis = Axis("", 0.0, 10.0, [(0.0, "0"), (10.0, "10")])
     x, y = np.array([0.0, 5.0, 10.0]), np.array([0.0, 10.0, 5.0])
     stops = [Stop(float(a), [(float(b), "c0")], f"{a}") for a, b in zip(x, y, strict=True)]
-    chart = draw_chart("", "", axis, axis, [Line("", "c0", x, y)], stops, Table([], []), mark=5.0)
+    chart = draw_chart(Chart("", "", axis, axis, [Line("", "c0", x, y)], stops, Table([], []), mark=5.0))
     middle = (chart.left + chart.right) / 2
     assert chart.paths == [
         ("c0", f"{chart.left},{chart.bottom} {middle:g},{chart.top} {chart.right},{(chart.top + chart.bottom) / 2:g}")
@@ -70,13 +72,15 @@ def test_a_class_has_one_colour_and_one_dash_all_over_a_page_and_nothing_else_ha
     drawn = readings(folder)
     assert drawn
     for reading in drawn:
-        assert [kind for _, kind, _, _ in reading.curves] == list(kinds.values())
+        assert [kind for _, kind, _, _ in draw_reading(reading).curves] == list(kinds.values())
     intervals = metric_intervals(rows, None)
     by_class = run_tables.by_class(folder.record, intervals, dict.fromkeys(rows.classes, 0.5), "lstm")["chart"]
     found = calibration(rows.probabilities, rows.labels)
     others = [*learning_charts(learning_curves(folder.metrics)), calibration_chart(found, found, 0.1, "lstm")]
     for chart in (*others, by_class, run_tables.by_length(rows, "lstm")["chart"]):
-        shown = [kind for _, kind in (*chart.legend, *chart.paths, *chart.areas)] + [kind for _, _, kind in chart.dots]
+        drawing = draw_chart(chart)
+        shown = [kind for _, kind in chart.legend] + [kind for kind, _ in (*drawing.paths, *drawing.areas)]
+        shown += [kind for _, _, kind in drawing.dots]
         assert shown
         assert not [kind for kind in shown if set(kind.split()) & {f"c{number}" for number in range(7)}], chart.title
 

@@ -54,12 +54,10 @@ def percentiles(values: np.ndarray) -> Interval:
 
 def share_interval(hits: int, total: int) -> Interval:
     """Of a share, by Wilson 1927: also near 0 and 1, where no resample of a few rows differs."""
-    z = 1.959963984540054
-    middle, reach = (
-        hits / total + z**2 / (2 * total),
-        z * ((hits / total * (1 - hits / total) + z**2 / (4 * total)) / total) ** 0.5,
-    )
-    return (middle - reach) / (1 + z**2 / total), (middle + reach) / (1 + z**2 / total)
+    from scipy.stats import binomtest
+
+    low, high = binomtest(hits, total).proportion_ci(LEVEL, method="wilson")
+    return float(low), float(high)
 
 
 def resample_cells(

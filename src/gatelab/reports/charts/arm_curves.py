@@ -7,7 +7,7 @@ import numpy as np
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.bands import CURVES, Band, seed_bands
-from gatelab.reports.charts.svg import (
+from gatelab.reports.charts.chart import (
     DASHES,
     NUM_COLOURS,
     Axis,
@@ -15,7 +15,6 @@ from gatelab.reports.charts.svg import (
     Line,
     Stop,
     Table,
-    draw_chart,
     kind_of,
     loss_axis,
     number_axis,
@@ -75,8 +74,14 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
     summary += " The axis is logarithmic." if y.is_log else ""
     summary += f" Of the first {MOST_ARMS} of {num_arms} arms." if num_arms > MOST_ARMS else ""
     table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
+    notes = ["line: mean over seeds", "band: their range"] if several else []
+    notes += [f"{title_of(name)} cut at {y.high:g}"] if is_cut else []
+    return Chart(curve_title(name), summary, x, y, lines, stops, table, notes=notes)
+
+
+def curve_title(name: str) -> str:
     title = title_of(name)
-    return draw_chart(title[0].upper() + title[1:], summary, x, y, lines, stops, table)
+    return title[0].upper() + title[1:]
 
 
 def told(band: Band, place: int) -> str:

@@ -1,59 +1,49 @@
-"""A line an arm, a dot a run: places for an SVG that is as wide as there is room, x in percent, y in pixels."""
+"""A line an arm, a dot a run, as a page and a paper draw them."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import BASELINES, Row
-from gatelab.reports.charts.svg import Axis, number_axis
-from gatelab.reports.pages.links import Link
+from gatelab.reports.charts.chart import Axis, number_axis
 from gatelab.reports.pages.sweep_answer import baseline_means
 from gatelab.reports.texts import shorten
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import title_of
 
 MOST_ARMS = 40
-MARGIN = 2.0  # percent at either side
-TOP, ROW, BOTTOM = 18, 40, 30  # pixels
-MIDDLE = 26  # of a row, below its name
-NEAR = 1.9  # percent: dots nearer than this stand above each other
-LIFTS = (0, -6, 6, -12, 12)
 
 
 @dataclass(frozen=True)
 class Dot:
-    x: float
-    y: float
+    value: float
     tip: str
     url: str | None
 
 
-@dataclass
+@dataclass(frozen=True)
 class ArmDots:
     name: str
     note: str  # reference, best
-    top: float
-    middle: float
-    dots: list[Dot]
-    mean: float | None = None
-    interval: tuple[float, float] | None = None  # x and width
-    baselines: list[tuple[str, float]] = field(default_factory=list)  # linear or majority, x
+    dots: list[Dot]  # from left to right
+    mean: float | None
+    interval: tuple[float, float] | None
+    baselines: dict[str, float]  # linear or majority
 
 
-@dataclass
+@dataclass(frozen=True)
 class DotPlot:
     title: str
     summary: str
-    height: float
-    bottom: float
-    ticks: list[tuple[float, str]]
+    x: Axis
     arms: list[ArmDots]
-    published: tuple[float, str] | None
+    published: float | None
+    notes: list[str]  # of the summary, what a paper needs
 
 
-def draw_dots(
-    metric: str, rows: Sequence[Row], arms: Sequence[Arm], published: float | None, link: Link
+def dot_plot(
+    metric: str, rows: Sequence[Row], arms: Sequence[Arm], published: float | None, link: Callable[[Run], str | None]
 ) -> DotPlot | None:
     """rows and arms: those with values, in the same order, of which the first 40 are drawn. None without any."""
     rows, arms, left_out = rows[:MOST_ARMS], arms[:MOST_ARMS], len(arms) - MOST_ARMS
@@ -62,34 +52,20 @@ def draw_dots(
         return None
     baselines = [baseline_means(arm, metric) for arm in arms]
     axis, off = dots_axis(metric, rows, values, baselines, published)
-
-    def place(value: float) -> float:
-        return round(MARGIN + (value - axis.low) / (axis.high - axis.low) * (100 - 2 * MARGIN), 2)
-
     drawn = []
-    for number, (row, found) in enumerate(zip(rows, values, strict=True)):
-        top = TOP + number * ROW
-        middle = top + MIDDLE
+    for row, found, means in zip(rows, values, baselines, strict=True):
         notes = [word for word, is_so in (("reference", row.is_reference), ("best", row.is_best)) if is_so]
-        arm = ArmDots(
-            shorten(row.name, 60),
-            ", ".join(notes),
-            top + 11,
-            middle,
-            place_dots(metric, row, found, place, middle, link),
+        beside = {name: value for name, value in means.items() if name not in off}
+        ordered = sorted(found, key=lambda pair: (pair[1], pair[0].place))
+        dots = [Dot(value, tip(metric, row, run, value), link(run)) for run, value in ordered]
+        drawn.append(
+            ArmDots(shorten(row.name, 60), ", ".join(notes), dots, row.values.mean, row.values.interval, beside)
         )
-        arm.mean = None if row.values.mean is None else place(row.values.mean)
-        if row.values.interval is not None:
-            low, high = map(place, row.values.interval)
-            arm.interval = low, round(max(high - low, 0.2), 2)
-        arm.baselines = [(name, place(value)) for name, value in baselines[number].items() if name not in off]
-        drawn.append(arm)
-    bottom = TOP + len(arms) * ROW
-    ticks = [(place(value), label) for value, label in axis.ticks]
-    marked = None if published is None else (place(published), f"published {published:g}")
-    return DotPlot(
-        title_of(metric), summary(rows, baselines, off, left_out), bottom + BOTTOM, bottom, ticks, drawn, marked
-    )
+    outside = []
+    for name in off:
+        places = sorted({numbers.metric(means[name]) for means in baselines if name in means})
+        outside.append(f"{BASELINES[name]} lies outside, at {' to '.join(dict.fromkeys((places[0], places[-1])))}")
+    return DotPlot(title_of(metric), summary(rows, outside, left_out), axis, drawn, published, outside)
 
 
 def dots_axis(
@@ -98,7 +74,7 @@ def dots_axis(
     values: Sequence[Sequence[tuple[Run, float]]],
     baselines: Sequence[dict[str, float]],
     published: float | None,
-) -> tuple[Axis, set[str]]:
+) -> tuple[Axis, list[str]]:
     """The axis, and the baselines that are so far off that they would squeeze the dots together."""
     inside = [value for found in values for _, value in found]
     inside += [bound for row in rows if row.values.interval for bound in row.values.interval]
@@ -106,43 +82,21 @@ def dots_axis(
     inside += [means["linear"] for means in baselines if "linear" in means]
     low, high = min(inside), max(inside)
     majority = [means["majority"] for means in baselines if "majority" in means]
-    off = set()
-    if majority and (low - min(majority) > (high - low) or max(majority) - high > (high - low)):
-        off.add("majority")
-    elif majority:
+    off = bool(majority) and max(low - min(majority), max(majority) - high) > high - low
+    if majority and not off:
         low, high = min(low, *majority), max(high, *majority)
-    return number_axis(title_of(metric), low, high), off
+    return number_axis(title_of(metric), low, high), ["majority"] if off else []
 
 
-def place_dots(
-    metric: str,
-    row: Row,
-    found: Sequence[tuple[Run, float]],
-    place: Callable[[float], float],
-    middle: float,
-    link: Link,
-) -> list[Dot]:
-    """From left to right; those that would lie on each other are lifted."""
-    dots: list[Dot] = []
-    ends = [-100.0] * len(LIFTS)
-    for run, value in sorted(found, key=lambda pair: (pair[1], pair[0].place)):
-        x = place(value)
-        level = next((number for number, end in enumerate(ends) if x - end >= NEAR), ends.index(min(ends)))
-        ends[level] = x
-        tip = (
-            f"{shorten(row.name, 60)} · seed {run.settings.get('seed')} · {title_of(metric)} {numbers.metric(value)} · "
-            f"run {run.identity}"
-        )
-        dots.append(Dot(x, middle + LIFTS[level], tip, link(run)))
-    return dots
+def tip(metric: str, row: Row, run: Run, value: float) -> str:
+    seed = f"seed {run.settings.get('seed')}"
+    return f"{shorten(row.name, 60)} · {seed} · {title_of(metric)} {numbers.metric(value)} · run {run.identity}"
 
 
-def summary(rows: Sequence[Row], baselines: Sequence[dict[str, float]], off: set[str], left_out: int) -> str:
+def summary(rows: Sequence[Row], outside: Sequence[str], left_out: int) -> str:
     intervals = any(row.values.interval for row in rows)
     told = "A dot a run, the long stroke their mean" + (", the bar its 95 % interval." if intervals else ".")
-    for name in sorted(off):
-        places = sorted({numbers.metric(means[name]) for means in baselines if name in means})
-        told += f" The {BASELINES[name]} lies outside, at {' to '.join(dict.fromkeys((places[0], places[-1])))}."
+    told += "".join(f" The {baseline}." for baseline in outside)
     if left_out > 0:
         told += f" The {len(rows)} first of {len(rows) + left_out} arms."
     return told

@@ -7,7 +7,7 @@ import numpy as np
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import Calibration, Learning, PrecisionRecall
 from gatelab.reports.analysis.intervals import Interval
-from gatelab.reports.charts.svg import (
+from gatelab.reports.charts.chart import (
     BASELINE,
     MODEL,
     Axis,
@@ -15,7 +15,6 @@ from gatelab.reports.charts.svg import (
     Line,
     Stop,
     Table,
-    draw_chart,
     kind_of,
     loss_axis,
     number_axis,
@@ -84,7 +83,7 @@ def draw_learning(title: str, y_title: str, names: Mapping[str, tuple[str, str]]
     axis = loss_axis if y_title == "loss" else number_axis
     y_axis = axis(y_title, float(every.min()), float(every.max()))
     summary += " The axis is logarithmic." if y_axis.is_log else ""
-    return draw_chart(title, summary, x_axis, y_axis, lines, stops, Table(["", *curves], rows), mark=learning.best)
+    return Chart(title, summary, x_axis, y_axis, lines, stops, Table(["", *curves], rows), mark=learning.best)
 
 
 def precision_recall_chart(
@@ -98,7 +97,7 @@ def precision_recall_chart(
     for name in shown:
         if name in linear and len(shown) <= FEW_CURVES:
             lines.append(curve_line("", f"{kinds[name]} thin", linear[name], places))
-        lines.append(curve_line(name, kinds[name], curves[name], places))
+        lines.append(curve_line(name, kinds[name], curves[name], places, f"({numbers.metric(curves[name].average)})"))
     stops = []
     for recall in stops_at:
         points = [(precision_at(curves[name], recall), kinds[name]) for name in shown]
@@ -121,7 +120,12 @@ def precision_recall_chart(
     lowest = min(float(line.y.min()) for line in lines)
     title = "Precision and recall, each class against the rest"
     table = Table([visible(name) for name in header], rows)
-    return draw_chart(title, summary, shares_axis("recall"), shares_axis("precision", lowest), lines, stops, table)
+    notes = [
+        "brackets: average precision",
+        *(["thin: linear baseline"] if any(not line.name for line in lines) else []),
+    ]
+    x, y = shares_axis("recall"), shares_axis("precision", lowest)
+    return Chart(title, summary, x, y, lines, stops, table, notes=notes)
 
 
 def averages(curves: Mapping[str, PrecisionRecall], names: Sequence[str]) -> str:
@@ -132,8 +136,8 @@ def precision_at(curve: PrecisionRecall, recall: float) -> float:
     return float(curve.precision[curve.at_recall(np.array([recall]))[0]])
 
 
-def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: np.ndarray) -> Line:
-    return Line(name, kind, recalls, curve.precision[curve.at_recall(recalls)])
+def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: np.ndarray, note: str = "") -> Line:
+    return Line(name, kind, recalls, curve.precision[curve.at_recall(recalls)], note=note)
 
 
 def calibration_chart(found: Calibration, linear: Calibration | None, error: float, model: str) -> Chart:
@@ -160,7 +164,7 @@ def calibration_chart(found: Calibration, linear: Calibration | None, error: flo
         f"at most {found.count[largest]:,} of {total:,}."
     )
     table = Table(["largest probability", "rows", "mean", "share right"], rows)
-    return draw_chart("Calibration", summary, x, y, lines, stops, table, bars=bars)
+    return Chart("Calibration", summary, x, y, lines, stops, table, bars=bars, notes=["bars: rows"])
 
 
 def length_chart(
@@ -189,7 +193,7 @@ def length_chart(
     x_axis = Axis("tokens", -0.5, len(bins) - 0.5, list(zip(x.tolist(), names, strict=True)))
     header = ["tokens", model, "95 % interval", *(["linear baseline"] if linear else [])]
     summary = "Bars: 95 % intervals (Wilson) over the rows of that length."
-    return draw_chart(
+    return Chart(
         "Accuracy by length of text",
         summary,
         x_axis,
@@ -231,9 +235,7 @@ def class_chart(
     )
     header = ["class", model, "95 % interval", *(["linear baseline", "95 % interval"] if linear else [])]
     summary = "Bars: 95 % intervals over the test rows."
-    return draw_chart(
-        "F1 by class", summary, x_axis, number_axis("F1", lowest, highest), lines, stops, Table(header, rows)
-    )
+    return Chart("F1 by class", summary, x_axis, number_axis("F1", lowest, highest), lines, stops, Table(header, rows))
 
 
 def range_name(low: int, high: int) -> str:

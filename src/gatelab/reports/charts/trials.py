@@ -7,7 +7,8 @@ import numpy as np
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import learning_curves
-from gatelab.reports.charts.svg import MODEL, Chart, Line, Stop, Table, draw_chart, number_axis
+from gatelab.reports.analysis.swept import setting_texts, swept_keys
+from gatelab.reports.charts.chart import MODEL, Chart, Line, Stop, Table, number_axis
 from gatelab.reports.texts import visible
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import is_lower_better, title_of
@@ -52,11 +53,15 @@ def best_so_far(trials: Sequence[Trial], metric: str) -> list[float | None]:
     return found
 
 
-def trials_chart(trials: Sequence[Trial], metric: str, settings: dict[int, str]) -> Chart | None:
-    """settings: by id of the run what its trial had. None before two trials have a value."""
+def search_chart(runs: Sequence[Run]) -> Chart | None:
+    """None where the runs are of no search, and before two of its trials have a value."""
+    metric = searched_metric(runs)
+    trials = [] if metric is None else trials_of(runs, metric)
     valued = [trial for trial in trials if trial.value is not None]
-    if len(valued) < 2:
+    if metric is None or len(valued) < 2:
         return None
+    inside = [trial.run for trial in trials]
+    settings = setting_texts(inside, swept_keys(inside))
     best = best_so_far(valued, metric)
     x, y = np.array([trial.number for trial in valued], dtype=float), np.array([trial.value for trial in valued])
     whole = np.array([trial.is_whole for trial in valued])
@@ -82,7 +87,7 @@ def trials_chart(trials: Sequence[Trial], metric: str, settings: dict[int, str])
     counts = f"{sum(whole)} of {numbers.counted(len(trials), 'trial')} trained to the end"
     summary = f"{counts}; best {numbers.metric(best[-1])}." if best[-1] is not None else f"{counts}."
     title = title_of(metric)
-    return draw_chart(
+    return Chart(
         f"{title} by trial",
         summary,
         number_axis("trial", float(x.min()), float(x.max()), whole=True),

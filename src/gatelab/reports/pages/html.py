@@ -10,6 +10,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from gatelab.reports import numbers, texts
+from gatelab.reports.charts import reading_svg, svg
 
 HERE = Path(__file__).parent
 
@@ -35,6 +36,10 @@ def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **
         "count": numbers.count,
         "counted": numbers.counted,
         "share": numbers.share,
+        "drawn": svg.draw_chart,
+        "read": reading_svg.draw_reading,
+        "percent": svg.percent,
+        "lifted": svg.lifted,
     }
     style, script = style_and_script(assets)
     policy = content_security_policy(style, script, forms)

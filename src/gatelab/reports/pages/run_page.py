@@ -63,12 +63,13 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
     """
     with only_run_errors(folder.path):
         rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
-        atomic_write(folder.report, run_page(folder, rows).encode("utf-8", "replace"))
+        page = page_values(folder, rows)
+        atomic_write(folder.report, rendered(page).encode("utf-8", "replace"))
         if folder.status != "finished" or rows is None:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures
 
-        return [folder.report, *draw_figures(folder, rows, encoder_name(folder.record, load_config(folder)), gates)]
+        return [folder.report, *draw_figures(folder, rows, page, gates)]
 
 
 @contextmanager
@@ -85,8 +86,17 @@ def only_run_errors(place: Path) -> Iterator[None]:
 
 
 def run_page(folder: RunFolder, rows: Predictions | None) -> str:
+    return rendered(page_values(folder, rows))
+
+
+def rendered(page: dict[str, Any]) -> str:
     from gatelab.reports.pages.html import render
 
+    return render("run.html.j2", **page)
+
+
+def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
+    """What the page says, its charts and readings among it."""
     record, config = folder.record, load_config(folder)
     if missing := [key for key in NEEDED if not getattr(record, key) and getattr(record, key) != 0]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
@@ -123,7 +133,7 @@ def run_page(folder: RunFolder, rows: Predictions | None) -> str:
         values |= tested(record, rows, model, warnings)
         values["examples"] = run_tables.examples(folder)
     values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]
-    return render("run.html.j2", **values)
+    return values
 
 
 def encoder_name(record: RunRecord, config: dict[str, Any]) -> str:
@@ -173,12 +183,12 @@ def readings(folder: RunFolder) -> list[Any]:
     files = sorted(folder.gates.glob("*.npz"))
     if not files:
         return []
-    from gatelab.reports.charts.reading import draw_reading
+    from gatelab.reports.charts.reading import describe_reading
 
     found = []
     for file in files:
         try:
-            found.append(draw_reading(np.load(file)))
+            found.append(describe_reading(np.load(file)))
         except (ValueError, KeyError, OSError, BadZipFile) as error:
             raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
     return found

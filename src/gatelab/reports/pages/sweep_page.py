@@ -16,12 +16,11 @@ from gatelab.reports.analysis.comparison import Comparison, compare
 from gatelab.reports.analysis.disagreement import disagreement, has_rows
 from gatelab.reports.analysis.importance import importance
 from gatelab.reports.analysis.notes import method_notes
-from gatelab.reports.analysis.swept import setting_texts, swept_keys
+from gatelab.reports.analysis.swept import swept_keys
 from gatelab.reports.charts.arm_curves import arm_curves
-from gatelab.reports.charts.dots import draw_dots
+from gatelab.reports.charts.dots import dot_plot
 from gatelab.reports.charts.parallel import draw_parallel
-from gatelab.reports.charts.svg import Chart
-from gatelab.reports.charts.trials import searched_metric, trials_chart, trials_of
+from gatelab.reports.charts.trials import search_chart, searched_metric
 from gatelab.reports.pages import sweep_tables
 from gatelab.reports.pages.disputed_tables import disagreement_matrix, disputed_table
 from gatelab.reports.pages.facts import train_command
@@ -184,16 +183,7 @@ def kicker(runs: Sequence[Run]) -> str:
 def arm_dots(comparison: Comparison, metric: str, arms: Sequence[Arm], published: dict[str, float], link: Link) -> Any:
     rows = {row.cells: row for row in comparison.tables[metric] if row.kind == "arm" and row.values.mean is not None}
     shown = [arm for arm in arms if arm.cells in rows]
-    return draw_dots(metric, [rows[arm.cells] for arm in shown], shown, published.get(metric), link)
-
-
-def search_chart(runs: Sequence[Run]) -> Chart | None:
-    metric = searched_metric(runs)
-    if metric is None:
-        return None
-    trials = trials_of(runs, metric)
-    inside = [trial.run for trial in trials]
-    return trials_chart(trials, metric, setting_texts(inside, swept_keys(inside)))
+    return dot_plot(metric, [rows[arm.cells] for arm in shown], shown, published.get(metric), link)
 
 
 def swept(arms: Sequence[Arm], metric: str, link: Link) -> dict[str, Any] | None:
@@ -205,7 +195,7 @@ def swept(arms: Sequence[Arm], metric: str, link: Link) -> dict[str, Any] | None
     if parallel is None:
         return None
     measured = importance(runs, keys, values)
-    table = sweep_tables.importance_table(measured, keys) if measured.shares else []
+    table = sweep_tables.importance_table(measured, keys) if measured else []
     return {"parallel": parallel, "importance": measured, "importance_rows": table, "metric": title_of(metric)}
 
 

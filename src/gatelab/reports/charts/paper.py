@@ -1,0 +1,141 @@
+"""Charts for a paper by matplotlib, in the style of gatelab.mplstyle: what svg.py draws on a page, a column wide."""
+
+import textwrap
+import warnings
+from collections.abc import Callable, Mapping, Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import matplotlib
+import numpy as np
+from matplotlib import style
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from gatelab.files import atomic_write
+from gatelab.reports.analysis.comparison import BASELINES
+from gatelab.reports.charts.chart import Chart
+from gatelab.reports.charts.dots import DotPlot
+from gatelab.reports.texts import shorten
+
+STYLE = Path(__file__).with_name("gatelab.mplstyle")
+FORMATS = ("svg", "pdf")
+COLUMN_WIDTH = 3.3  # inches
+INK, GREY = "#222222", "#8a8a8a"
+COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)  # Okabe & Ito
+# What the style sheet of the pages says of the same kinds.
+LOOKS: dict[str, dict[str, Any]] = {f"c{number}": {"color": colour} for number, colour in enumerate(COLOURS)} | {
+    "model": {"color": INK},
+    "other": {"color": GREY},
+    "guide": {"color": GREY, "linewidth": 0.6},
+    "dashed": {"linestyle": "--"},
+    "dotted": {"linestyle": ":"},
+    "thin": {"linewidth": 0.6},
+    "pale": {"linewidth": 0.6, "alpha": 0.35},
+    "points": {"linestyle": "none", "marker": "o"},
+}
+MARKERS = {"linear": "D", "majority": "s"}
+
+
+def save_figures(folder: Path, pictures: Mapping[str, Callable[[], Figure]]) -> list[Path]:
+    """Each picture as folder/<name>.svg and .pdf, drawn in the project's style and replaced whole. Returns the files."""
+    folder.mkdir(exist_ok=True)
+    files = []
+    with matplotlib.rc_context(), style.context(STYLE), warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # an emoji is an empty box in the picture
+        for name, draw in pictures.items():
+            figure = draw()
+            for kind in FORMATS:
+                files.append(folder / f"{name}.{kind}")
+                atomic_write(files[-1], picture(figure, kind))
+    return files
+
+
+def picture(figure: Figure, kind: str) -> bytes:
+    """The same figure gives the same bytes, whenever it is drawn."""
+    content = BytesIO()
+    undated: dict[str, Any] = {"Date": None} if kind == "svg" else {"CreationDate": None}
+    figure.savefig(content, format=kind, metadata=undated)
+    figure.set_layout_engine("none")  # arranged once, for all kinds
+    return content.getvalue()
+
+
+def new_figure(height: float = 2.3, rows: int = 1) -> tuple[Figure, list[Axes]]:
+    figure = Figure(figsize=(COLUMN_WIDTH, height), layout="constrained")
+    return figure, list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
+
+
+def plain(name: str, most: int = 24) -> str:
+    """A name from data as matplotlib writes it: $ is no formula."""
+    return shorten(name, most).replace("$", r"\$")
+
+
+def look_of(kind: str) -> dict[str, Any]:
+    return {key: value for word in kind.split() for key, value in LOOKS.get(word, {}).items()}
+
+
+def draw_charts(
+    charts: Sequence[Chart], height: float = 2.3, legend: Sequence[tuple[str, str]] = (), columns: int = 3
+) -> Figure:
+    """One below the other. legend: (name, kind), to stand below them all, else each has its own inside."""
+    figure, rows = new_figure(height, len(charts))
+    for chart, axes in zip(charts, rows, strict=True):
+        draw_chart(chart, axes)
+        if not legend and len(chart.legend) > 1:
+            axes.legend()
+    handles = [Line2D([], [], label=plain(name, 40), **look_of(kind)) for name, kind in legend]
+    if handles:
+        figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=6)
+    notes = "; ".join(dict.fromkeys(note for chart in charts for note in chart.notes))
+    rows[-1].set_xlabel(textwrap.fill(f"{charts[-1].x.title} ({notes})" if notes else charts[-1].x.title, 60))
+    return figure
+
+
+def draw_chart(chart: Chart, axes: Axes) -> None:
+    for begin, end, height in chart.bars:
+        axes.bar(begin, height, end - begin, align="edge", color="#dddddd", edgecolor="white")
+    for line in chart.lines:
+        look = {"marker": "o" if line.dots else None, "clip_on": False, **look_of(line.look)}
+        if line.band is not None:
+            axes.fill_between(line.x, *line.band.T, color=look["color"], alpha=0.15, linewidth=0)
+        if line.whiskers is not None:
+            axes.vlines(line.x, *line.whiskers.T, color=look["color"], linewidth=0.8)
+        axes.plot(line.x, line.y, label=f"{plain(line.name)} {line.note}".strip() or None, **look)
+    if chart.mark is not None:
+        axes.axvline(chart.mark, color=GREY, linestyle=":", linewidth=0.8)
+        axes.text(chart.mark, 1.04, "best", transform=axes.get_xaxis_transform(), ha="center", fontsize=6, color=GREY)
+    if chart.y.is_log:
+        axes.set_yscale("log")
+    for axis, scale in ((chart.x, axes.xaxis), (chart.y, axes.yaxis)):
+        scale.set_ticks([value for value, _ in axis.ticks], [plain(label) for _, label in axis.ticks])
+        scale.set_tick_params(which="minor", size=0)
+    axes.set(xlim=(chart.x.low, chart.x.high), ylim=(chart.y.low, chart.y.high), ylabel=chart.y.title or chart.title)
+    axes.grid(True)
+
+
+def draw_dots(plot: DotPlot, title: str) -> Figure:
+    """title: of what tells the arms apart."""
+    figure, (axes,) = new_figure(height=0.7 + 0.24 * len(plot.arms))
+    if plot.published is not None:
+        axes.axvline(plot.published, color=INK, linestyle=":", linewidth=0.8, label="published")
+    for row, arm in enumerate(plot.arms):
+        values = [dot.value for dot in arm.dots]
+        if arm.interval is not None:
+            axes.plot(arm.interval, [row] * 2, color=INK, alpha=0.2, linewidth=5, solid_capstyle="butt")
+        axes.plot(values, [row] * len(values), "o", color=INK, markersize=2.6, markeredgewidth=0)
+        axes.plot([np.nan if arm.mean is None else arm.mean], [row], "|", color=INK, markersize=9, markeredgewidth=1.2)
+        for name, value in arm.baselines.items():
+            axes.plot(
+                [value], [row], MARKERS[name], color=GREY, fillstyle="none", markersize=3.5, label=BASELINES[name]
+            )
+    axes.set_xticks([value for value, _ in plot.x.ticks], [label for _, label in plot.x.ticks])
+    axes.set_yticks(range(len(plot.arms)), [plain(arm.name, 40) for arm in plot.arms])
+    axes.set(xlim=(plot.x.low, plot.x.high), ylim=(len(plot.arms) - 0.4, -0.6), ylabel=plain(title, 60))
+    axes.set_xlabel(textwrap.fill("; ".join([plot.title, *plot.notes]), 60))
+    axes.grid(True, axis="x")
+    named = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
+    if named:
+        figure.legend(named.values(), named.keys(), loc="outside lower right", ncols=3)
+    return figure

@@ -1,0 +1,99 @@
+"""A reading for a page: its numbers become places in an SVG, which templates/charts.html.j2 writes out."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from gatelab.reports import numbers
+from gatelab.reports.charts.chart import kind_of
+from gatelab.reports.charts.reading import Reading, extent, spread
+from gatelab.reports.charts.svg import stretches
+
+LEFT, RIGHT, TOP = 92, 96, 18
+CURVE, BAND, UNIT, GAP = 60, 15, 20, 26  # heights
+MOST_UNITS = 5
+
+
+@dataclass
+class ReadingDrawing:
+    """Places in pixels."""
+
+    column: float
+    width: float
+    middles: np.ndarray
+    height: float = 0.0
+    bottom: float = 0.0
+    titles: list[tuple[float, str]] = field(default_factory=list)
+    tokens: list[tuple[float, str, bool]] = field(default_factory=list)
+    curves: list[tuple[str, str, str, float]] = field(default_factory=list)  # points, kind, name, where the name stands
+    levels: list[tuple[float, str]] = field(default_factory=list)
+    bands: list[tuple[float, str, str, list[tuple[float, float]]]] = field(
+        default_factory=list
+    )  # y, name, range, (x, share)
+    units: list[tuple[float, str, str, list[tuple[float, float, float, str]]]] = field(default_factory=list)
+    stops: list[tuple[float, str]] = field(default_factory=list)
+    left, right = LEFT, RIGHT
+
+
+def draw_reading(reading: Reading) -> ReadingDrawing:
+    tokens = reading.tokens
+    column = min(26.0, max(15.0, 640 / len(tokens)))
+    middles = LEFT + column * (np.arange(len(tokens)) + 0.5)
+    drawing = ReadingDrawing(column, LEFT + column * len(tokens) + RIGHT, middles)
+    y = place_curves(drawing, reading.probabilities, TOP)
+    y = place_bands(drawing, reading, y + GAP)
+    y = place_units(drawing, dict(list(reading.units.items())[:MOST_UNITS]), y + GAP)
+    drawing.bottom = y + 8
+    drawing.height = drawing.bottom + 8 + 6.4 * max(len(token) for token, _ in tokens)
+    named = reading.probabilities | reading.bands
+    for t, (x, (token, unknown)) in enumerate(zip(middles.round(1).tolist(), tokens, strict=True)):
+        said = " · ".join(f"{name} {numbers.metric(float(values[t]))}" for name, values in named.items())
+        drawing.tokens.append((x, token, unknown))
+        drawing.stops.append((round(x - column / 2, 1), f"{token} · {said}"))
+    return drawing
+
+
+def place_curves(drawing: ReadingDrawing, probabilities: Mapping[str, np.ndarray], y: float) -> float:
+    """The probability of each class after each token. Returns where the next part may begin."""
+    drawing.titles.append((y - 6, "probability after each token"))
+    drawing.levels = [(y + CURVE * (1 - level), f"{level:g}") for level in (0, 0.5, 1)]
+    ends = y + CURVE * (1 - spread(np.array([values[-1] for values in probabilities.values()]), 0.2))
+    for k, (name, values) in enumerate(probabilities.items()):
+        heights = y + CURVE * (1 - values)
+        said, place = f"{name} {values[-1]:.2f}", round(float(ends[k]) + 4, 1)
+        for stretch in stretches(heights):
+            places = zip(drawing.middles[stretch], heights[stretch], strict=True)
+            drawing.curves.append((" ".join(f"{a:.1f},{b:.1f}" for a, b in places), kind_of(k), said, place))
+            said = ""  # once a class
+    return y + CURVE
+
+
+def place_bands(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
+    """A band a gate, the more ink the further open."""
+    low, high = reading.low, reading.high
+    drawing.titles.append((y - 6, f"gates, mean over units: from {low:.2f} (pale) to {high:.2f} (full)"))
+    for name, values in reading.bands.items():
+        shares = np.clip((values - low) / (high - low), 0, 1)
+        placed = [(x, s) for x, s in zip(drawing.middles, shares, strict=True) if np.isfinite(s)]
+        cells = [(round(x - drawing.column / 2, 1), round(float(s), 2)) for x, s in placed]
+        drawing.bands.append((y, name, "{:.2f}–{:.2f}".format(*extent(values)), cells))
+        y += BAND
+    return y
+
+
+def place_units(drawing: ReadingDrawing, units: Mapping[str, np.ndarray], y: float) -> float:
+    """A band a unit, each in its own scale: the cell state above its line or below it."""
+    drawing.titles.append((y - 6, "cell state of the units that decide most, and the logits each adds"))
+    for name, values in units.items():
+        largest = extent(np.abs(values))[1] or 1.0
+        bars = []
+        for x, value in zip(drawing.middles[np.isfinite(values)], values[np.isfinite(values)], strict=True):
+            height = round(abs(float(value)) / largest * (UNIT / 2 - 1), 1)
+            top = y + UNIT / 2 - (height if value >= 0 else 0)
+            bars.append(
+                (round(x - drawing.column / 2 + 0.5, 1), round(top, 1), height, "above" if value >= 0 else "below")
+            )
+        drawing.units.append((y + UNIT / 2, name.replace("-", "−"), f"±{largest:.2g}", bars))
+        y += UNIT
+    return y
