@@ -1,9 +1,10 @@
 """metrics.csv: written while a run trains, and read again when it goes on or ends."""
 
 import csv
+import math
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
 from pytorch_lightning.utilities.rank_zero import rank_zero_only
@@ -59,13 +60,21 @@ def read_points(metrics_file: Path, size: int) -> list[Point]:
     ]
 
 
-def best_validation(metrics_file: Path) -> dict[str, float]:
-    """The validation metrics of the first epoch with the best macro-F1, and that epoch, counted from 0."""
+def best_validation(
+    metrics_file: Path, monitor: str = "validation/macro_f1", mode: Literal["min", "max"] = "max"
+) -> dict[str, float]:
+    """The validation metrics of the first epoch in which monitor is best, and that epoch, counted from 0."""
     epochs: dict[int, dict[str, float]] = {}
     with open(metrics_file, newline="", encoding="utf-8") as stream:
         for line in csv.DictReader(stream):
             part, _, name = line["name"].partition("/")
             if part == "validation":
                 epochs.setdefault(int(line["epoch"]), {})[name] = float(line["value"])
-    epoch = max(epochs, key=lambda number: epochs[number]["macro_f1"])
+    name, sign = monitor.removeprefix("validation/"), 1 if mode == "max" else -1
+
+    def score(epoch: int) -> float:
+        value = sign * epochs[epoch][name]
+        return -math.inf if math.isnan(value) else value
+
+    epoch = max(epochs, key=score)
     return {"epoch": epoch, **epochs[epoch]}

@@ -13,6 +13,7 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
+from gatelab.config.build import build
 from gatelab.config.targets import locate
 from gatelab.errors import Pruned
 from gatelab.runs.folder import RunFolder
@@ -20,7 +21,7 @@ from gatelab.runs.history import MetricsCsv, read_points
 from gatelab.runs.provenance import determinism
 from gatelab.screen import console
 from gatelab.sweeps.outcome import job_title
-from gatelab.tasks.classification.build import build, build_model, weigh_classes
+from gatelab.tasks.base import task_of
 from gatelab.trackers.lightning import LightningTracker
 from gatelab.trackers.tracker import Tracker
 from gatelab.trackers.tracking import Trackers
@@ -38,19 +39,9 @@ def fit_and_test(
 
     trackers: those of rank 0, which alone logs.
     """
-    prepared = data.prepared
     pl.seed_everything(settings["seed"], verbose=False)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
-    counts = list(prepared.record["label_counts"]["train"].values())
-    module = build_model(
-        settings["model"],
-        settings["encoder"],
-        vocab_size=prepared.vocab_size,
-        num_classes=len(prepared.classes),
-        optimizer=settings["optimizer"],
-        class_weights=weigh_classes(settings["model"]["class_weights"], counts),
-        mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
-    )
+    module = task_of(settings).build_module(settings, data)
     loggers = [] if trackers is None else start_loggers(folder, checkpoint, trackers)
     trainer = build_trainer(settings, folder, stop, loggers)
     if rank == 0:
@@ -92,11 +83,12 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
+    task = task_of(settings)
     checkpoint = ModelCheckpoint(
         folder.checkpoints,
         "best",
-        monitor="validation/macro_f1",
-        mode="max",
+        monitor=task.monitor,
+        mode=task.mode,
         save_weights_only=True,
         enable_version_counter=False,
     )
@@ -111,7 +103,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         "trainer",
         settings["trainer"],
         logger=loggers,
-        callbacks=[*callbacks, ProgressLine(console, job), checkpoint, resume],
+        callbacks=[*callbacks, ProgressLine(console, job, task.monitor, task.mode), checkpoint, resume],
         plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
         default_root_dir=str(folder.path),
         enable_progress_bar=False,

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from gatelab.data.batch import NO_LABEL, Batch
 from gatelab.data.tokenize import PAD_ID
 from gatelab.errors import ConfigError
+from gatelab.tasks.base import Task
 from gatelab.tasks.classification.metrics import headline_metrics
 from gatelab.tasks.classification.pooling import POOLINGS
 from gatelab.tasks.classification.symptoms import symptoms
@@ -60,6 +61,12 @@ class SequenceClassifier(pl.LightningModule):
         self.symptoms: list[str] = []  # of the last validation
         self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
         self.predictions: tuple[Tensor, Tensor, Tensor] | None = None
+
+    @classmethod
+    def task(cls) -> Task:
+        from gatelab.tasks.classification.task import Classification
+
+        return Classification()
 
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """tokens (B, T), lengths (B,) → logits (B, K)."""
