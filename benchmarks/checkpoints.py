@@ -23,9 +23,9 @@ from pytorch_lightning.callbacks import Checkpoint
 
 from epoch import DATA, new_module, quieten
 from gatelab.commands.train import compose
+from gatelab.config.build import build
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import MetricsCsv
-from gatelab.tasks.classification.build import build
 from gatelab.training.checkpoint import StopRequest
 from gatelab.training.fit import build_trainer
 from gatelab.training.run import resolve

@@ -25,8 +25,8 @@ import pytorch_lightning as pl
 import torch
 
 from epoch import new_module, quieten, settings_of
+from gatelab.config.build import build
 from gatelab.runs.folder import RunFolder
-from gatelab.tasks.classification.build import build
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import StopRequest
 from gatelab.training.fit import build_trainer, start_loggers, tracker_makers

@@ -4,9 +4,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from gatelab.commands.train import completions, compose, explain, refuse_null
+from gatelab.config.build import build
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
-from gatelab.tasks.classification.build import build, build_model
+from gatelab.tasks.classification.build import build_model
 from gatelab.training.run import resolve
 
 CHOICES = sorted(

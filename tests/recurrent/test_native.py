@@ -57,7 +57,7 @@ def states_and_gradients(encoder: nn.Module, x: Tensor, autocast_dtype: torch.dt
     valid = torch.arange(T, device=x.device) < LENGTHS.to(x.device)[:, None]
     with autocast(x.device.type, autocast_dtype), warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        states = encoder(x, LENGTHS.to(x.device))[valid].double()
+        states = encoder(x, LENGTHS.to(x.device))[0][valid].double()
     gradients = torch.autograd.grad(states.square().sum(), [x, *encoder.parameters()])
     return [states, *(gradient.double() for gradient in gradients)]
 

@@ -141,3 +141,26 @@ def test_a_quiet_console_stays_empty(time: Clock) -> None:
     screen = io.StringIO()
     train(ProgressLine(Console(file=screen, force_terminal=True, quiet=True)), time, epochs=range(2))
     assert screen.getvalue() == ""
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_of_another_task_it_shows_what_that_logs_and_the_smallest_where_that_is_best(terminal: bool) -> None:
+    screen = io.StringIO()
+    line = ProgressLine(Console(file=screen, force_terminal=terminal, width=80), "", "mse")
+    trainer: Any = SimpleNamespace(
+        fit_loop=SimpleNamespace(total_batch_idx=-1), is_global_zero=True, max_epochs=2, num_training_batches=1,
+        current_epoch=0, world_size=1, sanity_checking=False, callback_metrics={}, checkpoint_callbacks=[],
+    )  # fmt: skip
+    module: Any = None
+    line.on_train_start(trainer, module)
+    for mse in (0.25, 0.5):
+        trainer.fit_loop.total_batch_idx += 1
+        line.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, (torch.zeros(32, 5), torch.zeros(32)), 0)
+        trainer.callback_metrics = {"validation/mse": torch.tensor(mse), "validation/r2": torch.tensor(-1.5)}
+        line.on_validation_end(trainer, module)
+    assert line._best == 0.25
+    assert line._rows == 64
+    text = CODES.sub("", screen.getvalue())
+    expected = "epoch  1  mse 0.250  r2 -1.500  " if terminal else "epoch   1  validation mse 0.2500  r2 -1.5000  "
+    assert expected in text
+    line.on_fit_end(trainer, module)

@@ -186,6 +186,7 @@ class MlflowOptions(Targeted):
 class Config(Group):
     name: Annotated[str, Field(pattern=r"^[\w][\w.+-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
+    monitor: str | None
     baseline: Literal["linear", "none"]
     output_dir: str
     force: bool

@@ -7,7 +7,7 @@ from typing import Any
 import pytorch_lightning as pl
 
 from gatelab.data.batch import BatchLoader
-from gatelab.data.prepare import Prepared, Settings, Source, prepare
+from gatelab.data.prepare import Prepared, Settings, Source, prepare, summary_lines
 from gatelab.data.sources import csv_source, gop_debate_source, sample_source
 
 
@@ -47,6 +47,10 @@ class SentimentData(pl.LightningDataModule):
         if self._prepared is None:
             self._prepared = prepare(self.source(), self.settings, self.cache_dir)
         return self._prepared
+
+    def summary(self) -> list[str]:
+        """Lines for the screen."""
+        return summary_lines(self.prepared.record)
 
     def prepare_data(self) -> None:
         _ = self.prepared

@@ -1,16 +1,23 @@
-"""One interface for every encoder: ``encoder(x, lengths)`` maps embedded tokens to states.
+"""One interface for every encoder: ``encoder(x, lengths, state)`` maps embedded tokens to states.
 
 B batch, T time, E embedding, H hidden, D = H × directions. An encoder of your own is any ``nn.Module`` whose first
 constructor argument is ``input_size`` (E), with an attribute ``output_size`` (D) and
 
-    forward(x (B, T, E), lengths (B,)) -> states (B, T, D)
+    forward(x (B, T, E), lengths (B,), state=None) -> (states (B, T, D), state)
 
 Rows are padded on the right; what it returns past a row's end is never read. An encoder that reads in both directions
 says so with an attribute ``bidirectional = True``: the first half of D is then read at a row's last step, the second
 half at its first.
+
+The state that comes out is that after each row's own end; given with the next piece of the rows, both pieces have the
+states of one run. Here it is a sequence of tensors (layers × directions, B, H), in torch's order: h, and c of an LSTM.
+They are computed when they are first looked at, so look before an optimizer's step: ``[part.detach() for part in state]``.
+A bidirectional encoder cannot go on, and refuses one. An encoder that has no state returns None, and needs no third
+argument where nothing gives it one.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import torch
@@ -18,8 +25,9 @@ from torch import Tensor, nn
 
 from gatelab.recurrent.equations import Step
 from gatelab.recurrent.gated import Backend, GatedLSTM
-from gatelab.recurrent.native import Kernel, find_problem, warn_of_other, without_onednn
+from gatelab.recurrent.native import Kernel, find_problem, row_ends, warn_of_other, without_onednn
 from gatelab.recurrent.ragged import reverse_valid
+from gatelab.recurrent.state import LateState, check_state, stack_states
 
 
 class TorchEncoder(nn.Module):
@@ -32,6 +40,7 @@ class TorchEncoder(nn.Module):
 
     layer_type: Callable[..., nn.Module]
     kernel: Kernel
+    state_names: tuple[str, ...] = ("h",)
 
     def __init__(
         self,
@@ -47,7 +56,7 @@ class TorchEncoder(nn.Module):
             raise ValueError(f"num_layers must be at least 1, not {num_layers}")
         if not 0 <= dropout < 1:
             raise ValueError(f"dropout must lie in [0, 1), not {dropout}")
-        self.bidirectional = bidirectional
+        self.hidden_size, self.bidirectional = hidden_size, bidirectional
         self.output_size = hidden_size * (2 if bidirectional else 1)
         sizes = [input_size] + [self.output_size] * (num_layers - 1)
         self.forward_layers = nn.ModuleList(self._layer(size, hidden_size) for size in sizes)
@@ -57,25 +66,51 @@ class TorchEncoder(nn.Module):
     def _layer(self, input_size: int, hidden_size: int) -> nn.Module:
         return self.layer_type(input_size, hidden_size, batch_first=True)
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x (B, T, E), lengths (B,) → states (B, T, D)."""
+    def forward(
+        self, x: Tensor, lengths: Tensor, state: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """x (B, T, E), lengths (B,), state: tensors (layers, B, H) → states (B, T, D), state. See above."""
+        if state is not None:
+            shape = (len(self.forward_layers), len(x), self.hidden_size)
+            check_state(state, self.state_names, shape, self.bidirectional)
+        finals: list[Sequence[Tensor]] = []  # one a layer and direction
         for index, layer in enumerate(self.forward_layers):
             if index:
                 x = self.dropout(x)
-            states = self._run(layer, x)  # (B, T, H)
+            before = None if state is None else [part[index] for part in state]
+            states, final = self._run(layer, x, lengths, before)  # (B, T, H)
+            finals.append(final)
             if self.bidirectional:
-                backward = self._run(self.backward_layers[index], reverse_valid(x, lengths))
+                backward, final = self._run(self.backward_layers[index], reverse_valid(x, lengths), lengths, None)
+                finals.append(final)
                 states = torch.cat([states, reverse_valid(backward, lengths)], dim=2)  # (B, T, D)
             x = states
-        return x
+        return x, LateState(partial(stack_states, finals))
 
-    def _run(self, layer: nn.Module, x: Tensor) -> Tensor:
+    def _run(
+        self, layer: nn.Module, x: Tensor, lengths: Tensor, before: Sequence[Tensor] | None
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """One layer in one direction, from the state before, (B, H) each: states (B, T, H), and that after each row's end."""
         problem = find_problem(self.kernel, layer.get_parameter("weight_hh_l0"))
+        hx = None if before is None else self._as_torch(before)
         if problem is None or x.device.type != "cpu":
-            return layer(x)[0]
-        warn_of_other(problem, "torch's slower loop, without oneDNN,")
-        with without_onednn():
-            return layer(x)[0]
+            states, final = layer(x, hx)
+        else:
+            warn_of_other(problem, "torch's slower loop, without oneDNN,")
+            with without_onednn():
+                states, final = layer(x, hx)
+        return states, LateState(partial(self._row_ends, layer, x, lengths, before, states, final))
+
+    def _as_torch(self, state: Sequence[Tensor]) -> Any:
+        return state[0][None].contiguous()
+
+    def _row_ends(
+        self, layer: nn.Module, x: Tensor, lengths: Tensor, before: Sequence[Tensor] | None, states: Tensor, final: Any
+    ) -> Sequence[Tensor]:
+        """The state (B, H) after each row's last valid step. final: what torch's layer calls so, after the padding."""
+        first = states.new_zeros(len(x), self.hidden_size) if before is None else before[0]
+        every = torch.cat([first[:, None], states], dim=1)  # (B, 1 + T, H)
+        return (every[torch.arange(len(x), device=x.device), lengths],)
 
 
 class LSTMEncoder(TorchEncoder):
@@ -83,6 +118,17 @@ class LSTMEncoder(TorchEncoder):
 
     layer_type = nn.LSTM
     kernel = "lstm"
+    state_names = ("h", "c")
+
+    def _as_torch(self, state: Sequence[Tensor]) -> Any:
+        return tuple(part[None].contiguous() for part in state)
+
+    def _row_ends(
+        self, layer: nn.Module, x: Tensor, lengths: Tensor, before: Sequence[Tensor] | None, states: Tensor, final: Any
+    ) -> Sequence[Tensor]:
+        zeros = layer.get_parameter("weight_hh_l0").new_zeros(len(x), self.hidden_size)
+        h, c = (zeros, zeros) if before is None else before
+        return row_ends(x, h, c, list(layer.parameters()), lengths, (final[0][0], final[1][0]))
 
     def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
         """Every gate by layer and direction; see ``GatedLSTM.trace``."""
@@ -145,9 +191,16 @@ class GatedEncoder(nn.Module):
             **cell,
         )
 
-    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
-        """x (B, T, E), lengths (B,) → states (B, T, D)."""
-        return self.lstm.states(x, lengths)
+    def forward(
+        self, x: Tensor, lengths: Tensor, state: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """x (B, T, E), lengths (B,), state: (h, c), each (layers, B, H) → states (B, T, D), state. See above."""
+        if state is not None:
+            if self.lstm.cell.gate_recurrence:
+                raise ValueError("gate_recurrence: cannot go on from a state, which lacks the gates of the step before")
+            shape = (self.lstm.num_layers, len(x), self.lstm.hidden_size)
+            check_state(state, ("h", "c"), shape, self.bidirectional)
+        return self.lstm.states_and_final(x, state, lengths)
 
     def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
         """Every gate by layer and direction; see ``GatedLSTM.trace``."""

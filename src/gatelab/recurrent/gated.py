@@ -5,6 +5,8 @@ either loads into the other. A cell without one of the gates has no rows for it.
 """
 
 import math
+from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, get_args
 
 import torch
@@ -18,6 +20,7 @@ from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import Noise, State, Step, Weights
 from gatelab.recurrent.initialize import initialize_
 from gatelab.recurrent.ragged import StepOrder, reverse_valid
+from gatelab.recurrent.state import LateState, stack_states
 
 Backend = Literal["auto", "equations", "fused", "native"]
 
@@ -156,7 +159,7 @@ class GatedLSTM(nn.Module):
         x = input if self.batch_first else input.transpose(0, 1)  # (B, T, E)
         lengths = self._check(x, lengths)
         x, finals, _ = self._run(x, hx, lengths, self._choose(x, ragged=lengths is not None, finals=True))
-        h_n, c_n = (torch.stack(state) for state in zip(*finals, strict=True))
+        h_n, c_n = stack_states(finals)
         return (x if self.batch_first else x.transpose(0, 1)), (h_n, c_n)
 
     def states(self, x: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -164,8 +167,16 @@ class GatedLSTM(nn.Module):
 
         The plain LSTM runs in torch's own kernel even on ragged batches, which cannot give their final cell states.
         """
+        return self.states_and_final(x, None, lengths)[0]
+
+    def states_and_final(
+        self, x: Tensor, hx: Sequence[Tensor] | None, lengths: Tensor | None
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """``states`` from hx, and (h_n, c_n) as ``forward`` has them, computed when they are first looked at."""
         lengths = self._check(x, lengths)
-        return self._run(x, None, lengths, self._choose(x, ragged=lengths is not None, finals=False))[0]
+        backend = self._choose(x, ragged=lengths is not None, finals=False)
+        states, finals, _ = self._run(x, hx, lengths, backend)
+        return states, LateState(partial(stack_states, finals))
 
     def trace(self, input: Tensor, hx: State | None = None, lengths: Tensor | None = None) -> dict[str, Step]:
         """Every gate, candidate, cell and hidden state, by layer and direction: {"l0": Step, "l0_reverse": Step, …}.
@@ -185,7 +196,7 @@ class GatedLSTM(nn.Module):
         self._check(x, lengths)
         backend = self._choose(x, ragged=True, finals=True)
         x, finals, _ = self._run(x, hx, lengths.to(x.device), backend)
-        h_n, c_n = (torch.stack(state) for state in zip(*finals, strict=True))
+        h_n, c_n = stack_states(finals)
         if packed.sorted_indices is not None:
             x, lengths = x[packed.sorted_indices], lengths[packed.sorted_indices.cpu()]
         data = pack_padded_sequence(x, lengths, batch_first=True).data
@@ -234,8 +245,8 @@ class GatedLSTM(nn.Module):
         return other
 
     def _run(
-        self, x: Tensor, hx: State | None, lengths: Tensor | None, backend: str
-    ) -> tuple[Tensor, list[State], dict[str, Step]]:
+        self, x: Tensor, hx: Sequence[Tensor] | None, lengths: Tensor | None, backend: str
+    ) -> tuple[Tensor, list[Sequence[Tensor]], dict[str, Step]]:
         """x (B, T, E) → the last layer's states (B, T, D), the final (h, c) a layer and direction, and the trace."""
         B, T, _ = x.shape
         count = self.num_layers * len(self.directions)
@@ -249,7 +260,8 @@ class GatedLSTM(nn.Module):
             direction: StepOrder(B, T, lengths, x.device, bool(direction)) for direction in self.directions
             if backend == "fused"
         }  # fmt: skip
-        finals: list[State] = []
+        final: Sequence[Tensor]
+        finals: list[Sequence[Tensor]] = []
         traces: dict[str, Step] = {}
         for layer in range(self.num_layers):
             if layer:
@@ -263,6 +275,8 @@ class GatedLSTM(nn.Module):
                     walked = reverse_valid(x, lengths) if direction else x
                     parameters = self._kernel_weights(layer, direction)
                     states, final = native.run_layer(walked, h, c, parameters, self.training)
+                    if lengths is not None:
+                        final = LateState(partial(native.row_ends, walked, h, c, parameters, lengths, final))
                     states = reverse_valid(states, lengths) if direction else states
                 elif backend == "fused":
                     weights, noise = self.weights(layer, direction), self._noise(x)

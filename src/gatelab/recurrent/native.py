@@ -12,7 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gatelab.recurrent.equations import State
+from gatelab.recurrent.cell import Cell
+from gatelab.recurrent.equations import Noise, State, Weights, trace_layer
 
 Kernel = Literal["lstm", "gru", "rnn_tanh"]
 GATES: dict[Kernel, int] = {"lstm": 4, "gru": 3, "rnn_tanh": 1}
@@ -29,6 +30,15 @@ def run_layer(x: Tensor, h: Tensor, c: Tensor, parameters: list[Tensor], trainin
         x, (h[None], c[None]), parameters, len(parameters) == 4, 1, 0.0, training, False, True
     )
     return states, (h_n[0], c_n[0])
+
+
+def row_ends(x: Tensor, h: Tensor, c: Tensor, parameters: list[Tensor], lengths: Tensor, kernel_final: State) -> State:
+    """(h, c) after each row's last valid step of what ``run_layer`` ran: the kernel's own where all rows are full."""
+    if bool((lengths == x.shape[1]).all()):
+        return kernel_final
+    W, U, *biases = parameters
+    b = biases[0] + biases[1] if biases else None
+    return trace_layer(x, h, c, Weights(W, U, b), Cell(), lengths, Noise())[1]
 
 
 def product_dtype(weight: Tensor) -> torch.dtype:

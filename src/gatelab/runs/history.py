@@ -1,6 +1,7 @@
 """metrics.csv: written while a run trains, and read again when it goes on or ends."""
 
 import csv
+import math
 from itertools import groupby
 from pathlib import Path
 from typing import Any
@@ -69,5 +70,10 @@ def best_validation(metrics_file: Path, monitor: str = SELECTED) -> dict[str, fl
             if part == "validation":
                 epochs.setdefault(int(line["epoch"]), {})[name] = float(line["value"])
     sign = 1 if is_lower_better(monitor) else -1
-    epoch = min(epochs, key=lambda number: sign * epochs[number][monitor])
+
+    def place(epoch: int) -> float:
+        value = sign * epochs[epoch][monitor]
+        return math.inf if math.isnan(value) else value
+
+    epoch = min(epochs, key=place)
     return {"epoch": epoch, **epochs[epoch]}

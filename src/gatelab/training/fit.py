@@ -13,14 +13,16 @@ import torch
 from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
+from gatelab.config.build import build
 from gatelab.config.targets import locate
 from gatelab.errors import Pruned
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import MetricsCsv, read_points
+from gatelab.runs.metrics import is_lower_better
 from gatelab.runs.provenance import determinism
 from gatelab.screen import console
 from gatelab.sweeps.outcome import job_title
-from gatelab.tasks.classification.build import build, build_model, weigh_classes
+from gatelab.tasks.base import selection_metric, task_of
 from gatelab.trackers.lightning import LightningTracker
 from gatelab.trackers.tracker import Tracker
 from gatelab.trackers.tracking import Trackers
@@ -38,19 +40,9 @@ def fit_and_test(
 
     trackers: those of rank 0, which alone logs.
     """
-    prepared = data.prepared
     pl.seed_everything(settings["seed"], verbose=False)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
-    counts = list(prepared.record["label_counts"]["train"].values())
-    module = build_model(
-        settings["model"],
-        settings["encoder"],
-        vocab_size=prepared.vocab_size,
-        num_classes=len(prepared.classes),
-        optimizer=settings["optimizer"],
-        class_weights=weigh_classes(settings["model"]["class_weights"], counts),
-        mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
-    )
+    module = task_of(settings).build_module(settings, data)
     loggers = [] if trackers is None else start_loggers(folder, checkpoint, trackers)
     trainer = build_trainer(settings, folder, stop, loggers)
     if rank == 0:
@@ -92,17 +84,24 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
+    name = selection_metric(settings, task_of(settings))
+    monitor = {"monitor": f"validation/{name}", "mode": "min" if is_lower_better(name) else "max"}
     checkpoint = ModelCheckpoint(
         folder.checkpoints,
         "best",
-        monitor="validation/macro_f1",
-        mode="max",
+        **monitor,
         save_weights_only=True,
         enable_version_counter=False,
     )
     resume = Resume(folder, minutes=settings["checkpoint_minutes"], epochs=settings["checkpoint_epochs"], stop=stop)
     job = job_title(folder.record.job, folder.record.jobs)
-    callbacks = [build(f"callbacks.{name}", options) for name, options in settings["callbacks"].items() if options]
+    callbacks = [
+        build(
+            f"callbacks.{name}", {**options, **{key: monitor[key] for key in monitor if options.get(key, "") is None}}
+        )
+        for name, options in settings["callbacks"].items()
+        if options
+    ]
     if settings["search"]:
         from gatelab.sweeps.search import Pruning
 
@@ -111,7 +110,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         "trainer",
         settings["trainer"],
         logger=loggers,
-        callbacks=[*callbacks, ProgressLine(console, job), checkpoint, resume],
+        callbacks=[ProgressLine(console, job, name), *callbacks, checkpoint, resume],
         plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
         default_root_dir=str(folder.path),
         enable_progress_bar=False,

@@ -5,36 +5,47 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
+from pytorch_lightning.utilities.data import extract_batch_size
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from gatelab.errors import ConfigError, did_you_mean
+from gatelab.runs.metrics import SELECTED, best_of
 from gatelab.screen import clock, decimal
 
 REFRESH_SECONDS = 0.2
+TITLES = {"macro_f1": "macro-F1"}
 
 
 class ProgressLine(pl.Callback):
-    """Epoch, rows per second, loss, best validation macro-F1 so far, and the time left (all epochs, had none to stop early).
+    """Epoch, rows per second, loss, the best of the selection metric so far, and the time left (all epochs, had none to stop
+    early); of an epoch that has ended, what the module logged as validation/NAME, and beside it train/NAME.
 
-    job: its place in a multirun, such as "job 3/15".
+    job: its place in a multirun, such as "job 3/15". monitor: the selection metric, without validation/.
     """
 
-    def __init__(self, console: Console, job: str = "") -> None:
+    def __init__(
+        self,
+        console: Console,
+        job: str = "",
+        monitor: str = SELECTED,
+    ) -> None:
         self.console = console
         self.job = job
+        self.monitor = f"validation/{monitor}"
         self._bar: Progress | None = None
         self._next = 0.0
         self._start = self._epoch_start = self._last = 0.0
         self._rows = 0  # of this epoch, on this rank
         self._before = 0  # batches of earlier starts
-        self._best = -math.inf
+        self._best: float | None = None
         self._loss = math.nan
         self._titled = False  # what the columns of the epochs' lines are
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self._start = self._epoch_start = self._last = time.monotonic()  # a resumed epoch does not begin
         self._before = trainer.fit_loop.total_batch_idx + 1
-        self._best = best_before(trainer)
+        self._best = best_before(trainer, self.monitor)
         if not self.console.is_terminal or self.console.quiet or not trainer.is_global_zero:
             return
         columns = (
@@ -56,7 +67,7 @@ class ProgressLine(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._rows += len(batch.labels)
+        self._rows += num_rows(batch)
         self._last = time.monotonic()
         if self._bar is None or self._last < self._next:
             return
@@ -66,7 +77,7 @@ class ProgressLine(pl.Callback):
 
     def _show(self, bar: Progress, trainer: pl.Trainer) -> None:
         batches, total = trainer.fit_loop.total_batch_idx + 1, bar.tasks[0].total or 0
-        best = "" if self._best == -math.inf else f"  best {self._best:.3f}"
+        best = "" if self._best is None else f"  best {decimal(self._best, 3)}"
         left = (self._last - self._start) / max(1, batches - self._before) * (total - batches)
         bar.update(
             self._task,
@@ -83,28 +94,36 @@ class ProgressLine(pl.Callback):
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
-        if trainer.sanity_checking or "validation/macro_f1" not in values or not trainer.is_global_zero:
+        if trainer.sanity_checking:
             return
-        self._best = max(self._best, values["validation/macro_f1"])
+        if self.monitor not in values:
+            known = [name.removeprefix("validation/") for name in values if name.startswith("validation/")]
+            name = self.monitor.removeprefix("validation/")
+            raise ConfigError(
+                f"monitor={name}: the validation has no such metric.{did_you_mean(name, known)} There are: {', '.join(known)}."
+            )
+        if not trainer.is_global_zero:
+            return
+        value = values[self.monitor]
+        self._best = value if self._best is None else best_of(self.monitor, [self._best, value])
         seconds = time.monotonic() - self._epoch_start
         digits = 4 if self._bar is None else 3  # in 80 columns, beside the bar, which has the rest
-        both = {
-            name: [decimal(values.get(f"{part}/{name}", math.nan), digits) for part in ("train", "validation")]
-            for name in ("loss", "accuracy")
-        }
-        macro_f1 = f"macro-F1 {decimal(values['validation/macro_f1'], digits)}"
+        names = [name.removeprefix("validation/") for name in values if name.startswith("validation/")]
+        train, validation = (
+            {name: decimal(values[f"{part}/{name}"], digits) for name in names if f"{part}/{name}" in values}
+            for part in ("train", "validation")
+        )
         epoch = trainer.current_epoch + 1
         if self._bar is None:
-            train, validation = (
-                f"loss {loss}  accuracy {accuracy}" for loss, accuracy in zip(*both.values(), strict=True)
-            )
-            line = f"epoch {epoch:>3}  train {train}  validation {validation}  {macro_f1}  {seconds:.1f} s  {self._rows_per_second(trainer)}"
+            parts = [f"train {listed(train)}"] if train else []
+            parts += [f"validation {listed(validation)}", f"{seconds:.1f} s", self._rows_per_second(trainer)]
+            line = f"epoch {epoch:>3}  {'  '.join(parts)}"
         else:
             if not self._titled:
                 self.console.print(" " * 10 + "train / validation", style="dim")
                 self._titled = True
-            pairs = "  ".join(f"{name} {' / '.join(pair)}" for name, pair in both.items())
-            line = f"epoch {epoch:>2}  {pairs}  {macro_f1}  {seconds:.1f} s"
+            pairs = {name: f"{train[name]} / {value}" if name in train else value for name, value in validation.items()}
+            line = f"epoch {epoch:>2}  {listed(pairs)}  {seconds:.1f} s"
         self.console.print(line, highlight=False, style="dim", soft_wrap=True)
         for clause in getattr(module, "symptoms", ()):
             self.console.print(f"{' ' * 10}caution: {clause}", highlight=False, style="yellow", soft_wrap=True)
@@ -118,9 +137,18 @@ class ProgressLine(pl.Callback):
         self.on_fit_end(trainer, module)
 
 
-def best_before(trainer: pl.Trainer) -> float:
-    """The best validation macro-F1 of the earlier starts of a run that goes on."""
+def best_before(trainer: pl.Trainer, monitor: str) -> float | None:
+    """The best of the selection metric in the earlier starts of a run that goes on."""
     for checkpoint in trainer.checkpoint_callbacks:
-        if getattr(checkpoint, "monitor", None) == "validation/macro_f1" and checkpoint.best_model_score is not None:
+        if getattr(checkpoint, "monitor", None) == monitor and checkpoint.best_model_score is not None:
             return float(checkpoint.best_model_score)
-    return -math.inf
+    return None
+
+
+def num_rows(batch: Any) -> int:
+    """Those of its labels; of a batch without, of its first tensor."""
+    return len(batch.labels) if hasattr(batch, "labels") else extract_batch_size(batch)
+
+
+def listed(values: dict[str, str]) -> str:
+    return "  ".join(f"{TITLES.get(name, name)} {value}" for name, value in values.items())

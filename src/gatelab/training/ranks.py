@@ -36,8 +36,8 @@ def num_processes(trainer: dict[str, Any]) -> int:
 
 
 @contextmanager
-def ranks(world_size: int, task: dict[str, Any], log_folder: Path) -> Iterator[None]:
-    """Run ``python -m gatelab.training.rank`` with task (plain values) as each other rank while the body runs as rank 0.
+def ranks(world_size: int, work: dict[str, Any], log_folder: Path) -> Iterator[None]:
+    """Run ``python -m gatelab.training.rank`` with work (plain values) as each other rank while the body runs as rank 0.
 
     Raises RunStopped where one of them was killed; their messages stand in log_folder/rank<N>.log.
     """
@@ -52,7 +52,7 @@ def ranks(world_size: int, task: dict[str, Any], log_folder: Path) -> Iterator[N
     values = ("127.0.0.1", str(free_port()), str(world_size), "0", "0")
     os.environ.update(zip(ADDRESS, values, strict=True))
     torch.set_num_threads(share)
-    others = [start_rank(rank, share, task, log_folder / f"rank{rank}.log") for rank in range(1, world_size)]
+    others = [start_rank(rank, share, work, log_folder / f"rank{rank}.log") for rank in range(1, world_size)]
     watching = threading.Event()
     threading.Thread(target=watch, args=(others, watching), daemon=True).start()
     try:
@@ -83,7 +83,7 @@ def ranks(world_size: int, task: dict[str, Any], log_folder: Path) -> Iterator[N
                 os.environ[name] = value
 
 
-def start_rank(rank: int, threads: int, task: dict[str, Any], log: Path) -> "subprocess.Popen[str]":
+def start_rank(rank: int, threads: int, work: dict[str, Any], log: Path) -> "subprocess.Popen[str]":
     environment = {**os.environ, "LOCAL_RANK": str(rank), "OMP_NUM_THREADS": str(threads)}
     with open(log, "w", encoding="utf-8") as stream:
         process = subprocess.Popen(
@@ -91,7 +91,7 @@ def start_rank(rank: int, threads: int, task: dict[str, Any], log: Path) -> "sub
             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=stream, env=environment, text=True,
         )  # fmt: skip
     assert process.stdin is not None
-    process.stdin.write(json.dumps({"path": sys.path, **task}))
+    process.stdin.write(json.dumps({"path": sys.path, **work}))
     process.stdin.close()
     return process
 

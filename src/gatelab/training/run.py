@@ -30,17 +30,18 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     """
     settings = resolve(config)
     check_config(settings)
+    from gatelab.config.build import build
     from gatelab.config.targets import check_targets
-    from gatelab.data.prepare import summary_lines
     from gatelab.reports.pages.run_page import reported
-    from gatelab.tasks.classification.build import build
+    from gatelab.tasks.base import selection_metric, task_of
     from gatelab.trackers.tracking import Trackers
     from gatelab.training.checkpoint import StopRequest, find_checkpoint
-    from gatelab.training.finish import fit_baselines, record_result
+    from gatelab.training.finish import record_result
     from gatelab.training.fit import fit_and_test, tracker_makers
     from gatelab.training.ranks import num_processes, ranks
 
     check_targets(settings, settings["allow_targets"])
+    task = task_of(settings)
     meter = Meter()
     data = build("data", settings["data"])
     prepared = data.prepared
@@ -53,27 +54,27 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
         # Held by us alone, so a run that says it is running has died.
         checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
         stop = StopRequest()
-        about = describe(settings, identity, prepared.record)
+        about = describe(settings, identity, prepared.record, selection_metric(settings, task))
         with (
             Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers,
             reported(folder) if settings["report"] else nullcontext(),
             folder.recorded(checkpoint is not None, **about),
         ):
-            for line in summary_lines(prepared.record):
+            for line in data.summary():
                 console.print(line, soft_wrap=True)
             write_config(folder, settings)
             write_diff(folder)
-            baselines = fit_baselines(data, settings["baseline"])
+            baselines = task.fit_baselines(settings, data)
             if checkpoint is not None:
                 console.print(f"Going on from {checkpoint}.", soft_wrap=True)
-            task = {
+            work = {
                 "settings": settings, "folder": str(folder.path),
                 "checkpoint": None if checkpoint is None else str(checkpoint),
             }  # fmt: skip
-            with ranks(num_processes(settings["trainer"]), task, folder.path):
+            with ranks(num_processes(settings["trainer"]), work, folder.path):
                 trainer, module = fit_and_test(settings, data, folder, checkpoint, stop, trackers)
                 stop.obey()
-                record_result(folder, settings, trainer, module, prepared, baselines)
+                record_result(folder, settings, task, trainer, module, data, baselines)
             folder.update(resources=add_up(folder.record.resources, meter.reading()))
     return folder, True
 
@@ -86,8 +87,15 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         raise ConfigError(f"{error.full_key} is not set: give {error.full_key}=…") from None
 
 
-def describe(settings: dict[str, Any], identity: str, data: dict[str, Any]) -> dict[str, Any]:
+def describe(settings: dict[str, Any], identity: str, data: dict[str, Any], monitor: str) -> dict[str, Any]:
     """What run.json says from the start."""
     seeds = {key: value for key, value in flatten(settings).items() if key == "seed" or key.endswith("seed")}
-    about = {"identity": identity, "name": settings["name"], "seed": settings["seed"], "seeds": seeds, "data": data}
+    about = {
+        "identity": identity,
+        "name": settings["name"],
+        "seed": settings["seed"],
+        "seeds": seeds,
+        "data": data,
+        "monitor": monitor,
+    }
     return {**about, **composed_from(settings), **provenance(settings["allow_targets"])}

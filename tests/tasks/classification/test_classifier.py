@@ -8,11 +8,14 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from sklearn import metrics as sk
+from torch import Tensor, nn
 
 from gatelab.commands.train import compose
+from gatelab.config.build import build
+from gatelab.errors import ConfigError
 from gatelab.runs.history import read_points
-from gatelab.tasks.classification.build import build
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.tasks.classification.prediction import Predictor
 from gatelab.training.run import train
@@ -72,3 +75,16 @@ def test_the_means_of_an_epoch_that_was_stopped_inside_and_resumed_are_the_same_
     resumed, _ = train(config)
     assert len(resumed.record.resumed) == 1
     assert resumed.metrics.read_bytes() == whole.metrics.read_bytes()
+
+
+class StatesAlone(nn.Module):
+    output_size = 3
+
+    def forward(self, x: Tensor, lengths: Tensor) -> Tensor:
+        return x
+
+
+def test_an_encoder_that_returns_no_state_is_told_what_is_expected() -> None:
+    classifier = SequenceClassifier(StatesAlone(), vocab_size=5, num_classes=2, embedding_size=3)
+    with pytest.raises(ConfigError, match=r"encoder: StatesAlone returned a Tensor.* return states, None"):
+        classifier(torch.ones(2, 4, dtype=torch.long), torch.tensor([4, 4]))  # of two rows, which would unpack

@@ -3,23 +3,17 @@
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 
 from gatelab.files import atomic_write, replacing
+from gatelab.tasks.base import Baselines
 from gatelab.tasks.classification.metrics import all_metrics
 
 FORMAT = 3
 MAX_TRAIN_ROWS = 100_000  # keeps it to seconds; beyond it an evenly spaced sample of the training rows is used
-
-
-class Baselines(NamedTuple):
-    """The test metrics of "majority" and "linear", in the form of ``all_metrics``; linear's probabilities (N, K)."""
-
-    metrics: dict[str, Any] = {}  # noqa: RUF012 -- a NamedTuple's default, never changed
-    linear: Any = None
 
 
 def cached_baselines(folder: Path, compute: Callable[[], Baselines]) -> Baselines:
@@ -31,7 +25,7 @@ def cached_baselines(folder: Path, compute: Callable[[], Baselines]) -> Baseline
             return Baselines(remembered["baselines"], np.load(array))
     baselines = compute()
     with replacing(array) as stream:
-        np.save(stream, baselines.linear)
+        np.save(stream, baselines.predictions)
     atomic_write(file, json.dumps({"format": FORMAT, "baselines": baselines.metrics}))
     return baselines
 
@@ -43,6 +37,7 @@ def fit_baselines(
     test_labels: np.ndarray[Any, Any],
     classes: list[str],
 ) -> Baselines:
+    """The test metrics of "majority" and "linear", in the form of ``all_metrics``; linear's probabilities (N, K)."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 

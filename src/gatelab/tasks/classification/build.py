@@ -5,9 +5,8 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
 
+from gatelab.config.build import build
 from gatelab.errors import ConfigError
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.training.schedule import make_schedule
@@ -45,16 +44,6 @@ def build_model(
         num_classes=num_classes,
         **training,
     )
-
-
-def build(group: str, options: dict[str, Any], **more: Any) -> Any:
-    """Instantiate one config group with more arguments; what its ``_target_`` refuses is a ConfigError."""
-    try:
-        return instantiate(options, _convert_="all", _partial_=True)(**more)
-    except InstantiationException as error:
-        raise ConfigError(f"{group}._target_={options['_target_']}: cannot be used: {error}") from error
-    except (TypeError, ValueError) as error:
-        raise ConfigError(f"{group}: {options['_target_']} refused its settings: {error}") from error
 
 
 def weigh_classes(wanted: str | Sequence[float] | None, counts: Sequence[int]) -> list[float] | None:

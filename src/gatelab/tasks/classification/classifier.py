@@ -13,6 +13,8 @@ from torch.nn import functional as F
 
 from gatelab.data.batch import NO_LABEL, Batch
 from gatelab.data.tokenize import PAD_ID
+from gatelab.errors import ConfigError
+from gatelab.tasks.base import Task
 from gatelab.tasks.classification.metrics import headline_metrics
 from gatelab.tasks.classification.pooling import POOLINGS
 from gatelab.tasks.classification.symptoms import symptoms
@@ -21,7 +23,7 @@ from gatelab.tasks.classification.symptoms import symptoms
 class SequenceClassifier(pl.LightningModule):
     """Classifies right-padded token ids.
 
-    encoder maps (B, T, E) and lengths (B,) to states (B, T, D); see gatelab.recurrent.encoder. optimizer builds the
+    encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder. optimizer builds the
     optimizer from the parameters, schedule the learning-rate factor from (step, number of steps).
 
     Raises ValueError for an unknown pooling or an encoder without output_size.
@@ -60,11 +62,23 @@ class SequenceClassifier(pl.LightningModule):
         self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
         self.predictions: tuple[Tensor, Tensor, Tensor] | None = None
 
+    @classmethod
+    def task(cls) -> Task:
+        from gatelab.tasks.classification.task import Classification
+
+        return Classification()
+
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """tokens (B, T), lengths (B,) → logits (B, K)."""
         x = self.embedding(tokens)  # (B, T, E)
         x = self.embedding_dropout(x.transpose(1, 2)).transpose(1, 2)
-        states = self.encoder(x, lengths)  # (B, T, D)
+        encoded = self.encoder(x, lengths)
+        if not isinstance(encoded, tuple):
+            raise ConfigError(
+                f"encoder: {type(self.encoder).__name__} returned a {type(encoded).__name__}. An encoder returns the states and "
+                "the state to go on from: return states, None."
+            )
+        states, _ = encoded  # (B, T, D)
         pooled = self.pool(states, lengths, getattr(self.encoder, "bidirectional", False))  # (B, D)
         return self.head(self.dropout(pooled))  # (B, K)
 

@@ -1,0 +1,78 @@
+"""The seam of a task: all that training knows of what is learned.
+
+A LightningModule brings its task along: the class that ``model._target_`` names has a classmethod ``task``, which returns it.
+So a module of your own, listed in allow_targets, is trained, resumed and recorded like those of gatelab.
+"""
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, NamedTuple
+
+import pytorch_lightning as pl
+
+from gatelab.config.targets import locate
+from gatelab.errors import ConfigError
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.metrics import key_of
+
+
+class Baselines(NamedTuple):
+    """metrics: those of each baseline by its name, as ``Task.test_metrics`` gives them; predictions: for the results."""
+
+    metrics: dict[str, dict[str, Any]] = {}  # noqa: RUF012 -- a NamedTuple's default, never changed
+    predictions: Any = None
+
+
+class Task(ABC):
+    """What is learned. Its methods are called in the order in which they stand here; between the baselines and the test
+    metrics the module is fitted, given the weights of its best epoch, and tested.
+
+    settings: the resolved config as plain values. module: what ``build_module`` built. It logs the monitor in each
+    validation, and keeps of the test what the other methods need.
+    data: the LightningDataModule of the config. Training needs of it
+        prepared.record   plain values for run.json; its "sha256", {part: [digest, …]}, stands for the data in the identity
+        summary()         lines for the screen
+        a training loader with the ``state_dict`` of gatelab.data.batch.BatchLoader, to go on inside an epoch
+    and what else is in ``prepared`` is between it and the task.
+    """
+
+    monitor: ClassVar[str]  # the selection metric by its key: "mse" where the module logs validation/mse
+
+    @abstractmethod
+    def build_module(self, settings: dict[str, Any], data: Any) -> pl.LightningModule:
+        """The module with random weights, the same in every process. Raises ConfigError for settings it refuses."""
+
+    def fit_baselines(self, settings: dict[str, Any], data: Any) -> Baselines:
+        """What the model has to beat, unless baseline=none. Here nothing."""
+        return Baselines()
+
+    @abstractmethod
+    def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
+        """The metrics of run.json, plain values; the floats among them are logged as test/NAME too."""
+
+    def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
+        """Signs that the model is broken although its training came to an end, as clauses. Here none is known."""
+        return []
+
+    @abstractmethod
+    def write_results(
+        self, folder: RunFolder, settings: dict[str, Any], module: Any, data: Any, baselines: Baselines
+    ) -> None:
+        """The evidence that sections of a report are made from, and in folder.model all that a prediction needs."""
+
+
+def selection_metric(settings: dict[str, Any], task: Task) -> str:
+    """By which the best epoch is chosen: monitor of the config, else the task's own; its key, without validation/."""
+    return key_of(settings.get("monitor") or task.monitor).removeprefix("validation/")
+
+
+def task_of(settings: dict[str, Any]) -> Task:
+    """The task of the module that settings name. Raises ConfigError where it has none."""
+    target = settings["model"]["_target_"]
+    make = getattr(locate("model._target_", target), "task", None)
+    task = make() if callable(make) else None
+    if not isinstance(task, Task):
+        raise ConfigError(
+            f"model._target_={target}: has no task. Give the class a classmethod task that returns a gatelab.tasks.base.Task, or "
+            "derive it from gatelab's SequenceClassifier."
+        )
+    return task
