@@ -25,7 +25,10 @@ def test_a_run_that_is_running_elsewhere_is_refused_and_a_dead_ones_lock_does_no
         assert process.stdout is not None
         assert process.stdout.readline() == "held\n"
         assert folder.status == "running"
-        with pytest.raises(RunError, match=rf"0123456789 is running elsewhere \(process {process.pid}"), folder.locked():
+        with (
+            pytest.raises(RunError, match=rf"0123456789 is running elsewhere \(process {process.pid}"),
+            folder.locked(),
+        ):
             pass
         process.kill()
     assert folder.status == "interrupted"
