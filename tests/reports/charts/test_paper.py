@@ -14,6 +14,7 @@ from gatelab.reports.analysis.comparison import compare
 from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.chart import Chart, Line, Table, loss_axis, number_axis
 from gatelab.reports.charts.dots import dot_plot
+from gatelab.reports.charts.figures import draw_confusion
 from gatelab.reports.charts.gate_picture import draw_reading
 from gatelab.reports.charts.paper import draw_charts, draw_dots
 from gatelab.reports.charts.reading_svg import draw_reading as place_reading
@@ -103,16 +104,20 @@ def test_gaps_bands_whiskers_and_a_logarithmic_axis() -> None:
     x, y = np.arange(6.0), np.array([1e-3, 1e-2, np.nan, 1.0, 10.0, 3.0])
     band = np.stack([y / 2, y * 2], axis=1)
     lines = [Line("$a_b^$", "c2 dotted a2", x, y, band=band), Line("b", "other", x, y, joined=False, dots=True)]
-    chart = Chart("t", "", number_axis("x", 0, 5, whole=True), loss_axis("", 5e-4, 20), lines, [], Table([], []))
+    chart = Chart(
+        "$t_^$", "", number_axis("$x_^$", 0, 5, whole=True), loss_axis("", 5e-4, 20), lines, [], Table([], [])
+    )
     assert chart.y.is_log
     assert_all_same([chart])
-    (axes,) = draw_charts([chart]).axes
+    figure = draw_charts([chart])
+    figure.draw_without_rendering()
+    (axes,) = figure.axes
     assert [text.get_text() for text in axes.get_legend().get_texts()] == [r"\$a_b^\$", "b"]  # type: ignore[union-attr]
-    assert axes.get_ylabel() == "t"
+    assert (axes.get_xlabel(), axes.get_ylabel()) == (r"\$x_^\$", r"\$t_^\$")
     whiskers = Line("", "model", x, y, whiskers=band)
     (axes,) = draw_charts([Chart("t", "", chart.x, chart.y, [whiskers], [], Table([], []))]).axes
     paths = [np.asarray(path.vertices) for path in axes.collections[0].get_paths()]
-    drawn = [vertices[:, 1] for vertices in paths if len(vertices)]
+    drawn = [vertices[:, 1] for vertices in paths if np.isfinite(vertices).all()]
     np.testing.assert_allclose(drawn, band[np.isfinite(y)])
 
 
@@ -162,8 +167,19 @@ def test_every_seed_of_every_arm(folders: Folders) -> None:
     assert [list(line.get_xdata()) for line in axes.lines if line.get_alpha() == 0.2] == [list(arm.interval or ()) for arm in plot.arms]  # type: ignore[arg-type] # fmt: skip
 
 
+def test_the_confusion_matrix(hostile_run: Path) -> None:
+    rows = read_predictions(hostile_run / "predictions.csv")
+    (axes,) = draw_confusion(page_values(RunFolder(hostile_run), rows)["confusion"]).axes
+    counts = np.zeros((len(rows.classes),) * 2)
+    np.add.at(counts, (rows.labels, rows.predictions), 1)
+    np.testing.assert_allclose(axes.images[0].get_array(), counts / counts.sum(1, keepdims=True))  # type: ignore[arg-type]
+    assert [text.get_text().split("\n")[0] for text in axes.texts] == [f"{count:,.0f}" for count in counts.ravel()]
+
+
 def test_the_gates(hostile_run: Path) -> None:
-    for reading in page_values(RunFolder(hostile_run), None)["readings"]:
+    readings = page_values(RunFolder(hostile_run), None)["readings"]
+    assert readings
+    for reading in readings:
         page = place_reading(reading)
         top, middle, bottom, *_ = draw_reading(reading).axes
         foot, height = page.levels[0][0], page.levels[0][0] - page.levels[-1][0]

@@ -72,6 +72,11 @@ def plain(name: str, most: int = 24) -> str:
     return shorten(name, most).replace("$", r"\$")
 
 
+def label(text: str) -> str:
+    """Of an axis, in lines as wide as a column."""
+    return textwrap.fill(plain(text, 180), 60)
+
+
 def look_of(kind: str) -> dict[str, Any]:
     return {key: value for word in kind.split() for key, value in LOOKS.get(word, {}).items()}
 
@@ -89,7 +94,7 @@ def draw_charts(
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=6)
     notes = "; ".join(dict.fromkeys(note for chart in charts for note in chart.notes))
-    rows[-1].set_xlabel(textwrap.fill(f"{charts[-1].x.title} ({notes})" if notes else charts[-1].x.title, 60))
+    rows[-1].set_xlabel(label(f"{charts[-1].x.title} ({notes})" if notes else charts[-1].x.title))
     return figure
 
 
@@ -111,7 +116,8 @@ def draw_chart(chart: Chart, axes: Axes) -> None:
     for axis, scale in ((chart.x, axes.xaxis), (chart.y, axes.yaxis)):
         scale.set_ticks([value for value, _ in axis.ticks], [plain(label) for _, label in axis.ticks])
         scale.set_tick_params(which="minor", size=0)
-    axes.set(xlim=(chart.x.low, chart.x.high), ylim=(chart.y.low, chart.y.high), ylabel=chart.y.title or chart.title)
+    axes.set(xlim=(chart.x.low, chart.x.high), ylim=(chart.y.low, chart.y.high))
+    axes.set_ylabel(label(chart.y.title or chart.title))
     axes.grid(True)
 
 
@@ -133,7 +139,7 @@ def draw_dots(plot: DotPlot, title: str) -> Figure:
     axes.set_xticks([value for value, _ in plot.x.ticks], [label for _, label in plot.x.ticks])
     axes.set_yticks(range(len(plot.arms)), [plain(arm.name, 40) for arm in plot.arms])
     axes.set(xlim=(plot.x.low, plot.x.high), ylim=(len(plot.arms) - 0.4, -0.6), ylabel=plain(title, 60))
-    axes.set_xlabel(textwrap.fill("; ".join([plot.title, *plot.notes]), 60))
+    axes.set_xlabel(label("; ".join([plot.title, *plot.notes])))
     axes.grid(True, axis="x")
     named = dict(zip(*axes.get_legend_handles_labels()[::-1], strict=True))
     if named:

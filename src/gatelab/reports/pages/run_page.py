@@ -65,11 +65,11 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
         rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
         page = page_values(folder, rows)
         atomic_write(folder.report, rendered(page).encode("utf-8", "replace"))
-        if folder.status != "finished" or rows is None:
+        if folder.status != "finished" or not page["curves"]:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures
 
-        return [folder.report, *draw_figures(folder, rows, page, gates)]
+        return [folder.report, *draw_figures(folder, page, gates)]
 
 
 @contextmanager
