@@ -1,6 +1,8 @@
 """A task that gatelab does not know, regression on a generated table, trained by what this file alone says."""
 
 import hashlib
+import io
+import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -18,10 +20,12 @@ from torch.nn import functional as F
 from gatelab.commands.train import compose
 from gatelab.config.build import build
 from gatelab.data.batch import Batch, BatchLoader
-from gatelab.errors import RunStopped
+from gatelab.errors import ConfigError, RunStopped
 from gatelab.recurrent import GRUEncoder
+from gatelab.reports.terminal.result import result_table
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
+from gatelab.screen import Screen
 from gatelab.tasks.base import Baselines, Task
 from gatelab.training.run import train
 
@@ -228,5 +232,40 @@ def test_an_interrupted_one_goes_on_and_ends_in_the_same_bytes(
         assert (resumed.path / name).read_bytes() == (finished.path / name).read_bytes(), name
 
 
-def test_its_run_is_listed(finished: RunFolder) -> None:
-    assert f"{finished.path.name} │ finished" in gatelab("runs", cwd=finished.path.parents[2])
+def test_its_run_is_listed_by_its_own_metrics_and_has_a_page(finished: RunFolder) -> None:
+    cwd, values = finished.path.parents[2], finished.record.numbers()
+    listed = gatelab("runs", cwd=cwd)
+    (line,) = [line for line in listed.splitlines() if finished.path.name in line]
+    assert "finished" in line
+    assert f"{values['mse']:.4f}" in line
+    gatelab("report", finished.path.name, cwd=cwd)
+    page = finished.report.read_text(encoding="utf-8")
+    assert re.search(rf"<h1>\S+ {values['mse']:.4f} mse[ ,]", page)
+    assert "the mean baseline" in page
+    for absent in ("Confusion matrix", "macro-F1", "by class"):
+        assert absent not in page
+    compared = gatelab("compare", finished.path.parent.name, "--metric", "mse,r2", cwd=cwd)
+    assert f"{values['r2']:.4f}" in compared
+
+
+def test_what_stands_on_the_screen_at_its_end(finished: RunFolder) -> None:
+    console = Screen(width=80, record=True, file=io.StringIO())
+    console.print(result_table(finished))
+    assert "mse" in console.export_text()
+
+
+@pytest.mark.parametrize("monitor", ["r2", "loss"])
+def test_a_monitor_of_the_config_chooses_the_epoch_or_is_said_not_to_be_there(monitor: str, tmp_path: Path) -> None:
+    chosen = config(tmp_path)
+    chosen.monitor = monitor
+    if monitor == "loss":
+        with pytest.raises(
+            ConfigError, match=r"monitor=loss: the validation has no such metric\..* There are: mse, r2\."
+        ):
+            train(chosen)
+        return
+    folder, _ = train(chosen)
+    points = read_points(folder.metrics, folder.metrics.stat().st_size)
+    measured = [point.values["validation/r2"] for point in points if "validation/r2" in point.values]
+    assert folder.record.best_validation["epoch"] == measured.index(max(measured))
+    assert folder.record.monitor == "r2"

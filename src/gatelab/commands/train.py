@@ -128,7 +128,8 @@ def show_result(folder: Any, trained: bool) -> None:
     for tracker in record.trackers.values():
         for command in tracker.look:
             console.print(f"tracker     {command}", soft_wrap=True)
-    console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
+    if (folder.model / "config.json").exists():
+        console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
 
 
 def refuse_null(overrides: list[str]) -> None:

@@ -43,8 +43,8 @@ class Scores(Part):
         """A metric by its key, also one that is not finite. Raises KeyError for one that is not there."""
         return (self.model_extra or {})[key]
 
-    def __contains__(self, key: str) -> bool:
-        return key in (self.model_extra or {})
+    def get(self, key: str) -> float | None:
+        return (self.model_extra or {}).get(key)
 
 
 class Data(Part):
@@ -169,9 +169,12 @@ class RunRecord(Part):
 
 def headline_of(scores: Scores) -> list[str]:
     """The keys of its metrics that are numbers: those of the table in its order, then others."""
-    return sorted(
-        scores.model_extra or {}, key=lambda key: list(METRICS).index(key) if key in METRICS else len(METRICS)
-    )
+    found = {key for key, value in (scores.model_extra or {}).items() if type(value) in (int, float)}
+    return [*(key for key in METRICS if key in found), *sorted(found - METRICS.keys())]
+
+
+def baseline_title(name: str) -> str:
+    return f"{name} {'class' if name == 'majority' else 'baseline'}"
 
 
 def scores_of(record: RunRecord) -> Scores:

@@ -85,23 +85,12 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
     name = selection_metric(settings, task_of(settings))
-    monitor = {"monitor": f"validation/{name}", "mode": "min" if is_lower_better(name) else "max"}
     checkpoint = ModelCheckpoint(
-        folder.checkpoints,
-        "best",
-        **monitor,
-        save_weights_only=True,
-        enable_version_counter=False,
+        folder.checkpoints, "best", **monitoring(name), save_weights_only=True, enable_version_counter=False
     )
     resume = Resume(folder, minutes=settings["checkpoint_minutes"], epochs=settings["checkpoint_epochs"], stop=stop)
     job = job_title(folder.record.job, folder.record.jobs)
-    callbacks = [
-        build(
-            f"callbacks.{name}", {**options, **{key: monitor[key] for key in monitor if options.get(key, "") is None}}
-        )
-        for name, options in settings["callbacks"].items()
-        if options
-    ]
+    callbacks = build_callbacks(settings["callbacks"], name)
     if settings["search"]:
         from gatelab.sweeps.search import Pruning
 
@@ -118,3 +107,21 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
         num_sanity_val_steps=0,
         use_distributed_sampler=False,
     )
+
+
+def build_callbacks(callbacks: dict[str, Any], metric: str) -> list[pl.Callback]:
+    """Those of the config; a monitor or mode that is null is that of the run's selection metric."""
+    own = monitoring(metric)
+    return [
+        build(
+            f"callbacks.{name}",
+            {key: own[key] if value is None and key in own else value for key, value in options.items()},
+        )
+        for name, options in callbacks.items()
+        if options
+    ]
+
+
+def monitoring(metric: str) -> dict[str, Any]:
+    """What Lightning's callbacks look at, and which way is better."""
+    return {"monitor": f"validation/{metric}", "mode": "min" if is_lower_better(metric) else "max"}

@@ -1,5 +1,6 @@
 """Learning curves of an arm over its seeds: the mean and the range at each epoch, from metrics.csv. P epochs."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,7 +10,7 @@ from gatelab.reports.analysis.curves import learning_curves
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import SELECTED
 
-CURVES = ("train/loss", "validation/loss", f"validation/{SELECTED}", "validation/accuracy", "train/accuracy")
+FIRST = ("train/loss", "validation/loss", f"validation/{SELECTED}", "validation/accuracy", "train/accuracy")
 
 
 @dataclass(frozen=True)
@@ -25,13 +26,13 @@ class Band:
 
 
 def seed_bands(arm: Arm) -> dict[str, Band]:
-    """A band for each of CURVES that its finished runs have, or while none is finished those that it has.
+    """A band for each metric of an epoch that its finished runs have, or while none is finished those that it has.
 
     Raises RunError for a file that cannot be read.
     """
     by_run = [epoch_values(run) for run in arm.finished or arm.runs]
     bands = {}
-    for name in CURVES:
+    for name in in_order({name for values in by_run for name in values} - {"train/loss_step"}):
         at: dict[int, list[float]] = {}
         for values in by_run:
             for epoch, value in values.get(name, {}).items():
@@ -42,6 +43,10 @@ def seed_bands(arm: Arm) -> dict[str, Band]:
             columns.append([len(at[epoch]) for epoch in epochs])
             bands[name] = Band(np.array(epochs), *(np.array(column) for column in columns))
     return bands
+
+
+def in_order(names: Collection[str]) -> list[str]:
+    return [*(name for name in FIRST if name in names), *sorted(set(names) - set(FIRST))]
 
 
 def epoch_values(run: Run) -> dict[str, dict[int, float]]:

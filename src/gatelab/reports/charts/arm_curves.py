@@ -6,7 +6,7 @@ import numpy as np
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
-from gatelab.reports.analysis.bands import CURVES, Band, seed_bands
+from gatelab.reports.analysis.bands import Band, in_order, seed_bands
 from gatelab.reports.charts.chart import (
     DASHES,
     NUM_COLOURS,
@@ -34,7 +34,7 @@ def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]
     last = max((int(band.epochs[-1]) for _, bands in found for band in bands.values()), default=1)
     x = number_axis("epoch", 1, last, whole=True)
     charts = []
-    for name in CURVES:
+    for name in in_order({name for _, bands in found for name in bands}):
         drawn = [
             (arm.name, bands[name], kind) for (arm, bands), kind in zip(found, kinds, strict=True) if name in bands
         ]

@@ -21,35 +21,37 @@ from gatelab.reports.charts.chart import (
     shares_axis,
 )
 from gatelab.reports.texts import shorten, visible
-from gatelab.runs.metrics import title_of
+from gatelab.runs.metrics import METRICS, is_lower_better, title_of
 
 MOST_CURVES = 7  # that can be told apart
 FEW_CURVES = 3  # that leave room for the baseline's
 STEPS = "train steps"
-# title, that of its axis, and of each curve the metric and the kind of its line
-LEARNING = (
-    (
-        "Loss", "loss",
-        {STEPS: ("train/loss_step", f"{MODEL} pale"), "train": ("train/loss", f"{MODEL} dashed"), "validation": ("validation/loss", MODEL)},
-    ),
-    (
-        "Accuracy and macro-F1", "",
-        {
-            "train accuracy": ("train/accuracy", f"{MODEL} dashed"), "validation accuracy": ("validation/accuracy", MODEL),
-            "validation macro-F1": ("validation/macro_f1", f"{MODEL} dotted"),
-        },
-    ),
-)  # fmt: skip
+Curves = Mapping[str, tuple[str, str]]  # of each curve the metric and the kind of its line
 
 
 def learning_charts(learning: Learning) -> list[Chart]:
-    """Loss, and accuracy and macro-F1, of train and validation; the best epoch marked in both."""
-    charts = [draw_learning(title, y_title, curves, learning) for title, y_title, curves in LEARNING]
+    """Loss, then what else was measured of train and validation; the best epoch marked in all."""
+    loss = {STEPS: ("train/loss_step", f"{MODEL} pale"), "train": ("train/loss", f"{MODEL} dashed"), "validation": ("validation/loss", MODEL)}  # fmt: skip
+    charts = [draw_learning("Loss", "loss", loss, learning)]
+    for keys in charted_together(learning):
+        title = " and ".join(title_of(key) for key in keys)
+        curves: dict[str, tuple[str, str]] = {}
+        for key in keys:
+            curves[title_of(f"train/{key}")] = f"train/{key}", f"{MODEL} dashed"
+            curves[title_of(f"validation/{key}")] = f"validation/{key}", MODEL if key == keys[0] else f"{MODEL} dotted"
+        charts.append(draw_learning(title[0].upper() + title[1:], "", curves, learning))
     return [chart for chart in charts if chart is not None]
 
 
-def draw_learning(title: str, y_title: str, names: Mapping[str, tuple[str, str]], learning: Learning) -> Chart | None:
-    """names: of each curve the metric and the kind of its line. None where no curve has a number."""
+def charted_together(learning: Learning) -> list[list[str]]:
+    """Metrics from 0 to 1 share a chart; each other has its own."""
+    found = {name.removeprefix("validation/"): None for name in learning.curves if name.startswith("validation/")}
+    shared = [key for key in METRICS if key in found and not is_lower_better(key)]
+    return [shared] * bool(shared) + [[key] for key in found if key not in (*shared, "loss")]
+
+
+def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -> Chart | None:
+    """None where no curve has a number."""
     curves = {name: learning.curves[metric] for name, (metric, _) in names.items() if metric in learning.curves}
     every = np.concatenate([y[np.isfinite(y)] for _, y in curves.values()] or [np.empty(0)])
     if not len(every):

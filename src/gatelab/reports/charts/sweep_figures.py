@@ -14,10 +14,10 @@ from gatelab.reports.charts.trials import search_chart
 from gatelab.reports.pages.sweep_answer import arm_of
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.runs.load import Run
+from gatelab.runs.metrics import selection_metric
 
 MOST_ARMS = 30  # lines of dots on one page
 MOST_BANDS = 7  # colours that can be told apart
-CURVES = [curve_title(name) for name in ("validation/loss", "validation/macro_f1")]
 
 
 def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]) -> list[Path]:
@@ -32,7 +32,9 @@ def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]
     shown = [replace(arm_of(comparison, row), name=row.name) for row in tested]
     plot = dot_plot(metric, tested, shown, published_numbers(runs)[1].get(metric), lambda _: None)
     legend, curves = arm_curves(arms[:MOST_BANDS])
-    curves = [chart for chart in curves if chart.title in CURVES]
+    monitor = selection_metric(run.record.monitor for run in runs)
+    paper = [curve_title(f"validation/{name}") for name in ("loss", monitor)]
+    curves = [chart for chart in curves if chart.title in paper]
     search = search_chart(runs)
     pictures: dict[str, Callable[[], Figure]] = {}
     if plot:

@@ -18,30 +18,27 @@ SPLITS = {"group": "by group: equal texts stay on one side", "random": "random: 
 
 
 def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
-    dropped = {name: count for counts in (data.dropped or {}).values() for name, count in counts.items()}
-    columns, leak = data.columns or {}, data.leakage or {}
-    facts = [
-        ("files", some([Path(name).name for name in data.files])),
-        ("columns", f"text '{columns['text']}', label '{columns['label']}' ({data.encoding})"),
-        ("rows", f"{data.rows:,} read, {data.used:,} used"),
-        ("rejected", f"{data.rejected:,}"),
-        ("dropped by label", some([f"{name} {count:,}" for name, count in dropped.items()])),
-    ]
-    words, normalised = (
-        f"{leak['exact']:,} of {leak['test_rows']:,} word for word",
-        f"{leak['normalised']:,} normalised",
-    )
+    facts: Facts = [("files", some([Path(name).name for name in data.files]))] if data.files else []
+    if data.columns is not None:
+        facts.append(("columns", f"text '{data.columns['text']}', label '{data.columns['label']}' ({data.encoding})"))
+    if data.rows is not None:
+        facts.append(("rows", f"{data.rows:,} read" + ("" if data.used is None else f", {data.used:,} used")))
+    if data.rejected is not None:
+        facts.append(("rejected", f"{data.rejected:,}"))
+    if data.dropped is not None:
+        counts = {name: count for counts in data.dropped.values() for name, count in counts.items()}
+        facts.append(("dropped by label", some([f"{name} {count:,}" for name, count in counts.items()])))
     if "data.split.by" in config:
         facts.append(("split", SPLITS.get(config["data.split.by"], str(config["data.split.by"]))))
-    facts.append(("duplicates", duplicates(data.duplicates)))
-    facts.append(
-        (
-            "test texts in train",
-            f"{words} ({numbers.share(leak['exact_share'])}), {normalised} ({numbers.share(leak['normalised_share'])})",
-        )
-    )
-    vocabulary = f"{data.vocab_size:,} words, fitted on the training rows; {data.num_tokens:,} tokens in all"
-    return [*facts, ("vocabulary", vocabulary), *(("note", note) for note in data.notes)]
+    if leak := data.leakage:
+        facts.append(("duplicates", duplicates(data.duplicates)))
+        told = f"{leak['exact']:,} of {leak['test_rows']:,} word for word ({numbers.share(leak['exact_share'])}), "
+        told += f"{leak['normalised']:,} normalised ({numbers.share(leak['normalised_share'])})"
+        facts.append(("test texts in train", told))
+    if data.vocab_size is not None:
+        vocabulary = f"{data.vocab_size:,} words, fitted on the training rows; {data.num_tokens:,} tokens in all"
+        facts.append(("vocabulary", vocabulary))
+    return [*facts, *(("note", note) for note in data.notes)]
 
 
 def some(names: list[str], most: int = 20) -> str:

@@ -9,7 +9,7 @@ from gatelab.reports.analysis.curves import Learning
 from gatelab.reports.analysis.intervals import Interval
 from gatelab.reports.texts import shorten, visible
 from gatelab.runs.metrics import SELECTED, best_of, title_of
-from gatelab.runs.record import Data, RunRecord, Scores, headline_of, scores_of
+from gatelab.runs.record import Data, RunRecord, baseline_title, headline_of, scores_of
 
 FEW_ROWS = 30  # of a class: below it a metric of that class says little
 MOST_CLASSES = 12  # with a line of their own in the table; all stand in the one by class
@@ -33,45 +33,44 @@ class Answer:
 
 
 def answer_finished(
-    record: RunRecord, model: str, num_rows: int, intervals: Mapping[str, Mapping[str, Interval]]
+    record: RunRecord, model: str, num_rows: int | None, intervals: Mapping[str, Mapping[str, Interval]]
 ) -> Answer:
-    """The answer of a run that was tested on num_rows rows."""
+    """The answer of a run that was tested on num_rows rows. intervals: by source and metric, as far as there are any."""
     metrics, baselines = scores_of(record), record.baselines
-    key = record.monitor if record.monitor in metrics else SELECTED
-    sentence = f"{shorten(model, 24)} {numbers.metric(metrics[key])} {title_of(key)} on {num_rows:,} test rows"
+    headline = headline_of(metrics)
+    key = next((key for key in (record.monitor, SELECTED, *headline) if key in headline), None)
+    if key is None:
+        return Answer(f"{shorten(model, 24)} is finished", "Its test has no metrics.")
+    sentence = f"{shorten(model, 24)} {numbers.metric(metrics[key])} {title_of(key)}"
+    sentence += "" if num_rows is None else f" on {num_rows:,} test rows"
+    rival = next((name for name in baselines if baselines[name].get(key) is not None), None)
     detail = "No baseline was fitted (baseline=none), so there is nothing to hold it against."
-    if "linear" in baselines:
-        difference = metrics[key] - baselines["linear"][key]
-        bounds = intervals.get("model - linear", {}).get(key)
-        sentence += f", {compare(difference, 'the linear baseline', is_clear(bounds))}"
-        detail = explain_difference(key, difference, bounds)
-    columns = [
-        model,
-        *(f"{name} baseline" if name == "linear" else f"{name} class" for name in baselines_of(baselines)),
-    ]
-    if "linear" in baselines:
-        columns.insert(2, f"{model} − linear")
-    keys = [(title_of(key), key, lambda values, key=key: values[key]) for key in headline_of(metrics)]
+    if rival is not None:
+        difference, against = metrics[key] - baselines[rival][key], f"model - {rival}"
+        bounds = intervals.get(against, {}).get(key)
+        sentence += f", {compare(difference, f'the {baseline_title(rival)}', is_clear(bounds))}"
+        detail = explain_difference(key, baseline_title(rival), difference, bounds)
+    columns = [model, *map(baseline_title, baselines)]
+    if rival is not None:
+        columns.insert(2, f"{model} − {rival}")
+    measured = [(title_of(key), key, lambda scores, key=key: scores.get(key)) for key in headline]
     if len(metrics.per_class) <= MOST_CLASSES:
         for name, values in metrics.per_class.items():
             title = f"F1 {shorten(name)} ({values['support']:,} rows)"
-            keys.append((title, f"f1 {name}", lambda values, name=name: values.per_class[name]["f1"]))
+            measured.append((title, f"f1 {name}", lambda scores, name=name: scores.per_class[name]["f1"]))
     rows = []
-    for title, key, value in keys:
-        sources = {"model": metrics, **baselines_of(baselines)}
+    for title, key, value in measured:
         cells = [
-            Cell(numbers.metric(value(values)), numbers.interval(intervals.get(source, {}).get(key)))
-            for source, values in sources.items()
+            Cell(numbers.metric(value(scores)), numbers.interval(intervals.get(source, {}).get(key)))
+            for source, scores in {"model": metrics, **baselines}.items()
         ]
-        if "linear" in baselines:
-            interval = numbers.interval(intervals.get("model - linear", {}).get(key))
-            cells.insert(2, Cell(numbers.signed(value(metrics) - value(baselines["linear"])), interval))
+        if rival is not None and (other := value(baselines[rival])) is not None:
+            interval = numbers.interval(intervals.get(against, {}).get(key))
+            cells.insert(2, Cell(numbers.signed(value(metrics) - other), interval))
+        elif rival is not None:
+            cells.insert(2, Cell(""))
         rows.append((title, cells))
     return Answer(sentence, detail, [], columns, rows)
-
-
-def baselines_of(baselines: Mapping[str, Scores]) -> dict[str, Scores]:
-    return {name: baselines[name] for name in ("linear", "majority") if name in baselines}
 
 
 def compare(difference: float, other: str, clear: bool) -> str:
@@ -88,12 +87,12 @@ def is_clear(bounds: Interval | None) -> bool:
     return bounds is None or not bounds[0] <= 0 <= bounds[1]
 
 
-def explain_difference(key: str, difference: float, bounds: Interval | None) -> str:
+def explain_difference(key: str, other: str, difference: float, bounds: Interval | None) -> str:
     if bounds is None:
         return ""
     verdict = "does not contain 0" if is_clear(bounds) else "contains 0"
     return (
-        f"Difference in {title_of(key)} to the linear baseline: {numbers.signed(difference)}, 95 % interval {numbers.interval(bounds)} "
+        f"Difference in {title_of(key)} to the {other}: {numbers.signed(difference)}, 95 % interval {numbers.interval(bounds)} "
         f"over the test rows, which {verdict}."
     )
 
@@ -124,7 +123,7 @@ def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learni
             f"{leak['normalised']:,} of the {leak['test_rows']:,} test texts ({numbers.share(leak['normalised_share'])}) stand "
             f"in the training set but for case, URLs and punctuation, {leak['exact']:,} of them word for word."
         )
-    if num_rows < data.split_sizes["test"]:
+    if num_rows < data.split_sizes.get("test", 0):
         found.append(
             f"Only {num_rows:,} of the {data.split_sizes['test']:,} test rows were tested (trainer.limit_test_batches); the "
             "baselines were tested on all of them."

@@ -111,7 +111,10 @@ def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
         "started": numbers.moment(record.started),
         "learning": learning_charts(learning),
         "resamples": RESAMPLES,
-        "answer": answer_unfinished(record, model, status, learning),
+        "no_auroc_interval": False,
+        "answer": answer_unfinished(record, model, status, learning)
+        if record.metrics is None or status != "finished"
+        else answer_finished(record, model, data.split_sizes.get("test"), {}),
         "confusion": None,
         "curves": [],
         "by_class": None,

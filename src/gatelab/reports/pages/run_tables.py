@@ -128,7 +128,7 @@ def examples(folder: RunFolder) -> list[tuple[str, str, list[list[Any]]]]:
 
 
 def parts(data: Data) -> dict[str, Any]:
-    counts, sizes = data.label_counts or {}, data.split_sizes
+    counts, sizes = data.label_counts or {part: {} for part in data.split_sizes}, data.split_sizes
     columns = [("class", "text"), *((name, "number") for name in counts)]
     rows = [[isolated(name), *(f"{counts[part][name]:,}" for part in counts)] for name in data.classes]
     return {"columns": columns, "rows": [*rows, ["all", *(f"{sizes[part]:,}" for part in counts)]]}

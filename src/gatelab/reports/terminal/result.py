@@ -1,4 +1,4 @@
-"""The table at the end of a run: the model beside the linear baseline and the majority class."""
+"""The table at the end of a run: the model beside its baselines."""
 
 from rich.table import Table
 
@@ -9,20 +9,19 @@ from gatelab.screen import decimal
 
 
 def result_table(folder: RunFolder) -> Table:
-    """Test metrics by model, baseline and majority; then F1 by class with the class's rows."""
+    """Test metrics by model and baseline; of a classifier then F1 by class with the class's rows."""
     record = folder.record
     scores, data = scores_of(record), record.data or Data()
-    columns = {record.choices.get("encoder", "model"): scores}
-    columns |= {name: record.baselines[name] for name in ("linear", "majority") if name in record.baselines}
-    table = Table(title=f"test, {data.split_sizes['test']:,} rows", title_justify="left")
+    columns = {record.choices.get("encoder", "model"): scores, **record.baselines}
+    rows = f", {data.split_sizes['test']:,} rows" if "test" in data.split_sizes else ""
+    table = Table(title=f"test{rows}", title_justify="left")
     table.add_column("")
     for name in columns:
         table.add_column(name, justify="right")
     headline = headline_of(scores)
     for key in headline:
-        table.add_row(
-            title_of(key), *(decimal(metrics[key]) for metrics in columns.values()), end_section=key == headline[-1]
-        )
+        numbers = ("" if (value := metrics.get(key)) is None else decimal(value) for metrics in columns.values())
+        table.add_row(title_of(key), *numbers, end_section=key == headline[-1])
     for name, values in scores.per_class.items():
         numbers = (decimal(metrics.per_class[name]["f1"]) for metrics in columns.values())
         table.add_row(f"F1 {name} ({values['support']:,})", *numbers)
