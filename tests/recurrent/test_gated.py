@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
@@ -113,7 +114,7 @@ def test_a_step_is_the_six_textbook_equations() -> None:
     b = {gate: rng.normal(size=H) for gate in "ifCo"}
     x, h_before, C_before = rng.normal(size=(B, E)), rng.normal(size=(B, H)), rng.normal(size=(B, H))
 
-    def sigmoid(a: np.ndarray) -> np.ndarray:
+    def sigmoid(a: NDArray[Any]) -> NDArray[Any]:
         return 1 / (1 + np.exp(-a))
 
     h_and_x = np.concatenate([h_before, x], axis=1)

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from gatelab.recurrent import GatedLSTM
@@ -68,11 +69,11 @@ def random_weights(lstm: GatedLSTM) -> GatedLSTM:
     return lstm
 
 
-def sigmoid(a: np.ndarray) -> np.ndarray:
+def sigmoid(a: NDArray[Any]) -> NDArray[Any]:
     return 1 / (1 + np.exp(-a))
 
 
-def by_the_book(lstm: GatedLSTM, x: np.ndarray, y: np.ndarray, c: np.ndarray) -> dict[str, np.ndarray]:
+def by_the_book(lstm: GatedLSTM, x: NDArray[Any], y: NDArray[Any], c: NDArray[Any]) -> dict[str, NDArray[Any]]:
     """One row through one layer: x (T, E), y and c (H,); every gate and state (T, H)."""
     cell = lstm.cell
     p = {name: parameter.detach().numpy() for name, parameter in lstm.named_parameters()}
@@ -84,12 +85,12 @@ def by_the_book(lstm: GatedLSTM, x: np.ndarray, y: np.ndarray, c: np.ndarray) ->
     rows = {n: slice(k * H, (k + 1) * H) for k, n in enumerate(names)}
     gate_rows = {n: slice(k * H, (k + 1) * H) for k, n in enumerate(gates)}
     last = dict.fromkeys(gates, np.zeros(H))
-    out: dict[str, list[np.ndarray]] = {}
+    out: dict[str, list[NDArray[Any]]] = {}
 
-    def standardized(v: np.ndarray) -> np.ndarray:
+    def standardized(v: NDArray[Any]) -> NDArray[Any]:
         return (v - v.mean()) / np.sqrt(v.var() + 1e-5)
 
-    def squash(v: np.ndarray, which: str, top: float) -> np.ndarray:
+    def squash(v: NDArray[Any], which: str, top: float) -> NDArray[Any]:
         if which == "identity":
             return v
         if which == "tanh":
@@ -109,7 +110,7 @@ def by_the_book(lstm: GatedLSTM, x: np.ndarray, y: np.ndarray, c: np.ndarray) ->
             from_x, from_y = {n: whole_x[rows[n]] for n in names}, {n: whole_y[rows[n]] for n in names}
         a = {n: from_x[n] + from_y[n] + p["bias_ih_l0"][rows[n]] + p["bias_hh_l0"][rows[n]] for n in names}
 
-        def peep(n: str, c: np.ndarray, a: dict[str, np.ndarray] = a) -> np.ndarray:
+        def peep(n: str, c: NDArray[Any], a: dict[str, NDArray[Any]] = a) -> NDArray[Any]:
             return a[n] + p["weight_peephole_l0"][gate_rows[n]] * c if cell.peepholes else a[n]
 
         z = squash(a["z"], cell.candidate_activation, 2.0)
@@ -126,7 +127,8 @@ def by_the_book(lstm: GatedLSTM, x: np.ndarray, y: np.ndarray, c: np.ndarray) ->
         o = sigmoid(peep("o", c)) if cell.output_gate else np.ones(H)
         seen = standardized(c) * p["norm_cell_l0"][0] + p["norm_cell_l0"][1] if cell.layer_norm else c
         y = squash(seen, cell.output_activation, 1.0) * o
-        last = {n: {"i": i, "f": f, "o": o}[n] for n in gates}
+        opened: dict[str, NDArray[Any]] = {"i": i, "f": f, "o": o}
+        last = {n: opened[n] for n in gates}
         for name, value in (
             ("input_gate", i), ("forget_gate", f), ("candidate", z), ("cell", c), ("output_gate", o), ("hidden", y),
         ):  # fmt: skip

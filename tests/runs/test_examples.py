@@ -4,11 +4,12 @@ from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.runs.examples import MOST_CHARACTERS, MOST_ROWS, write_examples
 
 
-def examples(tmp_path: Path, texts: list[str], labels: list[int], probabilities: np.ndarray) -> dict[str, Any]:
+def examples(tmp_path: Path, texts: list[str], labels: list[int], probabilities: NDArray[Any]) -> dict[str, Any]:
     prepared = SimpleNamespace(
         classes=["no", "yes"],
         record={"files": ["/data/a.csv"]},
@@ -22,7 +23,7 @@ def examples(tmp_path: Path, texts: list[str], labels: list[int], probabilities:
     return json.loads((tmp_path / "examples.json").read_text(encoding="utf-8"))
 
 
-def pairs(yes: list[float]) -> np.ndarray:
+def pairs(yes: list[float]) -> NDArray[Any]:
     return np.stack([1 - np.array(yes), np.array(yes)], axis=1)
 
 

@@ -4,12 +4,11 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-import numpy as np
-
 from gatelab.commands.predict import finished
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports.charts.gate_picture import FORMATS, draw_gates
+from gatelab.runs.readings import write_reading
 from gatelab.screen import console
 
 
@@ -32,11 +31,10 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
         raise RunError('The text is empty. Give what the model is to read: gatelab gates RUN "a text"')
     gates = read_gates(Predictor(folder.model, allow_targets=allow_targets), text)
     numbers = out.with_suffix(".npz")
-    picture, archive = BytesIO(), BytesIO()
+    picture = BytesIO()
     draw_gates(gates).savefig(picture, format=out.suffix[1:])
-    np.savez_compressed(archive, **gates)  # type: ignore[arg-type]
     atomic_write(out, picture.getvalue())
-    atomic_write(numbers, archive.getvalue())
+    write_reading(numbers, gates)
     final = gates["probabilities"][-1]
     console.print(
         f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {len(gates['tokens'])} tokens",

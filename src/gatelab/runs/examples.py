@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
@@ -13,7 +14,7 @@ MOST_ROWS = 100  # of each kind
 MOST_CHARACTERS = 10_000  # of a text
 
 
-def write_examples(file: Path, prepared: Any, rows: np.ndarray, probabilities: np.ndarray) -> None:
+def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any]) -> None:
     """rows (N,) index the prepared data, probabilities (N, K).
 
     Equal texts with the same label stand once, with how many rows there are of them. A longer text is cut;
@@ -45,7 +46,7 @@ def read_examples(file: Path) -> dict[str, list[dict[str, Any]]]:
         raise RunError(f"{file}: is not valid JSON ({error}). Remove it to have the page without it.") from None
 
 
-def distinct(order: np.ndarray, rows: np.ndarray, labels: np.ndarray, texts: Any) -> list[tuple[int, int]]:
+def distinct(order: NDArray[Any], rows: NDArray[Any], labels: NDArray[Any], texts: Any) -> list[tuple[int, int]]:
     """The first MOST_ROWS of order whose (text, label) had not come before, each with how often it comes in all."""
     counts: dict[tuple[str, int], list[int]] = {}
     for number in order.tolist():
@@ -57,7 +58,7 @@ def distinct(order: np.ndarray, rows: np.ndarray, labels: np.ndarray, texts: Any
     return [(first, count) for first, count in counts.values()]
 
 
-def describe_row(prepared: Any, row: int, probabilities: np.ndarray, count: int = 1) -> dict[str, Any]:
+def describe_row(prepared: Any, row: int, probabilities: NDArray[Any], count: int = 1) -> dict[str, Any]:
     text = prepared.texts[row]
     return {
         "file": Path(prepared.record["files"][prepared.files[row]]).name,

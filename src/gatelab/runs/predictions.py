@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
@@ -17,7 +18,7 @@ MODEL, LINEAR = "probability:", "linear:"  # what a column begins with; a class 
 
 
 def write_predictions(
-    file: Path, prepared: Any, rows: np.ndarray, probabilities: np.ndarray, linear: np.ndarray | None = None
+    file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any], linear: NDArray[Any] | None = None
 ) -> None:
     """rows (N,) index the prepared data, probabilities (N, K); linear (R, K) of all R test rows, in their order.
 
@@ -39,7 +40,7 @@ def write_predictions(
     atomic_write(file, text.getvalue())
 
 
-def linear_of(prepared: Any, rows: np.ndarray, linear: np.ndarray) -> np.ndarray:
+def linear_of(prepared: Any, rows: NDArray[Any], linear: NDArray[Any]) -> NDArray[Any]:
     """(N, K) of the rows that were tested, which a limit on the batches may make fewer than all test rows."""
     return linear[np.searchsorted(prepared.parts["test"], rows)].astype(float)
 
@@ -50,12 +51,12 @@ class Predictions:
 
     classes: list[str]
     files: list[str]
-    lines: np.ndarray  # (N,)
-    tokens: np.ndarray  # (N,)
-    labels: np.ndarray  # (N,)
-    predictions: np.ndarray  # (N,)
-    probabilities: np.ndarray  # (N, K)
-    linear: np.ndarray | None  # (N, K)
+    lines: NDArray[Any]  # (N,)
+    tokens: NDArray[Any]  # (N,)
+    labels: NDArray[Any]  # (N,)
+    predictions: NDArray[Any]  # (N,)
+    probabilities: NDArray[Any]  # (N, K)
+    linear: NDArray[Any] | None  # (N, K)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -87,6 +88,6 @@ def read_predictions(file: Path) -> Predictions:
         ) from None
 
 
-def matrix(columns: dict[str, tuple[str, ...]], kind: str, classes: list[str]) -> np.ndarray:
+def matrix(columns: dict[str, tuple[str, ...]], kind: str, classes: list[str]) -> NDArray[Any]:
     """(N, K) from the columns of one kind."""
     return np.array([columns[kind + name] for name in classes], dtype=float).T

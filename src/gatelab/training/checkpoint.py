@@ -54,7 +54,8 @@ class Resume(Checkpoint):
             states = self._loaded["random"]  # one a process
             set_random_state(states[trainer.global_rank % len(states)])
             if self._loaded["loader"]:  # Lightning's own is lost where the schedule asks for the number of steps
-                trainer.train_dataloader.load_state_dict(self._loaded["loader"])
+                loader: Any = trainer.train_dataloader
+                loader.load_state_dict(self._loaded["loader"])
             self._loaded = None
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, index: int) -> None:
@@ -91,7 +92,7 @@ class Resume(Checkpoint):
     def on_before_backward(self, trainer: pl.Trainer, module: pl.LightningModule, loss: Tensor) -> None:
         """Stops before a loss that is no number can touch the weights. On a GPU a look waits for it: now and then."""
         loss = getattr(module, "global_loss", loss)  # of several processes: the same in all
-        if loss.device.type != "cpu" and trainer.fit_loop.epoch_loop.batch_idx % trainer.log_every_n_steps:
+        if loss.device.type != "cpu" and trainer.fit_loop.epoch_loop.batch_idx % trainer.log_every_n_steps:  # type: ignore[attr-defined]
             return
         if not math.isfinite(value := loss.item()):
             rate = trainer.optimizers[0].param_groups[0]["lr"]
@@ -116,7 +117,7 @@ class Resume(Checkpoint):
         if metrics.exists():
             with open(metrics, "rb") as stream:
                 os.fsync(stream.fileno())
-        loader = trainer.train_dataloader
+        loader: Any = trainer.train_dataloader
         checkpoint["gatelab"] = saved = {
             "loader": loader.state_dict() if hasattr(loader, "load_state_dict") else None,
             "random": every_random_state(trainer.world_size),

@@ -1,5 +1,8 @@
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy import stats
 from sklearn import metrics as sk
 
@@ -58,7 +61,7 @@ def test_the_interval_of_auroc_lies_around_it_and_as_wide_as_by_drawing_rows(num
     data = rows(300, num_classes)
     found = resample_auroc(data.labels, {"model": data.probabilities})["model"]
 
-    def area(at: np.ndarray) -> float:
+    def area(at: NDArray[Any]) -> float:
         scores = [sk.roc_auc_score(data.labels[at] == k, data.probabilities[at, k]) for k in range(num_classes)]
         return scores[1] if num_classes == 2 else float(np.mean(scores))
 

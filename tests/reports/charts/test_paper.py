@@ -3,11 +3,13 @@ frame of the SVG, stands where the SVG has it."""
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from numpy.typing import NDArray
 from run_folders import Folders, write_curves
 
 from gatelab.reports.analysis.comparison import compare
@@ -30,14 +32,14 @@ BASELINES = {name: {"accuracy": value, "macro_f1": value} for name, value in (("
 ROUNDED, THINNED = 0.06, 0.6  # pixels
 
 
-def in_frame(axes: Axes, points: np.ndarray, frame: tuple[float, float, float, float]) -> np.ndarray:
+def in_frame(axes: Axes, points: NDArray[Any], frame: tuple[float, float, float, float]) -> NDArray[Any]:
     """Points (P, 2) of the axes, as far as they are numbers, in a frame of left, right, top and bottom."""
     left, right, top, bottom = frame
     across, up = (axes.transScale + axes.transLimits).transform(points[np.isfinite(points).all(1)]).T
     return np.stack([left + across * (right - left), bottom - up * (bottom - top)], axis=1)
 
 
-def assert_alike(page: np.ndarray, paper: np.ndarray) -> None:
+def assert_alike(page: NDArray[Any], paper: NDArray[Any]) -> None:
     """Each point of either has one of the other; the page leaves out those on the pixel of the one before."""
     assert len(page)
     assert len(paper)
@@ -179,7 +181,7 @@ def test_the_confusion_matrix(hostile_run: Path) -> None:
 def test_the_gates(hostile_run: Path) -> None:
     readings = page_values(RunFolder(hostile_run), None)["readings"]
     assert readings
-    for reading in readings:
+    for reading in readings.values():
         page = place_reading(reading)
         top, middle, bottom, *_ = draw_reading(reading).axes
         foot, height = page.levels[0][0], page.levels[0][0] - page.levels[-1][0]

@@ -71,7 +71,7 @@ def test_a_class_has_one_colour_and_one_dash_all_over_a_page_and_nothing_else_ha
     assert list(by_size) != rows.classes, "which stand in another order there"
     drawn = readings(folder)
     assert drawn
-    for reading in drawn:
+    for reading in drawn.values():
         assert [kind for _, kind, _, _ in draw_reading(reading).curves] == list(kinds.values())
     intervals = metric_intervals(rows, None)
     by_class = run_tables.by_class(folder.record, intervals, dict.fromkeys(rows.classes, 0.5), "lstm")["chart"]

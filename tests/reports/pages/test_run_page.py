@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from commands import gatelab
+from numpy.typing import NDArray
 from page_tables import Tables
 from sklearn import metrics as sk
 
@@ -31,7 +32,7 @@ def run(hostile_run: Path, tmp_path: Path) -> RunFolder:
     return RunFolder(shutil.copytree(hostile_run, tmp_path / "default" / hostile_run.name))
 
 
-def predictions(run: Path, kind: str = "probability") -> tuple[list[str], np.ndarray, np.ndarray, np.ndarray]:
+def predictions(run: Path, kind: str = "probability") -> tuple[list[str], NDArray[Any], NDArray[Any], NDArray[Any]]:
     rows = list(csv.DictReader((run / "predictions.csv").open(encoding="utf-8", newline="")))
     classes = [name.split(":", 1)[1] for name in rows[0] if name.startswith(f"{kind}:")]
     scores = np.array([[float(row[f"{kind}:{name}"]) for name in classes] for row in rows])

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import open_everything, rows_of, watched
+from numpy.typing import NDArray
 from sklearn import metrics as sk
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
@@ -42,7 +43,7 @@ def header(page: Any, name: str, title: str) -> Any:
     return page.locator(f'table[data-name="{name}"] th', has_text=title).get_by_role("button")
 
 
-def predictions(run: Path) -> tuple[list[str], np.ndarray, np.ndarray]:
+def predictions(run: Path) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
     """Classes, labels (N,) and probabilities (N, K), read as a user would."""
     rows = list(csv.DictReader((run / "predictions.csv").open(encoding="utf-8", newline="")))
     classes = [name.removeprefix("probability:") for name in rows[0] if name.startswith("probability:")]

@@ -2,8 +2,10 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.curves import learning_curves
@@ -18,11 +20,11 @@ class Band:
     """At each epoch (P,): the mean over the runs that came so far, the lowest and highest of them, and how many; NaN where
     none of them has a number."""
 
-    epochs: np.ndarray
-    mean: np.ndarray
-    low: np.ndarray
-    high: np.ndarray
-    num: np.ndarray
+    epochs: NDArray[Any]
+    mean: NDArray[Any]
+    low: NDArray[Any]
+    high: NDArray[Any]
+    num: NDArray[Any]
 
 
 def seed_bands(arm: Arm) -> dict[str, Band]:

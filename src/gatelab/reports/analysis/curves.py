@@ -4,8 +4,10 @@ import csv
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.errors import RunError
 from gatelab.runs.metrics import SELECTED, is_lower_better
@@ -21,7 +23,7 @@ HEADER = ["epoch", "step", "name", "value"]
 class Learning:
     """Curves by metric name, e.g. "train/loss": x in epochs, y. best is the epoch of the best selection metric, by name monitor."""
 
-    curves: dict[str, tuple[np.ndarray, np.ndarray]] = field(default_factory=dict)
+    curves: dict[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
     best: float | None = None
     monitor: str = SELECTED
     averaged: int = 1  # how many logged values of train/loss_step stand behind each of its points
@@ -71,7 +73,7 @@ def learning_curves(file: Path, monitor: str = SELECTED, most_points: int | None
     return Learning(curves, best, monitor, averaged)
 
 
-def average(values: np.ndarray, size: int) -> np.ndarray:
+def average(values: NDArray[Any], size: int) -> NDArray[Any]:
     """The means of each size values, the last of what is left."""
     starts = np.arange(0, len(values), size)
     return np.add.reduceat(values, starts) / np.diff(np.r_[starts, len(values)])
@@ -81,17 +83,17 @@ def average(values: np.ndarray, size: int) -> np.ndarray:
 class PrecisionRecall:
     """Of one class against the rest, from the largest threshold down: recall ascending, precision, threshold."""
 
-    recall: np.ndarray
-    precision: np.ndarray
-    threshold: np.ndarray
+    recall: NDArray[Any]
+    precision: NDArray[Any]
+    threshold: NDArray[Any]
     average: float  # precision, as in scikit-learn's average_precision_score
 
-    def at_recall(self, wanted: np.ndarray) -> np.ndarray:
+    def at_recall(self, wanted: NDArray[Any]) -> NDArray[Any]:
         """The index of the largest threshold at which the recall is at least each wanted value, from 0 to 1."""
         return np.searchsorted(self.recall, wanted - 1e-12).clip(max=len(self.recall) - 1)
 
 
-def precision_recall(positive: np.ndarray, score: np.ndarray) -> PrecisionRecall | None:
+def precision_recall(positive: NDArray[Any], score: NDArray[Any]) -> PrecisionRecall | None:
     """positive (N,) of truth, score (N,). None where no row is positive."""
     if not positive.any():
         return None
@@ -107,13 +109,13 @@ def precision_recall(positive: np.ndarray, score: np.ndarray) -> PrecisionRecall
 class Calibration:
     """Of the rows whose largest probability lies in each of 15 equal bins, where there are any."""
 
-    low: np.ndarray
-    confidence: np.ndarray  # the mean of the largest probabilities
-    right: np.ndarray  # the share of right predictions
-    count: np.ndarray
+    low: NDArray[Any]
+    confidence: NDArray[Any]  # the mean of the largest probabilities
+    right: NDArray[Any]  # the share of right predictions
+    count: NDArray[Any]
 
 
-def calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
+def calibration(probabilities: NDArray[Any], labels: NDArray[Any]) -> Calibration:
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
     count = np.bincount(bins, minlength=BINS)
@@ -122,7 +124,7 @@ def calibration(probabilities: np.ndarray, labels: np.ndarray) -> Calibration:
     return Calibration(some / BINS, mean, share, count[some])
 
 
-def length_bins(tokens: np.ndarray) -> list[tuple[int, int]]:
+def length_bins(tokens: NDArray[Any]) -> list[tuple[int, int]]:
     """Some six ranges of lengths, first and last included, with about as many rows each.
 
     A length that most rows of its range have, as where texts are cut, is a range of its own.

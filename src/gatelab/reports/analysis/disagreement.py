@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
@@ -46,8 +47,8 @@ class Disagreement:
     """shared (A, A): rows that both tested; won (A, A): of these, rows that the first gets right and the second wrong."""
 
     arms: tuple[Arm, ...]
-    shared: np.ndarray
-    won: np.ndarray
+    shared: NDArray[Any]
+    won: NDArray[Any]
     num_rows: int  # with an arm that is right and one that is wrong
     rows: tuple[DisputedRow, ...]  # the most disputed
 
@@ -56,9 +57,9 @@ class Disagreement:
 class Tested:
     """The test rows of one run: keys (N,), and the numbers of label and prediction in the names of all runs."""
 
-    keys: np.ndarray
-    labels: np.ndarray
-    predictions: np.ndarray
+    keys: NDArray[Any]
+    labels: NDArray[Any]
+    predictions: NDArray[Any]
 
 
 class Names:
@@ -130,7 +131,7 @@ def has_rows(run: Run) -> bool:
     return len(set(names)) == len(names) and run.folder.predictions.exists()
 
 
-def pairs(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+def pairs(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     """(A, A) from two (A, U): in how many rows the first holds of the one arm and the second of the other."""
     return np.rint(first.astype(np.float32) @ second.astype(np.float32).T).astype(int)
 
@@ -168,7 +169,9 @@ def read_tested(run: Run, files: Files, classes: Names) -> Tested:
     return Tested(keys, labels, predictions)
 
 
-def most_disputed(disputed: np.ndarray, counts: np.ndarray, rights: np.ndarray, has_text: np.ndarray) -> np.ndarray:
+def most_disputed(
+    disputed: NDArray[Any], counts: NDArray[Any], rights: NDArray[Any], has_text: NDArray[Any]
+) -> NDArray[Any]:
     """The first 100 of the disputed rows (D,), indices into the U of counts and rights (A, U).
 
     First those whose text is known. Of these, those with most votes: the majority by which some arm is right plus that by
@@ -205,7 +208,7 @@ def find_texts(arms: Sequence[Arm], wanted: set[int], files: Files) -> dict[int,
 
 
 def describe_rows(
-    keys: np.ndarray,
+    keys: NDArray[Any],
     tested: Sequence[Sequence[Tested]],
     texts: dict[int, tuple[str, int]],
     files: Names,
@@ -226,7 +229,7 @@ def describe_rows(
     return rows
 
 
-def verdicts_of(keys: np.ndarray, runs: Sequence[Tested], classes: Names) -> list[Verdict | None]:
+def verdicts_of(keys: NDArray[Any], runs: Sequence[Tested], classes: Names) -> list[Verdict | None]:
     said: dict[int, list[int]] = {key: [] for key in keys.tolist()}
     right = dict.fromkeys(said, 0)
     for run in runs:

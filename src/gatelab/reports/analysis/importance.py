@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports.analysis.settings import comparable
 from gatelab.reports.analysis.swept import SweptKey
@@ -55,7 +56,7 @@ def seed_of(run: Run) -> tuple[str, ...]:
 
 
 def explained_variance(
-    keys: Sequence[SweptKey], combinations: Sequence[tuple[Any, ...]], seeds: Sequence[Any], values: np.ndarray
+    keys: Sequence[SweptKey], combinations: Sequence[tuple[Any, ...]], seeds: Sequence[Any], values: NDArray[Any]
 ) -> Importance:
     """η² of each key: the sum of squares between its levels over that of all runs (Fisher 1925). In a grid the shares add up."""
     total = float(((values - values.mean()) ** 2).sum())
@@ -74,7 +75,7 @@ def explained_variance(
     )
 
 
-def between(groups: Sequence[Any], values: np.ndarray) -> float:
+def between(groups: Sequence[Any], values: NDArray[Any]) -> float:
     """The sum of squares between the means of the groups."""
     members: dict[Any, list[float]] = {}
     for group, value in zip(groups, values.tolist(), strict=True):

@@ -8,8 +8,10 @@ Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percent
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.runs.predictions import Predictions
 
@@ -46,7 +48,7 @@ def metric_intervals(rows: Predictions, majority: int | None) -> dict[str, dict[
     }
 
 
-def percentiles(values: np.ndarray) -> Interval:
+def percentiles(values: NDArray[Any]) -> Interval:
     tail = (1 - LEVEL) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)
@@ -61,8 +63,8 @@ def share_interval(hits: int, total: int) -> Interval:
 
 
 def resample_cells(
-    labels: np.ndarray, predictions: Mapping[str, np.ndarray], classes: Sequence[str]
-) -> dict[str, dict[str, np.ndarray]]:
+    labels: NDArray[Any], predictions: Mapping[str, NDArray[Any]], classes: Sequence[str]
+) -> dict[str, dict[str, NDArray[Any]]]:
     """accuracy, macro_f1 and "f1 NAME", each (R,), of every entry of predictions. labels and predictions (N,)."""
     cells, counts = np.unique(np.stack([labels, *predictions.values()]), axis=1, return_counts=True)  # (1 + P, C), (C,)
     random = np.random.default_rng(SEED)
@@ -72,7 +74,7 @@ def resample_cells(
         for begin in range(0, RESAMPLES, step)
     ]
     one_hot = np.eye(len(classes))
-    results: dict[str, dict[str, np.ndarray]] = {}
+    results: dict[str, dict[str, NDArray[Any]]] = {}
     for name, predicted in zip(predictions, cells[1:], strict=True):
         right = np.where((cells[0] == predicted)[:, None], one_hot[predicted], 0)  # (C, K)
         either = one_hot[cells[0]] + one_hot[predicted]  # (C, K)
@@ -85,7 +87,7 @@ def resample_cells(
     return results
 
 
-def resample_auroc(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+def resample_auroc(labels: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
     """The area of each entry of scores (N, K), (R,): of the second class of two, else the mean of one against the rest.
 
     Empty where rows and classes are too many to draw often enough in a second.
@@ -110,14 +112,14 @@ def resample_auroc(labels: np.ndarray, scores: Mapping[str, np.ndarray]) -> dict
 class Ranking:
     """Rows in the order of their score, for areas under weights."""
 
-    def __init__(self, positive: np.ndarray, score: np.ndarray) -> None:
+    def __init__(self, positive: NDArray[Any], score: NDArray[Any]) -> None:
         self.order = np.argsort(score, kind="stable")
         self.positive = positive[self.order]
         ordered = score[self.order]
         self.starts = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])  # of each group of equal scores
         self.tied = len(self.starts) < len(ordered)
 
-    def area(self, weights: np.ndarray) -> float:
+    def area(self, weights: NDArray[Any]) -> float:
         """The share of pairs of a positive and a negative row in which the positive scores higher, ties counted half."""
         weights = weights[self.order]
         positive = np.where(self.positive, weights, 0)

@@ -6,8 +6,10 @@ A stop is a place to point at on the page: a strip of the chart's full height th
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports.texts import shorten
 
@@ -40,12 +42,12 @@ class Line:
 
     name: str
     kind: str
-    x: np.ndarray
-    y: np.ndarray
+    x: NDArray[Any]
+    y: NDArray[Any]
     joined: bool = True
     dots: bool = False
-    whiskers: np.ndarray | None = None
-    band: np.ndarray | None = None
+    whiskers: NDArray[Any] | None = None
+    band: NDArray[Any] | None = None
     note: str = ""
 
     @property

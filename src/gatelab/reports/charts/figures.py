@@ -26,8 +26,8 @@ def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> lis
         pictures["learning_curves"] = lambda: draw_charts(page["learning"], height=3.2)
     if len(page["confusion"]["classes"]) <= MOST_IN_MATRIX:
         pictures["confusion_matrix"] = lambda: draw_confusion(page["confusion"])
-    for file, reading in zip(sorted(folder.gates.glob("*.npz")), page["readings"], strict=True) if gates else []:
-        pictures[f"gates/{file.stem}"] = lambda reading=reading: draw_reading(reading, PAGE_WIDTH)  # type: ignore[misc]
+    for name, reading in page["readings"].items() if gates else ():
+        pictures[f"gates/{name}"] = lambda reading=reading: draw_reading(reading, PAGE_WIDTH)  # type: ignore[misc]
     return save_figures(folder.figures, pictures)
 
 

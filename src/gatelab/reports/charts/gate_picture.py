@@ -1,10 +1,12 @@
 """A reading for a paper: tokens along the bottom, time to the right."""
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import NDArray
 
 from gatelab.reports.charts.chart import kind_of
 from gatelab.reports.charts.paper import GREY, INK, look_of, plain
@@ -13,7 +15,7 @@ from gatelab.reports.charts.reading import Reading, describe_reading, extent, sp
 FORMATS = (".svg", ".pdf", ".png")
 
 
-def draw_gates(gates: Mapping[str, np.ndarray]) -> Figure:
+def draw_gates(gates: Mapping[str, NDArray[Any]]) -> Figure:
     """The figure of what ``gatelab gates`` saves, as wide as the tokens need."""
     return draw_reading(describe_reading(gates))
 
@@ -61,7 +63,7 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
     return figure
 
 
-def draw_predictions(axes: Axes, probabilities: Mapping[str, np.ndarray]) -> None:
+def draw_predictions(axes: Axes, probabilities: Mapping[str, NDArray[Any]]) -> None:
     ends = spread(np.array([values[-1] for values in probabilities.values()]), 0.17)
     for k, (name, values) in enumerate(probabilities.items()):
         look = look_of(kind_of(k))
@@ -75,7 +77,7 @@ def draw_predictions(axes: Axes, probabilities: Mapping[str, np.ndarray]) -> Non
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 
-def draw_units(axes: Axes, units: Mapping[str, np.ndarray]) -> None:
+def draw_units(axes: Axes, units: Mapping[str, NDArray[Any]]) -> None:
     """One band a unit, each in its own scale, written at its right: above its line in ink, below it in grey."""
     for row, values in enumerate(units.values()):
         largest = extent(np.abs(values))[1] or 1.0

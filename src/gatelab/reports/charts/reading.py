@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import NUM_COLOURS, Table
@@ -23,17 +25,17 @@ class Reading:
     prediction: str
     probability: str
     tokens: list[tuple[str, bool]]  # and whether the vocabulary lacks it
-    probabilities: dict[str, np.ndarray]
-    bands: dict[str, np.ndarray]
+    probabilities: dict[str, NDArray[Any]]
+    bands: dict[str, NDArray[Any]]
     low: float
     high: float
-    units: dict[str, np.ndarray]
+    units: dict[str, NDArray[Any]]
     notes: list[str]
     has_gaps: bool  # where a value is no number
     table: Table
 
 
-def describe_reading(gates: Mapping[str, np.ndarray]) -> Reading:
+def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
     """The last 60 tokens of what ``write_telling_rows`` or ``gatelab gates`` saved."""
     first = max(0, len(gates["tokens"]) - MOST_TOKENS)
     tokens = [shorten(token, 16) for token in gates["tokens"][first:]]
@@ -72,14 +74,14 @@ def describe_reading(gates: Mapping[str, np.ndarray]) -> Reading:
     )
 
 
-def last_layer(gates: Mapping[str, np.ndarray]) -> list[str]:
+def last_layer(gates: Mapping[str, NDArray[Any]]) -> list[str]:
     """The names of the last layer's directions: ["l1", "l1_reverse"]."""
     names = {name.split(".")[0] for name in gates if name.endswith(".cell")}
     last = max(int(name[1:].split("_")[0]) for name in names)
     return sorted(name for name in names if name.split("_")[0] == f"l{last}")
 
 
-def gate_bands(gates: Mapping[str, np.ndarray], first: int) -> dict[str, np.ndarray]:
+def gate_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArray[Any]]:
     """The mean over units, (T,), of each gate of the last layer that is not constant."""
     bands = {}
     for name in last_layer(gates):
@@ -89,7 +91,7 @@ def gate_bands(gates: Mapping[str, np.ndarray], first: int) -> dict[str, np.ndar
     return bands or {"no gates": np.ones(len(gates["tokens"]) - first)}
 
 
-def unit_bands(gates: Mapping[str, np.ndarray], first: int) -> dict[str, np.ndarray]:
+def unit_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArray[Any]]:
     """The cell state (T,) of the units that decide most, named by number and contribution."""
     names = last_layer(gates)
     hidden_size = gates[f"{names[0]}.cell"].shape[1]
@@ -101,7 +103,7 @@ def unit_bands(gates: Mapping[str, np.ndarray], first: int) -> dict[str, np.ndar
     return bands
 
 
-def spread(values: np.ndarray, gap: float) -> np.ndarray:
+def spread(values: NDArray[Any], gap: float) -> NDArray[Any]:
     """The values moved apart, in their order, so that labels at them do not overlap."""
     values = np.nan_to_num(values)
     order = np.argsort(values)
@@ -112,7 +114,7 @@ def spread(values: np.ndarray, gap: float) -> np.ndarray:
     return places[np.argsort(order)]
 
 
-def colour_range(bands: list[np.ndarray]) -> tuple[float, float]:
+def colour_range(bands: list[NDArray[Any]]) -> tuple[float, float]:
     """The bands' smallest and largest number, at least 0.2 apart, so that small changes are seen and noise is not."""
     every = np.concatenate(bands)
     low, high = extent(every) if np.isfinite(every).any() else (0.0, 1.0)
@@ -120,7 +122,7 @@ def colour_range(bands: list[np.ndarray]) -> tuple[float, float]:
     return max(0.0, float(low - room)), min(1.0, float(high + room))
 
 
-def extent(values: np.ndarray) -> tuple[float, float]:
+def extent(values: NDArray[Any]) -> tuple[float, float]:
     """The smallest and largest number among them; NaN where there is none."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if len(finite) else (np.nan, np.nan)

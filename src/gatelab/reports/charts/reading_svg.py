@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import kind_of
@@ -21,7 +23,7 @@ class ReadingDrawing:
 
     column: float
     width: float
-    middles: np.ndarray
+    middles: NDArray[Any]
     height: float = 0.0
     bottom: float = 0.0
     titles: list[tuple[float, str]] = field(default_factory=list)
@@ -54,7 +56,7 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
     return drawing
 
 
-def place_curves(drawing: ReadingDrawing, probabilities: Mapping[str, np.ndarray], y: float) -> float:
+def place_curves(drawing: ReadingDrawing, probabilities: Mapping[str, NDArray[Any]], y: float) -> float:
     """The probability of each class after each token. Returns where the next part may begin."""
     drawing.titles.append((y - 6, "probability after each token"))
     drawing.levels = [(y + CURVE * (1 - level), f"{level:g}") for level in (0, 0.5, 1)]
@@ -82,7 +84,7 @@ def place_bands(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
     return y
 
 
-def place_units(drawing: ReadingDrawing, units: Mapping[str, np.ndarray], y: float) -> float:
+def place_units(drawing: ReadingDrawing, units: Mapping[str, NDArray[Any]], y: float) -> float:
     """A band a unit, each in its own scale: the cell state above its line or below it."""
     drawing.titles.append((y - 6, "cell state of the units that decide most, and the logits each adds"))
     for name, values in units.items():

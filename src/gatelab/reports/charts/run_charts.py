@@ -1,8 +1,10 @@
 """The charts of one run's page."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import Calibration, Learning, PrecisionRecall
@@ -138,7 +140,7 @@ def precision_at(curve: PrecisionRecall, recall: float) -> float:
     return float(curve.precision[curve.at_recall(np.array([recall]))[0]])
 
 
-def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: np.ndarray, note: str = "") -> Line:
+def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: NDArray[Any], note: str = "") -> Line:
     return Line(name, kind, recalls, curve.precision[curve.at_recall(recalls)], note=note)
 
 

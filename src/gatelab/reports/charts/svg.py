@@ -4,8 +4,10 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports.charts.chart import Axis, Chart
 from gatelab.reports.charts.dots import Dot
@@ -81,7 +83,7 @@ def scale(axis: Axis, begin: float, end: float, digits: int = 1) -> Callable[[fl
     return place
 
 
-def stretches(y: np.ndarray) -> list[slice]:
+def stretches(y: NDArray[Any]) -> list[slice]:
     """Where y has numbers, without the gaps between them."""
     edges = np.flatnonzero(np.diff(np.r_[False, np.isfinite(y), False].astype(int)))
     return [slice(begin, end) for begin, end in edges.reshape(-1, 2).tolist()]

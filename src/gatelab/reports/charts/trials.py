@@ -2,8 +2,10 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import learning_curves
@@ -98,7 +100,7 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
     )
 
 
-def steps(known: Sequence[tuple[float, float]]) -> tuple[np.ndarray, np.ndarray]:
+def steps(known: Sequence[tuple[float, float]]) -> tuple[NDArray[Any], NDArray[Any]]:
     """The best stays until the next trial is better."""
     xs, ys = [known[0][0]], [known[0][1]]
     for x, y in known[1:]:

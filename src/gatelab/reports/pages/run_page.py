@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
@@ -21,6 +21,7 @@ from gatelab.reports.texts import visible
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions, read_predictions
+from gatelab.runs.readings import read_readings, unreadable
 from gatelab.runs.record import Data, RunRecord, scores_of
 from gatelab.screen import console
 
@@ -131,7 +132,7 @@ def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
     }
     if rows is not None and record.metrics is not None:
         warnings = cautions(record, config, len(rows), learning)
-        if any(reading.has_gaps for reading in values["readings"]):
+        if any(reading.has_gaps for reading in values["readings"].values()):
             warnings.insert(0, "What the gates did is in part not a number: gaps in their pictures.")
         values |= tested(record, rows, model, warnings)
         values["examples"] = run_tables.examples(folder)
@@ -173,7 +174,7 @@ def tested(record: RunRecord, rows: Predictions, model: str, warnings: list[str]
     }
 
 
-def class_curves(rows: Predictions, scores: np.ndarray) -> dict[str, PrecisionRecall]:
+def class_curves(rows: Predictions, scores: NDArray[Any]) -> dict[str, PrecisionRecall]:
     """Of each class that has test rows, those with most first. scores (N, K)."""
     sizes = np.bincount(rows.labels, minlength=len(rows.classes))
     found = {
@@ -182,16 +183,17 @@ def class_curves(rows: Predictions, scores: np.ndarray) -> dict[str, PrecisionRe
     return {name: curve for name, curve in found.items() if curve is not None}
 
 
-def readings(folder: RunFolder) -> list[Any]:
-    files = sorted(folder.gates.glob("*.npz"))
-    if not files:
-        return []
+def readings(folder: RunFolder) -> dict[str, Any]:
+    """By the name of each file in figures/gates."""
+    found = read_readings(folder)
+    if not found:
+        return {}
     from gatelab.reports.charts.reading import describe_reading
 
-    found = []
-    for file in files:
+    described = {}
+    for name, gates in found.items():
         try:
-            found.append(describe_reading(np.load(file)))
-        except (ValueError, KeyError, OSError, BadZipFile) as error:
-            raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
-    return found
+            described[name] = describe_reading(gates)
+        except (ValueError, KeyError) as error:
+            raise unreadable(folder.gates / f"{name}.npz", error) from None
+    return described

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import length_bins
@@ -23,7 +24,7 @@ MOST_REJECTS = 200
 SHADES = 10
 
 
-def confusion(matrix: np.ndarray, classes: list[str]) -> dict[str, Any]:
+def confusion(matrix: NDArray[Any], classes: list[str]) -> dict[str, Any]:
     totals = matrix.sum(1)
     shares = matrix / np.maximum(totals, 1)[:, None]
     if len(classes) <= MOST_IN_MATRIX:
@@ -93,7 +94,7 @@ def by_length(rows: Predictions, model: str) -> dict[str, Any]:
     return {"chart": length_chart(bins, accuracies, bounds, linear, model), "columns": columns, "rows": table}
 
 
-def exact_metrics(labels: np.ndarray, predicted: np.ndarray, num_classes: int) -> tuple[float, float]:
+def exact_metrics(labels: NDArray[Any], predicted: NDArray[Any], num_classes: int) -> tuple[float, float]:
     """accuracy and macro-F1, the latter over the classes that are there or were predicted."""
     hits = np.bincount(labels[labels == predicted], minlength=num_classes)
     sizes = np.bincount(labels, minlength=num_classes) + np.bincount(predicted, minlength=num_classes)

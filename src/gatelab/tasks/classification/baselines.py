@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gatelab.files import atomic_write, replacing
 from gatelab.tasks.base import Baselines
@@ -32,9 +33,9 @@ def cached_baselines(folder: Path, compute: Callable[[], Baselines]) -> Baseline
 
 def fit_baselines(
     train_texts: Sequence[str],
-    train_labels: np.ndarray[Any, Any],
+    train_labels: NDArray[Any],
     test_texts: Sequence[str],
-    test_labels: np.ndarray[Any, Any],
+    test_labels: NDArray[Any],
     classes: list[str],
 ) -> Baselines:
     """The test metrics of "majority" and "linear", in the form of ``all_metrics``; linear's probabilities (N, K)."""

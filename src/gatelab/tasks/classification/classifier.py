@@ -29,6 +29,8 @@ class SequenceClassifier(pl.LightningModule):
     Raises ValueError for an unknown pooling or an encoder without output_size.
     """
 
+    class_weights: Tensor | None
+
     def __init__(
         self,
         encoder: nn.Module,

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gatelab.data.tokenize import PAD_ID, encode_texts
 from gatelab.tasks.classification.export import load_model
@@ -23,7 +25,7 @@ class Predictor:
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.module.to(self.device)
 
-    def stream(self, texts: Iterable[str]) -> Iterator[np.ndarray]:
+    def stream(self, texts: Iterable[str]) -> Iterator[NDArray[Any]]:
         """The probability of each class, (K,), text by text in the given order; holds one chunk at a time."""
         chunk: list[str] = []
         for text in texts:
@@ -35,7 +37,7 @@ class Predictor:
             yield from self.probabilities(chunk)
 
     @torch.inference_mode()
-    def probabilities(self, texts: list[str]) -> np.ndarray:
+    def probabilities(self, texts: list[str]) -> NDArray[Any]:
         """(N, K) for N texts."""
         encoded = encode_texts(self.tokenizer, texts, self.max_length)
         lengths = np.array([len(ids) for ids in encoded])

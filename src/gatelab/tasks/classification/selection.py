@@ -1,16 +1,16 @@
 """What a report shows of single test rows: the texts of those that tell most, and what the gates did on a few of them."""
 
-from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from gatelab.files import atomic_write
 from gatelab.runs.examples import write_examples
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.readings import write_reading
 from gatelab.screen import console
 from gatelab.tasks.classification.trace import read_gates
 
@@ -19,7 +19,12 @@ FEWEST_TOKENS, MOST_TOKENS = 5, 60  # what a picture can hold and a person can f
 
 
 def write_telling_rows(
-    folder: RunFolder, module: Any, prepared: Any, rows: np.ndarray, probabilities: np.ndarray, max_length: int | None
+    folder: RunFolder,
+    module: Any,
+    prepared: Any,
+    rows: NDArray[Any],
+    probabilities: NDArray[Any],
+    max_length: int | None,
 ) -> None:
     """examples.json and figures/gates/*.npz. rows (N,) index the prepared data, probabilities (N, K)."""
     write_examples(folder.examples, prepared, rows, probabilities)
@@ -30,7 +35,7 @@ def write_telling_rows(
 
 
 def write_gates(
-    folder: Path, module: Any, prepared: Any, rows: np.ndarray, probabilities: np.ndarray, max_length: int | None
+    folder: Path, module: Any, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any], max_length: int | None
 ) -> None:
     """1.npz and so on: the arrays of ``read_gates`` with role, source, line and label; nothing for an encoder without gates."""
     if not hasattr(module.encoder, "trace"):
@@ -54,12 +59,10 @@ def write_gates(
             "line": np.array(prepared.lines[row]),
             "label": np.array(prepared.classes[prepared.labels[row]]),
         }
-        archive = BytesIO()
-        np.savez_compressed(archive, **gates)
-        atomic_write(folder / f"{number}.npz", archive.getvalue())
+        write_reading(folder / f"{number}.npz", gates)
 
 
-def telling_rows(probabilities: np.ndarray, labels: np.ndarray, lengths: np.ndarray) -> list[tuple[str, int]]:
+def telling_rows(probabilities: NDArray[Any], labels: NDArray[Any], lengths: NDArray[Any]) -> list[tuple[str, int]]:
     """Roles and indices: the most confident mistake, the least certain row, and the most confident right rows of the
     largest classes, one each, those first that neither of the two is of. probabilities (N, K), labels and lengths (N,)."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
@@ -67,7 +70,7 @@ def telling_rows(probabilities: np.ndarray, labels: np.ndarray, lengths: np.ndar
     free = fits if fits.any() else np.ones_like(fits)
     chosen: list[tuple[str, int]] = []
 
-    def choose(role: str, among: np.ndarray, order: np.ndarray) -> None:
+    def choose(role: str, among: NDArray[Any], order: NDArray[Any]) -> None:
         rows = np.flatnonzero(free & among)
         if len(rows) and len(chosen) < MOST_ROWS:
             row = int(rows[order[rows].argmin()])

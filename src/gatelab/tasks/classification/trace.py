@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from gatelab.data.tokenize import UNKNOWN_ID, encode_texts
 from gatelab.errors import RunError
@@ -14,7 +15,7 @@ STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does no
 
 
 @torch.inference_mode()
-def read_gates(predictor: Predictor, text: str) -> dict[str, np.ndarray]:
+def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     """Arrays by name:
 
     tokens (T,) as they stand in the text (<url> and <user> for what these replace), unknown (T,) whether the vocabulary lacks them, classes (K,)
