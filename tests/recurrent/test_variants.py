@@ -84,7 +84,7 @@ def by_the_book(lstm: GatedLSTM, x: NDArray[Any], y: NDArray[Any], c: NDArray[An
     gates = [n for n in names if n != "z"]
     rows = {n: slice(k * H, (k + 1) * H) for k, n in enumerate(names)}
     gate_rows = {n: slice(k * H, (k + 1) * H) for k, n in enumerate(gates)}
-    last = dict.fromkeys(gates, np.zeros(H))
+    last: dict[str, NDArray[Any]] = dict.fromkeys(gates, np.zeros(H))
     out: dict[str, list[NDArray[Any]]] = {}
 
     def standardized(v: NDArray[Any]) -> NDArray[Any]:

@@ -5,7 +5,6 @@ import time
 from typing import Any
 
 import pytorch_lightning as pl
-from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.utilities.data import extract_batch_size
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
@@ -141,12 +140,9 @@ class ProgressLine(pl.Callback):
 def best_before(trainer: pl.Trainer, monitor: str) -> float | None:
     """The best of the selection metric in the earlier starts of a run that goes on."""
     for checkpoint in trainer.checkpoint_callbacks:
-        if (
-            isinstance(checkpoint, ModelCheckpoint)
-            and checkpoint.monitor == monitor
-            and checkpoint.best_model_score is not None
-        ):
-            return float(checkpoint.best_model_score)
+        score = getattr(checkpoint, "best_model_score", None)
+        if getattr(checkpoint, "monitor", None) == monitor and score is not None:
+            return float(score)
     return None
 
 
