@@ -77,17 +77,18 @@ def write_csv(tmp_path: Path) -> Callable[..., Path]:
     return write
 
 
+DETERMINISM: Any = torch.utils.deterministic
+FILLS, THREADS = DETERMINISM.fill_uninitialized_memory, torch.get_num_threads()
+
+
 @pytest.fixture(autouse=True)
 def torch_as_it_was() -> Iterator[None]:
-    """A run trained inside a test leaves its settings of torch to no other test."""
-    settings: Any = torch.utils.deterministic
-    fills, algorithms = settings.fill_uninitialized_memory, torch.get_deterministic_debug_mode()
-    threads, dtype = torch.get_num_threads(), torch.get_default_dtype()
+    """A run trained inside a test, or for several by a fixture, leaves its settings of torch to no other test."""
     yield
-    settings.fill_uninitialized_memory = fills
-    torch.set_deterministic_debug_mode(algorithms)
-    torch.set_num_threads(threads)
-    torch.set_default_dtype(dtype)
+    DETERMINISM.fill_uninitialized_memory = FILLS
+    torch.set_deterministic_debug_mode("default")
+    torch.set_num_threads(THREADS)
+    torch.set_default_dtype(torch.float32)
 
 
 @pytest.fixture
