@@ -143,14 +143,14 @@ def report(
         str, typer.Argument(metavar="WHAT", help="A run folder, the first digits of an identity, or a name.")
     ],
     by: Annotated[
-        list[str] | None, typer.Option("--by", metavar="KEY,KEY", help="Of a name: what tells arms apart.")
+        list[str] | None, typer.Option("--by", metavar="KEY,KEY", help="Of a name: what defines an arm.")
     ] = None,
     metric: Annotated[
         list[str] | None,
         typer.Option("--metric", metavar="NAME,NAME", help="Of a name: unless given, macro_f1, accuracy."),
     ] = None,
     reference: Annotated[
-        str | None, typer.Option("--reference", metavar="ARM", help="Of a name: what the others are held against.")
+        str | None, typer.Option("--reference", metavar="ARM", help="Of a name: what the others are compared with.")
     ] = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
@@ -252,13 +252,13 @@ def compare(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The runs of these names.")],
     by: Annotated[
         list[str] | None,
-        typer.Option("--by", metavar="KEY,KEY", help="Keys or groups of the config that tell arms apart."),
+        typer.Option("--by", metavar="KEY,KEY", help="Keys or groups of the config that define an arm."),
     ] = None,
     metric: Annotated[
         list[str] | None, typer.Option("--metric", metavar="NAME,NAME", help="Unless given, accuracy and macro_f1.")
     ] = None,
     reference: Annotated[
-        str | None, typer.Option("--reference", metavar="ARM", help="What the others are held against.")
+        str | None, typer.Option("--reference", metavar="ARM", help="What the others are compared with.")
     ] = None,
     csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="Full precision; - prints it.")] = None,
     markdown: Annotated[
@@ -269,8 +269,8 @@ def compare(
 ) -> None:
     """Compare arms over their seeds: means, bootstrap intervals, paired tests.
 
-    An arm is the runs that differ in the seed alone. --by encoder tells apart
-    what is built as encoder and those of its settings that differ; --by
+    An arm is the runs that differ in the seed alone. --by encoder means what is built as
+    encoder and those of its settings that differ; --by
     optimizer.lr,data.split.by two keys; --by name two sweeps. What else differs
     is pooled, and said below the table. Without --by all that differs counts.
 

@@ -7,7 +7,7 @@ from gatelab.commands.train import completions, compose, explain, refuse_null
 from gatelab.config.build import build
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
-from gatelab.tasks.classification.build import build_model
+from gatelab.tasks.classification.model import build_model
 from gatelab.training.fit import build_callbacks
 from gatelab.training.run import resolve
 

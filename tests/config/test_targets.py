@@ -107,7 +107,7 @@ def test_pythons_own_modules_cannot_be_listed(module: str) -> None:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     from gatelab.data.tokenize import fit_tokenizer, new_tokenizer
-    from gatelab.tasks.classification.build import build_model
+    from gatelab.tasks.classification.model import build_model
 
     settings = resolve(compose(["encoder.hidden_size=4", "model.embedding_size=4"]))
     tokenizer = new_tokenizer()

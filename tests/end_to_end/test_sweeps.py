@@ -73,7 +73,7 @@ def test_a_killed_job_comes_back_and_ends_as_if_nothing_had_happened(
     assert process.returncode == 0, output
     assert sum(len(record.get("resumed", [])) for record in records(tmp_path)) >= 1
     if launcher != "ray":  # Ray starts it again by itself, without a word
-        assert "it goes on from its last checkpoint" in output
+        assert "it resumes from its last checkpoint" in output
     done = {record["identity"]: plain[record["identity"]] for record in records(tmp_path)}
     assert len(done) == len(seeds.split(","))
     assert_as_plain(tmp_path, done)
@@ -103,7 +103,7 @@ def test_ctrl_c_saves_the_jobs_that_run_side_by_side_and_the_same_command_goes_o
         process.send_signal(signal.SIGINT)
         output = process.end(60)
     assert process.returncode == 130, output
-    assert "Interrupted. The same command goes on" in output
+    assert "Interrupted. The same command resumes" in output
     assert "interrupted" in [record["status"] for record in records(tmp_path)]
     assert ", 0 failed" in gatelab("train", *sweep, cwd=tmp_path)
     assert_as_plain(tmp_path, plain)

@@ -29,9 +29,9 @@ def pairs(yes: list[float]) -> NDArray[Any]:
 
 def test_mistakes_come_most_confident_first_and_all_rows_least_certain_first(tmp_path: Path) -> None:
     found = examples(tmp_path, list("abcde"), [0, 0, 1, 1, 0], pairs([0.9, 0.2, 0.4, 0.55, 0.97]))
-    assert [row["text"] for row in found["most confident mistakes"]] == ["e", "a", "c"]
+    assert [row["text"] for row in found["most confident errors"]] == ["e", "a", "c"]
     assert [row["text"] for row in found["least certain"]] == ["d", "c", "b", "a", "e"]
-    first = found["most confident mistakes"][0]
+    first = found["most confident errors"][0]
     assert (first["file"], first["line"], first["tokens"], first["label"], first["prediction"]) == (
         "a.csv",
         6,
@@ -44,7 +44,7 @@ def test_mistakes_come_most_confident_first_and_all_rows_least_certain_first(tmp
 
 def test_equal_texts_with_the_same_label_stand_once_with_their_number(tmp_path: Path) -> None:
     found = examples(tmp_path, ["a", "b", "a", "a"], [0, 0, 0, 1], pairs([0.9, 0.8, 0.9, 0.9]))
-    assert [(row["text"], row["rows"]) for row in found["most confident mistakes"]] == [("a", 2), ("b", 1)]
+    assert [(row["text"], row["rows"]) for row in found["most confident errors"]] == [("a", 2), ("b", 1)]
     assert [(row["text"], row["label"], row["rows"]) for row in found["least certain"]] == [
         ("b", "no", 1), ("a", "no", 2), ("a", "yes", 1)
     ]  # fmt: skip
@@ -60,4 +60,4 @@ def test_there_are_a_hundred_of_each_at_most_and_long_texts_are_cut(tmp_path: Pa
 
 def test_a_text_that_utf_8_cannot_hold_is_kept(tmp_path: Path) -> None:
     found = examples(tmp_path, ["\ud83d", "b"], [0, 1], pairs([0.9, 0.8]))
-    assert found["most confident mistakes"][0]["text"] == "\ud83d"
+    assert found["most confident errors"][0]["text"] == "\ud83d"

@@ -17,7 +17,7 @@ from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, show_error, styled
 from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
 
-INTERRUPTED = "Interrupted. The same command goes on from where it stopped; gatelab runs shows the run."
+INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
 
 
 def run_hydra(overrides: list[str]) -> int:

@@ -1,4 +1,4 @@
-"""examples.json: the texts of the test rows that tell most: the most confident mistakes and the least certain rows."""
+"""examples.json: selected test rows with their texts: the most confident errors and the least certain rows."""
 
 import json
 from pathlib import Path
@@ -23,7 +23,7 @@ def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities:
     labels, confidence = np.asarray(prepared.labels)[rows], probabilities.max(1)
     mistakes = np.flatnonzero(probabilities.argmax(1) != labels)
     orders = {
-        "most confident mistakes": mistakes[np.argsort(-confidence[mistakes], kind="stable")],
+        "most confident errors": mistakes[np.argsort(-confidence[mistakes], kind="stable")],
         "least certain": np.argsort(confidence, kind="stable"),
     }
     examples = {

@@ -95,7 +95,7 @@ class RunFolder:
 
     @contextmanager
     def recorded(self, resumed: bool = False, **values: Any) -> Iterator[None]:
-        """Empty the folder unless the run goes on in it; mark it as running, and at the end how it ended."""
+        """Empty the folder unless the run is resumed in it; mark it as running, and at the end how it ended."""
         started = datetime.now(timezone.utc)
         now = started.isoformat(timespec="seconds")
         before = self.record if resumed else RunRecord()

@@ -1,4 +1,4 @@
-"""metrics.csv: written while a run trains, and read again when it goes on or ends."""
+"""metrics.csv: written while a run trains, and read again when it is resumed or ends."""
 
 import csv
 import math

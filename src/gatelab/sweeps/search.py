@@ -1,4 +1,4 @@
-"""A search: trials that Optuna proposes, kept in storage, so that a search that died goes on where it was.
+"""A search: trials that Optuna proposes, kept in storage, so that a search that died resumes where it was.
 
 gatelab train -m hydra/sweeper=optuna name=search 'optimizer.lr=tag(log,interval(1e-4,1e-1))' 'encoder.hidden_size=choice(32,64,128)'
 """
@@ -78,7 +78,7 @@ class Search:
                 load_if_exists=True,
             )
             self.check_space(study)
-            # Held by us alone, so a trial that says it is running was cut off: it goes on, and so does its run.
+            # Held by us alone, so a trial that says it is running was cut off: it is resumed, and so is its run.
             unfinished = [trial for trial in study.trials if trial.state == TrialState.RUNNING]
             if study.trials:
                 console.print(
@@ -125,10 +125,10 @@ class Search:
             study.tell(trial, state=TrialState.PRUNED)
         elif outcome.kind == "failed":
             study.tell(trial, state=TrialState.FAIL)
-        # interrupted: it stays as it is, to go on at the next start
+        # interrupted: it stays as it is, to be resumed at the next start
 
     def check_space(self, study: optuna.Study) -> None:
-        """A study that was begun with another space cannot go on with this one."""
+        """A study that was begun with another space cannot be resumed with this one."""
         for trial in study.trials:
             if trial.distributions and trial.distributions != self.space:
                 differs = sorted(

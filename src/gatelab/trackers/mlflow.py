@@ -27,7 +27,7 @@ SQLITE = "sqlite:///"
 
 
 class MlflowTracker(Tracker):
-    """One MLflow run a run, in the experiment of the run's name. A run that goes on adds the points that MLflow lacks."""
+    """One MLflow run a run, in the experiment of the run's name. A resumed run adds the points that MLflow lacks."""
 
     def __init__(self, run: TrackedRun, uri: str) -> None:
         super().__init__(run)
@@ -134,7 +134,7 @@ def tags(run: TrackedRun) -> dict[str, str]:
 
 
 def start_of(run: TrackedRun) -> str:
-    """Tells a run that goes on from one that was begun again with force=true."""
+    """Tells a resumed run from one that was begun again with force=true."""
     return f"{run.identity} {run.started}"
 
 

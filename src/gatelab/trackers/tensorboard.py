@@ -10,7 +10,7 @@ from gatelab.trackers.tracker import Point, TrackedRun, Tracker
 
 
 class TensorboardTracker(Tracker):
-    """A run that goes on is written anew from its metrics, so that no point stands twice."""
+    """A resumed run is written anew from its metrics, so that no point stands twice."""
 
     def __init__(self, run: TrackedRun) -> None:
         super().__init__(run)

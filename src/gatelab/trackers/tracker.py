@@ -31,8 +31,8 @@ class TrackedRun:
     name: str
     identity: str
     config: dict[str, Any]
-    past: Sequence[Point] = ()  # of a run that goes on: what metrics.csv holds of it
-    started: str = ""  # the first start of a run that goes on
+    past: Sequence[Point] = ()  # of a resumed run: what metrics.csv holds of it
+    started: str = ""  # the first start of a resumed run
     resumed: bool = False
     commit: str = ""
     warn: Callable[[str], None] = field(default=print)  # for what the user should know although the tracker goes on
@@ -50,7 +50,7 @@ class TrackedRun:
 class Tracker:
     """A place where the metrics of one run also go. Whatever it raises turns it off for this run, with one warning.
 
-    It begins with the past of a run that goes on: a tracker that cannot add to what it has of it begins anew.
+    It begins with the past of a resumed run: a tracker that cannot add to what it has of it begins anew.
     """
 
     def __init__(self, run: TrackedRun) -> None:

@@ -21,7 +21,7 @@ class Trackers:
         self._started: list[BackgroundTracker] = []
 
     def start(self, past: Sequence[Point], resumed: bool) -> list[BackgroundTracker]:
-        """past: what metrics.csv holds of a run that goes on."""
+        """past: what metrics.csv holds of a resumed run."""
         record = self._folder.record
         run = TrackedRun(
             folder=self._folder,

@@ -1,7 +1,6 @@
 """Weights & Biases, its files in the run folder. Offline it needs no account: wandb leet shows the run, wandb sync sends it."""
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from pathlib import Path
 from shlex import quote
 from typing import Any
 
+from gatelab.runs.examples import read_examples
 from gatelab.runs.predictions import read_predictions
 from gatelab.runs.secrets import redacted_arguments
 from gatelab.trackers.tracker import Point, TrackedRun, Tracker, TrackerError, check_answers
@@ -85,7 +85,7 @@ class WandbTracker(Tracker):
         labels, predictions = rows.labels.tolist(), rows.predictions.tolist()
         confusion = wandb.plot.confusion_matrix(y_true=labels, preds=predictions, class_names=rows.classes)
         curves = wandb.plot.pr_curve(labels, rows.probabilities.tolist(), labels=rows.classes)
-        mistakes = json.loads(self.run.folder.examples.read_text(encoding="utf-8"))["most confident mistakes"]
+        mistakes = read_examples(self.run.folder.examples).get("most confident errors", [])
         table = wandb.Table(
             columns=list(EXAMPLE_COLUMNS),
             data=[[printable(row[column]) for column in EXAMPLE_COLUMNS] for row in mistakes],

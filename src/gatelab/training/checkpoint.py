@@ -1,4 +1,4 @@
-"""Checkpoints from which a run goes on as if it had never stopped, and the ways in which it may stop.
+"""Checkpoints from which a run resumes as if it had never stopped, and the ways in which it may stop.
 
 A checkpoint is taken between two batches or after an epoch. With Lightning's own state it holds the loader's epoch and
 index, every random generator's state, whether training was to stop, and how far metrics.csv had been written.
@@ -171,7 +171,7 @@ def moved(value: Any, old: str, new: str) -> Any:
 
 
 def find_checkpoint(folder: RunFolder) -> Path | None:
-    """The newest whole checkpoint to go on from; a damaged one is passed over with a warning."""
+    """The newest whole checkpoint to resume from; a damaged one is passed over with a warning."""
     for file in (folder.last, folder.previous):
         if not file.exists():
             continue
@@ -190,7 +190,7 @@ def find_checkpoint(folder: RunFolder) -> Path | None:
 
 
 def load_whole(file: Path) -> dict[str, Any]:
-    """A checkpoint of plain values, after every part of it has been held against its checksum.
+    """A checkpoint of plain values, after every part of it has been checked by its checksum.
 
     Raises RunError where one does not fit, and what torch raises where the file is no checkpoint.
     """

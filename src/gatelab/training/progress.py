@@ -138,7 +138,7 @@ class ProgressLine(pl.Callback):
 
 
 def best_before(trainer: pl.Trainer, monitor: str) -> float | None:
-    """The best of the selection metric in the earlier starts of a run that goes on."""
+    """The best of the selection metric in the earlier starts of a resumed run."""
     for checkpoint in trainer.checkpoint_callbacks:
         score = getattr(checkpoint, "best_model_score", None)
         if getattr(checkpoint, "monitor", None) == monitor and score is not None:

@@ -97,12 +97,12 @@ def start_rank(rank: int, threads: int, work: dict[str, Any], log: Path) -> "sub
 
 
 def watch(others: list["subprocess.Popen[str]"], ended: threading.Event) -> None:
-    """Rank 0 may wait without end for one that has died: then it dies, too, and the same command goes on."""
+    """Rank 0 may wait without end for one that has died: then it dies, too, and the same command resumes the run."""
     while not ended.wait(1):
         if any(process.poll() not in (None, 0) for process in others):
             if not ended.wait(SECONDS_TO_NOTICE):
                 print(
-                    "error: one of the run's processes has died. The same command goes on from the last checkpoint.",
+                    "error: one of the run's processes has died. The same command resumes from the last checkpoint.",
                     file=sys.stderr,
                 )
                 os._exit(1)

@@ -23,7 +23,7 @@ SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one
 def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     """Train the run that config describes, unless it is finished. Returns its folder and whether it was trained now.
 
-    One that was interrupted or pruned goes on from its last checkpoint. One that failed begins again, in a sweep with
+    One that was interrupted or pruned resumes from its last checkpoint. One that failed begins again, in a sweep with
     retry=failed only.
 
     Raises ConfigError, DataError or RunError for what the user can mend.
@@ -66,7 +66,7 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
             write_diff(folder)
             baselines = task.fit_baselines(settings, data)
             if checkpoint is not None:
-                console.print(f"Going on from {checkpoint}.", soft_wrap=True)
+                console.print(f"Resuming from {checkpoint}.", soft_wrap=True)
             work = {
                 "settings": settings, "folder": str(folder.path),
                 "checkpoint": None if checkpoint is None else str(checkpoint),

@@ -1,6 +1,6 @@
 """Where the jobs of a multirun run at the same time: processes of this machine, SLURM, or Ray.
 
-A job whose process died (killed, out of memory, preempted) is started again and goes on from its last checkpoint; that one
+A job whose process died (killed, out of memory, preempted) is started again and resumes from its last checkpoint; that one
 job's death touches no other.
 """
 
@@ -123,7 +123,7 @@ class ParallelLauncher(Launcher):
 
         if deaths > self.retries:
             return False
-        console.print(f"job {call.number} died ({reason}); it goes on from its last checkpoint", soft_wrap=True)
+        console.print(f"job {call.number} died ({reason}); it resumes from its last checkpoint", soft_wrap=True)
         return True
 
 

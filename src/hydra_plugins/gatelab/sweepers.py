@@ -38,7 +38,7 @@ class GridSweeper(BasicSweeper):
 
 
 class OptunaSweeper(Sweeper):
-    """Trials of an Optuna study that is kept in a file: a search that died goes on where it was. See conf/hydra/sweeper."""
+    """Trials of an Optuna study that is kept in a file: a search that died resumes where it was. See conf/hydra/sweeper."""
 
     def __init__(self, **options: Any) -> None:
         self.options: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options), resolve=True)  # type: ignore[assignment]

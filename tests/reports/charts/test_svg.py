@@ -11,7 +11,7 @@ from gatelab.reports.charts.run_charts import calibration_chart, learning_charts
 from gatelab.reports.charts.svg import draw_chart
 from gatelab.reports.pages import run_tables
 from gatelab.reports.pages.run_page import class_curves, readings
-from gatelab.reports.texts import shorten
+from gatelab.reports.shown import shorten
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import read_predictions
 

@@ -2,7 +2,7 @@ import re
 
 import pytest
 
-from gatelab.reports.texts import LONG, SHORT, folded, isolated, shorten, visible
+from gatelab.reports.shown import LONG, SHORT, folded, isolated, shorten, visible
 
 
 @pytest.mark.parametrize("code", [0x202E, 0x2066, 0x200F, 0x200B, 0x0000, 0x001B, 0x0085, 0xFEFF, 0xD83D, 0xE0041])

@@ -19,7 +19,7 @@ from gatelab.reports.charts.chart import (
     loss_axis,
     number_axis,
 )
-from gatelab.reports.texts import shorten, visible
+from gatelab.reports.shown import shorten, visible
 from gatelab.runs.metrics import title_of
 
 MOST_STOPS = 60  # epochs one can point at

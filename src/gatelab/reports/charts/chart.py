@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.reports.texts import shorten
+from gatelab.reports.shown import shorten
 
 MANY_TIMES = 1000  # between the smallest and the largest loss: from here an axis is logarithmic
 NUM_COLOURS = 7

@@ -1,4 +1,4 @@
-"""A line an arm, a dot a run, as a page and a paper draw them."""
+"""A strip plot: a line for each arm, a dot for each run, as a page and a paper draw them."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import BASELINES, Row
 from gatelab.reports.charts.chart import Axis, number_axis
 from gatelab.reports.pages.sweep_answer import baseline_means
-from gatelab.reports.texts import shorten
+from gatelab.reports.shown import shorten
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import title_of
 
@@ -95,7 +95,7 @@ def tip(metric: str, row: Row, run: Run, value: float) -> str:
 
 def summary(rows: Sequence[Row], outside: Sequence[str], left_out: int) -> str:
     intervals = any(row.values.interval for row in rows)
-    told = "A dot a run, the long stroke their mean" + (", the bar its 95 % interval." if intervals else ".")
+    told = "Each dot is a run, the long stroke their mean" + (", the bar its 95 % interval." if intervals else ".")
     told += "".join(f" The {baseline}." for baseline in outside)
     if left_out > 0:
         told += f" The {len(rows)} first of {len(rows) + left_out} arms."

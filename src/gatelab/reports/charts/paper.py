@@ -18,7 +18,7 @@ from gatelab.files import atomic_write
 from gatelab.reports.analysis.comparison import BASELINES
 from gatelab.reports.charts.chart import Chart
 from gatelab.reports.charts.dots import DotPlot
-from gatelab.reports.texts import shorten
+from gatelab.reports.shown import shorten
 
 STYLE = Path(__file__).with_name("gatelab.mplstyle")
 FORMATS = ("svg", "pdf")

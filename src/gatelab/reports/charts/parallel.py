@@ -9,7 +9,7 @@ from gatelab.reports import numbers
 from gatelab.reports.analysis.swept import SweptKey, show_value
 from gatelab.reports.charts.chart import number_axis
 from gatelab.reports.pages.links import Link
-from gatelab.reports.texts import shorten, visible
+from gatelab.reports.shown import shorten, visible
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import title_of
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import NUM_COLOURS, Table
-from gatelab.reports.texts import shorten
+from gatelab.reports.shown import shorten
 
 MOST_TOKENS = 60
 
@@ -36,7 +36,7 @@ class Reading:
 
 
 def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
-    """The last 60 tokens of what ``write_telling_rows`` or ``gatelab gates`` saved."""
+    """The last 60 tokens of what ``write_selected_examples`` or ``gatelab gates`` saved."""
     first = max(0, len(gates["tokens"]) - MOST_TOKENS)
     tokens = [shorten(token, 16) for token in gates["tokens"][first:]]
     unknown, probabilities = gates["unknown"][first:].tolist(), gates["probabilities"][first:]

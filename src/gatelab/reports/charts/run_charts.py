@@ -22,10 +22,10 @@ from gatelab.reports.charts.chart import (
     number_axis,
     shares_axis,
 )
-from gatelab.reports.texts import shorten, visible
+from gatelab.reports.shown import shorten, visible
 from gatelab.runs.metrics import METRICS, is_lower_better, title_of
 
-MOST_CURVES = 7  # that can be told apart
+MOST_CURVES = 7  # that can be distinguished
 FEW_CURVES = 3  # that leave room for the baseline's
 STEPS = "train steps"
 Curves = Mapping[str, tuple[str, str]]  # of each curve the metric and the kind of its line
@@ -147,7 +147,7 @@ def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: NDArray[An
 def calibration_chart(found: Calibration, linear: Calibration | None, error: float, model: str) -> Chart:
     """The share of right predictions over the mean confidence, bin by bin; the diagonal would be perfect."""
     low = float(min(found.low.min(), linear.low.min() if linear else 1.0))
-    x, y = shares_axis("largest probability", low), shares_axis("share right")
+    x, y = shares_axis("largest probability", low), shares_axis("accuracy")
     lines = [Line("perfect", "guide", np.array([x.low, 1.0]), np.array([x.low, 1.0]))]
     if linear:
         lines.append(Line("linear baseline", BASELINE, linear.confidence, linear.right, dots=True))
@@ -167,7 +167,7 @@ def calibration_chart(found: Calibration, linear: Calibration | None, error: flo
         f"Calibration error {numbers.metric(error)}: the mean gap to the diagonal, weighted by rows. Bars: the rows in each bin, "
         f"at most {found.count[largest]:,} of {total:,}."
     )
-    table = Table(["largest probability", "rows", "mean", "share right"], rows)
+    table = Table(["largest probability", "rows", "mean", "accuracy"], rows)
     return Chart("Calibration", summary, x, y, lines, stops, table, bars=bars, notes=["bars: rows"])
 
 

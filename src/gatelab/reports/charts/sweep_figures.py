@@ -17,7 +17,7 @@ from gatelab.runs.load import Run
 from gatelab.runs.metrics import selection_metric
 
 MOST_ARMS = 30  # lines of dots on one page
-MOST_BANDS = 7  # colours that can be told apart
+MOST_BANDS = 7  # distinguishable colours
 
 
 def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]) -> list[Path]:

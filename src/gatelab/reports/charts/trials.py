@@ -11,7 +11,7 @@ from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import learning_curves
 from gatelab.reports.analysis.swept import setting_texts, swept_keys
 from gatelab.reports.charts.chart import MODEL, Chart, Line, Stop, Table, number_axis
-from gatelab.reports.texts import visible
+from gatelab.reports.shown import visible
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import is_lower_better, title_of
 

@@ -7,7 +7,7 @@ from markupsafe import Markup
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.disagreement import Disagreement, DisputedRow, Verdict
-from gatelab.reports.texts import folded, isolated, shorten
+from gatelab.reports.shown import folded, isolated, shorten
 
 MOST_VERDICTS = 5  # arms with a column of their own
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.reports import numbers
-from gatelab.reports.texts import visible
+from gatelab.reports.shown import visible
 from gatelab.runs.record import Data, Resources, RunRecord
 
 CHIEF_PACKAGES = (

@@ -9,7 +9,7 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from gatelab.reports import numbers, texts
+from gatelab.reports import numbers, shown
 from gatelab.reports.charts import reading_svg, svg
 
 HERE = Path(__file__).parent
@@ -28,9 +28,9 @@ def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **
         lstrip_blocks=True,
     )
     environment.filters |= {
-        "visible": texts.visible,
-        "isolated": texts.isolated,
-        "shorten": texts.shorten,
+        "visible": shown.visible,
+        "isolated": shown.isolated,
+        "shorten": shown.shorten,
         "metric": numbers.metric,
         "interval": numbers.interval,
         "count": numbers.count,

@@ -12,7 +12,7 @@ from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import links_from, url_of
 from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
 from gatelab.reports.pages.sweep_tables import linked, status
-from gatelab.reports.texts import isolated
+from gatelab.reports.shown import isolated
 from gatelab.runs.load import SEED_KEYS, Run
 
 ASSETS = ("sweep", "index")

@@ -7,7 +7,7 @@ from typing import Any
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import Learning
 from gatelab.reports.analysis.intervals import Interval
-from gatelab.reports.texts import shorten, visible
+from gatelab.reports.shown import shorten, visible
 from gatelab.runs.metrics import SELECTED, best_of, title_of
 from gatelab.runs.record import Data, RunRecord, baseline_title, headline_of, scores_of
 
@@ -44,7 +44,7 @@ def answer_finished(
     sentence = f"{shorten(model, 24)} {numbers.metric(metrics[key])} {title_of(key)}"
     sentence += "" if num_rows is None else f" on {num_rows:,} test rows"
     rival = next((name for name in baselines if baselines[name].get(key) is not None), None)
-    detail = "No baseline was fitted (baseline=none), so there is nothing to hold it against."
+    detail = "No baseline was fitted (baseline=none), so there is nothing to compare it with."
     if rival is not None:
         difference, against = metrics[key] - baselines[rival][key], f"model - {rival}"
         bounds = intervals.get(against, {}).get(key)
@@ -110,7 +110,7 @@ def answer_unfinished(record: RunRecord, model: str, status: str, learning: Lear
         return Answer(f"{model} is running, {done}", detail)
     if status == "failed":
         return Answer(f"{model} failed {done}", f"{detail} error.log holds the traceback.", [visible(record.error)])
-    return Answer(f"{model} was {status} {done}", f"{detail} The same command goes on from where it stopped.")
+    return Answer(f"{model} was {status} {done}", f"{detail} The same command resumes where it stopped.")
 
 
 def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learning: Learning) -> list[str]:

@@ -17,7 +17,7 @@ from gatelab.reports.analysis.intervals import RESAMPLES, metric_intervals
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
-from gatelab.reports.texts import visible
+from gatelab.reports.shown import visible
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions, read_predictions
@@ -33,11 +33,11 @@ SECTIONS = (
     ("confusion", "Confusion matrix", "confusion"),
     ("curves", "Precision, recall, calibration", "curves"),
     ("classes", "By class and length", "by_class"),
-    ("rows", "Rows to look at", "examples"),
+    ("rows", "Selected examples", "examples"),
     ("data", "Data", None),
     ("gates", "Gates", "readings"),
     ("cost", "Time and memory", None),
-    ("repeat", "To repeat it", None),
+    ("repeat", "Reproduce", None),
 )
 
 

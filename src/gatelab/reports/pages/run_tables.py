@@ -12,7 +12,7 @@ from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import share_interval
 from gatelab.reports.charts.run_charts import class_chart, length_chart, range_name
 from gatelab.reports.pages.run_answer import MOST_CLASSES
-from gatelab.reports.texts import folded, isolated
+from gatelab.reports.shown import folded, isolated
 from gatelab.runs.examples import read_examples
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions

@@ -9,7 +9,7 @@ from gatelab.reports.analysis.comparison import BASELINES, Comparison, Row, desc
 from gatelab.reports.analysis.notes import caution_notes
 from gatelab.reports.analysis.statistics import Sample, describe, sign_flip_test, smallest_p
 from gatelab.reports.pages.run_answer import Answer, compare, is_clear
-from gatelab.reports.texts import shorten
+from gatelab.reports.shown import shorten
 from gatelab.runs.metrics import is_lower_better, title_of
 
 LEVEL = 0.05

@@ -29,7 +29,7 @@ from gatelab.reports.pages.links import Link, links_from
 from gatelab.reports.pages.run_page import only_run_errors
 from gatelab.reports.pages.sweep_answer import answer_sweep
 from gatelab.reports.pages.sweep_tables import published_numbers
-from gatelab.reports.texts import visible
+from gatelab.reports.shown import visible
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, files_of, load_runs
 from gatelab.runs.metrics import is_lower_better, selection_metric, title_of
@@ -46,7 +46,7 @@ SECTIONS = (
     ("keys", "Swept keys", "keys"),
     ("disagreement", "Where arms disagree", "matrix"),
     ("runs", "Runs", "runs"),
-    ("repeat", "To repeat it", "commands"),
+    ("repeat", "Reproduce", "commands"),
 )
 
 

@@ -13,8 +13,8 @@ from gatelab.reports.analysis.settings import what_differs
 from gatelab.reports.analysis.statistics import Sample, describe
 from gatelab.reports.analysis.swept import SweptKey
 from gatelab.reports.pages.links import Link
+from gatelab.reports.shown import folded, isolated
 from gatelab.reports.terminal.comparison_table import count_texts, count_titles, number_texts, number_titles
-from gatelab.reports.texts import folded, isolated
 from gatelab.runs.load import Run, data_places
 from gatelab.runs.metrics import is_lower_better, title_of
 

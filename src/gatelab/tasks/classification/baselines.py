@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gatelab.files import atomic_write, replacing
 from gatelab.tasks.base import Baselines
-from gatelab.tasks.classification.metrics import all_metrics
+from gatelab.tasks.classification.scores import all_metrics
 
 FORMAT = 3
 MAX_TRAIN_ROWS = 100_000  # keeps it to seconds; beyond it an evenly spaced sample of the training rows is used

@@ -15,8 +15,8 @@ from gatelab.data.batch import NO_LABEL, Batch
 from gatelab.data.tokenize import PAD_ID
 from gatelab.errors import ConfigError
 from gatelab.tasks.base import Task
-from gatelab.tasks.classification.metrics import headline_metrics
 from gatelab.tasks.classification.pooling import POOLINGS
+from gatelab.tasks.classification.scores import headline_metrics
 from gatelab.tasks.classification.symptoms import symptoms
 
 

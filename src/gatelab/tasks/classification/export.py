@@ -12,8 +12,8 @@ from gatelab.config.identity import at_home
 from gatelab.config.targets import check_targets
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
-from gatelab.tasks.classification.build import build_model
 from gatelab.tasks.classification.classifier import SequenceClassifier
+from gatelab.tasks.classification.model import build_model
 
 
 def save_model(

@@ -18,7 +18,7 @@ MOST_ROWS = 4
 FEWEST_TOKENS, MOST_TOKENS = 5, 60  # what a picture can hold and a person can follow; others only where there are none
 
 
-def write_telling_rows(
+def write_selected_examples(
     folder: RunFolder,
     module: Any,
     prepared: Any,
@@ -51,7 +51,7 @@ def write_gates(
         device=module.device,
     )
     folder.mkdir(parents=True, exist_ok=True)
-    for number, (role, chosen) in enumerate(telling_rows(probabilities, labels, lengths), start=1):
+    for number, (role, chosen) in enumerate(selected_rows(probabilities, labels, lengths), start=1):
         row = rows[chosen]
         gates = read_gates(reader, prepared.texts[row]) | {
             "role": np.array(role),
@@ -62,8 +62,8 @@ def write_gates(
         write_reading(folder / f"{number}.npz", gates)
 
 
-def telling_rows(probabilities: NDArray[Any], labels: NDArray[Any], lengths: NDArray[Any]) -> list[tuple[str, int]]:
-    """Roles and indices: the most confident mistake, the least certain row, and the most confident right rows of the
+def selected_rows(probabilities: NDArray[Any], labels: NDArray[Any], lengths: NDArray[Any]) -> list[tuple[str, int]]:
+    """Roles and indices: the most confident error, the least certain row, and the most confident correct rows of the
     largest classes, one each, those first that neither of the two is of. probabilities (N, K), labels and lengths (N,)."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
     fits = (lengths >= FEWEST_TOKENS) & (lengths <= MOST_TOKENS)
@@ -77,10 +77,10 @@ def telling_rows(probabilities: NDArray[Any], labels: NDArray[Any], lengths: NDA
             chosen.append((role, row))
             free[row] = False
 
-    choose("most confident mistake", ~right, -confidence)
+    choose("most confident error", ~right, -confidence)
     choose("least certain", free, confidence)
     shown = {labels[row] for _, row in chosen}
     sizes = np.bincount(labels, minlength=probabilities.shape[1])
     for label in sorted(range(len(sizes)), key=lambda label: (label in shown, -sizes[label])):
-        choose("most confident right", right & (labels == label), -confidence)
+        choose("most confident correct", right & (labels == label), -confidence)
     return chosen

@@ -9,11 +9,11 @@ from gatelab.runs.metrics import SELECTED
 from gatelab.runs.predictions import write_predictions
 from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.classification.baselines import cached_baselines, fit_baselines
-from gatelab.tasks.classification.build import build_model, weigh_classes
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.tasks.classification.export import save_model
-from gatelab.tasks.classification.metrics import all_metrics
-from gatelab.tasks.classification.selection import write_telling_rows
+from gatelab.tasks.classification.model import build_model, weigh_classes
+from gatelab.tasks.classification.scores import all_metrics
+from gatelab.tasks.classification.selection import write_selected_examples
 from gatelab.tasks.classification.symptoms import record_symptoms
 
 
@@ -60,7 +60,7 @@ class Classification(Task):
         """predictions.csv, examples.json, the gates on the rows that tell most, and the model."""
         rows, probabilities = (tensor.numpy() for tensor in module.predictions[:2])
         write_predictions(folder.predictions, data.prepared, rows, probabilities, baselines.predictions)
-        write_telling_rows(folder, module, data.prepared, rows, probabilities, settings["data"]["max_length"])
+        write_selected_examples(folder, module, data.prepared, rows, probabilities, settings["data"]["max_length"])
         save_model(
             folder.model,
             module,

@@ -1,7 +1,7 @@
 import pytest
 
 from gatelab.errors import ConfigError
-from gatelab.tasks.classification.build import weigh_classes
+from gatelab.tasks.classification.model import weigh_classes
 
 
 def test_balanced_weights_give_every_class_the_same_total() -> None:

@@ -3,7 +3,7 @@ import pytest
 import torch
 from sklearn import metrics as sk
 
-from gatelab.tasks.classification.metrics import all_metrics
+from gatelab.tasks.classification.scores import all_metrics
 
 
 def test_386_of_800_is_0_4825() -> None:

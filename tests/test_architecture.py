@@ -1,0 +1,55 @@
+"""The rooms of the house: who may import whom, and that a module's name is found once."""
+
+import ast
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+import gatelab
+
+SOURCE = Path(gatelab.__file__).parent
+LEAVES = {"errors", "files", "screen"}
+# Of each room those that it may import. In brackets of a comment: what is not below it, and why.
+MAY_IMPORT: dict[str, set[str]] = {
+    "cli": {"commands", "data", "reports", "runs", *LEAVES},
+    "commands": {"sweeps", "reports", "training", "tasks", "data", "runs", "config", *LEAVES},
+    "reports": {"runs", "config", *LEAVES},
+    "training": {
+        "tasks",
+        "trackers",
+        "runs",
+        "config",
+        *LEAVES,
+        "sweeps",
+        "reports",
+    },  # (pruning; the page at a run's end)
+    "sweeps": {"runs", *LEAVES},
+    "tasks": {"recurrent", "data", "runs", "config", *LEAVES, "training"},  # (the schedule of the learning rate)
+    "trackers": {"runs", "config", *LEAVES},
+    "runs": {"config", *LEAVES, "trackers"},  # (the point that both metrics.csv and trackers get)
+    "config": {*LEAVES, "recurrent", "trackers"},  # (what a cell refuses; what a tracker is)
+    "data": LEAVES,
+    "recurrent": LEAVES,
+    "screen": {"errors", "runs"},  # (secrets)
+    "errors": set(),
+    "files": set(),
+    "__init__": {"recurrent"},
+}
+MODULES = [file for file in SOURCE.rglob("*.py") if not file.is_relative_to(SOURCE / "conf")]
+
+
+@pytest.mark.parametrize("file", MODULES, ids=lambda file: str(file.relative_to(SOURCE)))
+def test_imports_point_down(file: Path) -> None:
+    room = file.relative_to(SOURCE).with_suffix("").parts[0]
+    for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        names = [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+        names += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+        for name in names:
+            if name.startswith("gatelab."):
+                assert name.split(".")[1] in {room, *MAY_IMPORT[room]}, name
+
+
+def test_no_two_modules_have_one_name() -> None:
+    counts = Counter(file.name for file in MODULES if file.name != "__init__.py")
+    assert [name for name, count in counts.items() if count > 1] == []
