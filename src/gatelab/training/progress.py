@@ -10,11 +10,10 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
 from gatelab.errors import ConfigError, did_you_mean
-from gatelab.runs.metrics import SELECTED, best_of
+from gatelab.runs.metrics import SELECTED, best_of, title_of
 from gatelab.screen import clock, decimal
 
 REFRESH_SECONDS = 0.2
-TITLES = {"macro_f1": "macro-F1"}
 
 
 class ProgressLine(pl.Callback):
@@ -152,4 +151,4 @@ def num_rows(batch: Any) -> int:
 
 
 def listed(values: dict[str, str]) -> str:
-    return "  ".join(f"{TITLES.get(name, name)} {value}" for name, value in values.items())
+    return "  ".join(f"{title_of(name)} {value}" for name, value in values.items())

@@ -14,6 +14,7 @@ from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
 from gatelab.reports.pages.sweep_tables import linked, status
 from gatelab.reports.shown import isolated
 from gatelab.runs.load import SEED_KEYS, Run
+from gatelab.runs.metrics import SELECTED, best_of, selection_metric
 
 ASSETS = ("sweep", "index")
 RUN_COLUMNS = [
@@ -67,7 +68,8 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
 
 def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
     counts = [sum(run.status == status for run in runs) for status in ("finished", "running", "failed")]
-    scores = [value for run in runs if (value := run.record.numbers().get("macro_f1")) is not None]
+    monitor = selection_metric(run.record.monitor for run in runs)
+    scores = [value for run in runs if (value := run.record.numbers().get(monitor)) is not None]
     if len({run.content for run in runs}) > 1:  # none is the best of runs on different data
         scores = []
     last = max(run.started for run in runs)
@@ -76,7 +78,7 @@ def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
         linked(name, url_of(name, "report.html")),
         str(len(runs)),
         *(str(count) for count in counts),
-        numbers.metric(max(scores, default=None)),
+        numbers.metric(best_of(monitor, scores) if scores else None),
         moment(last),
     ]
 
@@ -85,8 +87,8 @@ def run_row(run: Run, settings: str) -> list[Any]:
     values = run.record.numbers()
     name = name_of(run)
     measured = [
-        *(values.get(metric) for metric in ("macro_f1", "accuracy", "auroc")),
-        run.record.numbers("linear").get("macro_f1"),
+        *(values.get(metric) for metric in (SELECTED, "accuracy", "auroc")),
+        run.record.numbers("linear").get(SELECTED),
     ]
     return [
         pick("run", f"{name}/{run.identity}", f"run {run.identity} of {name}"),
