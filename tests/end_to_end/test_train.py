@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -46,7 +47,10 @@ def test_the_default_command_trains_a_model_that_beats_the_linear_baseline(train
     assert record["status"] == "finished"
     assert record["metrics"]["accuracy"] >= 0.97
     assert record["metrics"]["accuracy"] - record["baselines"]["linear"]["accuracy"] >= 0.15
+    page = (the_run(trained) / "report.html").read_text(encoding="utf-8")
+    assert "above the linear baseline</h1>" in page
     screen = (trained / "screen.txt").read_text()
+    assert re.search(r"lstm +┃ +linear +┃ +majority", screen)
     for word in ("linear", "majority", "F1 positive", "run folder", "wandb sync", "gatelab predict"):
         assert word in screen
 

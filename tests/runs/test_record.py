@@ -59,3 +59,8 @@ def test_an_update_keeps_what_this_version_does_not_know(tmp_path: Path) -> None
         "schema_version": SCHEMA_VERSION, "own": {"a": 1}, "data": {"own": 2}, "status": "finished",
     }  # fmt: skip
     assert folder.record.model_extra == {"own": {"a": 1}}
+
+
+def test_the_baseline_to_beat_comes_before_those_that_look_at_no_input() -> None:
+    record = RunRecord.model_validate({"baselines": {"majority": {"accuracy": 0.5}, "linear": {"accuracy": 0.7}}})
+    assert list(record.ordered_baselines()) == ["linear", "majority"]

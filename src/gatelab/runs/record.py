@@ -19,6 +19,7 @@ from gatelab.runs.metrics import METRICS, SELECTED
 from gatelab.runs.secrets import redact
 
 SCHEMA_VERSION = 2  # raised when older code can no longer read what this code writes; 1 wrote no version
+BLIND = ("majority", "mean")  # baselines that look at no input
 Count = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(gt=-1e300, lt=1e300)]
 
@@ -158,6 +159,10 @@ class RunRecord(Part):
         scores = self.baselines.get(baseline) if baseline else self.metrics
         validation = {} if baseline else {f"validation/{name}": value for name, value in self.best_validation.items()}
         return {**(scores.numbers() if scores else {}), **finite(validation)}
+
+    def ordered_baselines(self) -> dict[str, Scores]:
+        """The baselines, those that look at no input last."""
+        return dict(sorted(self.baselines.items(), key=lambda item: item[0] in BLIND))
 
     def started_at(self) -> float | None:
         """Seconds since 1970; None for a run without a date, or a damaged one."""

@@ -96,7 +96,7 @@ def test_a_dot_tells_its_seed_and_value_and_opens_its_run(open_page: Open, sweep
         said = figure.locator(".said").inner_text()
         assert f"seed {record.seed} · accuracy {record.numbers()['accuracy']:.4f} · run {folder.path.name}" in said
     page.locator("h1").hover()
-    assert figure.locator(".said").inner_text().startswith("A dot a run")
+    assert figure.locator(".said").inner_text().startswith("Each dot is a run")
     dot.click()
     page.wait_for_load_state()
     assert page.title() == folder.path.name

@@ -36,7 +36,7 @@ def answer_finished(
     record: RunRecord, model: str, num_rows: int | None, intervals: Mapping[str, Mapping[str, Interval]]
 ) -> Answer:
     """The answer of a run that was tested on num_rows rows. intervals: by source and metric, as far as there are any."""
-    metrics, baselines = scores_of(record), record.baselines
+    metrics, baselines = scores_of(record), record.ordered_baselines()
     headline = headline_of(metrics)
     key = next((key for key in (record.monitor, SELECTED, *headline) if key in headline), None)
     if key is None:

@@ -12,7 +12,7 @@ def result_table(folder: RunFolder) -> Table:
     """Test metrics by model and baseline; of a classifier then F1 by class with the class's rows."""
     record = folder.record
     scores, data = scores_of(record), record.data or Data()
-    columns = {record.choices.get("encoder", "model"): scores, **record.baselines}
+    columns = {record.choices.get("encoder", "model"): scores, **record.ordered_baselines()}
     rows = f", {data.split_sizes['test']:,} rows" if "test" in data.split_sizes else ""
     table = Table(title=f"test{rows}", title_justify="left")
     table.add_column("")
