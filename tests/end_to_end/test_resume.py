@@ -64,7 +64,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
     assert "goes on from where it stopped" in output
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert (run / "checkpoints" / "last.ckpt").exists()
-    assert "Going on from" in train(tmp_path, f"data.cache_dir={cache_dir}")
+    assert "Resuming from" in train(tmp_path, f"data.cache_dir={cache_dir}")
     assert_identical(run, whole)
 
 
@@ -87,7 +87,7 @@ def test_a_damaged_checkpoint_is_noticed_and_what_is_whole_is_used(
         (run / "metrics.csv").write_text("")
     output = train(tmp_path, f"data.cache_dir={cache_dir}")
     assert "is damaged" in output
-    assert ("Going on from" in output) == (damage != "metrics")
+    assert ("Resuming from" in output) == (damage != "metrics")
     assert_identical(run, whole)
 
 
@@ -109,7 +109,7 @@ def test_a_run_folder_that_was_moved_goes_on_where_it_is_now(tmp_path: Path, cac
     (tmp_path / "here").mkdir()
     stopped(tmp_path / "here", cache_dir, whole, lambda run: (run / "checkpoints" / "best.ckpt").exists())
     (tmp_path / "here").rename(tmp_path / "there")
-    assert "Going on from" in train(tmp_path / "there", f"data.cache_dir={cache_dir}")
+    assert "Resuming from" in train(tmp_path / "there", f"data.cache_dir={cache_dir}")
     assert_identical(the_run(tmp_path / "there"), whole)
     assert not (tmp_path / "here").exists()
 
@@ -162,7 +162,7 @@ def test_a_full_disk_stops_the_run_with_a_sentence_and_the_state_before_stays(
     run = the_run(tmp_path)
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     (run / "checkpoints" / ".last.ckpt.half").write_bytes(b"what a killed process leaves")
-    assert "Going on from" in train(tmp_path, f"data.cache_dir={cache_dir}")
+    assert "Resuming from" in train(tmp_path, f"data.cache_dir={cache_dir}")
     assert not list((run / "checkpoints").glob(".*"))
     assert_identical(run, whole)
 

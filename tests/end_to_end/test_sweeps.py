@@ -265,7 +265,7 @@ def test_a_run_of_two_processes_resumes_exactly_when_one_of_them_was_killed(tmp_
     assert process.returncode == 2, output
     assert "one of the run's processes was killed (signal 9)" in output
     assert [record["status"] for record in records(killed)] == ["interrupted"]
-    assert "Going on from" in gatelab("train", *arguments, cwd=killed)
+    assert "Resuming from" in gatelab("train", *arguments, cwd=killed)
     (one,), (two,) = (list(folder.glob("outputs/default/*/run.json")) for folder in (whole, killed))
     for name in COMPARED:
         assert (one.parent / name).read_bytes() == (two.parent / name).read_bytes(), name
