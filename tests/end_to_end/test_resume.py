@@ -61,7 +61,7 @@ def test_a_signal_saves_and_says_how_to_go_on(
         process.send_signal(number)
         output = process.end()
     assert process.returncode == code, output
-    assert "goes on from where it stopped" in output
+    assert "resumes where it stopped" in output
     assert json.loads((run / "run.json").read_text())["status"] == "interrupted"
     assert (run / "checkpoints" / "last.ckpt").exists()
     assert "Resuming from" in train(tmp_path, f"data.cache_dir={cache_dir}")
