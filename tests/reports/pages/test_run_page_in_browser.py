@@ -58,6 +58,20 @@ def test_the_page_loads_from_its_file_alone_without_a_complaint(open_page: Open,
     assert "macro-F1 on 120 test rows" in page.locator("h1").inner_text()
 
 
+def test_a_wide_pages_headline_has_room_for_82_characters_a_line(open_page: Open) -> None:
+    """The measure of test_headlines_fit_two_lines in tests/reports/analysis/test_same_data.py."""
+    words = "gru 0.8123 macro-F1 on 1,234,567 test rows, not clearly different from the linear "
+    lines = """text => {
+        const h1 = document.querySelector('h1');
+        h1.textContent = text;
+        return h1.getBoundingClientRect().height / parseFloat(getComputedStyle(h1).lineHeight);
+    }"""
+    page = open_page(viewport={"width": 1280, "height": 800})
+    assert len(words.rstrip()) == 82 - 1
+    assert page.evaluate(lines, words) < 1.5
+    assert page.evaluate(lines, words * 2) < 2.5 < page.evaluate(lines, words * 3)
+
+
 def test_of_a_broken_model_the_page_draws_what_is_no_number_as_nothing_without_a_complaint(
     browser: Any, broken_run: Path
 ) -> None:
