@@ -25,9 +25,9 @@ from epoch import DATA, new_module, quieten
 from gatelab.commands.train import compose
 from gatelab.config.build import build
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.history import MetricsCsv
 from gatelab.training.checkpoint import StopRequest
 from gatelab.training.fit import build_trainer
+from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.run import resolve
 
 GOAL = 1.02

@@ -1,6 +1,8 @@
 """The rooms of the house: who may import whom, and that a module's name is found once."""
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -53,3 +55,9 @@ def test_imports_point_down(file: Path) -> None:
 def test_no_two_modules_have_one_name() -> None:
     counts = Counter(file.name for file in MODULES if file.name != "__init__.py")
     assert [name for name, count in counts.items() if count > 1] == []
+
+
+def test_reports_and_run_folders_are_read_without_lightning_and_torch() -> None:
+    code = "import sys, gatelab.reports.pages.run_page, gatelab.reports.terminal.run_list, gatelab.runs.load; print({*sys.modules} & {'torch', 'pytorch_lightning'})"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "set()"

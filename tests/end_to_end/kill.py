@@ -46,9 +46,9 @@ def train(folder: str, cache: str, more: list[str], moment: str | None, countdow
 def arm(moment: str, countdown: int) -> None:
     """Make the countdown-th call of a function the process's last; a file being written is left half-written."""
     from gatelab.runs import folder
-    from gatelab.runs.history import MetricsCsv
     from gatelab.tasks.classification.classifier import SequenceClassifier
     from gatelab.training import checkpoint
+    from gatelab.training.metrics_csv import MetricsCsv
 
     left = countdown
 

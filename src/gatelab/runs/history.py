@@ -2,53 +2,37 @@
 
 import csv
 import math
+from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
-from typing import Any
 
-from pytorch_lightning.loggers.logger import Logger, rank_zero_experiment
-from pytorch_lightning.utilities.rank_zero import rank_zero_only
-
+from gatelab.errors import RunError
 from gatelab.runs.metrics import SELECTED, is_lower_better
 from gatelab.trackers.tracker import Point
 
+HEADER = ["epoch", "step", "name", "value"]
 
-class MetricsCsv(Logger):
-    """metrics.csv: epoch, step, name, value, one line a value, written as it is logged."""
 
-    def __init__(self, file: Path) -> None:
-        super().__init__()
-        self.file = file
-        self._written = False
+def append_values(metrics_file: Path, epoch: int, step: int | None, metrics: Mapping[str, float]) -> None:
+    """One line a value; the first has the names of the columns before it."""
+    with open(metrics_file, "a", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream, lineterminator="\n")
+        if stream.tell() == 0:
+            writer.writerow(HEADER)
+        writer.writerows([epoch, step, name, repr(float(value))] for name, value in metrics.items())
 
-    @property
-    def name(self) -> str:
-        return "metrics"
 
-    @property
-    def version(self) -> int:
-        return 0
-
-    @property
-    @rank_zero_experiment
-    def experiment(self) -> Path:
-        return self.file
-
-    @rank_zero_only
-    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
-        epoch = int(metrics.get("epoch", 0))
-        with open(self.file, "a", newline="", encoding="utf-8") as stream:
-            writer = csv.writer(stream, lineterminator="\n")
-            if not self._written and self.file.stat().st_size == 0:
-                writer.writerow(["epoch", "step", "name", "value"])
-            self._written = True
-            writer.writerows(
-                [epoch, step, name, repr(float(value))] for name, value in metrics.items() if name != "epoch"
-            )
-
-    @rank_zero_only
-    def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        """The config has a file of its own."""
+def read_values(metrics_file: Path) -> list[tuple[int, int, str, float]]:
+    """(epoch, step, name, value) of every whole line; none without a file. Raises RunError where it is not what training writes."""
+    try:
+        text = metrics_file.read_text(encoding="utf-8") if metrics_file.exists() else ""
+        whole_lines = text[: text.rfind("\n") + 1]  # a run that was killed, or is running, may have written half of one
+        lines = csv.reader(whole_lines.splitlines())
+        if next(lines, HEADER) != HEADER:
+            raise ValueError(f"its first line is not {','.join(HEADER)}")
+        return [(int(epoch), int(step), name, float(value)) for epoch, step, name, value in lines]
+    except ValueError as error:
+        raise RunError(f"{metrics_file}: cannot be read as metrics: {error}.") from None
 
 
 def read_points(metrics_file: Path, size: int) -> list[Point]:
@@ -64,16 +48,14 @@ def read_points(metrics_file: Path, size: int) -> list[Point]:
 def best_validation(metrics_file: Path, monitor: str = SELECTED) -> dict[str, float]:
     """The validation metrics of the first epoch with the best selection metric, and that epoch, counted from 0."""
     epochs: dict[int, dict[str, float]] = {}
-    with open(metrics_file, newline="", encoding="utf-8") as stream:
-        for line in csv.DictReader(stream):
-            part, _, name = line["name"].partition("/")
-            if part == "validation":
-                epochs.setdefault(int(line["epoch"]), {})[name] = float(line["value"])
+    for epoch, _, name, value in read_values(metrics_file):
+        if name.startswith("validation/"):
+            epochs.setdefault(epoch, {})[name.removeprefix("validation/")] = value
     sign = 1 if is_lower_better(monitor) else -1
 
     def place(epoch: int) -> float:
         value = sign * epochs[epoch][monitor]
         return math.inf if math.isnan(value) else value
 
-    epoch = min(epochs, key=place)
-    return {"epoch": epoch, **epochs[epoch]}
+    best = min(epochs, key=place)
+    return {"epoch": best, **epochs[best]}

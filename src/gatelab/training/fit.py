@@ -17,7 +17,7 @@ from gatelab.config.build import build
 from gatelab.config.targets import locate
 from gatelab.errors import Pruned
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.history import MetricsCsv, read_points
+from gatelab.runs.history import read_points
 from gatelab.runs.metrics import is_lower_better
 from gatelab.runs.provenance import determinism
 from gatelab.screen import console
@@ -27,6 +27,7 @@ from gatelab.trackers.lightning import LightningTracker
 from gatelab.trackers.tracker import Tracker
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import Resume, StopRequest, WholeFiles, load_whole
+from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.progress import ProgressLine
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU

@@ -1,6 +1,5 @@
 """What a report's charts and pictures show, as numbers from metrics.csv and predictions.csv. N rows, K classes."""
 
-import csv
 from collections import defaultdict
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,14 +8,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.errors import RunError
+from gatelab.runs.history import read_values
 from gatelab.runs.metrics import SELECTED, is_lower_better
 
 MOST_POINTS = 300  # of a curve: more than a picture of this size can show
 BINS = 15  # of calibration, as in the calibration error
 MOST_LENGTHS = 6
 LARGEST = 1e100  # beyond it a loss has diverged, and an axis would overflow
-HEADER = ["epoch", "step", "name", "value"]
 
 
 @dataclass(frozen=True)
@@ -38,21 +36,14 @@ def learning_curves(file: Path, monitor: str = SELECTED, most_points: int | None
     steps: dict[str, list[int]] = defaultdict(list)
     values: dict[str, list[float]] = defaultdict(list)
     ends: dict[int, int] = {}  # epoch → its last step, where its validation stands
-    try:
-        text = file.read_text(encoding="utf-8") if file.exists() else ""
-        whole_lines = text[: text.rfind("\n") + 1]  # a run that was killed, or is running, may have written half of one
-        lines = csv.reader(whole_lines.splitlines())
-        if next(lines, HEADER) != HEADER:
-            raise ValueError(f"its first line is not {','.join(HEADER)}")
-        for epoch, step, name, value in lines:
-            if name.startswith(("train/", "validation/")):
-                steps[name].append(int(step))
-                values[name].append(float(value) if abs(float(value)) < LARGEST else np.nan)
-            if name.startswith("validation/"):
-                ends[int(epoch)] = int(step)
-    except ValueError as error:
-        raise RunError(f"{file}: cannot be read as metrics: {error}.") from None
-    if "train/loss" in values and "train/accuracy" not in values:  # of before gatelab logged means
+    for epoch, step, name, value in read_values(file):
+        if name.startswith(("train/", "validation/")):
+            steps[name].append(step)
+            values[name].append(value if abs(value) < LARGEST else np.nan)
+        if name.startswith("validation/"):
+            ends[epoch] = step
+    at_ends = set(steps.get("train/loss", [])) <= set(ends.values())
+    if "train/loss" in values and "train/accuracy" not in values and not at_ends:  # of before gatelab logged means
         steps["train/loss_step"], values["train/loss_step"] = steps.pop("train/loss"), values.pop("train/loss")
     per_epoch = (max(ends.values()) + 1) / (max(ends) + 1) if ends else None
     curves = {
