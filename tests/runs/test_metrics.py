@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from gatelab.runs.metrics import METRICS, PARTS, best_of, is_lower_better, key_of, selection_metric, title_of
+from gatelab.runs.metrics import METRICS, PARTS, best_of, is_lower_better, key_of, shared_monitor, title_of
 
 KEYS = [*METRICS, *(f"{part}/{key}" for part in PARTS for key in METRICS)]
 
@@ -30,5 +30,5 @@ def test_the_best_of_two(name: str, best: float) -> None:
 
 
 def test_runs_that_were_chosen_by_different_metrics_are_ranked_by_the_default() -> None:
-    assert selection_metric(["loss", "loss"]) == "loss"
-    assert selection_metric(["loss", "mse"]) == selection_metric([]) == "macro_f1"
+    assert shared_monitor(["loss", "loss"]) == "loss"
+    assert shared_monitor(["loss", "mse"]) == shared_monitor([]) == "macro_f1"

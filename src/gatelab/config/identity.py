@@ -35,8 +35,8 @@ MOVED = {
 }
 # What the configs said before they had a monitor, which is what they mean where they name none.
 WITHOUT_MONITOR = {
-    ("callbacks.early_stopping.monitor", None): "validation/macro_f1",
-    ("callbacks.early_stopping.mode", None): "max",
+    "callbacks.early_stopping.monitor": "validation/macro_f1",
+    "callbacks.early_stopping.mode": "max",
 }
 FORMAT = 1  # raised when the same config no longer gives the same numbers
 
@@ -44,9 +44,7 @@ FORMAT = 1  # raised when the same config no longer gives the same numbers
 def identity_of(config: dict[str, Any], data_content: Any) -> str:
     """The identity of a resolved config whose data files have the given content (sha256 digests, part by part)."""
     inside = {key: value for key, value in flatten(config).items() if not key_in(key, OUTSIDE)}
-    inside = {
-        key: WITHOUT_MONITOR.get((key, value), value) if value is None else value for key, value in inside.items()
-    }
+    inside |= {key: value for key, value in WITHOUT_MONITOR.items() if key in inside and inside[key] is None}
     if inside.get("monitor") is None:
         inside.pop("monitor", None)
     first_names = {now: then for then, now in MOVED.items()}  # a class that moves names no other run

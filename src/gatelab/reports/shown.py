@@ -9,6 +9,11 @@ from gatelab.screen import visible
 SHORT, LONG = 280, 2000  # characters shown at once, and behind a click
 
 
+def capital(text: str) -> str:
+    """With a capital letter at its beginning and the rest as it is: Validation macro-F1."""
+    return text[0].upper() + text[1:]
+
+
 def isolated(text: object) -> Markup:
     """Markup for a text that is not ours: its direction stays its own, its controls are seen."""
     return Markup("<bdi>{}</bdi>").format(marked(text))

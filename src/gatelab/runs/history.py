@@ -1,13 +1,12 @@
 """metrics.csv: written while a run trains, and read again when it is resumed or ends."""
 
 import csv
-import math
 from collections.abc import Mapping
 from itertools import groupby
 from pathlib import Path
 
 from gatelab.errors import RunError
-from gatelab.runs.metrics import SELECTED, is_lower_better
+from gatelab.runs.metrics import SELECTED, order_of
 from gatelab.trackers.tracker import Point
 
 HEADER = ["epoch", "step", "name", "value"]
@@ -51,11 +50,5 @@ def best_validation(metrics_file: Path, monitor: str = SELECTED) -> dict[str, fl
     for epoch, _, name, value in read_values(metrics_file):
         if name.startswith("validation/"):
             epochs.setdefault(epoch, {})[name.removeprefix("validation/")] = value
-    sign = 1 if is_lower_better(monitor) else -1
-
-    def place(epoch: int) -> float:
-        value = sign * epochs[epoch][monitor]
-        return math.inf if math.isnan(value) else value
-
-    best = min(epochs, key=place)
+    best = min(epochs, key=lambda epoch: order_of(monitor, epochs[epoch][monitor]))
     return {"epoch": best, **epochs[best]}

@@ -1,5 +1,6 @@
 """The metrics: what each is called on screens, pages, in tables and at --metric, which way is better, how it is averaged."""
 
+import math
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -49,6 +50,13 @@ def best_of(name: str, values: Iterable[float]) -> float:
     return (min if is_lower_better(name) else max)(values)
 
 
+def order_of(name: str, value: float | None) -> float:
+    """Sorts the values of a metric: the best first, what is no number last."""
+    if value is None or math.isnan(value):
+        return math.inf
+    return value if is_lower_better(name) else -value
+
+
 def key_of(name: str) -> str:
     """What a user calls a metric as its key: macro-F1 and macro_f1 are the same, validation macro-F1 and validation/macro_f1."""
     part, _, rest = name.replace("/", " ", 1).partition(" ")
@@ -57,7 +65,7 @@ def key_of(name: str) -> str:
     return part + known.get(rest.strip().lower(), rest)
 
 
-def selection_metric(names: Iterable[str]) -> str:
+def shared_monitor(names: Iterable[str]) -> str:
     """Of the selection metrics of several runs the one that they share, else the default."""
     found = set(names)
     return found.pop() if len(found) == 1 else SELECTED

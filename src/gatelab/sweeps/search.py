@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import optuna
 import pytorch_lightning as pl
-from filelock import FileLock, Timeout
+from filelock import Timeout
 from optuna.distributions import (
     BaseDistribution,
     CategoricalDistribution,
@@ -22,6 +22,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState
 
 from gatelab.errors import ConfigError, Pruned, RunError
+from gatelab.files import lock_of
 from gatelab.screen import console, decimal
 from gatelab.sweeps.outcome import Outcome
 
@@ -69,7 +70,7 @@ class Search:
         """Launch what is missing; yields the outcome of each trial that was run now."""
         optuna.logging.set_verbosity(optuna.logging.WARNING)
         self.folder.mkdir(parents=True, exist_ok=True)
-        with locked(self.folder / ".search.lock", self.name):
+        with locked(self.folder / "search", self.name):
             mend_journal(self.storage)
             study = optuna.create_study(
                 storage=open_storage(self.storage),
@@ -188,7 +189,7 @@ def mend_journal(storage: str) -> None:
 
 @contextmanager
 def locked(file: Path, name: str) -> Iterator[None]:
-    lock = FileLock(file, timeout=0)
+    lock = lock_of(file, 0)
     try:
         lock.acquire()
     except Timeout:

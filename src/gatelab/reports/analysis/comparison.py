@@ -11,11 +11,12 @@ from gatelab.reports.analysis.arms import Arm, Arms, Seed, group_arms
 from gatelab.reports.analysis.settings import show, split_words
 from gatelab.reports.analysis.statistics import Sample, describe, holm, sign_flip_test
 from gatelab.runs.load import Run
-from gatelab.runs.metrics import best_of, is_lower_better, key_of, selection_metric
+from gatelab.runs.metrics import best_of, key_of, order_of, shared_monitor
 from gatelab.runs.predictions import read_predictions
+from gatelab.runs.record import baseline_title
 
 METRICS = ("accuracy",)
-BASELINES = {"linear": "linear baseline", "majority": "majority class"}
+BASELINES = {name: baseline_title(name) for name in ("linear", "majority")}
 
 
 class Reference(NamedTuple):
@@ -89,7 +90,7 @@ def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[st
     """Those wanted, as ``split_words`` has them; the selection metric and accuracy where none is."""
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in run.record.numbers()))
     if not wanted:
-        leading = [*METRICS, selection_metric(run.record.monitor for arm in arms for run in arm.finished)]
+        leading = [*METRICS, shared_monitor(run.record.monitor for arm in arms for run in arm.finished)]
         return [name for name in leading if name in known] or known[:2] or leading
     names = [name if name in known else key_of(name) for name in split_words(wanted, known)]
     for name in names:
@@ -137,13 +138,13 @@ def has_term(arm: Arm, term: str, titles: Sequence[str]) -> bool:
 
 def order_arms(arms: Iterable[Arm], reference: Reference | None, metric: str) -> list[Arm]:
     """Data set by data set the reference, then by mean, the best first, then those without a value."""
-    arms, sign = list(arms), 1 if is_lower_better(metric) else -1
+    arms = list(arms)
     references = () if reference is None else reference.arms
     contents = list(dict.fromkeys(arm.content for arm in (*references, *arms)))
 
-    def place(arm: Arm) -> tuple[int, bool, bool, float]:
+    def place(arm: Arm) -> tuple[int, bool, float]:
         mean = describe_mean(arm.values(metric))
-        return contents.index(arm.content), arm not in references, mean is None, sign * (mean or 0.0)
+        return contents.index(arm.content), arm not in references, order_of(metric, mean)
 
     return sorted(arms, key=place)
 

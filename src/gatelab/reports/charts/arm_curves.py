@@ -19,7 +19,7 @@ from gatelab.reports.charts.chart import (
     loss_axis,
     number_axis,
 )
-from gatelab.reports.shown import shorten, visible
+from gatelab.reports.shown import capital, shorten, visible
 from gatelab.runs.metrics import title_of
 
 MOST_STOPS = 60  # epochs one can point at
@@ -80,8 +80,7 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
 
 
 def curve_title(name: str) -> str:
-    title = title_of(name)
-    return title[0].upper() + title[1:]
+    return capital(title_of(name))
 
 
 def told(band: Band, place: int) -> str:

@@ -22,7 +22,7 @@ from gatelab.reports.charts.chart import (
     number_axis,
     shares_axis,
 )
-from gatelab.reports.shown import shorten, visible
+from gatelab.reports.shown import capital, shorten, visible
 from gatelab.runs.metrics import METRICS, is_lower_better, title_of
 
 MOST_CURVES = 7  # that can be distinguished
@@ -41,7 +41,7 @@ def learning_charts(learning: Learning) -> list[Chart]:
         for key in keys:
             curves[title_of(f"train/{key}")] = f"train/{key}", f"{MODEL} dashed"
             curves[title_of(f"validation/{key}")] = f"validation/{key}", MODEL if key == keys[0] else f"{MODEL} dotted"
-        charts.append(draw_learning(title[0].upper() + title[1:], "", curves, learning))
+        charts.append(draw_learning(capital(title), "", curves, learning))
     return [chart for chart in charts if chart is not None]
 
 

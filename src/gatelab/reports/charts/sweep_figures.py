@@ -14,7 +14,7 @@ from gatelab.reports.charts.trials import search_chart
 from gatelab.reports.pages.sweep_answer import arm_of
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.runs.load import Run
-from gatelab.runs.metrics import selection_metric
+from gatelab.runs.metrics import shared_monitor
 
 MOST_ARMS = 30  # lines of dots on one page
 MOST_BANDS = 7  # distinguishable colours
@@ -32,7 +32,7 @@ def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]
     shown = [replace(arm_of(comparison, row), name=row.name) for row in tested]
     plot = dot_plot(metric, tested, shown, published_numbers(runs)[1].get(metric), lambda _: None)
     legend, curves = arm_curves(arms[:MOST_BANDS])
-    monitor = selection_metric(run.record.monitor for run in runs)
+    monitor = shared_monitor(run.record.monitor for run in runs)
     paper = [curve_title(f"validation/{name}") for name in ("loss", monitor)]
     curves = [chart for chart in curves if chart.title in paper]
     search = search_chart(runs)

@@ -14,7 +14,7 @@ from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
 from gatelab.reports.pages.sweep_tables import linked, status
 from gatelab.reports.shown import isolated
 from gatelab.runs.load import SEED_KEYS, Run
-from gatelab.runs.metrics import SELECTED, best_of, selection_metric
+from gatelab.runs.metrics import SELECTED, best_of, shared_monitor
 
 ASSETS = ("sweep", "index")
 RUN_COLUMNS = [
@@ -68,7 +68,7 @@ def told_apart(runs: Sequence[Run]) -> list[str]:
 
 def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
     counts = [sum(run.status == status for run in runs) for status in ("finished", "running", "failed")]
-    monitor = selection_metric(run.record.monitor for run in runs)
+    monitor = shared_monitor(run.record.monitor for run in runs)
     scores = [value for run in runs if (value := run.record.numbers().get(monitor)) is not None]
     if len({run.content for run in runs}) > 1:  # none is the best of runs on different data
         scores = []

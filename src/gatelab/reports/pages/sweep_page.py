@@ -32,7 +32,7 @@ from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.reports.shown import visible
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, files_of, load_runs
-from gatelab.runs.metrics import is_lower_better, selection_metric, title_of
+from gatelab.runs.metrics import is_lower_better, shared_monitor, title_of
 
 ASSETS = ("sweep",)  # besides what every page has
 MOST_COMMANDS = 5
@@ -105,7 +105,7 @@ def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
     """None where no run has them, which leaves the choice to the comparison."""
     known = {name for run in runs if run.status == "finished" for name in run.record.numbers()}
     searched = searched_metric(runs)
-    monitor = selection_metric(run.record.monitor for run in runs)
+    monitor = shared_monitor(run.record.monitor for run in runs)
     wanted = (monitor, "accuracy") if searched is None else (searched, searched.removeprefix("validation/"))
     return [name for name in wanted if name in known] or None
 

@@ -16,7 +16,7 @@ from gatelab.reports.pages.links import Link
 from gatelab.reports.shown import folded, isolated
 from gatelab.reports.terminal.comparison_table import count_texts, count_titles, number_texts, number_titles
 from gatelab.runs.load import Run, data_places
-from gatelab.runs.metrics import is_lower_better, title_of
+from gatelab.runs.metrics import order_of, title_of
 
 BAR = 120  # pixels of the whole
 
@@ -148,7 +148,7 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
         (name for name in metrics if any(name in run.record.numbers("linear") for run in runs)), metrics[0]
     )
     columns += [(f"linear {title_of(linear_metric)}", "number"), ("seconds", "number")]
-    sign, places = 1 if is_lower_better(metrics[0]) else -1, data_places(runs)
+    places = data_places(runs)
     rows = []
     for run, cells in zip(runs, settings, strict=True):
         values = run.record.numbers()
@@ -158,8 +158,8 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
         row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
         row += [numbers.metric(value) for value in (*measured, linear)]
         row.append("" if run.seconds is None else f"{run.seconds:.0f}")
-        rows.append((places[run.content], measured[0] is None, sign * (measured[0] or 0.0), row))
-    rows.sort(key=lambda line: line[:3])
+        rows.append((places[run.content], order_of(metrics[0], measured[0]), row))
+    rows.sort(key=lambda line: line[:2])
     return {"columns": columns, "rows": [row for *_, row in rows]}
 
 

@@ -1,6 +1,5 @@
 """gatelab runs: what ran, with its numbers, data set by data set the best first; or means over seeds."""
 
-import math
 import statistics
 from collections.abc import Collection, Sequence
 
@@ -12,7 +11,7 @@ from gatelab.reports.analysis.settings import what_differs
 from gatelab.reports.numbers import metric
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, data_places, load_runs
-from gatelab.runs.metrics import SELECTED, is_lower_better, selection_metric, title_of
+from gatelab.runs.metrics import SELECTED, order_of, shared_monitor, title_of
 
 LISTED = ("accuracy", SELECTED, "auroc")  # of a classifier; of other tasks all that they have
 STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
@@ -22,9 +21,8 @@ def runs_table(folders: list[RunFolder]) -> Table:
     """One line a run, of each data set the best of the selection metric first; then those without one."""
     runs = load_runs(folders)
     places = data_places(runs)
-    monitor, metrics = selection_metric(run.record.monitor for run in runs), listed(runs)
-    sign = 1 if is_lower_better(monitor) else -1
-    runs.sort(key=lambda run: (places[run.content], sign * ranked(run, monitor)))
+    monitor, metrics = shared_monitor(run.record.monitor for run in runs), listed(runs)
+    runs.sort(key=lambda run: (places[run.content], order_of(monitor, ranked(run, monitor))))
     titles, settings = what_differs(runs)
     table = Table()
     for title in ("name", "identity", "status"):
@@ -54,11 +52,10 @@ def listed(runs: Sequence[Run]) -> list[str]:
     return [name for name in LISTED if name in found] or list(found) or list(LISTED)
 
 
-def ranked(run: Run, monitor: str) -> float:
-    """The selection metric of the test, where the test has none that of the validation; of a run without one the worst."""
+def ranked(run: Run, monitor: str) -> float | None:
+    """The selection metric of the test, where the test has none that of the validation."""
     values = run.record.numbers()
-    worst = math.inf if is_lower_better(monitor) else -math.inf
-    return values.get(monitor, values.get(f"validation/{monitor}", worst))
+    return values.get(monitor, values.get(f"validation/{monitor}"))
 
 
 def status_text(status: str) -> Text:
@@ -74,7 +71,7 @@ def means_table(folders: list[RunFolder]) -> Table:
     for title in arms.titles:
         table.add_column(title, overflow="fold")
     table.add_column("seeds", justify="right")
-    monitor = selection_metric(run.record.monitor for run in runs)
+    monitor = shared_monitor(run.record.monitor for run in runs)
     both = list(dict.fromkeys(("accuracy", monitor)))
     titles = [title_of(name) for name in both]
     for title in (*titles, *(f"linear {title}" for title in titles), "majority accuracy"):

@@ -22,7 +22,7 @@ from gatelab.reports.terminal.run_list import status_text
 from gatelab.reports.terminal.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
 from gatelab.runs.load import name_data
-from gatelab.runs.metrics import selection_metric, title_of
+from gatelab.runs.metrics import shared_monitor, title_of
 from gatelab.screen import Screen, clock
 
 SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, where its process is not known to live
@@ -117,7 +117,7 @@ class Watch:
             words = [len(word) for text in (title, *texts) for word in text.split()]
             options: dict[str, Any] = {"overflow": "fold", "min_width": min(WIDEST_WORD, max(words, default=1))}
             columns.append((title, texts, options))
-        monitor = title_of(selection_metric(run.run.record.monitor for run in self.runs))
+        monitor = title_of(shared_monitor(run.run.record.monitor for run in self.runs))
         numbers = [(title.format(monitor=monitor), text) for title, text in NUMBERS]
         columns += [(title, [text(run) for run in shown], RIGHT) for title, text in numbers if title not in without]
         for title, _, layout in columns:
