@@ -140,8 +140,13 @@ def test_a_tracker_whose_package_is_missing_is_refused_with_the_command_that_ins
         check_config(config)
 
 
-def test_an_encoder_of_the_users_own_is_one_target_away() -> None:
-    check_config({**resolve(compose()), "encoder": {"_target_": "mine.Convolution", "anything": 3}})
+def test_an_encoder_of_the_users_own_is_one_target_away(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine_near.py").write_text(
+        "import torch\nclass Encoder(torch.nn.Module):\n def __init__(self, **_): ...\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    encoder = {"_target_": "mine_near.Encoder", "anything": 3}
+    check_config({**resolve(compose()), "encoder": encoder, "allow_targets": ["mine_near"]})
 
 
 def test_what_the_target_refuses_names_the_group() -> None:

@@ -17,6 +17,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gatelab.annotations import Passed
 from gatelab.commands.train import compose
 from gatelab.config.build import build
 from gatelab.data.batch import Batch, BatchLoader
@@ -94,7 +95,7 @@ class Regressor(pl.LightningModule):
     def task(cls) -> Task:
         return Regression()
 
-    def __init__(self, encoder: GRUEncoder, embedding_size: int, lr: float) -> None:
+    def __init__(self, encoder: GRUEncoder, embedding_size: int, lr: Passed[float]) -> None:
         super().__init__()
         self.embedding = nn.Embedding(VOCAB_SIZE, embedding_size)
         self.encoder, self.lr = encoder, lr

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Literal
 
 import pytest
 from wandb_server import WandbServer, wandb_server
@@ -40,7 +41,7 @@ def fail(sentence: str) -> None:
 
 
 def track(
-    run: TrackedRun, points: list[Point], status: str = "interrupted", mode: str = "online"
+    run: TrackedRun, points: list[Point], status: str = "interrupted", mode: Literal["offline", "online"] = "online"
 ) -> tuple[WandbTracker, list[str]]:
     tracker = WandbTracker(run, project="p", entity=None, mode=mode)
     tracker.log(points)

@@ -14,5 +14,7 @@ def build(group: str, options: dict[str, Any], **more: Any) -> Any:
         return instantiate(options, _convert_="all", _partial_=True)(**more)
     except InstantiationException as error:
         raise ConfigError(f"{group}._target_={options['_target_']}: cannot be used: {error}") from error
+    except ConfigError:
+        raise
     except (TypeError, ValueError) as error:
         raise ConfigError(f"{group}: {options['_target_']} refused its settings: {error}") from error

@@ -1,46 +1,49 @@
 """The LightningDataModules: where the files come from, and loaders over the prepared arrays."""
 
-from collections.abc import Mapping, Sequence
+from abc import abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
+from annotated_types import Ge, Len
+from pydantic import Field
 
+from gatelab.annotations import ArgumentsOf, Count
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared, Settings, Source, prepare, summary_lines
 from gatelab.data.sources import csv_source, gop_debate_source, sample_source
+from gatelab.data.split import CheckedSplit
+from gatelab.data.tokenize import TokenizerSettings
 
 
-class SentimentData(pl.LightningDataModule):
-    """Texts with labels from CSV files. Settings as in conf/data; ``batch_size`` counts the rows of all devices."""
+class TextData(pl.LightningDataModule):
+    """Texts with labels from a table. Settings as in conf/data; ``batch_size`` counts the rows of all devices."""
 
     def __init__(
         self,
         *,
-        batch_size: int,
-        eval_batch_size: int,
+        batch_size: Count,
+        eval_batch_size: Count,
         seed: int,
         cache_dir: str,
         text: str | None = None,
         label: str | None = None,
-        labels: Sequence[Any] | Mapping[Any, Any] | None = None,
+        labels: list[Any] | dict[Any, Any] | None = None,
         encoding: str | None = None,
-        delimiter: str | None = None,
-        split: Mapping[str, Any],
-        tokenizer: Mapping[str, Any],
-        max_length: int | None,
-        **source_options: Any,
+        delimiter: Annotated[str, Len(1, 1)] | None = None,
+        split: CheckedSplit,
+        tokenizer: TokenizerSettings,
+        max_length: Count | None,
     ) -> None:
         super().__init__()
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
         self.cache_dir = Path(cache_dir).expanduser()
-        self.source_options = source_options
         self.settings = Settings(text, label, labels, encoding, delimiter, dict(split), dict(tokenizer), max_length)
         self._prepared: Prepared | None = None
 
+    @abstractmethod
     def source(self) -> Source:
-        """The files; for a data set of your own, a subclass returns a Source here."""
-        return csv_source(**self.source_options)
+        """The files. A data set of your own is a subclass that returns a Source here."""
 
     @property
     def prepared(self) -> Prepared:
@@ -76,15 +79,55 @@ class SentimentData(pl.LightningDataModule):
         )
 
 
-class SampleData(SentimentData):
+class SentimentData(TextData):
+    """The user's own files, the parts apart where they are given."""
+
+    def __init__(
+        self,
+        *,
+        path: str | list[str],
+        validation_path: str | list[str] | None = None,
+        test_path: str | list[str] | None = None,
+        **table: Annotated[Any, ArgumentsOf(TextData)],
+    ) -> None:
+        super().__init__(**table)
+        self.paths = path, validation_path, test_path
+
+    def source(self) -> Source:
+        return csv_source(*self.paths)
+
+
+class SampleData(TextData):
     """The generated sample, written once to the cache folder."""
 
+    def __init__(
+        self,
+        *,
+        num_rows: Annotated[int, Ge(20)],
+        gap: Annotated[int, Ge(0)],
+        sample_seed: int,
+        **table: Annotated[Any, ArgumentsOf(TextData)],
+    ) -> None:
+        super().__init__(**table)
+        self.sample = {"num_rows": num_rows, "gap": gap, "sample_seed": sample_seed}
+
     def source(self) -> Source:
-        return sample_source(self.cache_dir, **self.source_options)
+        return sample_source(self.cache_dir, **self.sample)
 
 
-class GopDebateData(SentimentData):
+class GopDebateData(TextData):
     """The notebook's file, from a local copy or downloaded."""
 
+    def __init__(
+        self,
+        *,
+        path: str | None,
+        url: str,
+        sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")],
+        **table: Annotated[Any, ArgumentsOf(TextData)],
+    ) -> None:
+        super().__init__(**table)
+        self.path, self.url, self.sha256 = path, url, sha256
+
     def source(self) -> Source:
-        return gop_debate_source(self.cache_dir, **self.source_options)
+        return gop_debate_source(self.cache_dir, path=self.path, url=self.url, sha256=self.sha256)

@@ -11,10 +11,13 @@ import unicodedata
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
 import numpy as np
+from annotated_types import Gt, Lt
 from numpy.typing import NDArray
+from pydantic import AfterValidator
+from typing_extensions import TypedDict
 
 from gatelab.errors import DataError
 
@@ -24,6 +27,24 @@ _RETWEET = re.compile(r"^\s*rt\s+@\w+:?\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
 _NOT_WORD = re.compile(r"[\W_]+")
 _ASCII_NOT_WORD = {code: " " for code in range(128) if not chr(code).isalnum()}
+
+
+class SplitSettings(TypedDict):
+    """The keys of data.split: the arguments of ``split_rows``."""
+
+    by: Literal["group", "random"]
+    validation: Annotated[float, Gt(0), Lt(1)]
+    test: Annotated[float, Gt(0), Lt(1)]
+    seed: int
+
+
+def leave_rows_to_train_on(split: SplitSettings) -> SplitSettings:
+    if split["validation"] + split["test"] >= 1:
+        raise ValueError(f"validation={split['validation']} and test={split['test']} leave no rows to train on")
+    return split
+
+
+CheckedSplit = Annotated[SplitSettings, AfterValidator(leave_rows_to_train_on)]
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,12 @@
 """Word-level tokens with the ``tokenizers`` library: normalise, cut into words, number them. Fit on train alone."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Annotated, Any
+
+from annotated_types import Ge
+from typing_extensions import TypedDict
+
+from gatelab.annotations import Count
 
 PAD, UNKNOWN = "<pad>", "<unk>"
 PAD_ID, UNKNOWN_ID = 0, 1
@@ -15,6 +20,17 @@ _WORD = (
 _URL = r"(?:https?://|www\.)\S+"
 _USER = r"(?<![\p{L}\p{N}_])@[\p{L}\p{N}_]+"
 _ELONGATION = r"([\p{L}!?.])(?=\1\1)"  # sooooo becomes soo
+
+
+class TokenizerSettings(TypedDict):
+    """The keys of data.tokenizer: the arguments of ``new_tokenizer`` and ``fit_tokenizer``."""
+
+    lowercase: bool
+    urls: bool
+    mentions: bool
+    elongations: bool
+    vocab_size: Annotated[int, Ge(3)] | None
+    min_count: Count
 
 
 def new_tokenizer(*, lowercase: bool = True, urls: bool = True, mentions: bool = True, elongations: bool = True) -> Any:

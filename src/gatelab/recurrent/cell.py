@@ -1,7 +1,11 @@
 """What a gate-level cell is made of: its gates, how its weights begin, and how it is regularised."""
 
 from dataclasses import dataclass, fields
-from typing import Literal, get_args
+from typing import Annotated, Literal, get_args
+
+from annotated_types import Ge
+
+from gatelab.annotations import Dropout
 
 Activation = Literal["tanh", "identity", "tanh_1997"]
 
@@ -49,13 +53,13 @@ class Cell:
     output_activation: Activation = "tanh"
     layer_norm: bool = False
     forget_bias: float | None = None
-    chrono: int | None = None
+    chrono: Annotated[int, Ge(3)] | None = None
     orthogonal: bool = False
-    zoneout_hidden: float = 0.0
-    zoneout_cell: float = 0.0
-    recurrent_dropout: float = 0.0
-    input_dropout: float = 0.0
-    weight_drop: float = 0.0
+    zoneout_hidden: Dropout = 0.0
+    zoneout_cell: Dropout = 0.0
+    recurrent_dropout: Dropout = 0.0
+    input_dropout: Dropout = 0.0
+    weight_drop: Dropout = 0.0
 
     def __post_init__(self) -> None:
         for name in ("candidate_activation", "output_activation"):

@@ -18,11 +18,13 @@ argument where nothing gives it one.
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Annotated, Any
 
 import torch
 from torch import Tensor, nn
 
+from gatelab.annotations import ArgumentsOf, Count, Dropout
+from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.equations import Step
 from gatelab.recurrent.gated import Backend, GatedLSTM
 from gatelab.recurrent.native import Kernel, find_problem, row_ends, warn_of_other, without_onednn
@@ -45,11 +47,11 @@ class TorchEncoder(nn.Module):
     def __init__(
         self,
         input_size: int,
-        hidden_size: int,
+        hidden_size: Count,
         *,
-        num_layers: int = 1,
+        num_layers: Count = 1,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropout: Dropout = 0.0,
     ) -> None:
         super().__init__()
         if num_layers < 1:
@@ -169,13 +171,13 @@ class GatedEncoder(nn.Module):
     def __init__(
         self,
         input_size: int,
-        hidden_size: int,
+        hidden_size: Count,
         *,
-        num_layers: int = 1,
+        num_layers: Count = 1,
         bidirectional: bool = False,
-        dropout: float = 0.0,
+        dropout: Dropout = 0.0,
         backend: Backend = "auto",
-        **cell: Any,
+        **cell: Annotated[Any, ArgumentsOf(Cell)],
     ) -> None:
         super().__init__()
         self.bidirectional = bidirectional

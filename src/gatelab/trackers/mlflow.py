@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Annotated, Any
+
+from pydantic import AfterValidator
 
 from gatelab.files import lock_of
 from gatelab.runs.secrets import redact_text
@@ -26,10 +28,18 @@ ARTIFACTS = ("report.html", "config.yaml", "run.json")
 SQLITE = "sqlite:///"
 
 
+def check_address(uri: str) -> str:
+    if not re.match(r"[\w+-]+:", uri):
+        raise ValueError(f"{uri} is no address. Give sqlite:///FILE or http://HOST:PORT")
+    return uri
+
+
 class MlflowTracker(Tracker):
     """One MLflow run a run, in the experiment of the run's name. A resumed run adds the points that MLflow lacks."""
 
-    def __init__(self, run: TrackedRun, uri: str) -> None:
+    package = "mlflow"
+
+    def __init__(self, run: TrackedRun, uri: Annotated[str, AfterValidator(check_address)]) -> None:
         super().__init__(run)
         for name, value in ENVIRONMENT.items():
             os.environ.setdefault(name, value)

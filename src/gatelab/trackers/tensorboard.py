@@ -12,6 +12,8 @@ from gatelab.trackers.tracker import Point, TrackedRun, Tracker
 class TensorboardTracker(Tracker):
     """A resumed run is written anew from its metrics, so that no point stands twice."""
 
+    package = "tensorboard"
+
     def __init__(self, run: TrackedRun) -> None:
         super().__init__(run)
         from tensorboard.plugins.hparams import summary_v2

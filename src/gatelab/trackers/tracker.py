@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from gatelab.config.identity import flatten
 from gatelab.runs.folder import RunFolder
@@ -52,6 +52,8 @@ class Tracker:
 
     It begins with the past of a resumed run: a tracker that cannot add to what it has of it begins anew.
     """
+
+    package: ClassVar[str | None] = None  # what it needs: the optional dependency of gatelab that has the same name
 
     def __init__(self, run: TrackedRun) -> None:
         self.run = run

@@ -6,7 +6,7 @@ import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from shlex import quote
-from typing import Any
+from typing import Any, Literal
 
 from gatelab.runs.examples import read_examples
 from gatelab.runs.predictions import read_predictions
@@ -24,7 +24,7 @@ class WandbTracker(Tracker):
     Without a login, or a server that answers, an online run becomes an offline one, with a warning.
     """
 
-    def __init__(self, run: TrackedRun, project: str, entity: str | None, mode: str) -> None:
+    def __init__(self, run: TrackedRun, project: str, entity: str | None, mode: Literal["offline", "online"]) -> None:
         super().__init__(run)
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb

@@ -31,7 +31,6 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     settings = resolve(config)
     check_config(settings)
     from gatelab.config.build import build
-    from gatelab.config.targets import check_targets
     from gatelab.reports.pages.run_page import reported
     from gatelab.tasks.base import selection_metric, task_of
     from gatelab.trackers.tracking import Trackers
@@ -40,7 +39,6 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     from gatelab.training.fit import fit_and_test, tracker_makers
     from gatelab.training.ranks import num_processes, ranks
 
-    check_targets(settings, settings["allow_targets"])
     task = task_of(settings)
     meter = Meter()
     data = build("data", settings["data"])

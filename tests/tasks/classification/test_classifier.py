@@ -16,7 +16,7 @@ from gatelab.commands.train import compose
 from gatelab.config.build import build
 from gatelab.errors import ConfigError
 from gatelab.runs.history import read_points
-from gatelab.tasks.classification.classifier import SequenceClassifier
+from gatelab.tasks.classification.classifier import SequenceClassifier, weigh_classes
 from gatelab.tasks.classification.prediction import Predictor
 from gatelab.training.run import train
 
@@ -88,3 +88,17 @@ def test_an_encoder_that_returns_no_state_is_told_what_is_expected() -> None:
     classifier = SequenceClassifier(StatesAlone(), vocab_size=5, num_classes=2, embedding_size=3)
     with pytest.raises(ConfigError, match=r"encoder: StatesAlone returned a Tensor.* return states, None"):
         classifier(torch.ones(2, 4, dtype=torch.long), torch.tensor([4, 4]))  # of two rows, which would unpack
+
+
+def test_balanced_weights_give_every_class_the_same_total() -> None:
+    weights = weigh_classes("balanced", [30, 10])
+    assert weights is not None
+    assert weights == pytest.approx([2 / 3, 2.0])
+    assert weights[0] * 30 == pytest.approx(weights[1] * 10)
+
+
+def test_given_weights_are_one_a_class() -> None:
+    assert weigh_classes(None, [1, 2]) is None
+    assert weigh_classes([1, 2.5], [1, 2]) == [1.0, 2.5]
+    with pytest.raises(ConfigError, match=r"model\.class_weights: has 3 weights for 2 classes"):
+        weigh_classes([1, 2, 3], [1, 2])

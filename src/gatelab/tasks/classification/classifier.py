@@ -3,14 +3,16 @@
 B batch, T time, E embedding, D = H × directions, K classes.
 """
 
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Literal
 
+import numpy as np
 import pytorch_lightning as pl
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gatelab.annotations import Count, Dropout, Passed, Positive
 from gatelab.data.batch import NO_LABEL, Batch
 from gatelab.data.tokenize import PAD_ID
 from gatelab.errors import ConfigError
@@ -23,10 +25,11 @@ from gatelab.tasks.classification.symptoms import symptoms
 class SequenceClassifier(pl.LightningModule):
     """Classifies right-padded token ids.
 
-    encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder. optimizer builds the
-    optimizer from the parameters, schedule the learning-rate factor from (step, number of steps).
+    encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder. label_counts (K,):
+    the training rows of each class, for balanced class_weights. optimizer builds the optimizer from the parameters, schedule
+    the learning-rate factor from (step, number of steps).
 
-    Raises ValueError for an unknown pooling or an encoder without output_size.
+    Raises ValueError for an unknown pooling or an encoder without output_size, ConfigError for another number of weights than K.
     """
 
     class_weights: Tensor | None
@@ -35,15 +38,16 @@ class SequenceClassifier(pl.LightningModule):
         self,
         encoder: nn.Module,
         *,
-        vocab_size: int,
-        num_classes: int,
-        embedding_size: int,
-        embedding_dropout: float = 0.0,
-        dropout: float = 0.0,
-        pooling: str = "last",
-        class_weights: list[float] | None = None,
-        optimizer: Callable[..., torch.optim.Optimizer] | None = None,
-        schedule: Callable[[int, int], float] | None = None,
+        vocab_size: Passed[int],
+        num_classes: Passed[int],
+        label_counts: Passed[Sequence[int] | None] = None,
+        embedding_size: Count,
+        embedding_dropout: Dropout = 0.0,
+        dropout: Dropout = 0.0,
+        pooling: Literal["last", "mean", "max"] = "last",
+        class_weights: Literal["balanced"] | list[Positive] | None = None,
+        optimizer: Passed[Callable[..., torch.optim.Optimizer] | None] = None,
+        schedule: Passed[Callable[[int, int], float] | None] = None,
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
@@ -56,7 +60,8 @@ class SequenceClassifier(pl.LightningModule):
         self.pool = POOLINGS[pooling]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.output_size, num_classes)  # type: ignore[arg-type]
-        self.register_buffer("class_weights", None if class_weights is None else torch.tensor(class_weights), False)
+        weights = weigh_classes(class_weights, label_counts or [0] * num_classes)
+        self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), False)
         self._optimizer, self._schedule = optimizer, schedule
         # Of the training so far in this epoch: weighted loss, weights, correct rows, rows.
         self._epoch_sums = torch.zeros(4, dtype=torch.float64)
@@ -180,3 +185,15 @@ class SequenceClassifier(pl.LightningModule):
         num_steps, schedule = int(self.trainer.estimated_stepping_batches), self._schedule
         scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step, num_steps))
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
+
+
+def weigh_classes(wanted: Literal["balanced"] | Sequence[float] | None, counts: Sequence[int]) -> list[float] | None:
+    """model.class_weights as numbers: "balanced" gives every class the same total weight over the training rows."""
+    if wanted is None:
+        return None
+    if wanted == "balanced":
+        sizes = np.asarray(counts, dtype=float)
+        return (sizes.sum() / (len(sizes) * sizes)).tolist()
+    if len(wanted) != len(counts):
+        raise ConfigError(f"model.class_weights: has {len(wanted)} weights for {len(counts)} classes.")
+    return [float(weight) for weight in wanted]

@@ -4,10 +4,7 @@ from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
-import numpy as np
-
 from gatelab.config.build import build
-from gatelab.errors import ConfigError
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.training.schedule import make_schedule
 
@@ -19,7 +16,7 @@ def build_model(
     vocab_size: int,
     num_classes: int,
     optimizer: dict[str, Any] | None = None,
-    class_weights: list[float] | None = None,
+    label_counts: Sequence[int] | None = None,
     mixed_precision: bool = False,
 ) -> SequenceClassifier:
     """The classifier around its encoder, with random weights. Without optimizer it can only predict.
@@ -38,21 +35,10 @@ def build_model(
     built_encoder = build("encoder", encoder, input_size=model["embedding_size"])
     return build(
         "model",
-        {**model, "class_weights": class_weights},
+        model,
         encoder=built_encoder,
         vocab_size=vocab_size,
         num_classes=num_classes,
+        label_counts=label_counts,
         **training,
     )
-
-
-def weigh_classes(wanted: str | Sequence[float] | None, counts: Sequence[int]) -> list[float] | None:
-    """model.class_weights as numbers: "balanced" gives every class the same total weight over the training rows."""
-    if wanted is None:
-        return None
-    if wanted == "balanced":
-        sizes = np.asarray(counts, dtype=float)
-        return (sizes.sum() / (len(sizes) * sizes)).tolist()
-    if len(wanted) != len(counts):
-        raise ConfigError(f"model.class_weights: has {len(wanted)} weights for {len(counts)} classes.")
-    return [float(weight) for weight in wanted]

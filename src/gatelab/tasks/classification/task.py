@@ -11,7 +11,7 @@ from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.classification.baselines import cached_baselines, fit_baselines
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.tasks.classification.export import save_model
-from gatelab.tasks.classification.model import build_model, weigh_classes
+from gatelab.tasks.classification.model import build_model
 from gatelab.tasks.classification.scores import all_metrics
 from gatelab.tasks.classification.selection import write_selected_examples
 from gatelab.tasks.classification.symptoms import record_symptoms
@@ -30,7 +30,7 @@ class Classification(Task):
             vocab_size=data.prepared.vocab_size,
             num_classes=len(data.prepared.classes),
             optimizer=settings["optimizer"],
-            class_weights=weigh_classes(settings["model"]["class_weights"], counts),
+            label_counts=counts,
             mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
         )
 

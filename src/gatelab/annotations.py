@@ -1,0 +1,21 @@
+"""What the annotations of a constructor say to the config: the range of a number, and which arguments are no keys of it."""
+
+from typing import Annotated, Any, NamedTuple, TypeVar
+
+from annotated_types import Ge, Gt, Lt
+
+T = TypeVar("T")
+
+Count = Annotated[int, Ge(1)]
+Positive = Annotated[float, Gt(0)]
+Fraction = Annotated[float, Ge(0), Lt(1)]
+Dropout = Fraction  # the probability that a value is dropped
+
+PASSED = "passed by gatelab"
+Passed = Annotated[T, PASSED]  # Passed[int]: an int that the task passes, so no key of the config
+
+
+class ArgumentsOf(NamedTuple):
+    """``**more: Annotated[Any, ArgumentsOf(Base)]``: the further arguments are those of Base, to which they go."""
+
+    target: Any
