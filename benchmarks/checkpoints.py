@@ -24,6 +24,7 @@ from pytorch_lightning.callbacks import Checkpoint
 from epoch import DATA, new_module, quieten
 from gatelab.commands.train import compose
 from gatelab.config.build import build
+from gatelab.config.schema import check_config
 from gatelab.runs.folder import RunFolder
 from gatelab.training.checkpoint import StopRequest
 from gatelab.training.fit import build_trainer
@@ -53,7 +54,7 @@ def epochs(settings: dict[str, Any], path: str, *, survives: bool) -> tuple[list
     module, timer, folder = new_module(settings, data.prepared), EpochTimes(), RunFolder(path)
     folder.checkpoints.mkdir()
     loggers = [MetricsCsv(folder.metrics)] if survives else []
-    trainer = build_trainer(settings, folder, StopRequest(), loggers)
+    trainer = build_trainer(check_config(settings), folder, StopRequest(), loggers)
     if not survives:
         trainer.callbacks = [callback for callback in trainer.callbacks if not isinstance(callback, Checkpoint)]
     trainer.callbacks.append(timer)

@@ -33,6 +33,7 @@ from torch.utils.data import DataLoader, TensorDataset
 import gatelab.training.fit
 from gatelab.commands.train import compose
 from gatelab.config.build import build
+from gatelab.config.schema import check_config
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
 from gatelab.runs.folder import RunFolder
@@ -40,6 +41,7 @@ from gatelab.tasks.classification.model import build_model
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import StopRequest
 from gatelab.training.fit import build_trainer, start_loggers, tracker_makers
+from gatelab.training.optimization import attach_optimizer
 from gatelab.training.run import resolve
 
 DATA = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
@@ -79,13 +81,10 @@ def settings_of(folder: str, tracker: str) -> dict[str, Any]:
 
 def new_module(settings: dict[str, Any], data: Prepared) -> Any:
     pl.seed_everything(settings["seed"], verbose=False)
-    return build_model(
-        settings["model"],
-        settings["encoder"],
-        vocab_size=data.vocab_size,
-        num_classes=len(data.classes),
-        optimizer=settings["optimizer"],
-    )
+    config = check_config(settings)
+    module = build_model(config.model, config.encoder, vocab_size=data.vocab_size, num_classes=len(data.classes))
+    attach_optimizer(config, module)
+    return module
 
 
 def gatelab_epoch(settings: dict[str, Any]) -> float:
@@ -94,7 +93,9 @@ def gatelab_epoch(settings: dict[str, Any]) -> float:
     with tempfile.TemporaryDirectory() as path:
         folder = RunFolder(path)
         with Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers:
-            trainer = build_trainer(settings, folder, StopRequest(), start_loggers(folder, None, trackers))
+            trainer = build_trainer(
+                check_config(settings), folder, StopRequest(), start_loggers(folder, None, trackers)
+            )
             trainer.callbacks.append(timer)
             trainer.fit(module, datamodule=data)
     return timer.seconds
@@ -103,7 +104,7 @@ def gatelab_epoch(settings: dict[str, Any]) -> float:
 def bare_epoch(settings: dict[str, Any], data: Prepared) -> float:
     """gatelab's module, batches and optimizer, without Lightning."""
     module = new_module(settings, data).train()
-    optimizer = module.configure_optimizers()
+    optimizer: Any = module.configure_optimizers()
     loader = BatchLoader(
         data, data.parts["train"], batch_size=settings["data"]["batch_size"], seed=settings["seed"], shuffle=True
     )

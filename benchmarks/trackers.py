@@ -26,6 +26,7 @@ import torch
 
 from epoch import new_module, quieten, settings_of
 from gatelab.config.build import build
+from gatelab.config.schema import check_config
 from gatelab.runs.folder import RunFolder
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import StopRequest
@@ -85,7 +86,7 @@ def epochs(settings: dict[str, Any], path: Path) -> tuple[list[Cost], float]:
     if "mlflow" in settings["tracker"]:
         settings["tracker"]["mlflow"]["uri"] = f"sqlite:///{path}/mlflow.db"
     with Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers:
-        trainer = build_trainer(settings, folder, StopRequest(), start_loggers(folder, None, trackers))
+        trainer = build_trainer(check_config(settings), folder, StopRequest(), start_loggers(folder, None, trackers))
         trainer.callbacks.append(timer)
         trainer.fit(module, datamodule=data)
         folder.update(status="interrupted")

@@ -27,10 +27,10 @@ MAY_IMPORT: dict[str, set[str]] = {
         "reports",
     },  # (pruning; the page at a run's end)
     "sweeps": {"runs", *LEAVES},
-    "tasks": {"recurrent", "data", "runs", "config", *LEAVES, "training"},  # (the schedule of the learning rate)
+    "tasks": {"recurrent", "data", "runs", "config", *LEAVES},
     "trackers": {"runs", "config", *LEAVES},
     "runs": {"config", *LEAVES, "trackers"},  # (the point that both metrics.csv and trackers get)
-    "config": {*LEAVES, "recurrent", "trackers"},  # (what a cell refuses; what a tracker is)
+    "config": {*LEAVES, "trackers"},  # (what a tracker is)
     "data": LEAVES,
     "recurrent": LEAVES,
     "screen": {"errors", "runs"},  # (secrets)

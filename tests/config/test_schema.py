@@ -9,6 +9,7 @@ from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
 from gatelab.tasks.classification.model import build_model
 from gatelab.training.fit import build_callbacks
+from gatelab.training.optimization import configure_optimizers
 from gatelab.training.run import resolve
 
 CHOICES = sorted(
@@ -20,12 +21,10 @@ CHOICES = sorted(
 def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, tmp_path: Path) -> None:
     more = ["data.path=some.csv"] if choice == "data=csv" else []
     config = resolve(compose([choice, f"data.cache_dir={tmp_path}", *more]))
-    check_config(config)
+    checked = check_config(config)
     build("data", config["data"])
-    module = build_model(
-        config["model"], config["encoder"], vocab_size=10, num_classes=2, optimizer=config["optimizer"]
-    )
-    assert module.configure_optimizers() is not None
+    module = build_model(config["model"], config["encoder"], vocab_size=10, num_classes=2)
+    assert configure_optimizers(checked, module) is not None
     assert len(build_callbacks(config["callbacks"], "loss")) == len(config["callbacks"])
     if config["trainer"]["accelerator"] != "cuda" and config["trainer"]["strategy"] != "ddp":
         build("trainer", config["trainer"], logger=False, default_root_dir=str(tmp_path))

@@ -17,9 +17,9 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatelab.annotations import Passed
 from gatelab.commands.train import compose
 from gatelab.config.build import build
+from gatelab.config.schema import Config
 from gatelab.data.batch import Batch, BatchLoader
 from gatelab.errors import ConfigError, RunStopped
 from gatelab.recurrent import GRUEncoder
@@ -95,10 +95,10 @@ class Regressor(pl.LightningModule):
     def task(cls) -> Task:
         return Regression()
 
-    def __init__(self, encoder: GRUEncoder, embedding_size: int, lr: Passed[float]) -> None:
+    def __init__(self, encoder: GRUEncoder, embedding_size: int) -> None:
         super().__init__()
         self.embedding = nn.Embedding(VOCAB_SIZE, embedding_size)
-        self.encoder, self.lr = encoder, lr
+        self.encoder = encoder
         self.head = nn.Linear(encoder.output_size, 1)
         self._evaluated: list[tuple[Tensor, Tensor]] = []
 
@@ -126,27 +126,22 @@ class Regressor(pl.LightningModule):
         self._evaluated.clear()
         self.results = predictions, targets
 
-    def configure_optimizers(self) -> Any:
-        return torch.optim.Adam(self.parameters(), self.lr)
-
 
 class Regression(Task):
     monitor = "mse"
 
-    def build_module(self, settings: dict[str, Any], data: Any) -> pl.LightningModule:
-        encoder = build("encoder", settings["encoder"], input_size=settings["model"]["embedding_size"])
-        return build("model", settings["model"], encoder=encoder, lr=settings["optimizer"]["lr"])
+    def build_module(self, config: Config, data: Any) -> pl.LightningModule:
+        encoder = build("encoder", config.encoder, input_size=config.model["embedding_size"])
+        return build("model", config.model, encoder=encoder)
 
-    def fit_baselines(self, settings: dict[str, Any], data: Any) -> Baselines:
+    def fit_baselines(self, config: Config, data: Any) -> Baselines:
         train, test = (torch.from_numpy(data.prepared.targets[data.prepared.parts[part]]) for part in ("train", "test"))
         return Baselines({"mean": mse_and_r2(train.mean().expand(len(test)), test)})
 
     def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
         return mse_and_r2(*module.results)
 
-    def write_results(
-        self, folder: RunFolder, settings: dict[str, Any], module: Any, data: Any, baselines: Baselines
-    ) -> None:
+    def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         folder.model.mkdir(exist_ok=True)
         save_file(module.state_dict(), folder.model / "model.safetensors")
 

@@ -38,6 +38,10 @@ class Optimizer(OpenGroup):
     schedule: Literal["constant", "linear", "cosine"]
     warmup: Fraction
 
+    def of_torch(self) -> dict[str, Any]:
+        """The keys that are arguments of what is built, and its ``_target_``."""
+        return self.model_dump(by_alias=True, exclude_unset=True, exclude={"schedule", "warmup"})
+
 
 Limit = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 
@@ -48,6 +52,7 @@ class Trainer(OpenGroup):
     accumulate_grad_batches: Count
     precision: Literal["16-mixed", "bf16-mixed", "32-true", "64-true", "bf16-true", "16-true"]
     accelerator: Literal["auto", "cpu", "cuda", "gpu"]
+    devices: int | str | list[int]
     deterministic: bool | Literal["warn"]
     limit_train_batches: Limit
     limit_val_batches: Limit

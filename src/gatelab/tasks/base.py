@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 
+from gatelab.config.schema import Config
 from gatelab.config.targets import locate
 from gatelab.errors import ConfigError
 from gatelab.runs.folder import RunFolder
@@ -26,8 +27,8 @@ class Task(ABC):
     """What is learned. Its methods are called in the order in which they stand here; between the baselines and the test
     metrics the module is fitted, given the weights of its best epoch, and tested.
 
-    settings: the resolved config as plain values. module: what ``build_module`` built. It logs the monitor in each
-    validation, and keeps of the test what the other methods need.
+    module: what ``build_module`` built. It logs the monitor in each validation, and keeps of the test what the other methods
+    need. An argument of its constructor that is no key of ``model`` in the config is annotated as Passed, but for encoder.
     data: the LightningDataModule of the config. Training needs of it
         prepared.record   plain values for run.json; its "sha256", {part: [digest, …]}, stands for the data in the identity
         summary()         lines for the screen
@@ -38,10 +39,10 @@ class Task(ABC):
     monitor: ClassVar[str]  # the selection metric by its key: "mse" where the module logs validation/mse
 
     @abstractmethod
-    def build_module(self, settings: dict[str, Any], data: Any) -> pl.LightningModule:
-        """The module with random weights, the same in every process. Raises ConfigError for settings it refuses."""
+    def build_module(self, config: Config, data: Any) -> pl.LightningModule:
+        """The module with random weights, the same in every process. Raises ConfigError for settings that it refuses."""
 
-    def fit_baselines(self, settings: dict[str, Any], data: Any) -> Baselines:
+    def fit_baselines(self, config: Config, data: Any) -> Baselines:
         """What the model has to beat, unless baseline=none. Here nothing."""
         return Baselines()
 
@@ -54,20 +55,18 @@ class Task(ABC):
         return []
 
     @abstractmethod
-    def write_results(
-        self, folder: RunFolder, settings: dict[str, Any], module: Any, data: Any, baselines: Baselines
-    ) -> None:
+    def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """The evidence that sections of a report are made from, and in folder.model all that a prediction needs."""
 
 
-def selection_metric(settings: dict[str, Any], task: Task) -> str:
-    """By which the best epoch is chosen: monitor of the config, else the task's own; its key, without validation/."""
-    return key_of(settings.get("monitor") or task.monitor).removeprefix("validation/")
+def selection_metric(monitor: str | None, task: Task) -> str:
+    """The key, without validation/, of the metric that chooses the best epoch: monitor of the config, else the task's own."""
+    return key_of(monitor or task.monitor).removeprefix("validation/")
 
 
-def task_of(settings: dict[str, Any]) -> Task:
-    """The task of the module that settings name. Raises ConfigError where it has none."""
-    target = settings["model"]["_target_"]
+def task_of(model: dict[str, Any]) -> Task:
+    """The task of the module that the config's group model names. Raises ConfigError where it has none."""
+    target = model["_target_"]
     make = getattr(locate("model._target_", target), "task", None)
     task = make() if callable(make) else None
     if not isinstance(task, Task):

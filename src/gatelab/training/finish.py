@@ -2,13 +2,14 @@
 
 from typing import Any
 
+from gatelab.config.schema import Config
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import best_validation
-from gatelab.tasks.base import Baselines, Task, selection_metric
+from gatelab.tasks.base import Baselines, Task
 
 
 def record_result(
-    folder: RunFolder, settings: dict[str, Any], task: Task, trainer: Any, module: Any, data: Any, baselines: Baselines
+    folder: RunFolder, config: Config, task: Task, trainer: Any, module: Any, data: Any, baselines: Baselines
 ) -> None:
     # Not current_epoch, which is one less where a resumed run had nothing left to train.
     epochs = trainer.fit_loop.epoch_progress.current.processed
@@ -16,8 +17,8 @@ def record_result(
     for logger in trainer.loggers:
         plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}
         logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
-    task.write_results(folder, settings, module, data, baselines)
-    best = best_validation(folder.metrics, selection_metric(settings, task))
+    task.write_results(folder, config, module, data, baselines)
+    best = best_validation(folder.metrics, folder.record.monitor)
     folder.update(
         metrics=metrics,
         baselines=baselines.metrics,

@@ -14,6 +14,7 @@ from pytorch_lightning.callbacks import ModelCheckpoint
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gatelab.config.build import build
+from gatelab.config.schema import Config
 from gatelab.config.targets import locate
 from gatelab.errors import Pruned
 from gatelab.runs.folder import RunFolder
@@ -22,34 +23,36 @@ from gatelab.runs.metrics import is_lower_better
 from gatelab.runs.provenance import determinism
 from gatelab.screen import console
 from gatelab.sweeps.outcome import job_title
-from gatelab.tasks.base import selection_metric, task_of
+from gatelab.tasks.base import task_of
 from gatelab.trackers.lightning import LightningTracker
 from gatelab.trackers.tracker import Tracker
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import Resume, StopRequest, WholeFiles, load_whole
 from gatelab.training.metrics_csv import MetricsCsv
+from gatelab.training.optimization import attach_optimizer
 from gatelab.training.progress import ProgressLine
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
 
 
 def fit_and_test(
-    settings: dict[str, Any], data: Any, folder: RunFolder, checkpoint: str | Path | None,
+    config: Config, data: Any, folder: RunFolder, checkpoint: str | Path | None,
     stop: StopRequest, trackers: Trackers | None = None, rank: int = 0,
 ) -> tuple[pl.Trainer, Any]:  # fmt: skip
     """What each process of a run does: train, load the weights of the best epoch, test. Returns trainer and module.
 
     trackers: those of rank 0, which alone logs.
     """
-    pl.seed_everything(settings["seed"], verbose=False)
+    pl.seed_everything(config.seed, verbose=False)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
-    module = task_of(settings).build_module(settings, data)
+    module = task_of(config.model).build_module(config, data)
+    attach_optimizer(config, module)
     loggers = [] if trackers is None else start_loggers(folder, checkpoint, trackers)
-    trainer = build_trainer(settings, folder, stop, loggers)
+    trainer = build_trainer(config, folder, stop, loggers)
     if rank == 0:
         folder.update(determinism=determinism())
     else:
-        torch.manual_seed(settings["seed"] + (rank << 32))  # equal weights, but dropout of its own
+        torch.manual_seed(config.seed + (rank << 32))  # equal weights, but dropout of its own
     with stop.listening():
         try:
             trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
@@ -81,24 +84,24 @@ def tracker_makers(trackers: dict[str, dict[str, Any] | None]) -> dict[str, Call
     return makers
 
 
-def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest, loggers: list[Any]) -> Any:
+def build_trainer(config: Config, folder: RunFolder, stop: StopRequest, loggers: list[Any]) -> Any:
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
     warnings.filterwarnings("ignore", module="pytorch_lightning")
-    name = selection_metric(settings, task_of(settings))
+    name = folder.record.monitor
     checkpoint = ModelCheckpoint(
         folder.checkpoints, "best", **monitoring(name), save_weights_only=True, enable_version_counter=False
     )
-    resume = Resume(folder, minutes=settings["checkpoint_minutes"], epochs=settings["checkpoint_epochs"], stop=stop)
+    resume = Resume(folder, minutes=config.checkpoint_minutes, epochs=config.checkpoint_epochs, stop=stop)
     job = job_title(folder.record.job, folder.record.jobs)
-    callbacks = build_callbacks(settings["callbacks"], name)
-    if settings["search"]:
+    callbacks = build_callbacks(config.callbacks, name)
+    if config.search:
         from gatelab.sweeps.search import Pruning
 
-        callbacks.append(Pruning(**settings["search"]))
+        callbacks.append(Pruning(**config.search))
     return build(
         "trainer",
-        settings["trainer"],
+        config.trainer.model_dump(by_alias=True, exclude_unset=True),
         logger=loggers,
         callbacks=[ProgressLine(console, job, name), *callbacks, checkpoint, resume],
         plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
@@ -110,7 +113,7 @@ def build_trainer(settings: dict[str, Any], folder: RunFolder, stop: StopRequest
     )
 
 
-def build_callbacks(callbacks: dict[str, Any], metric: str) -> list[pl.Callback]:
+def build_callbacks(callbacks: dict[str, dict[str, Any] | None], metric: str) -> list[pl.Callback]:
     """Those of the config; a monitor or mode that is null is that of the run's selection metric."""
     own = monitoring(metric)
     return [

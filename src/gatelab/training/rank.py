@@ -13,16 +13,17 @@ def main() -> None:
     work = json.load(sys.stdin)
     sys.path[:] = work["path"]
     from gatelab.config.build import build
+    from gatelab.config.schema import check_config
     from gatelab.runs.folder import RunFolder
     from gatelab.screen import console
     from gatelab.training.checkpoint import StopRequest
     from gatelab.training.fit import fit_and_test
 
     console.quiet = True
-    settings = work["settings"]
-    data = build("data", settings["data"])
+    config = check_config(work["settings"])
+    data = build("data", config.data)
     rank = int(os.environ["LOCAL_RANK"])
-    fit_and_test(settings, data, RunFolder(work["folder"]), work["checkpoint"], StopRequest(), rank=rank)
+    fit_and_test(config, data, RunFolder(work["folder"]), work["checkpoint"], StopRequest(), rank=rank)
 
 
 if __name__ == "__main__":

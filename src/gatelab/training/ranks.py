@@ -16,22 +16,23 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from gatelab.config.schema import Trainer
 from gatelab.errors import RunStopped
 
 ADDRESS = ("MASTER_ADDR", "MASTER_PORT", "WORLD_SIZE", "NODE_RANK", "LOCAL_RANK")
 SECONDS_TO_NOTICE = 30  # that a rank waits in vain for one that has died
 
 
-def num_processes(trainer: dict[str, Any]) -> int:
-    """How many processes the settings of a trainer ask for: one a device."""
+def num_processes(trainer: Trainer) -> int:
+    """How many processes the config of a trainer asks for: one a device."""
     import torch
 
-    devices = trainer["devices"]
-    if isinstance(devices, (list, tuple)):
+    devices = trainer.devices
+    if isinstance(devices, list):
         return len(devices)
     if isinstance(devices, int) and devices > 0:
         return devices
-    on_gpus = trainer["accelerator"] in ("auto", "cuda", "gpu")
+    on_gpus = trainer.accelerator in ("auto", "cuda", "gpu")
     return max(1, torch.cuda.device_count() if on_gpus else 1)  # auto
 
 

@@ -20,16 +20,16 @@ from gatelab.screen import console
 SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one that died still saving
 
 
-def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
-    """Train the run that config describes, unless it is finished. Returns its folder and whether it was trained now.
+def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
+    """Train the run that the composed config describes, unless it is finished. Returns its folder and whether it was trained now.
 
     One that was interrupted or pruned resumes from its last checkpoint. One that failed begins again, in a sweep with
     retry=failed only.
 
     Raises ConfigError, DataError or RunError for what the user can mend.
     """
-    settings = resolve(config)
-    check_config(settings)
+    settings = resolve(composed)
+    config = check_config(settings)
     from gatelab.config.build import build
     from gatelab.reports.pages.run_page import reported
     from gatelab.tasks.base import selection_metric, task_of
@@ -39,40 +39,42 @@ def train(config: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
     from gatelab.training.fit import fit_and_test, tracker_makers
     from gatelab.training.ranks import num_processes, ranks
 
-    task = task_of(settings)
+    task = task_of(config.model)
+    monitor = selection_metric(config.monitor, task)
+    settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()
-    data = build("data", settings["data"])
+    data = build("data", config.data)
     prepared = data.prepared
     identity = identity_of(settings, prepared.record["sha256"])
-    folder = RunFolder(os.path.join(settings["output_dir"], settings["name"], identity))
+    folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
     with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
-        status = None if settings["force"] else folder.record.status
-        if status == "finished" or (status == "failed" and in_sweep and not settings["retry"]):
+        status = None if config.force else folder.record.status
+        if status == "finished" or (status == "failed" and in_sweep and not config.retry):
             return folder, False
         # Held by us alone, so a run that says it is running has died.
         checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
         stop = StopRequest()
-        about = describe(settings, identity, prepared.record, selection_metric(settings, task))
+        about = describe(settings, identity, prepared.record, monitor)
         with (
-            Trackers(tracker_makers(settings["tracker"]), settings, folder) as trackers,
-            reported(folder) if settings["report"] else nullcontext(),
+            Trackers(tracker_makers(config.tracker), settings, folder) as trackers,
+            reported(folder) if config.report else nullcontext(),
             folder.recorded(checkpoint is not None, **about),
         ):
             for line in data.summary():
                 console.print(line, soft_wrap=True)
             write_config(folder, settings)
             write_diff(folder)
-            baselines = task.fit_baselines(settings, data)
+            baselines = task.fit_baselines(config, data)
             if checkpoint is not None:
                 console.print(f"Resuming from {checkpoint}.", soft_wrap=True)
             work = {
                 "settings": settings, "folder": str(folder.path),
                 "checkpoint": None if checkpoint is None else str(checkpoint),
             }  # fmt: skip
-            with ranks(num_processes(settings["trainer"]), work, folder.path):
-                trainer, module = fit_and_test(settings, data, folder, checkpoint, stop, trackers)
+            with ranks(num_processes(config.trainer), work, folder.path):
+                trainer, module = fit_and_test(config, data, folder, checkpoint, stop, trackers)
                 stop.obey()
-                record_result(folder, settings, task, trainer, module, data, baselines)
+                record_result(folder, config, task, trainer, module, data, baselines)
             folder.update(resources=add_up(folder.record.resources, meter.reading()))
     return folder, True
 

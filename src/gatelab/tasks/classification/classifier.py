@@ -3,7 +3,7 @@
 B batch, T time, E embedding, D = H × directions, K classes.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Literal
 
 import numpy as np
@@ -26,8 +26,7 @@ class SequenceClassifier(pl.LightningModule):
     """Classifies right-padded token ids.
 
     encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder. label_counts (K,):
-    the training rows of each class, for balanced class_weights. optimizer builds the optimizer from the parameters, schedule
-    the learning-rate factor from (step, number of steps).
+    the training rows of each class, for balanced class_weights.
 
     Raises ValueError for an unknown pooling or an encoder without output_size, ConfigError for another number of weights than K.
     """
@@ -46,8 +45,6 @@ class SequenceClassifier(pl.LightningModule):
         dropout: Dropout = 0.0,
         pooling: Literal["last", "mean", "max"] = "last",
         class_weights: Literal["balanced"] | list[Positive] | None = None,
-        optimizer: Passed[Callable[..., torch.optim.Optimizer] | None] = None,
-        schedule: Passed[Callable[[int, int], float] | None] = None,
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:
@@ -62,7 +59,6 @@ class SequenceClassifier(pl.LightningModule):
         self.head = nn.Linear(encoder.output_size, num_classes)  # type: ignore[arg-type]
         weights = weigh_classes(class_weights, label_counts or [0] * num_classes)
         self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), False)
-        self._optimizer, self._schedule = optimizer, schedule
         # Of the training so far in this epoch: weighted loss, weights, correct rows, rows.
         self._epoch_sums = torch.zeros(4, dtype=torch.float64)
         self.symptoms: list[str] = []  # of the last validation
@@ -177,14 +173,6 @@ class SequenceClassifier(pl.LightningModule):
             counted = labels != NO_LABEL
             mine = rows[counted], logits[counted], labels[counted]
         return mine  # type: ignore[return-value]
-
-    def configure_optimizers(self) -> Any:
-        optimizer = (self._optimizer or torch.optim.Adam)(params=self.parameters())
-        if self._schedule is None:
-            return optimizer
-        num_steps, schedule = int(self.trainer.estimated_stepping_batches), self._schedule
-        scheduler = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: schedule(step, num_steps))
-        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
 
 
 def weigh_classes(wanted: Literal["balanced"] | Sequence[float] | None, counts: Sequence[int]) -> list[float] | None:

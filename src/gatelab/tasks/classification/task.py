@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from gatelab.config.schema import Config
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import SELECTED
 from gatelab.runs.predictions import write_predictions
@@ -22,21 +23,19 @@ class Classification(Task):
 
     monitor = SELECTED
 
-    def build_module(self, settings: dict[str, Any], data: Any) -> SequenceClassifier:
+    def build_module(self, config: Config, data: Any) -> SequenceClassifier:
         counts = list(data.prepared.record["label_counts"]["train"].values())
         return build_model(
-            settings["model"],
-            settings["encoder"],
+            config.model,
+            config.encoder,
             vocab_size=data.prepared.vocab_size,
             num_classes=len(data.prepared.classes),
-            optimizer=settings["optimizer"],
             label_counts=counts,
-            mixed_precision=settings["trainer"]["precision"].endswith("-mixed"),
         )
 
-    def fit_baselines(self, settings: dict[str, Any], data: Any) -> Baselines:
+    def fit_baselines(self, config: Config, data: Any) -> Baselines:
         """Those of baseline=linear or none, from the data cache or fitted now."""
-        if settings["baseline"] == "none":
+        if config.baseline == "none":
             return Baselines()
 
         def compute() -> Baselines:
@@ -54,19 +53,17 @@ class Classification(Task):
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         return record_symptoms(metrics, best_validation)
 
-    def write_results(
-        self, folder: RunFolder, settings: dict[str, Any], module: Any, data: Any, baselines: Baselines
-    ) -> None:
+    def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """predictions.csv, examples.json, the gates on the rows that tell most, and the model."""
         rows, probabilities = (tensor.numpy() for tensor in module.predictions[:2])
         write_predictions(folder.predictions, data.prepared, rows, probabilities, baselines.predictions)
-        write_selected_examples(folder, module, data.prepared, rows, probabilities, settings["data"]["max_length"])
+        write_selected_examples(folder, module, data.prepared, rows, probabilities, config.data["max_length"])
         save_model(
             folder.model,
             module,
             data.prepared.tokenizer_file,
-            model=settings["model"],
-            encoder=settings["encoder"],
+            model=config.model,
+            encoder=config.encoder,
             classes=data.prepared.classes,
-            max_length=settings["data"]["max_length"],
+            max_length=config.data["max_length"],
         )

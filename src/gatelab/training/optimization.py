@@ -1,0 +1,32 @@
+"""The optimizer and the schedule of its learning rate, for the module of any task."""
+
+from functools import partial
+from typing import Any
+
+import pytorch_lightning as pl
+from torch.optim.lr_scheduler import LambdaLR
+
+from gatelab.config.build import build
+from gatelab.config.schema import Config
+from gatelab.training.schedule import make_schedule
+
+
+def attach_optimizer(config: Config, module: pl.LightningModule) -> None:
+    """Train module with the optimizer of config, unless its class has a configure_optimizers of its own."""
+    if type(module).configure_optimizers is pl.LightningModule.configure_optimizers:
+        setattr(module, "configure_optimizers", partial(configure_optimizers, config, module))  # noqa: B010 -- for mypy
+
+
+def configure_optimizers(config: Config, module: pl.LightningModule) -> Any:
+    """What Lightning's method of the name returns. Raises ConfigError for keys that the optimizer refuses."""
+    options = config.optimizer.of_torch()
+    if options["_target_"].startswith("torch.optim.Adam"):
+        # One kernel for all parameters, on the CPU too. In mixed precision Lightning clips gradients itself, and refuses it.
+        options.setdefault("fused", not config.trainer.precision.endswith("-mixed"))
+    optimizer = build("optimizer", options, params=module.parameters())
+    schedule = make_schedule(config.optimizer.schedule, config.optimizer.warmup)
+    if schedule is None:
+        return optimizer
+    num_steps = int(module.trainer.estimated_stepping_batches)
+    scheduler = LambdaLR(optimizer, lambda step: schedule(step, num_steps))
+    return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
