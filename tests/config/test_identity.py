@@ -29,6 +29,12 @@ def test_where_and_how_a_run_is_shown_does_not(override: str) -> None:
     assert identity(override) == identity()
 
 
+def test_the_keys_of_the_plateau_schedule_are_part_of_no_other_runs_identity() -> None:
+    assert identity("optimizer.plateau.patience=7") == identity("~optimizer.plateau") == identity()
+    plateau = identity("optimizer.schedule=plateau")
+    assert len({identity(), plateau, identity("optimizer.schedule=plateau", "optimizer.plateau.patience=7")}) == 3
+
+
 def test_data_enters_by_its_content() -> None:
     assert identity(content={"train": ["00fe"]}) != identity()
 

@@ -58,6 +58,7 @@ def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command()
         ("data.batch_size=many", r"data\.batch_size=many: .*integer"),
         ("data.gap=-1", r"data\.gap=-1"),
         ("optimizer.lr=0", r"optimizer\.lr=0"),
+        ("optimizer.warmup=1", r"optimizer\.warmup=1"),
         ("optimizer.schedule=cosinus", r"optimizer\.schedule=cosinus: .*'cosine'"),
         ("trainer.precision=17", r"trainer\.precision=17"),
         ("trainer.max_epochs=0", r"trainer\.max_epochs=0"),
@@ -77,6 +78,23 @@ def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command()
 def test_an_impossible_value_or_unknown_key_is_named_with_its_key(override: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_config(resolve(compose([override])))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        (
+            ["optimizer.warmup=0.1"],
+            r"^optimizer: schedule=plateau has no warmup\. Set optimizer\.warmup=0, or take another",
+        ),
+        (["optimizer.plateau.factor=1"], r"^optimizer\.plateau\.factor=1: .*less than 1"),
+        (["optimizer.plateau.patience=-1"], r"^optimizer\.plateau\.patience=-1: .*greater than or equal to 0"),
+        (["~optimizer.plateau"], r"^optimizer: schedule=plateau needs plateau\.factor and plateau\.patience\."),
+    ],
+)
+def test_a_plateau_schedule_that_cannot_be_is_refused(overrides: list[str], message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_config(resolve(compose(["optimizer.schedule=plateau", *overrides])))
 
 
 def test_all_wrong_keys_are_named_at_once() -> None:

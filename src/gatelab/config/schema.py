@@ -5,7 +5,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from gatelab.annotations import Count, Fraction, Positive
 from gatelab.config.identity import flatten
@@ -32,15 +32,29 @@ class OpenGroup(BaseModel):
     target: str = Field(alias="_target_")
 
 
+class Plateau(Group):
+    factor: Annotated[float, Field(gt=0, lt=1)]
+    patience: Annotated[int, Field(ge=0)]
+
+
 class Optimizer(OpenGroup):
     lr: Positive
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    schedule: Literal["constant", "linear", "cosine"]
+    schedule: Literal["constant", "linear", "cosine", "plateau"]
     warmup: Fraction
+    plateau: Plateau | None = None
+
+    @model_validator(mode="after")
+    def is_a_schedule(self) -> "Optimizer":
+        if self.schedule == "plateau" and self.plateau is None:
+            raise ValueError("schedule=plateau needs plateau.factor and plateau.patience")
+        if self.schedule == "plateau" and self.warmup:
+            raise ValueError("schedule=plateau has no warmup. Set optimizer.warmup=0, or take another schedule")
+        return self
 
     def of_torch(self) -> dict[str, Any]:
         """The keys that are arguments of what is built, and its ``_target_``."""
-        return self.model_dump(by_alias=True, exclude_unset=True, exclude={"schedule", "warmup"})
+        return self.model_dump(by_alias=True, exclude_unset=True, exclude={"schedule", "warmup", "plateau"})
 
 
 Limit = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]

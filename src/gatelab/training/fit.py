@@ -31,6 +31,7 @@ from gatelab.training.checkpoint import Resume, StopRequest, WholeFiles, load_wh
 from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.optimization import attach_optimizer
 from gatelab.training.progress import ProgressLine
+from gatelab.training.schedule import Plateau
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
 
@@ -95,6 +96,8 @@ def build_trainer(config: Config, folder: RunFolder, stop: StopRequest, loggers:
     resume = Resume(folder, minutes=config.checkpoint_minutes, epochs=config.checkpoint_epochs, stop=stop)
     job = job_title(folder.record.job, folder.record.jobs)
     callbacks = build_callbacks(config.callbacks, name)
+    if config.optimizer.schedule == "plateau" and config.optimizer.plateau:
+        callbacks.append(Plateau(**monitoring(name), **config.optimizer.plateau.model_dump()))
     if config.search:
         from gatelab.sweeps.search import Pruning
 

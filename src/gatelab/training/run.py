@@ -80,11 +80,15 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
-    """The config as plain values."""
+    """The config as plain values, without those of a schedule that is not chosen, so that they are part of no identity."""
     try:
-        return OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[return-value]
+        settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         raise ConfigError(f"{error.full_key} is not set: give {error.full_key}=…") from None
+    optimizer = settings.get("optimizer")
+    if isinstance(optimizer, dict) and optimizer.get("schedule") != "plateau":
+        optimizer.pop("plateau", None)
+    return settings
 
 
 def describe(settings: dict[str, Any], identity: str, data: dict[str, Any], monitor: str) -> dict[str, Any]:
