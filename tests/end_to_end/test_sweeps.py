@@ -209,6 +209,15 @@ def test_a_search_prunes_trials_and_says_so(tmp_path: Path, cache_dir: Path) -> 
     assert sum(record["status"] == "pruned" for record in records(tmp_path)) == pruned
 
 
+def test_a_search_looks_at_the_monitor_of_its_runs(tmp_path: Path, cache_dir: Path) -> None:
+    pytest.importorskip("optuna")
+    arguments = ["-m", "hydra/sweeper=optuna", "optimizer.lr=interval(1e-4,1e-1)", "hydra.sweeper.num_trials=1", *QUICK]
+    gatelab("train", *arguments, "monitor=validation/loss", f"data.cache_dir={cache_dir}", cwd=tmp_path)
+    (record,), (trial,) = records(tmp_path), trials(tmp_path)
+    assert record["monitor"] == "loss"
+    assert trial.value == record["best_validation"]["loss"]
+
+
 def test_a_search_with_a_misspelt_key_is_refused_before_its_first_trial(tmp_path: Path) -> None:
     pytest.importorskip("optuna")
     search = [text.replace("optimizer.lr", "optimizer.rl") for text in SEARCH]

@@ -18,7 +18,7 @@ from gatelab.sweeps.search import Search, SearchError, distribution_of, open_sto
 SPACE = ("optimizer.lr=tag(log,interval(1e-4,1e-1))", "encoder.hidden_size=range(2,65)", "encoder=choice(lstm,gru)")
 SETTINGS = {
     "num_trials": 30, "at_once": 1, "metric": "validation/macro_f1", "direction": "maximize", "sampler": "tpe", "pruner": "none",
-    "seed": 1, "study": "study", "storage": None,
+    "seed": 1, "study": "study", "storage": None, "monitor": lambda overrides: "macro_f1",
 }  # fmt: skip
 
 
@@ -105,6 +105,60 @@ def test_a_search_cannot_go_on_with_other_ranges(tmp_path: Path) -> None:
     other = (SPACE[0], "encoder.hidden_size=range(2,9)", SPACE[2])
     with pytest.raises(SearchError, match=r"begun with other ranges for encoder\.hidden_size"):
         run(search(tmp_path, other))
+
+
+@pytest.mark.parametrize(
+    ("metric", "direction", "monitor", "expected"),
+    [
+        (None, None, "macro_f1", ("validation/macro_f1", "MAXIMIZE")),
+        (None, None, "loss", ("validation/loss", "MINIMIZE")),
+        (None, "maximize", "loss", ("validation/loss", "MAXIMIZE")),
+        ("validation/loss", None, "macro_f1", ("validation/loss", "MINIMIZE")),
+        ("validation/accuracy", None, "loss", ("validation/accuracy", "MAXIMIZE")),
+    ],
+)
+def test_a_search_follows_the_selection_metric_unless_it_names_another(
+    metric: str | None, direction: str | None, monitor: str, expected: tuple[str, str], tmp_path: Path
+) -> None:
+    import optuna
+
+    asked: list[list[str]] = []
+
+    def monitor_of(job: list[str]) -> str:
+        asked.append(job)
+        return monitor
+
+    one = search(tmp_path, num_trials=1, metric=metric, direction=direction, monitor=monitor_of)
+    values = {"macro_f1": 0.1, "loss": 0.2, "accuracy": 0.3}
+    list(one.run(lambda jobs, number: [Outcome("done", validation=values)]))
+    study = optuna.load_study(study_name="study", storage=open_storage(str(tmp_path / "search.journal")))
+    assert (one.metric, study.direction.name) == expected
+    assert study.trials[0].value == values[expected[0].removeprefix("validation/")]
+    assert asked == ([] if metric else [["optimizer.lr=0.0001", "encoder.hidden_size=2", "encoder=lstm"]])
+
+
+def test_a_search_does_not_go_on_with_another_metric_or_direction(tmp_path: Path) -> None:
+    run(search(tmp_path, num_trials=1, metric=None, direction=None))
+    sentence = r"begun with hydra\.sweeper\.metric=validation/macro_f1, not validation/loss\. Give that one"
+    for metric in (None, "validation/loss"):
+        with pytest.raises(SearchError, match=sentence):
+            run(search(tmp_path, metric=metric, direction=None, monitor=lambda job: "loss"))
+    with pytest.raises(SearchError, match=r"begun with hydra\.sweeper\.direction=maximize\."):
+        run(search(tmp_path, direction="minimize"))
+    assert len(run(search(tmp_path, num_trials=2))) == 1
+
+
+def test_a_search_of_before_it_noted_its_metric_goes_on_with_macro_f1(tmp_path: Path) -> None:
+    """Whatever the monitor of its runs was, which it did not follow."""
+    import optuna
+
+    storage = open_storage(str(tmp_path / "search.journal"))
+    study = optuna.create_study(study_name="study", storage=storage, direction="maximize")
+    study.tell(study.ask(search(tmp_path).space), 0.5)
+    one = search(tmp_path, num_trials=2, metric=None, direction=None, monitor=lambda job: "loss")
+    run(one)
+    assert one.metric == "validation/macro_f1"
+    assert len(trials(tmp_path)) == 2
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,7 @@ from optuna.trial import TrialState
 
 from gatelab.errors import ConfigError, Pruned, RunError
 from gatelab.files import lock_of
+from gatelab.runs.metrics import SELECTED, is_lower_better
 from gatelab.screen import console, decimal
 from gatelab.sweeps.outcome import Outcome
 
@@ -43,27 +44,33 @@ class SearchError(ConfigError):
 
 
 class Search:
-    """num_trials in all, at_once at a time; the settings are those of conf/hydra/sweeper/optuna.yaml."""
+    """num_trials in all, at_once at a time; the settings are those of conf/hydra/sweeper/optuna.yaml.
+
+    monitor: from the overrides of a trial the selection metric of its run, without validation/. A search that names no metric
+    looks at that.
+    """
 
     def __init__(
-        self, *, folder: Path, space: Sequence[Any], num_trials: int, at_once: int, metric: str,
-        direction: Literal["maximize", "minimize"],
-        sampler: str, pruner: str, seed: int, study: str, storage: str | None,
+        self, *, folder: Path, space: Sequence[Any], num_trials: int, at_once: int, metric: str | None,
+        direction: Literal["maximize", "minimize"] | None,
+        sampler: str, pruner: str, seed: int, study: str, storage: str | None, monitor: Callable[[list[str]], str],
     ) -> None:  # fmt: skip
         for key, value, known in (("sampler", sampler, SAMPLERS), ("pruner", pruner, PRUNERS)):
             if value not in known:
                 raise SearchError(f"hydra.sweeper.{key}={value}: must be one of {', '.join(known)}.")
-        if direction not in ("maximize", "minimize"):
+        if direction not in (None, "maximize", "minimize"):
             raise SearchError(f"hydra.sweeper.direction={direction}: must be maximize or minimize.")
-        if not metric.startswith("validation/"):
+        if metric is not None and not metric.startswith("validation/"):
             raise SearchError(f"hydra.sweeper.metric={metric}: a search looks at validation/… only, never at the test.")
         if not space:
             raise SearchError(
                 "there is nothing to search: give a key a range, such as 'optimizer.lr=interval(1e-4,1e-1)'."
             )
-        self.folder, self.num_trials, self.at_once, self.metric = folder, num_trials, at_once, metric
+        self.folder, self.num_trials, self.at_once = folder, num_trials, at_once
         self.direction, self.sampler, self.pruner, self.seed, self.name = direction, sampler, pruner, seed, study
         self.space = {override.get_key_element(): distribution_of(override) for override in space}
+        first = [f"{key}={first_of(values)}" for key, values in self.space.items()]
+        self.metric, self.names_metric = metric or f"validation/{monitor(first)}", metric is not None
         self.storage = storage or str((folder / "search.journal").absolute())
 
     def run(self, launch: Launch) -> Iterator[Outcome]:
@@ -75,9 +82,10 @@ class Search:
             study = optuna.create_study(
                 storage=open_storage(self.storage),
                 study_name=self.name,
-                direction=self.direction,
+                direction=self.direction or ("minimize" if is_lower_better(self.metric) else "maximize"),
                 load_if_exists=True,
             )
+            self.check_metric(study)
             self.check_space(study)
             # Held by us alone, so a trial that says it is running was cut off: it is resumed, and so is its run.
             unfinished = [trial for trial in study.trials if trial.state == TrialState.RUNNING]
@@ -128,6 +136,26 @@ class Search:
             study.tell(trial, state=TrialState.FAIL)
         # interrupted: it stays as it is, to be resumed at the next start
 
+    def check_metric(self, study: optuna.Study) -> None:
+        """A study keeps the metric and direction that it was begun with. Those of before it noted its metric looked at
+        macro-F1 unless they named another."""
+        if study.trials and "metric" not in study.user_attrs and not self.names_metric:
+            self.metric = f"validation/{SELECTED}"
+        begun_with = study.user_attrs.get("metric", self.metric)
+        if begun_with != self.metric:
+            raise SearchError(
+                f"the search {self.name} in {self.storage} was begun with hydra.sweeper.metric={begun_with}, not {self.metric}. "
+                "Give that one, or another name=."
+            )
+        direction = study.direction.name.lower()
+        if self.direction not in (None, direction):
+            raise SearchError(
+                f"the search {self.name} in {self.storage} was begun with hydra.sweeper.direction={direction}. Give that one, or "
+                "another name=."
+            )
+        if "metric" not in study.user_attrs:
+            study.set_user_attr("metric", self.metric)
+
     def check_space(self, study: optuna.Study) -> None:
         """A study that was begun with another space cannot be resumed with this one."""
         for trial in study.trials:
@@ -160,6 +188,10 @@ def numbers_between(low: float, high: float, step: float | None, log: bool) -> B
     if all(isinstance(number, int) for number in (low, high, step or 1)):
         return IntDistribution(int(low), int(high), log=log, step=1 if log or step is None else int(step))
     return FloatDistribution(low, high, log=log, step=None if log else step)
+
+
+def first_of(values: Any) -> Any:
+    return values.choices[0] if isinstance(values, CategoricalDistribution) else values.low
 
 
 def text_of(value: Any) -> str:

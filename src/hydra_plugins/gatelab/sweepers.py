@@ -62,7 +62,11 @@ class OptunaSweeper(Sweeper):
         overrides = self.parser.parse_overrides(arguments)
         fixed = [as_text(override) for override in overrides if not override.is_sweep_override()]
         space = [override for override in overrides if override.is_sweep_override()]
-        search = Search(folder=self.folder, space=space, **self.options)
+
+        def monitor(chosen: list[str]) -> str:
+            return self.selection_metric(fixed + chosen)
+
+        search = Search(folder=self.folder, space=space, monitor=monitor, **self.options)
 
         def launch(chosen: Sequence[list[str]], number: int) -> list[Outcome]:
             batch = [fixed + values for values in chosen]
@@ -72,6 +76,16 @@ class OptunaSweeper(Sweeper):
         with ending(self.jobs):
             OUTCOMES.extend(search.run(launch))
         return OUTCOMES
+
+    def selection_metric(self, overrides: list[str]) -> str:
+        """Of a run with these overrides."""
+        from gatelab.config.targets import check_targets
+        from gatelab.tasks.base import selection_metric, task_of
+
+        config = self.compose(overrides)
+        model: Any = OmegaConf.to_container(config.model, resolve=True)
+        check_targets({"model": model}, list(config.allow_targets))
+        return selection_metric(config.monitor, task_of(model))
 
 
 @contextmanager
