@@ -178,7 +178,7 @@ def ui(
 ) -> None:
     """Look at all runs in a browser: a table that filters and sorts, each run's report, any of them compared.
 
-    Serves the output folder to this machine alone, and writes nothing.
+    Serves the output folder to this machine only, and writes nothing.
 
     [dim]gatelab ui --open[/]
     """
@@ -269,7 +269,7 @@ def compare(
 ) -> None:
     """Compare arms over their seeds: means, bootstrap intervals, paired tests.
 
-    An arm is the runs that differ in the seed alone. --by encoder means what is built as
+    An arm is the runs that differ only in the seed. --by encoder means what is built as
     encoder and those of its settings that differ; --by
     optimizer.lr,data.split.by two keys; --by name two sweeps. What else differs
     is pooled, and said below the table. Without --by all that differs counts.

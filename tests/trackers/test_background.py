@@ -95,7 +95,7 @@ def test_a_failure_anywhere_is_one_warning_without_secrets_and_the_end_does_not_
 def test_a_tracker_that_hangs_never_holds_the_run_and_is_given_up_at_the_deadline(
     start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background, "MOST_WAITING", 50)
+    monkeypatch.setattr(background, "MAX_WAITING", 50)
     tracker, _ = start(go_on=threading.Event())
     for step in range(40):
         tracker.log_metrics({"train/loss": 1.0}, step=step)
@@ -107,7 +107,7 @@ def test_a_tracker_that_hangs_never_holds_the_run_and_is_given_up_at_the_deadlin
 def test_when_too_much_waits_the_tracker_is_off_and_memory_does_not_grow(
     start: Start, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(background, "MOST_WAITING", 50)
+    monkeypatch.setattr(background, "MAX_WAITING", 50)
     go_on = threading.Event()
     tracker, _ = start(go_on=go_on)
     for step in range(200):

@@ -32,7 +32,7 @@ def predict_csv(
 ) -> None:  # fmt: skip
     """Write line, prediction and a probability a class for every usable row of a table, a chunk at a time.
 
-    The output file is replaced whole at the end; rows that cannot be used are counted and named.
+    The output file is replaced atomically at the end; rows that cannot be used are counted and named.
     """
     from gatelab.data.stream import RowStream
     from gatelab.tasks.classification.prediction import Predictor

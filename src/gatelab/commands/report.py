@@ -19,23 +19,23 @@ def write(
     metrics: Sequence[str] | None = None,
     reference: str | None = None,
 ) -> None:
-    """by, metrics and reference are for a name alone. Raises RunError for what is not there or cannot be read."""
+    """by, metrics and reference are for a name only. Raises RunError for what is not there or cannot be read."""
     found = find_run_or_sweep(what, output_dir)
     if isinstance(found, RunFolder):
         given = {"--by": by, "--metric": metrics, "--reference": reference}
         for option, value in given.items():
             if value:
-                raise RunError(f"{option}: {what} is one run. It tells arms apart in the report of a name.")
+                raise RunError(f"{option}: {what} is one run. It separates the arms in the report of a name.")
         from gatelab.reports.pages.run_page import write_report
 
-        tell(write_report(found))
+        show_files(write_report(found))
     else:
         from gatelab.reports.pages.sweep_page import write_sweep
 
-        tell(write_sweep(found, by=by, metrics=metrics, reference=reference))
+        show_files(write_sweep(found, by=by, metrics=metrics, reference=reference))
 
 
-def tell(files: Sequence[Path]) -> None:
+def show_files(files: Sequence[Path]) -> None:
     page, *pictures = files
     console.print(f"report      {page}", soft_wrap=True)
     if pictures:

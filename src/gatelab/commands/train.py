@@ -142,7 +142,7 @@ def refuse_null(overrides: list[str]) -> None:
 
 
 def register_experiments() -> None:
-    """Make every YAML in experiments/ a choice of the group experiments, over the whole config."""
+    """Make every YAML in experiments/ a choice of the group experiments, over all of the config."""
     from hydra.core.config_store import ConfigStore
 
     store = ConfigStore.instance()

@@ -1,4 +1,4 @@
-"""gatelab ui: the pages of an output folder, served to this machine alone."""
+"""gatelab ui: the pages of an output folder, served to this machine only."""
 
 import socket
 import webbrowser

@@ -10,7 +10,7 @@ NUM_JOBS = "GATELAB_NUM_JOBS"  # among what Hydra gives each job of a multirun
 def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
     """choices ({"encoder": "peephole"}), changed ({"encoder.hidden_size": 64}) and, in a multirun, job, its number from 0, of jobs.
 
-    Empty where Hydra did not compose; without changed in a process to which a launcher handed the composed config alone.
+    Empty where Hydra did not compose; without changed in a process to which a launcher handed only the composed config.
     """
     from hydra import compose
     from hydra.core.global_hydra import GlobalHydra

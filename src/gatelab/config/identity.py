@@ -25,7 +25,7 @@ OUTSIDE = (
     "data.url",
     "trainer.log_every_n_steps",
 )
-# What recorded configs call by the place that it was defined in then.
+# Classes by their module now; recorded configs name them by the module that they have left.
 MOVED = {
     "gatelab.learning.classifier.SequenceClassifier": "gatelab.tasks.classification.classifier.SequenceClassifier",
     **{
@@ -33,7 +33,7 @@ MOVED = {
         for name in ("wandb.WandbTracker", "tensorboard.TensorboardTracker", "mlflow.MlflowTracker")
     },
 }
-# What the configs said before they had a monitor, which is what they mean where they name none.
+# What these keys held before configs had a monitor, and so what null stands for in an identity.
 WITHOUT_MONITOR = {
     "callbacks.early_stopping.monitor": "validation/macro_f1",
     "callbacks.early_stopping.mode": "max",

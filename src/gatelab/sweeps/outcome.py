@@ -15,7 +15,7 @@ KINDS = {
     "elsewhere": "running elsewhere",
     "failed": "failed",
 }
-ALWAYS_TOLD = ("done", "skipped", "failed")
+ALWAYS_LISTED = ("done", "skipped", "failed")
 INNER_KEYS = ("hydra", "search")  # of a job's overrides: what no user has given
 
 
@@ -44,8 +44,8 @@ OUTCOMES: list[Outcome] = []  # of the jobs that this command has started
 def summary_lines(outcomes: Sequence[Outcome]) -> list[str]:
     """The end of a multirun: how many jobs ended how, and every failure with its log."""
     counts = {kind: sum(outcome.kind == kind for outcome in outcomes) for kind in KINDS}
-    told = [f"{number} {KINDS[kind]}" for kind, number in counts.items() if number or kind in ALWAYS_TOLD]
-    lines = [f"{len(outcomes)} runs: " + ", ".join(told)]
+    listed = [f"{number} {KINDS[kind]}" for kind, number in counts.items() if number or kind in ALWAYS_LISTED]
+    lines = [f"{len(outcomes)} runs: " + ", ".join(listed)]
     for outcome in outcomes:
         if outcome.error:
             lines.append(f"{outcome.kind}  {outcome.error}" + (f"   log {outcome.log}" if outcome.log else ""))

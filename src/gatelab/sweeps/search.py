@@ -87,7 +87,7 @@ class Search:
             )
             self.check_metric(study)
             self.check_space(study)
-            # Held by us alone, so a trial that says it is running was cut off: it is resumed, and so is its run.
+            # We hold the lock, so a trial marked as running was cut off: it is resumed, and so is its run.
             unfinished = [trial for trial in study.trials if trial.state == TrialState.RUNNING]
             if study.trials:
                 console.print(
@@ -104,7 +104,7 @@ class Search:
                     break
                 outcomes = launch([self.overrides(trial) for trial in batch], batch[0].number)
                 for trial, outcome in zip(batch, outcomes, strict=True):
-                    self.tell(study, trial, outcome)
+                    self.record(study, trial, outcome)
                     yield outcome
             report(study)
 
@@ -122,7 +122,7 @@ class Search:
             for key, value in belongs.items()
         ]
 
-    def tell(self, study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
+    def record(self, study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
         if outcome.kind in ("done", "skipped"):
             name = self.metric.removeprefix("validation/")
             if name not in outcome.validation:

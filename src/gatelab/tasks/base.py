@@ -32,7 +32,7 @@ class Task(ABC):
     data: the LightningDataModule of the config. Training needs of it
         prepared.record   plain values for run.json; its "sha256", {part: [digest, …]}, stands for the data in the identity
         summary()         lines for the screen
-        a training loader with the ``state_dict`` of gatelab.data.batch.BatchLoader, to go on inside an epoch
+        a training loader with the ``state_dict`` of gatelab.data.batch.BatchLoader, to resume inside an epoch
     and what else is in ``prepared`` is between it and the task.
     """
 

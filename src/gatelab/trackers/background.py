@@ -1,4 +1,4 @@
-"""A tracker behind a queue: the run puts its metrics there and goes on, a thread hands them over.
+"""A tracker behind a queue: the run puts its metrics there and continues, a thread hands them over.
 
 What fails there turns the tracker off for this run, with one warning. A server that hangs keeps a thread waiting, not
 the run, and at the end of the run for SECONDS_TO_CLOSE at most.
@@ -18,12 +18,12 @@ from gatelab.runs.secrets import redact_text
 from gatelab.screen import show_above, styled
 from gatelab.trackers.tracker import Point, TrackedRun, Tracker
 
-MOST_WAITING = 10_000  # points
+MAX_WAITING = 10_000  # points
 SECONDS_BETWEEN = 1.0  # handing over: what has come meanwhile goes together
 SECONDS_TO_CLOSE = 30.0
 SECONDS_TO_SAY_SO = 5.0
 SECONDS_TO_LEAVE = 2.0
-MOST_CHARACTERS = 200  # of a reason
+MAX_CHARACTERS = 200  # of a reason
 
 
 class BackgroundTracker(Logger):
@@ -36,7 +36,7 @@ class BackgroundTracker(Logger):
         self.look: list[str] = []  # the commands that show the run, once it is finished
         self._make = make
         self._run = replace(run, warn=self._warn)
-        self._points: queue.Queue[Point | None] = queue.Queue(MOST_WAITING)
+        self._points: queue.Queue[Point | None] = queue.Queue(MAX_WAITING)
         self._status: str | None = None
         self._closing = threading.Event()
         self._turning_off = threading.Lock()
@@ -61,7 +61,7 @@ class BackgroundTracker(Logger):
         try:
             self._points.put_nowait(Point(step or 0, int(values.pop("epoch", 0)), values))
         except queue.Full:
-            self._turn_off(f"it does not keep up, {MOST_WAITING:,} values wait")
+            self._turn_off(f"it does not keep up, {MAX_WAITING:,} values wait")
 
     def end(self, status: str) -> None:
         """Say that the run has ended; does not wait for the tracker to take it in."""
@@ -131,4 +131,4 @@ class BackgroundTracker(Logger):
 
 def one_line(text: str) -> str:
     line = redact_text(text.strip().split("\n")[0].strip())
-    return line if len(line) <= MOST_CHARACTERS else f"{line[:MOST_CHARACTERS]} …"
+    return line if len(line) <= MAX_CHARACTERS else f"{line[:MAX_CHARACTERS]} …"

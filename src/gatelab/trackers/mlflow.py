@@ -22,7 +22,7 @@ ENVIRONMENT = {  # unless the user has set them
     "MLFLOW_DISABLE_TELEMETRY": "true",
 }
 STATUSES = {"finished": "FINISHED", "failed": "FAILED"}  # all others are KILLED
-MOST_METRICS, MOST_PARAMS = 1000, 100  # in one call
+MAX_METRICS, MAX_PARAMS = 1000, 100  # in one call
 LONGEST_PARAM, LONGEST_KEY = 6000, 250  # characters
 ARTIFACTS = ("report.html", "config.yaml", "run.json")
 SQLITE = "sqlite:///"
@@ -77,9 +77,9 @@ class MlflowTracker(Tracker):
                 if (key, point.step) not in self._seen:
                     new.append(Metric(key, value, now, point.step))
                     self._seen.add((key, point.step))
-        for start in range(0, len(new), MOST_METRICS):
+        for start in range(0, len(new), MAX_METRICS):
             with self._locked():
-                self._client.log_batch(self.id, metrics=new[start : start + MOST_METRICS])
+                self._client.log_batch(self.id, metrics=new[start : start + MAX_METRICS])
 
     def finish(self, status: str) -> list[str]:
         folder = self.run.folder
@@ -134,8 +134,8 @@ class MlflowTracker(Tracker):
 
         values = {self._key(key): str(value)[:LONGEST_PARAM] for key, value in self.run.parameters.items()}
         new = [Param(key, value) for key, value in values.items() if key not in known]
-        for start in range(0, len(new), MOST_PARAMS):
-            self._client.log_batch(self.id, params=new[start : start + MOST_PARAMS])
+        for start in range(0, len(new), MAX_PARAMS):
+            self._client.log_batch(self.id, params=new[start : start + MAX_PARAMS])
 
 
 def tags(run: TrackedRun) -> dict[str, str]:
@@ -144,7 +144,7 @@ def tags(run: TrackedRun) -> dict[str, str]:
 
 
 def start_of(run: TrackedRun) -> str:
-    """Tells a resumed run from one that was begun again with force=true."""
+    """Distinguishes a resumed run from one that was begun again with force=true."""
     return f"{run.identity} {run.started}"
 
 

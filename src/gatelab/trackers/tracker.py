@@ -35,7 +35,9 @@ class TrackedRun:
     started: str = ""  # the first start of a resumed run
     resumed: bool = False
     commit: str = ""
-    warn: Callable[[str], None] = field(default=print)  # for what the user should know although the tracker goes on
+    warn: Callable[[str], None] = field(
+        default=print
+    )  # for what the user should know although the tracker keeps working
 
     @property
     def title(self) -> str:

@@ -53,7 +53,7 @@ class Trackers:
         except KeyboardInterrupt:  # ends the waiting; what the run came to is known
             for tracker in self._started:
                 tracker.give_up()
-        with suppress(OSError):  # a full disk has been told of
+        with suppress(OSError):  # a full disk has been reported
             self._folder.update(trackers={tracker.title: outcome(tracker) for tracker in self._started})
 
 

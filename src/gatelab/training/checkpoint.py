@@ -1,4 +1,4 @@
-"""Checkpoints from which a run resumes as if it had never stopped, and the ways in which it may stop.
+"""Checkpoints from which a run resumes as if it had never been stopped, and how it is stopped.
 
 A checkpoint is taken between two batches or after an epoch. With Lightning's own state it holds the loader's epoch and
 index, every random generator's state, whether training was to stop, and how far metrics.csv had been written.
@@ -142,8 +142,8 @@ class Resume(Checkpoint):
             os.truncate(self.folder.metrics, self._loaded["metrics_size"])
 
 
-class WholeFiles(CheckpointIO):
-    """Checkpoints replaced whole, the one before last.ckpt kept as previous.ckpt, loaded as plain values only."""
+class AtomicCheckpoints(CheckpointIO):
+    """Checkpoints replaced atomically, the one before last.ckpt kept as previous.ckpt, loaded as plain values only."""
 
     def save_checkpoint(self, checkpoint: dict[str, Any], path: Any, storage_options: Any = None) -> None:
         buffer = io.BytesIO()
@@ -171,14 +171,14 @@ def moved(value: Any, old: str, new: str) -> Any:
 
 
 def find_checkpoint(folder: RunFolder) -> Path | None:
-    """The newest whole checkpoint to resume from; a damaged one is passed over with a warning."""
+    """The newest undamaged checkpoint to resume from; a damaged one is passed over with a warning."""
     for file in (folder.last, folder.previous):
         if not file.exists():
             continue
         try:
-            saved = load_whole(file)
+            saved = load_verified(file)
             if any(state.get("best_model_path") for state in saved["callbacks"].values()):
-                load_whole(folder.best)  # without it the run could not end as it should
+                load_verified(folder.best)  # without it the run could not end as it should
             size = folder.metrics.stat().st_size if folder.metrics.exists() else 0
             if size >= saved["gatelab"]["metrics_size"]:
                 return file
@@ -189,7 +189,7 @@ def find_checkpoint(folder: RunFolder) -> Path | None:
     return None
 
 
-def load_whole(file: Path) -> dict[str, Any]:
+def load_verified(file: Path) -> dict[str, Any]:
     """A checkpoint of plain values, after every part of it has been checked by its checksum.
 
     Raises RunError where one does not fit, and what torch raises where the file is no checkpoint.

@@ -27,7 +27,7 @@ from gatelab.tasks.base import task_of
 from gatelab.trackers.lightning import LightningTracker
 from gatelab.trackers.tracker import Tracker
 from gatelab.trackers.tracking import Trackers
-from gatelab.training.checkpoint import Resume, StopRequest, WholeFiles, load_whole
+from gatelab.training.checkpoint import AtomicCheckpoints, Resume, StopRequest, load_verified
 from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.optimization import attach_optimizer
 from gatelab.training.progress import ProgressLine
@@ -42,7 +42,7 @@ def fit_and_test(
 ) -> tuple[pl.Trainer, Any]:  # fmt: skip
     """What each process of a run does: train, load the weights of the best epoch, test. Returns trainer and module.
 
-    trackers: those of rank 0, which alone logs.
+    trackers: those of rank 0, the only one that logs.
     """
     pl.seed_everything(config.seed, verbose=False)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
@@ -60,14 +60,14 @@ def fit_and_test(
         except Pruned:
             folder.update(epochs=trainer.current_epoch)
             raise
-        module.load_state_dict(load_whole(folder.best)["state_dict"])
+        module.load_state_dict(load_verified(folder.best)["state_dict"])
         trainer.test(module, datamodule=data, verbose=False)
     return trainer, module
 
 
 def start_loggers(folder: RunFolder, checkpoint: str | Path | None, trackers: Trackers) -> list[Any]:
     """metrics.csv and the trackers, which first get what metrics.csv says up to the checkpoint."""
-    size = 0 if checkpoint is None else load_whole(Path(checkpoint))["gatelab"]["metrics_size"]
+    size = 0 if checkpoint is None else load_verified(Path(checkpoint))["gatelab"]["metrics_size"]
     past = read_points(folder.metrics, size) if size else []  # before the first value there is no file
     return [MetricsCsv(folder.metrics), *trackers.start(past, resumed=checkpoint is not None)]
 
@@ -107,7 +107,7 @@ def build_trainer(config: Config, folder: RunFolder, stop: StopRequest, loggers:
         config.trainer.model_dump(by_alias=True, exclude_unset=True),
         logger=loggers,
         callbacks=[ProgressLine(console, job, name), *callbacks, checkpoint, resume],
-        plugins=[WholeFiles(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
+        plugins=[AtomicCheckpoints(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
         default_root_dir=str(folder.path),
         enable_progress_bar=False,
         enable_model_summary=False,

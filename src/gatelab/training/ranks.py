@@ -49,17 +49,17 @@ def ranks(world_size: int, work: dict[str, Any], log_folder: Path) -> Iterator[N
 
     before = {name: os.environ.get(name) for name in ADDRESS}
     threads = torch.get_num_threads()
-    share = max(1, threads // world_size)
+    num_threads = max(1, threads // world_size)
     values = ("127.0.0.1", str(free_port()), str(world_size), "0", "0")
     os.environ.update(zip(ADDRESS, values, strict=True))
-    torch.set_num_threads(share)
-    others = [start_rank(rank, share, work, log_folder / f"rank{rank}.log") for rank in range(1, world_size)]
+    torch.set_num_threads(num_threads)
+    others = [start_rank(rank, num_threads, work, log_folder / f"rank{rank}.log") for rank in range(1, world_size)]
     watching = threading.Event()
     threading.Thread(target=watch, args=(others, watching), daemon=True).start()
     try:
         yield
     except Exception as error:
-        # What broke may be the connection to one that was killed, which the system tells a moment later than the connection.
+        # A broken connection may be that to a process that was killed, which the system reports a moment later.
         watching.wait(1)
         killed = [process for process in others if process.poll() is not None and process.returncode < 0]
         if killed:

@@ -51,7 +51,7 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
         status = None if config.force else folder.record.status
         if status == "finished" or (status == "failed" and in_sweep and not config.retry):
             return folder, False
-        # Held by us alone, so a run that says it is running has died.
+        # We hold the lock, so a run marked as running has died.
         checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
         stop = StopRequest()
         about = describe(settings, identity, prepared.record, monitor)

@@ -67,7 +67,7 @@ class Call:
 
 
 class ParallelLauncher(Launcher):
-    """What the launchers below share. They say in run_calls where calls run."""
+    """What the launchers below have in common. They say in run_calls where calls run."""
 
     extra = ""  # the optional dependency that brings what the launcher needs
     quiet = False
@@ -138,7 +138,7 @@ def died(reason: str) -> Outcome:
 
 
 class JoblibLauncher(ParallelLauncher):
-    """n_jobs worker processes of this machine, each with a share of the cores and, where there are some, one GPU.
+    """n_jobs worker processes of this machine, each with its part of the cores and, where there are some, one GPU.
 
     A thread has one process, which ends with it. Both stay for the next trials of a search, since the imports of a new
     process take seconds.

@@ -100,7 +100,7 @@ def ending(launcher: Launcher | None) -> Iterator[Launcher]:
 
 
 def counted(batch: Sequence[Sequence[str]], num_jobs: int) -> list[list[str]]:
-    """The jobs, each told how many there are in all; it goes where they go, to other machines too."""
+    """The jobs, each with how many there are in all among its overrides, which reach other machines too."""
     return [[*overrides, f"++hydra.job.env_set.{NUM_JOBS}={num_jobs}"] for overrides in batch]
 
 

@@ -43,8 +43,8 @@ def fit_baselines(
     from sklearn.linear_model import LogisticRegression
 
     labels = torch.from_numpy(np.asarray(test_labels, dtype=np.int64))
-    shares = np.bincount(train_labels, minlength=len(classes)) / len(train_labels)
-    majority = torch.from_numpy(np.tile(shares, (len(test_labels), 1)))
+    fractions = np.bincount(train_labels, minlength=len(classes)) / len(train_labels)
+    majority = torch.from_numpy(np.tile(fractions, (len(test_labels), 1)))
 
     step = -(-len(train_texts) // MAX_TRAIN_ROWS)
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")

@@ -79,7 +79,7 @@ class SequenceClassifier(pl.LightningModule):
         if not isinstance(encoded, tuple):
             raise ConfigError(
                 f"encoder: {type(self.encoder).__name__} returned a {type(encoded).__name__}. An encoder returns the states and "
-                "the state to go on from: return states, None."
+                "the state to continue from: return states, None."
             )
         states, _ = encoded  # (B, T, D)
         pooled = self.pool(states, lengths, getattr(self.encoder, "bidirectional", False))  # (B, D)
@@ -88,13 +88,13 @@ class SequenceClassifier(pl.LightningModule):
     def training_step(self, batch: Batch, index: int) -> Tensor:
         logits = self(batch.tokens, batch.lengths)
         if self.trainer.world_size > 1:
-            return self._share_of_loss(logits, batch.labels)
+            return self._part_of_loss(logits, batch.labels)
         loss = F.cross_entropy(logits, batch.labels, weight=self.class_weights)
         counts = self._count(logits, batch.labels)
         self._log_step(loss, torch.cat([(loss.detach().double() * counts[0]).reshape(1), counts]))
         return loss
 
-    def _share_of_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
+    def _part_of_loss(self, logits: Tensor, labels: Tensor) -> Tensor:
         """This rank's part, such that the mean over ranks, of losses and of gradients, is that of one process with all rows."""
         mine = F.cross_entropy(logits, labels, weight=self.class_weights, reduction="sum")
         total = torch.cat([mine.detach().reshape(1), self._count(logits, labels)])

@@ -20,7 +20,7 @@ def save_model(
     folder: Path, module: SequenceClassifier, tokenizer_file: Path, *, model: dict[str, Any], encoder: dict[str, Any],
     classes: list[str], max_length: int | None
 ) -> None:  # fmt: skip
-    """Write the model folder, each file whole; config.json comes last, so a folder that has it is whole."""
+    """Write the model folder, each file atomically; config.json comes last, so a folder that has it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
     atomic_write(folder / "model.safetensors", save(weights))

@@ -50,7 +50,7 @@ def all_metrics(probabilities: Tensor, labels: Tensor, classes: list[str]) -> di
 
 
 def auroc(score: Tensor, positive: Tensor) -> float:
-    """The share of pairs of a positive and another row in which the positive scores higher, ties counted half (Mann & Whitney
+    """The fraction of pairs of a positive and another row in which the positive scores higher, ties counted half (Mann & Whitney
     1947); NaN without such a pair."""
     num_positive, num_negative = int(positive.sum()), int((~positive).sum())
     ranks = rankdata(score.cpu().numpy())[positive.cpu().numpy()].sum()

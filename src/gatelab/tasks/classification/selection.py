@@ -1,4 +1,4 @@
-"""What a report shows of single test rows: the texts of those that tell most, and what the gates did on a few of them."""
+"""What a report shows of single test rows: the texts of the most informative ones, and what the gates did on a few of them."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -14,8 +14,8 @@ from gatelab.runs.readings import write_reading
 from gatelab.screen import console
 from gatelab.tasks.classification.trace import read_gates
 
-MOST_ROWS = 4
-FEWEST_TOKENS, MOST_TOKENS = 5, 60  # what a picture can hold and a person can follow; others only where there are none
+MAX_ROWS = 4
+MIN_TOKENS, MAX_TOKENS = 5, 60  # what a picture can hold and a person can follow; others only where there are none
 
 
 def write_selected_examples(
@@ -66,13 +66,13 @@ def selected_rows(probabilities: NDArray[Any], labels: NDArray[Any], lengths: ND
     """Roles and indices: the most confident error, the least certain row, and the most confident correct rows of the
     largest classes, one each, those first that neither of the two is of. probabilities (N, K), labels and lengths (N,)."""
     confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
-    fits = (lengths >= FEWEST_TOKENS) & (lengths <= MOST_TOKENS)
+    fits = (lengths >= MIN_TOKENS) & (lengths <= MAX_TOKENS)
     free = fits if fits.any() else np.ones_like(fits)
     chosen: list[tuple[str, int]] = []
 
     def choose(role: str, among: NDArray[Any], order: NDArray[Any]) -> None:
         rows = np.flatnonzero(free & among)
-        if len(rows) and len(chosen) < MOST_ROWS:
+        if len(rows) and len(chosen) < MAX_ROWS:
             row = int(rows[order[rows].argmin()])
             chosen.append((role, row))
             free[row] = False

@@ -54,7 +54,7 @@ class Classification(Task):
         return record_symptoms(metrics, best_validation)
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
-        """predictions.csv, examples.json, the gates on the rows that tell most, and the model."""
+        """predictions.csv, examples.json, the gates on the most informative rows, and the model."""
         rows, probabilities = (tensor.numpy() for tensor in module.predictions[:2])
         write_predictions(folder.predictions, data.prepared, rows, probabilities, baselines.predictions)
         write_selected_examples(folder, module, data.prepared, rows, probabilities, config.data["max_length"])
