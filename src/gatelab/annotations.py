@@ -1,4 +1,4 @@
-"""What the annotations of a constructor say to the config: the range of a number, and which arguments are no keys of it."""
+"""What a constructor's annotations say to the config: the range of a number, and which arguments are no keys."""
 
 from typing import Annotated, Any, NamedTuple, TypeVar
 

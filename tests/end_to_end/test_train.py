@@ -256,7 +256,7 @@ def test_ctrl_c_keeps_what_there_is_and_marks_the_run_interrupted(tmp_path: Path
 
 
 def test_a_run_that_breaks_is_marked_failed_with_its_log(tmp_path: Path, cache_dir: Path) -> None:
-    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "encoder._target_=torch.nn.Flatten"]
+    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "encoder._target_=torch.nn.Identity"]
     gatelab("train", *arguments, cwd=tmp_path, code=2)
     assert json.loads((the_run(tmp_path) / "run.json").read_text())["status"] == "failed"
 

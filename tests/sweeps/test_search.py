@@ -143,7 +143,7 @@ def test_a_search_does_not_go_on_with_another_metric_or_direction(tmp_path: Path
     for metric in (None, "validation/loss"):
         with pytest.raises(SearchError, match=sentence):
             run(search(tmp_path, metric=metric, direction=None, monitor=lambda job: "loss"))
-    with pytest.raises(SearchError, match=r"begun with hydra\.sweeper\.direction=maximize\."):
+    with pytest.raises(SearchError, match=r"begun with hydra\.sweeper\.direction=maximize, not minimize\."):
         run(search(tmp_path, direction="minimize"))
     assert len(run(search(tmp_path, num_trials=2))) == 1
 

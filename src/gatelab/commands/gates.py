@@ -13,7 +13,7 @@ from gatelab.screen import console
 
 
 def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_targets: Sequence[str] = ()) -> None:
-    """Write the picture (default: figures/gates.svg of the run folder) and the .npz beside it, each replaced atomically."""
+    """Write the picture (default: figures/gates.svg of the run folder) and the .npz beside it, each atomically."""
     from gatelab.tasks.classification.prediction import Predictor
     from gatelab.tasks.classification.trace import read_gates
 

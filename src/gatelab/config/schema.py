@@ -75,7 +75,7 @@ class Trainer(OpenGroup):
 
 
 class Config(Group):
-    """A config that was checked. What is built from data, encoder, model, callbacks and tracker is their plain values."""
+    """A checked config. data, encoder, model, callbacks and tracker stay the plain values that they are built from."""
 
     name: Annotated[str, Field(pattern=r"^[\w][\w.+-]*$")]
     seed: Annotated[int, Field(ge=0, lt=2**32)]
@@ -100,11 +100,11 @@ class Config(Group):
 
 
 def check_config(settings: dict[str, Any]) -> Config:
-    """The config in settings, plain values. Raises ConfigError for unknown keys, impossible values and missing packages, every
-    one named with its full key, and for the first ``_target_`` that may not be built.
+    """The config that settings, plain values, describe.
 
-    The keys of data, encoder, model and each tracker are the arguments of what they build, which is looked at only once all
-    that settings name may be built.
+    The keys of data, encoder, model and each tracker are the arguments of what these build, which is imported only after
+    ``check_targets``. Raises ConfigError for the first ``_target_`` that may not be built, else for all unknown keys,
+    impossible values and missing packages, each by its full key.
     """
     problems = _problems(Config, settings, "")
     if not any(problem.startswith("allow_targets") for problem in problems):

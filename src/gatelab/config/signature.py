@@ -15,10 +15,10 @@ PASSED_TO = {"encoder": "input_size", "model": "encoder", "tracker": "run"}
 
 
 def schema_of(group: str, target: Any, values: dict[str, Any]) -> type:
-    """A TypedDict for values, the config of a group such as encoder or tracker.wandb, whose ``_target_`` leads to target.
+    """A TypedDict for values: those of a group such as encoder or tracker.wandb, whose ``_target_`` leads to target.
 
-    Other keys than the constructor's arguments are refused, unless it takes any. An argument without an annotation, or with
-    one that pydantic does not know, takes any value, and so does one whose value is itself built from a ``_target_``.
+    It allows the constructor's arguments, and other keys only where the constructor takes ``**more``. Any value is allowed
+    for an argument that has no annotation, or none that pydantic knows, and for a value that is built from a ``_target_``.
     """
     keys: dict[str, Any] = {"_target_": str, "_recursive_": NotRequired[bool]}  # the latter is Hydra's
     extra = False
@@ -36,7 +36,7 @@ def schema_of(group: str, target: Any, values: dict[str, Any]) -> type:
 
 
 def arguments_of(target: Any) -> Iterator[inspect.Parameter]:
-    """Those that have a name; as a VAR_KEYWORD last whether there may be others."""
+    """Those that can be given by name, and a VAR_KEYWORD where any other can."""
     try:
         signature = inspect.signature(target, eval_str=True)
     except Exception:  # an annotation may stand in quotes, and raise anything
@@ -61,5 +61,6 @@ def is_known(hint: Any) -> bool:
 
 def typed_dict(keys: dict[str, Any], extra: bool = False) -> type:
     found = TypedDict("found", keys)  # type: ignore[misc]
-    found.__pydantic_config__ = ConfigDict(extra="allow" if extra else "forbid", arbitrary_types_allowed=True)  # type: ignore[attr-defined]
+    config = ConfigDict(extra="allow" if extra else "forbid", arbitrary_types_allowed=True)
+    found.__pydantic_config__ = config  # type: ignore[attr-defined]
     return found

@@ -46,8 +46,7 @@ class SearchError(ConfigError):
 class Search:
     """num_trials in all, at_once at a time; the settings are those of conf/hydra/sweeper/optuna.yaml.
 
-    monitor: from the overrides of a trial the selection metric of its run, without validation/. A search that names no metric
-    looks at that.
+    monitor: gives the selection metric, without validation/, of the run with a trial's overrides; used where metric is None.
     """
 
     def __init__(
@@ -137,22 +136,18 @@ class Search:
         # interrupted: it stays as it is, to be resumed at the next start
 
     def check_metric(self, study: optuna.Study) -> None:
-        """A study keeps the metric and direction that it was begun with. Those of before it noted its metric looked at
-        macro-F1 unless they named another."""
+        """A study keeps the metric and the direction that it was begun with. One that names no metric is from when the
+        default was macro-F1."""
         if study.trials and "metric" not in study.user_attrs and not self.names_metric:
             self.metric = f"validation/{SELECTED}"
-        begun_with = study.user_attrs.get("metric", self.metric)
-        if begun_with != self.metric:
-            raise SearchError(
-                f"the search {self.name} in {self.storage} was begun with hydra.sweeper.metric={begun_with}, not {self.metric}. "
-                "Give that one, or another name=."
-            )
-        direction = study.direction.name.lower()
-        if self.direction not in (None, direction):
-            raise SearchError(
-                f"the search {self.name} in {self.storage} was begun with hydra.sweeper.direction={direction}. Give that one, or "
-                "another name=."
-            )
+        begun = {"metric": study.user_attrs.get("metric", self.metric), "direction": study.direction.name.lower()}
+        given = {"metric": self.metric, "direction": self.direction or begun["direction"]}
+        for key, value in begun.items():
+            if value != given[key]:
+                raise SearchError(
+                    f"the search {self.name} in {self.storage} was begun with hydra.sweeper.{key}={value}, not {given[key]}. Give "
+                    "that one, or another name=."
+                )
         if "metric" not in study.user_attrs:
             study.set_user_attr("metric", self.metric)
 

@@ -27,8 +27,9 @@ class Task(ABC):
     """What is learned. Its methods are called in the order in which they stand here; between the baselines and the test
     metrics the module is fitted, given the weights of its best epoch, and tested.
 
-    module: what ``build_module`` built. It logs the monitor in each validation, and keeps of the test what the other methods
-    need. An argument of its constructor that is no key of ``model`` in the config is annotated as Passed, but for encoder.
+    module: what ``build_module`` built. It logs the monitor in each validation, and keeps of the test what the other
+    methods need. What ``build_module`` passes to its constructor besides the keys of ``model`` is annotated there as
+    ``gatelab.annotations.Passed``, but for encoder. Its optimizer is that of the config, unless its class makes its own.
     data: the LightningDataModule of the config. Training needs of it
         prepared.record   plain values for run.json; its "sha256", {part: [digest, …]}, stands for the data in the identity
         summary()         lines for the screen
@@ -40,7 +41,7 @@ class Task(ABC):
 
     @abstractmethod
     def build_module(self, config: Config, data: Any) -> pl.LightningModule:
-        """The module with random weights, the same in every process. Raises ConfigError for settings that it refuses."""
+        """The module with random weights, the same in every process. Raises ConfigError for what it refuses."""
 
     def fit_baselines(self, config: Config, data: Any) -> Baselines:
         """What the model has to beat, unless baseline=none. Here nothing."""
@@ -60,7 +61,7 @@ class Task(ABC):
 
 
 def selection_metric(monitor: str | None, task: Task) -> str:
-    """The key, without validation/, of the metric that chooses the best epoch: monitor of the config, else the task's own."""
+    """The key, without validation/, of what chooses the best epoch: the config's monitor, else the task's own."""
     return key_of(monitor or task.monitor).removeprefix("validation/")
 
 

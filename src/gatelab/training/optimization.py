@@ -21,7 +21,7 @@ def configure_optimizers(config: Config, module: pl.LightningModule) -> Any:
     """What Lightning's method of the name returns. Raises ConfigError for keys that the optimizer refuses."""
     options = config.optimizer.of_torch()
     if options["_target_"].startswith("torch.optim.Adam"):
-        # One kernel for all parameters, on the CPU too. In mixed precision Lightning clips gradients itself, and refuses it.
+        # One kernel for all parameters, on the CPU too; not in mixed precision, where Lightning cannot clip its gradients.
         options.setdefault("fused", not config.trainer.precision.endswith("-mixed"))
     optimizer = build("optimizer", options, params=module.parameters())
     schedule = make_schedule(config.optimizer.schedule, config.optimizer.warmup)

@@ -17,8 +17,8 @@ REFRESH_SECONDS = 0.2
 
 
 class ProgressLine(pl.Callback):
-    """Epoch, rows per second, loss, the best of the selection metric so far, and the time left if it does not stop early; of an
-    epoch that has ended, what the module logged as validation/NAME, and beside it train/NAME.
+    """Epoch, rows per second, loss, the best of the selection metric so far, and the time left if it does not stop early;
+    of an epoch that has ended, what the module logged as validation/NAME, and beside it train/NAME.
 
     job: its place in a multirun, such as "job 3/15". monitor: the selection metric, without validation/.
     """

@@ -21,7 +21,7 @@ SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one
 
 
 def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
-    """Train the run that the composed config describes, unless it is finished. Returns its folder and whether it was trained now.
+    """Train the run of a composed config, unless it is finished. Returns its folder and whether it was trained now.
 
     One that was interrupted or pruned resumes from its last checkpoint. One that failed begins again, in a sweep with
     retry=failed only.
@@ -80,7 +80,7 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
-    """The config as plain values, without those of a schedule that is not chosen, so that they are part of no identity."""
+    """The config as plain values. The keys of a schedule that is not chosen are left out, and so out of the identity."""
     try:
         settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:

@@ -1,4 +1,4 @@
-"""Learning-rate schedules: a factor on the base rate by the step, or smaller rates when the selection metric stands still."""
+"""Learning-rate schedules: a factor on the base rate by the step, or a plateau of the selection metric."""
 
 import math
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from torch.optim.lr_scheduler import ReduceLROnPlateau
 def make_schedule(name: str, warmup: float) -> Callable[[int, int], float] | None:
     """A factor in [0, 1] from (step, number of steps); None where no step changes the rate.
 
-    name: constant, plateau, linear or cosine, the latter two to 0 at the last step; warmup: the fraction of all steps in which
-    the factor rises linearly from 0.
+    name: constant, plateau, linear or cosine, the latter two to 0 at the last step; warmup: the fraction of all steps in
+    which the factor rises linearly from 0.
     """
     return None if name in ("constant", "plateau") and not warmup else partial(factor, name, warmup)
 
@@ -31,8 +31,8 @@ def factor(name: str, warmup: float, step: int, num_steps: int) -> float:
 class Plateau(pl.Callback):
     """Multiplies the learning rate by factor when monitor has not improved in more than patience validations in a row.
 
-    A callback, since Lightning would step such a schedule after the checkpoint at an epoch's end is written, and not again
-    where a run resumes from it.
+    A callback, since Lightning would step such a schedule only after the checkpoint of an epoch's end is written, and a run
+    that resumes from it would lack that step.
     """
 
     def __init__(self, *, monitor: str, mode: Literal["min", "max"], factor: float, patience: int) -> None:

@@ -25,10 +25,10 @@ from gatelab.tasks.classification.symptoms import symptoms
 class SequenceClassifier(pl.LightningModule):
     """Classifies right-padded token ids.
 
-    encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder. label_counts (K,):
-    the training rows of each class, for balanced class_weights.
+    encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder.
+    label_counts (K,): the training rows of each class, for balanced class_weights.
 
-    Raises ValueError for an unknown pooling or an encoder without output_size, ConfigError for another number of weights than K.
+    Raises ValueError for an unknown pooling or an encoder without output_size, ConfigError unless there are K weights.
     """
 
     class_weights: Tensor | None
