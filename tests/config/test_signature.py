@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from nowhere import Unknown
 
 class Annotated(nn.Module):
-    def __init__(self, input_size: int, output_size: int, kind: Literal["a", "b"] = "a", width: int = None, batch: Passed[int] = 3):
+    def __init__(self, input_size: int, output_size: int, kind: Literal["a", "b"] = "a", width: int = None, nothing: None = None, batch: Passed[int] = 3):
         raise RuntimeError("built by the check")
 
 class Bare(nn.Module):

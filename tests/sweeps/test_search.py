@@ -155,10 +155,11 @@ def test_a_search_of_before_it_noted_its_metric_goes_on_with_macro_f1(tmp_path: 
     storage = open_storage(str(tmp_path / "search.journal"))
     study = optuna.create_study(study_name="study", storage=storage, direction="maximize")
     study.tell(study.ask(search(tmp_path).space), 0.5)
-    one = search(tmp_path, num_trials=2, metric=None, direction=None, monitor=lambda job: "loss")
-    run(one)
-    assert one.metric == "validation/macro_f1"
-    assert len(trials(tmp_path)) == 2
+    for num_trials in (2, 3):
+        one = search(tmp_path, num_trials=num_trials, metric=None, direction=None, monitor=lambda job: "loss")
+        run(one)
+        assert one.metric == "validation/macro_f1"
+        assert len(trials(tmp_path)) == num_trials
 
 
 @pytest.mark.parametrize(

@@ -125,7 +125,7 @@ def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
         return [f"{group}._target_: is missing."]
     target = values["_target_"]
     found = locate(f"{group}._target_", target)
-    package = getattr(found, "package", None)
+    package = getattr(found, "package", None) if group.startswith("tracker.") else None
     if package is not None and find_spec(package) is None:
         return [f"{group} needs {package}: pip install 'gatelab[{package}]'."]
     problems = _problems(schema_of(group, found, values), values, f"{group}.")

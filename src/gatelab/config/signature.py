@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Optional
 
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import NotRequired, TypedDict
@@ -30,7 +30,7 @@ def schema_of(group: str, target: Any, values: dict[str, Any]) -> type:
             if not is_known(hint) or any(find_targets({name: values.get(name)})):
                 hint = Any
             elif argument.default is None:
-                hint = hint | None
+                hint = Optional[hint]  # noqa: UP045 -- also of None
             keys.setdefault(name, hint if argument.default is argument.empty else NotRequired[hint])
     return typed_dict(keys, extra)
 

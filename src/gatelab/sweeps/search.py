@@ -66,7 +66,7 @@ class Search:
                 "there is nothing to search: give a key a range, such as 'optimizer.lr=interval(1e-4,1e-1)'."
             )
         self.folder, self.num_trials, self.at_once = folder, num_trials, at_once
-        self.direction, self.sampler, self.pruner, self.seed, self.name = direction, sampler, pruner, seed, study
+        self.given_direction, self.sampler, self.pruner, self.seed, self.name = direction, sampler, pruner, seed, study
         self.space = {override.get_key_element(): distribution_of(override) for override in space}
         first = [f"{key}={first_of(values)}" for key, values in self.space.items()]
         self.metric, self.names_metric = metric or f"validation/{monitor(first)}", metric is not None
@@ -81,7 +81,7 @@ class Search:
             study = optuna.create_study(
                 storage=open_storage(self.storage),
                 study_name=self.name,
-                direction=self.direction or ("minimize" if is_lower_better(self.metric) else "maximize"),
+                direction=self.direction,
                 load_if_exists=True,
             )
             self.check_metric(study)
@@ -135,21 +135,24 @@ class Search:
             study.tell(trial, state=TrialState.FAIL)
         # interrupted: it stays as it is, to be resumed at the next start
 
+    @property
+    def direction(self) -> Literal["maximize", "minimize"]:
+        return self.given_direction or ("minimize" if is_lower_better(self.metric) else "maximize")
+
     def check_metric(self, study: optuna.Study) -> None:
-        """A study keeps the metric and the direction that it was begun with. One that names no metric is from when the
-        default was macro-F1."""
-        if study.trials and "metric" not in study.user_attrs and not self.names_metric:
+        """A study keeps the metric and the direction that it was begun with. One that has trials but names no metric is from
+        when macro-F1 was the default."""
+        if not study.trials:
+            study.set_user_attr("metric", self.metric)
+        elif "metric" not in study.user_attrs and not self.names_metric:
             self.metric = f"validation/{SELECTED}"
         begun = {"metric": study.user_attrs.get("metric", self.metric), "direction": study.direction.name.lower()}
-        given = {"metric": self.metric, "direction": self.direction or begun["direction"]}
         for key, value in begun.items():
-            if value != given[key]:
+            if value != getattr(self, key):
                 raise SearchError(
-                    f"the search {self.name} in {self.storage} was begun with hydra.sweeper.{key}={value}, not {given[key]}. Give "
-                    "that one, or another name=."
+                    f"the search {self.name} in {self.storage} was begun with hydra.sweeper.{key}={value}, not "
+                    f"{getattr(self, key)}. Give that one, or another name=."
                 )
-        if "metric" not in study.user_attrs:
-            study.set_user_attr("metric", self.metric)
 
     def check_space(self, study: optuna.Study) -> None:
         """A study that was begun with another space cannot be resumed with this one."""

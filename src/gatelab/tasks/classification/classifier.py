@@ -26,7 +26,7 @@ class SequenceClassifier(pl.LightningModule):
     """Classifies right-padded token ids.
 
     encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder.
-    label_counts (K,): the training rows of each class, for balanced class_weights.
+    label_counts (K,): the training rows of each class, for balanced class_weights; equal where None.
 
     Raises ValueError for an unknown pooling or an encoder without output_size, ConfigError unless there are K weights.
     """
@@ -57,7 +57,7 @@ class SequenceClassifier(pl.LightningModule):
         self.pool = POOLINGS[pooling]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.output_size, num_classes)  # type: ignore[arg-type]
-        weights = weigh_classes(class_weights, label_counts or [0] * num_classes)
+        weights = weigh_classes(class_weights, label_counts or [1] * num_classes)
         self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), False)
         # Of the training so far in this epoch: weighted loss, weights, correct rows, rows.
         self._epoch_sums = torch.zeros(4, dtype=torch.float64)
