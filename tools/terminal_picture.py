@@ -1,6 +1,5 @@
 """The screen at the end of a run as an SVG: python tools/terminal_picture.py RUN_FOLDER OUT.svg"""
 
-import csv
 import re
 import sys
 from collections import defaultdict
@@ -10,6 +9,7 @@ from pathlib import Path
 from gatelab.reports.numbers import metric
 from gatelab.reports.terminal.result import result_table
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.history import read_values
 from gatelab.screen import Screen
 
 
@@ -18,9 +18,8 @@ def draw_run(folder: RunFolder) -> str:
     console = Screen(record=True, width=96, file=StringIO())
     console.print("$ make train", style="bold")
     epochs: dict[int, dict[str, float]] = defaultdict(dict)
-    with open(folder.metrics, encoding="utf-8") as stream:
-        for row in csv.DictReader(stream):
-            epochs[int(row["epoch"])][row["name"]] = float(row["value"])
+    for epoch, _, name, value in read_values(folder.metrics):
+        epochs[epoch][name] = value
     for epoch, values in epochs.items():
         if "validation/loss" in values:
             console.print(

@@ -211,6 +211,40 @@ def test_a_multirun_runs_every_job_and_reports_a_failed_one(tmp_path: Path, cach
     assert [record["status"] for record in records] == ["finished", "finished"]
 
 
+def write_table(file: Path, labels: tuple[str, ...]) -> None:
+    rows = [f"{word} text number {n},{label}" for label, word in zip(labels, "abc", strict=True) for n in range(40)]
+    file.write_text("\n".join(["text,label", *rows]) + "\n")
+
+
+def test_labels_that_look_like_markup_are_text_in_a_multirun_and_its_comparison(
+    tmp_path: Path, cache_dir: Path
+) -> None:
+    labels = ("[/b]", "[d]", "<b>")
+    write_table(tmp_path / "table.csv", labels)
+    common = ["data=csv", "data.path=table.csv", "trainer=smoke", "tracker=none", "report=false", f"data.cache_dir={cache_dir}"]  # fmt: skip
+    swept = 'data.labels=["[/b]","[d]","<b>"],["<b>","[d]","[/b]"]'
+    trained = gatelab("train", "-m", swept, *common, cwd=tmp_path)
+    assert "2 runs: 2 done" in trained
+    metrics = [f"per_class.{label}.f1" for label in labels]
+    compared = gatelab("compare", "default", "--metric", ",".join(metrics), cwd=tmp_path)
+    for label, metric in zip(labels, metrics, strict=True):
+        assert trained.count(f"F1 {label} (") == 2, trained
+        assert metric in compared
+    arms = [str(list(order)) for order in (labels, labels[::-1])]
+    assert all(arm in compared for arm in arms), compared
+    assert "MarkupError" not in trained + compared
+
+
+def test_a_renamed_file_is_named_as_it_is_called_now(tmp_path: Path, cache_dir: Path) -> None:
+    write_table(tmp_path / "before.csv", ("yes", "no", "perhaps"))
+    common = ["data=csv", "trainer=smoke", "tracker=none", "report=false", "baseline=none", f"data.cache_dir={cache_dir}"]  # fmt: skip
+    assert "data    before.csv: text" in gatelab("train", "seed=1", "data.path=before.csv", *common, cwd=tmp_path)
+    (tmp_path / "before.csv").rename(tmp_path / "after.csv")
+    output = gatelab("train", "seed=2", "data.path=after.csv", *common, cwd=tmp_path)
+    assert "data    after.csv: text" in output
+    assert "before.csv" not in output
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -32,3 +32,8 @@ def test_the_best_of_two(name: str, best: float) -> None:
 def test_runs_that_were_chosen_by_different_metrics_are_ranked_by_the_default() -> None:
     assert shared_monitor(["loss", "loss"]) == "loss"
     assert shared_monitor(["loss", "mse"]) == shared_monitor([]) == "macro_f1"
+
+
+def test_a_class_name_with_a_slash_is_no_part() -> None:
+    assert title_of("per_class.[/b].f1") == "per_class.[/b].f1"
+    assert title_of("validation/per_class.a/b.f1") == "validation per_class.a/b.f1"

@@ -1,10 +1,20 @@
 """How numbers are written, everywhere the same."""
 
+import math
+
 from gatelab.screen import decimal
+
+NOT_A_NUMBER = "not a number"
 
 
 def metric(value: float | None) -> str:
-    return "" if value is None else decimal(value)
+    if value is None:
+        return ""
+    return NOT_A_NUMBER if math.isnan(value) else decimal(value)
+
+
+def formatted(value: float, form: str) -> str:
+    return NOT_A_NUMBER if math.isnan(value) else format(value, form)
 
 
 def signed(value: float) -> str:

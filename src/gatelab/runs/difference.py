@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.history import read_values
 from gatelab.runs.record import RunRecord
 
 # Those that compute first: a change in one of them explains more than one elsewhere.
@@ -52,14 +53,13 @@ def differences(recorded: RunFolder, now: RunFolder) -> list[str]:
 
 
 def first_metric(recorded: Path, now: Path) -> str | None:
-    for line, (then, new) in enumerate(zip_longest(*map(rows, (recorded, now))), 2):
-        if then != new:
-            row = then or new or {}
-            place = f"line {line}, epoch {row['epoch']}, step {row['step']}, {row['name']}"
-            values = [one["value"] if one else "nothing" for one in (then, new)]
-            if then and new and (then["step"], then["name"]) != (new["step"], new["name"]):
-                values[1] = f"step {new['step']}, {new['name']}"
-            return f"{place}: recorded {values[0]}, now {values[1]}"
+    for line, (then, new) in enumerate(zip_longest(*map(read_values, (recorded, now))), 2):
+        if repr(then) != repr(new):  # NaN is the same as NaN here
+            epoch, step, name, _ = then or new
+            values = [repr(one.value) if one else "nothing" for one in (then, new)]
+            if then and new and then[1:3] != new[1:3]:
+                values[1] = f"step {new.step}, {new.name}"
+            return f"line {line}, epoch {epoch}, step {step}, {name}: recorded {values[0]}, now {values[1]}"
     return None
 
 

@@ -1,15 +1,24 @@
 """metrics.csv: written while a run trains, and read again when it is resumed or ends."""
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from itertools import groupby
 from pathlib import Path
+from typing import NamedTuple
 
 from gatelab.errors import RunError
 from gatelab.runs.metrics import SELECTED, order_of
 from gatelab.trackers.tracker import Point
 
 HEADER = ["epoch", "step", "name", "value"]
+
+
+class Value(NamedTuple):
+    epoch: int
+    step: int
+    name: str
+    value: float
 
 
 def append_values(metrics_file: Path, epoch: int, step: int | None, metrics: Mapping[str, float]) -> None:
@@ -21,26 +30,65 @@ def append_values(metrics_file: Path, epoch: int, step: int | None, metrics: Map
         writer.writerows([epoch, step, name, repr(float(value))] for name, value in metrics.items())
 
 
-def read_values(metrics_file: Path) -> list[tuple[int, int, str, float]]:
-    """(epoch, step, name, value) of every whole line; none without a file. Raises RunError where it is not what training writes."""
+def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
+    """Every complete line, or those of the first size bytes; none without a file. Raises RunError for what training has not written."""
     try:
-        text = metrics_file.read_text(encoding="utf-8") if metrics_file.exists() else ""
-        whole_lines = text[: text.rfind("\n") + 1]  # a run that was killed, or is running, may have written half of one
-        lines = csv.reader(whole_lines.splitlines())
-        if next(lines, HEADER) != HEADER:
+        content = b""
+        if metrics_file.exists():
+            with open(metrics_file, "rb") as stream:
+                content = stream.read(size)
+        complete = content[
+            : content.rfind(b"\n") + 1
+        ]  # a run that was killed, or is running, may have written half a line
+        header, *lines = complete.decode("utf-8").splitlines() or [",".join(HEADER)]
+        if header != ",".join(HEADER):
             raise ValueError(f"its first line is not {','.join(HEADER)}")
-        return [(int(epoch), int(step), name, float(value)) for epoch, step, name, value in lines]
-    except ValueError as error:
+        return list(parse(lines))
+    except (ValueError, csv.Error) as error:
         raise RunError(f"{metrics_file}: cannot be read as metrics: {error}.") from None
+
+
+def parse(lines: Iterable[str]) -> Iterator[Value]:
+    """Raises ValueError or csv.Error for a line that append_values has not written."""
+    for epoch, step, name, value in csv.reader(lines):
+        yield Value(int(epoch), int(step), name, float(value))
+
+
+class NewValues:
+    """What has been added to metrics.csv since the last call of ``read``; damaged lines are skipped."""
+
+    def __init__(self, metrics_file: Path) -> None:
+        self.metrics_file = metrics_file
+        self.reset()
+
+    def reset(self) -> None:
+        """The next call of ``read`` begins at the first line."""
+        self._offset, self._rest = 0, b""
+
+    def read(self) -> list[Value]:
+        """The values of the complete lines that are new; of all lines where the file was cut back to a checkpoint.
+
+        Raises FileNotFoundError.
+        """
+        with open(self.metrics_file, "rb") as stream:
+            if stream.seek(0, 2) < self._offset:
+                self.reset()
+            stream.seek(self._offset)
+            content = stream.read()
+        self._offset += len(content)
+        *lines, self._rest = (self._rest + content).split(b"\n")
+        found: list[Value] = []
+        for line in lines:
+            with suppress(ValueError, csv.Error):
+                found += parse([line.decode("utf-8")])
+        return found
 
 
 def read_points(metrics_file: Path, size: int) -> list[Point]:
     """The first size bytes of metrics.csv, those logged together as one point."""
-    with open(metrics_file, "rb") as stream:
-        lines = list(csv.DictReader(stream.read(size).decode("utf-8").splitlines()))
     return [
-        Point(step, epoch, {line["name"]: float(line["value"]) for line in group})
-        for (epoch, step), group in groupby(lines, lambda line: (int(line["epoch"]), int(line["step"])))
+        Point(step, epoch, {line.name: line.value for line in group})
+        for (epoch, step), group in groupby(read_values(metrics_file, size), lambda line: line[:2])
     ]
 
 

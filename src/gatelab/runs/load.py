@@ -137,10 +137,10 @@ def with_data_named(runs: list[Run]) -> list[Run]:
 
 def name_contents(runs: list[Run]) -> dict[str, str]:
     """The files' names as the first run of each content has them, with the first digits of their sha256 where two have the same."""
-    names = {}
-    for content, run in {run.content: run for run in reversed(runs)}.items():
+    names: dict[str, str] = {}
+    for run in runs:
         first, *more = files_of(run) or ["unknown"]
-        names[content] = Path(first).name + (f" and {len(more)} more" if more else "")
+        names.setdefault(run.content, Path(first).name + (f" and {len(more)} more" if more else ""))
     shared = Counter(names.values())
     for content, name in names.items():
         if shared[name] > 1:

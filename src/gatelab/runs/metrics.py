@@ -32,7 +32,8 @@ SELECTED = "macro_f1"  # the selection metric of runs that name none
 
 def metric_of(name: str) -> Metric:
     """Of a metric by its key, with or without its part: validation/macro_f1, per_class.positive.f1, or one of your own."""
-    part, _, key = name.rpartition("/")
+    part, _, key = name.partition("/")
+    part, key = (part, key) if part in PARTS else ("", name)  # a class name may have a slash of its own
     known = METRICS.get(key, Metric(key, key, key.endswith(LOWER_IS_BETTER)))
     return known._replace(key=name, title=f"{part} {known.title}") if part else known
 

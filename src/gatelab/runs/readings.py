@@ -1,8 +1,8 @@
 """figures/gates/1.npz …: every gate of the trained model while it reads a chosen test row; see tasks/classification/trace.py."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 from zipfile import BadZipFile
 
 import numpy as np
@@ -12,7 +12,7 @@ from gatelab.errors import RunError
 from gatelab.files import replacing
 from gatelab.runs.folder import RunFolder
 
-Reading = dict[str, NDArray[Any]]
+T = TypeVar("T")
 
 
 def write_reading(file: Path, gates: Mapping[str, Any]) -> None:
@@ -20,16 +20,13 @@ def write_reading(file: Path, gates: Mapping[str, Any]) -> None:
         np.savez_compressed(stream, **gates)
 
 
-def read_readings(folder: RunFolder) -> dict[str, Reading]:
-    """By the name of each file without .npz. Raises RunError, naming it, for one that write_reading has not written."""
+def read_readings(folder: RunFolder, describe: Callable[[dict[str, NDArray[Any]]], T]) -> dict[str, T]:
+    """What describe makes of the arrays of each file, by its name without .npz. Raises RunError, naming the file, for one that
+    write_reading has not written or describe refuses."""
     found = {}
     for file in sorted(folder.gates.glob("*.npz")):
         try:
-            found[file.stem] = dict(np.load(file))
+            found[file.stem] = describe(dict(np.load(file)))
         except (ValueError, KeyError, OSError, BadZipFile) as error:
-            raise unreadable(file, error) from None
+            raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
     return found
-
-
-def unreadable(file: Path, error: Exception) -> RunError:
-    return RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.")

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from markupsafe import escape
 from run_folders import Folders, gated, write_rows
 
 from gatelab.errors import RunError
@@ -16,7 +17,7 @@ from gatelab.reports.analysis.notes import caution_notes, method_notes
 from gatelab.reports.pages.index import name_row
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.reports.pages.sweep_answer import answer_sweep
-from gatelab.reports.pages.sweep_page import compare_sweep
+from gatelab.reports.pages.sweep_page import compare_sweep, ordered_arms, sweep_page, swept
 from gatelab.reports.pages.sweep_tables import runs_table as page_table
 from gatelab.reports.terminal.comparison_table import number_texts
 from gatelab.reports.terminal.run_list import means_table, runs_table
@@ -142,6 +143,29 @@ def test_the_headline_of_runs_on_different_data_is_of_one_of_them(folders: Folde
     assert answer.sentence.startswith("encoder=LSTMEncoder path=a.")
     assert ": 0.5000 macro-F1, 0.0500 above the next best (one seed)" in answer.sentence
     assert any("2 data sets" in caution for caution in answer.cautions)
+
+
+@pytest.mark.parametrize("kind", DATA)
+def test_swept_keys_are_drawn_and_weighed_within_one_data_set(kind: str, folders: Folders) -> None:
+    """The first data set is the easier one, and the learning rates do the opposite on the second."""
+    for (number, data), rate, seed in itertools.product(enumerate(DATA[kind]), (0, 1), (1, 2)):
+        value = 0.5 + 0.3 * number + 0.1 * (rate if number else -rate) + 0.01 * seed
+        folders.write(seed, value, settings={**data, "optimizer.lr": 0.001 * (1 + rate)}, sha256=str(number) * 64)
+    runs = load_runs(all_runs(folders.output_dir))
+    arms = ordered_arms(compare_sweep(runs))
+    drawn = swept(arms, "accuracy", no_link)
+    assert len(drawn) == 2
+    for one in drawn:
+        assert len(one["parallel"].lines) == 4
+        assert [axis.title for axis in one["parallel"].axes] == ["lr", "accuracy"]
+        values = [line.value for line in one["parallel"].lines]
+        assert max(values) - min(values) < 0.2, "of one data set"
+        assert one["importance"].shares[0] > 0.9
+    assert drawn[0]["data"] != drawn[1]["data"]
+    page = sweep_page(runs, compare_sweep(runs), "sweep", no_link)
+    for one in drawn:
+        assert str(escape(f"Every finished run{one['data']}, from key to key")) in page
+    assert swept([arm for arm in arms if arm.content == arms[0].content], "accuracy", no_link)[0]["data"] == ""
 
 
 ROWS = {2: ("pos", "pos"), 3: ("neg", "pos"), 4: ("neg", "neg")}

@@ -6,14 +6,16 @@ import pytest
 from gatelab.reports.analysis.curves import calibration, learning_curves
 from gatelab.reports.analysis.intervals import metric_intervals
 from gatelab.reports.charts.chart import Axis, Chart, Line, Stop, Table, kind_of, number_axis, shares_axis
+from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.charts.reading_svg import draw_reading
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.charts.svg import draw_chart
 from gatelab.reports.pages import run_tables
-from gatelab.reports.pages.run_page import class_curves, readings
+from gatelab.reports.pages.run_page import class_curves
 from gatelab.reports.shown import shorten
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import read_predictions
+from gatelab.runs.readings import read_readings
 
 
 @pytest.mark.parametrize(
@@ -69,7 +71,7 @@ def test_a_class_has_one_colour_and_one_dash_all_over_a_page_and_nothing_else_ha
     assert dict(curves.legend) == kinds
     assert len(set(kinds.values())) == len(kinds)
     assert list(by_size) != rows.classes, "which stand in another order there"
-    drawn = readings(folder)
+    drawn = read_readings(folder, describe_reading)
     assert drawn
     for reading in drawn.values():
         assert [kind for _, kind, _, _ in draw_reading(reading).curves] == list(kinds.values())

@@ -288,3 +288,11 @@ def test_what_is_no_number_is_drawn_as_nothing(broken_run: Path) -> None:
     bands = re.findall(r'<g class="band">(.*?)</g>', page)
     assert bands
     assert not any(bands)
+
+
+def test_what_is_no_number_is_said_in_words(broken_run: Path) -> None:
+    content = (broken_run / "report.html").read_text().split("</style>")[1].split("<script>")[0]
+    assert not re.findall(r".{40}\bnan\b.{20}", content, re.IGNORECASE)
+    (gates,) = re.findall('<section id="gates">.*?</section>', content, re.DOTALL)
+    for part in (">not a number</text>", "forget not a number", "gaps: not a number"):
+        assert re.search(part, gates, re.IGNORECASE)

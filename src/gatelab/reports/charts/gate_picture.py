@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from gatelab.reports.charts.chart import kind_of
 from gatelab.reports.charts.paper import GREY, INK, look_of, plain
-from gatelab.reports.charts.reading import Reading, describe_reading, extent, spread
+from gatelab.reports.charts.reading import Reading, describe_reading, end_label, extent, spread
+from gatelab.reports.numbers import NOT_A_NUMBER
 
 FORMATS = (".svg", ".pdf", ".png")
 
@@ -69,7 +70,7 @@ def draw_predictions(axes: Axes, probabilities: Mapping[str, NDArray[Any]]) -> N
         look = look_of(kind_of(k))
         axes.plot(values, **look, marker="o", markersize=2.5, linewidth=1.4)
         axes.annotate(
-            f"{plain(name)} {values[-1]:.2f}", (len(values) - 1, ends[k]), xytext=(8, 0), textcoords="offset points",
+            end_label(plain(name), values), (len(values) - 1, ends[k]), xytext=(8, 0), textcoords="offset points",
             va="center", fontsize=8, color=look["color"], annotation_clip=False,
         )  # fmt: skip
     axes.set_ylim(-0.06, 1.06)
@@ -86,7 +87,7 @@ def draw_units(axes: Axes, units: Mapping[str, NDArray[Any]]) -> None:
         axes.bar(steps, -heights, bottom=row, width=0.9, color=np.where(heights >= 0, INK, GREY))
         axes.axhline(row, color=INK, linewidth=0.5)
         axes.annotate(
-            f"±{largest:.2g}", (steps[-1], row), xytext=(14, 0), textcoords="offset points", va="center", fontsize=7,
+            NOT_A_NUMBER if np.isnan(largest) else f"±{largest:.2g}", (steps[-1], row), xytext=(14, 0), textcoords="offset points", va="center", fontsize=7,
             color=GREY, annotation_clip=False,
         )  # fmt: skip
     axes.set_yticks(range(len(units)), list(units))

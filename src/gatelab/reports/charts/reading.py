@@ -55,7 +55,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         notes.append("italics: not in the vocabulary")
     has_gaps = not all(np.isfinite(values).all() for values in (probabilities, *bands.values(), *units.values()))
     if has_gaps:
-        notes.append("gaps: not a number")
+        notes.append(f"gaps: {numbers.NOT_A_NUMBER}")
     return Reading(
         role=str(gates.get("role", "")),
         place=f"{gates.get('source', '')}, line {gates.get('line', '')}",
@@ -99,8 +99,15 @@ def unit_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArr
     for unit, contribution in zip(gates["units"].tolist(), gates["contributions"].tolist(), strict=True):
         direction, number = divmod(unit, hidden_size)
         arrow = " ←" if direction else ""
-        bands[f"{number}{arrow}  {contribution:+.2f}"] = gates[f"{names[direction]}.cell"][first:, number]
+        bands[f"{number}{arrow}  {numbers.formatted(contribution, '+.2f')}"] = gates[f"{names[direction]}.cell"][
+            first:, number
+        ]
     return bands
+
+
+def end_label(name: str, values: NDArray[Any]) -> str:
+    """A curve's name and its last value; the name only where that is not a number, since nothing is drawn there."""
+    return name if np.isnan(values[-1]) else f"{name} {values[-1]:.2f}"
 
 
 def spread(values: NDArray[Any], gap: float) -> NDArray[Any]:

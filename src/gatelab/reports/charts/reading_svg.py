@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import kind_of
-from gatelab.reports.charts.reading import Reading, extent, spread
+from gatelab.reports.charts.reading import Reading, end_label, extent, spread
 from gatelab.reports.charts.svg import stretches
 
 LEFT, RIGHT, TOP = 92, 96, 18
@@ -63,7 +63,7 @@ def place_curves(drawing: ReadingDrawing, probabilities: Mapping[str, NDArray[An
     ends = y + CURVE * (1 - spread(np.array([values[-1] for values in probabilities.values()]), 0.2))
     for k, (name, values) in enumerate(probabilities.items()):
         heights = y + CURVE * (1 - values)
-        said, place = f"{name} {values[-1]:.2f}", round(float(ends[k]) + 4, 1)
+        said, place = end_label(name, values), round(float(ends[k]) + 4, 1)
         for stretch in stretches(heights):
             places = zip(drawing.middles[stretch], heights[stretch], strict=True)
             drawing.curves.append((" ".join(f"{a:.1f},{b:.1f}" for a, b in places), kind_of(k), said, place))
@@ -79,7 +79,8 @@ def place_bands(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
         shares = np.clip((values - low) / (high - low), 0, 1)
         placed = [(x, s) for x, s in zip(drawing.middles, shares, strict=True) if np.isfinite(s)]
         cells = [(round(x - drawing.column / 2, 1), round(float(s), 2)) for x, s in placed]
-        drawing.bands.append((y, name, "{:.2f}–{:.2f}".format(*extent(values)), cells))
+        reached = "–".join(dict.fromkeys(numbers.formatted(end, ".2f") for end in extent(values)))
+        drawing.bands.append((y, name, reached, cells))
         y += BAND
     return y
 
@@ -96,6 +97,7 @@ def place_units(drawing: ReadingDrawing, units: Mapping[str, NDArray[Any]], y: f
             bars.append(
                 (round(x - drawing.column / 2 + 0.5, 1), round(top, 1), height, "above" if value >= 0 else "below")
             )
-        drawing.units.append((y + UNIT / 2, name.replace("-", "−"), f"±{largest:.2g}", bars))
+        scale = numbers.NOT_A_NUMBER if np.isnan(largest) else f"±{largest:.2g}"
+        drawing.units.append((y + UNIT / 2, name.replace("-", "−"), scale, bars))
         y += UNIT
     return y

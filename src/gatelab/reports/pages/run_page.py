@@ -14,6 +14,7 @@ from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import PrecisionRecall, calibration, learning_curves, precision_recall
 from gatelab.reports.analysis.intervals import RESAMPLES, metric_intervals
+from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
@@ -21,7 +22,7 @@ from gatelab.reports.shown import visible
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions, read_predictions
-from gatelab.runs.readings import read_readings, unreadable
+from gatelab.runs.readings import read_readings
 from gatelab.runs.record import Data, RunRecord, scores_of
 from gatelab.screen import console
 
@@ -113,15 +114,12 @@ def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
         "learning": learning_charts(learning),
         "resamples": RESAMPLES,
         "no_auroc_interval": False,
-        "answer": answer_unfinished(record, model, status, learning)
-        if record.metrics is None or status != "finished"
-        else answer_finished(record, model, data.split_sizes.get("test"), {}),
         "confusion": None,
         "curves": [],
         "by_class": None,
         "examples": [],
         "example_columns": run_tables.EXAMPLE_COLUMNS,
-        "readings": readings(folder),
+        "readings": read_readings(folder, describe_reading),
         "data_facts": facts.data_facts(data, config),
         "parts": run_tables.parts(data),
         "rejects": run_tables.rejects(data),
@@ -136,6 +134,10 @@ def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
             warnings.insert(0, "What the gates did is in part not a number: gaps in their pictures.")
         values |= tested(record, rows, model, warnings)
         values["examples"] = run_tables.examples(folder)
+    elif record.metrics is not None and status == "finished":
+        values["answer"] = answer_finished(record, model, data.split_sizes.get("test"), {})
+    else:
+        values["answer"] = answer_unfinished(record, model, status, learning)
     values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]
     return values
 
@@ -181,19 +183,3 @@ def class_curves(rows: Predictions, scores: NDArray[Any]) -> dict[str, Precision
         rows.classes[k]: precision_recall(rows.labels == k, scores[:, k]) for k in np.argsort(-sizes, kind="stable")
     }
     return {name: curve for name, curve in found.items() if curve is not None}
-
-
-def readings(folder: RunFolder) -> dict[str, Any]:
-    """By the name of each file in figures/gates."""
-    found = read_readings(folder)
-    if not found:
-        return {}
-    from gatelab.reports.charts.reading import describe_reading
-
-    described = {}
-    for name, gates in found.items():
-        try:
-            described[name] = describe_reading(gates)
-        except (ValueError, KeyError) as error:
-            raise unreadable(folder.gates / f"{name}.npz", error) from None
-    return described

@@ -31,7 +31,7 @@ from gatelab.reports.pages.sweep_answer import answer_sweep
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.reports.shown import visible
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import Run, files_of, load_runs
+from gatelab.runs.load import Run, files_of, load_runs, name_contents
 from gatelab.runs.metrics import is_lower_better, shared_monitor, title_of
 
 ASSETS = ("sweep",)  # besides what every page has
@@ -147,6 +147,7 @@ def sweep_page(
         "legend": legend,
         "curves": curves,
         "search": search_chart(runs),
+        "metric": title_of(metric),
         "keys": swept(arms, metric, link),
         **disputed(arms, answer.cautions),
         "runs": sweep_tables.runs_table(runs, list(comparison.tables), link),
@@ -186,17 +187,24 @@ def arm_dots(comparison: Comparison, metric: str, arms: Sequence[Arm], published
     return dot_plot(metric, [rows[arm.cells] for arm in shown], shown, published.get(metric), link)
 
 
-def swept(arms: Sequence[Arm], metric: str, link: Link) -> dict[str, Any] | None:
-    """The swept keys of the finished runs: parallel coordinates and importance. None where only the seed differs."""
-    found = [pair for arm in arms for pair in arm.measured(metric)]
-    runs, values = [run for run, _ in found], [value for _, value in found]
-    keys = swept_keys(runs)
-    parallel = draw_parallel(runs, keys, metric, values, is_lower_better(metric), link)
-    if parallel is None:
-        return None
-    measured = importance(runs, keys, values)
-    table = sweep_tables.importance_table(measured, keys) if measured else []
-    return {"parallel": parallel, "importance": measured, "importance_rows": table, "metric": title_of(metric)}
+def swept(arms: Sequence[Arm], metric: str, link: Link) -> list[dict[str, Any]]:
+    """Parallel coordinates and importance of the swept keys over the finished runs, for each data set by itself; data is
+    its name where there are several. A data set on which only the seed differs has none."""
+    found = [(run, value) for arm in arms for run, value in arm.measured(metric)]
+    names = name_contents([run for run, _ in found])
+    shown = []
+    for content, name in names.items():
+        runs, values = zip(*(pair for pair in found if pair[0].content == content), strict=True)
+        keys = swept_keys(runs)
+        parallel = draw_parallel(runs, keys, metric, values, is_lower_better(metric), link)
+        if parallel is not None:
+            measured = importance(runs, keys, values)
+            if measured is not None and measured.measure == "search" and len(names) > 1:
+                measured = None  # the study of a search mixes the data sets
+            table = sweep_tables.importance_table(measured, keys) if measured else []
+            data = visible(f" on {name}") if len(names) > 1 else ""
+            shown.append({"parallel": parallel, "importance": measured, "importance_rows": table, "data": data})
+    return shown
 
 
 def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:

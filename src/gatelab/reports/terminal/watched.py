@@ -1,4 +1,4 @@
-"""How far one run is, read again and again: of metrics.csv only what has come since the last look."""
+"""How far a run is, read again and again: of metrics.csv only what has been added since the last look."""
 
 import math
 from contextlib import suppress
@@ -7,6 +7,7 @@ from typing import Any
 from gatelab.errors import RunError
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.history import NewValues, Value
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import best_of
 from gatelab.runs.record import RunRecord
@@ -22,10 +23,11 @@ class WatchedRun:
         self.status = ""
         self.problem = ""  # why its folder cannot be read
         self._stamp = (0, 0)
+        self._new_values = NewValues(folder.metrics)
         self._forget()
 
     def _forget(self) -> None:
-        self._offset, self._rest = 0, b""
+        self._new_values.reset()
         self._ended = 0  # epochs
         self._step = -1
         self._steps_per_epoch: float | None = None
@@ -100,35 +102,24 @@ class WatchedRun:
 
     def _read_metrics(self) -> None:
         try:
-            with open(self.run.folder.metrics, "rb") as stream:
-                size = stream.seek(0, 2)
-                if size < self._offset:  # cut back to a checkpoint
-                    self._offset, self._rest = 0, b""
-                stream.seek(self._offset)
-                content = stream.read()
+            values = self._new_values.read()
             changed = self.run.folder.metrics.stat().st_mtime
         except FileNotFoundError:
             return
-        self._offset += len(content)
-        *lines, self._rest = (self._rest + content).split(b"\n")
-        for line in lines:
-            with suppress(ValueError, ArithmeticError):  # a damaged line
-                self._take(line.decode("utf-8"))
-        if content and self._step >= 0:
+        for value in values:
+            with suppress(ArithmeticError):  # an epoch or step that training has not written
+                self._take(value)
+        if values:
             self._time(changed)
 
-    def _take(self, line: str) -> None:
-        epoch, step, rest = line.split(",", 2)
-        name, value = rest.rsplit(",", 1)
-        if name == "name":
-            return
-        self._step = int(step)
-        if name == "train/loss":
-            self.train_loss = float(value)
-        elif name == f"validation/{self.run.record.monitor}":
-            self.monitored = float(value)
-            self.best = best_of(name, [self.monitored if self.best is None else self.best, self.monitored])
-            self._ended = int(epoch) + 1
+    def _take(self, value: Value) -> None:
+        self._step = value.step
+        if value.name == "train/loss":
+            self.train_loss = value.value
+        elif value.name == f"validation/{self.run.record.monitor}":
+            self.monitored = value.value
+            self.best = best_of(value.name, [self.monitored if self.best is None else self.best, self.monitored])
+            self._ended = value.epoch + 1
             self._steps_per_epoch = (self._step + 1) / self._ended
 
     def _time(self, changed: float) -> None:
