@@ -1,4 +1,4 @@
-"""A picture of a page, for the README: python tools/screenshot.py PAGE OUT.png
+"""A screenshot of a page for the README: python tools/screenshot.py PAGE OUT.png
 
 Needs what developers have: Playwright, and a Chromium on the machine.
 """
@@ -10,11 +10,11 @@ import sys
 from pathlib import Path
 
 ARGUMENTS = ("--no-sandbox", "--disable-gpu", "--disable-background-networking", "--no-first-run")
-COLOURS = 128  # are enough for text and lines, and make the file small
+COLOURS = 128  # enough for text and lines, in a small file
 
 
 def screenshot(page: str, out: Path, *, width: int, height: int, dark: bool = False, section: str = "") -> None:
-    """page: a file or an address. section: the id of the part to show, else the page from its top."""
+    """page: a file or an address. section: the id of the section to show, by default the top."""
     from PIL import Image
     from playwright.sync_api import sync_playwright
 

@@ -1,4 +1,4 @@
-"""The screen at the end of a run as an SVG: python tools/terminal_picture.py RUN_FOLDER OUT.svg"""
+"""The terminal at the end of a run as an SVG: python tools/terminal_picture.py RUN_FOLDER OUT.svg"""
 
 import re
 import sys
@@ -14,7 +14,7 @@ from gatelab.screen import Screen
 
 
 def draw_run(folder: RunFolder) -> str:
-    """SVG text: the validation metrics of each epoch, from metrics.csv, and the table of the test."""
+    """SVG with the validation metrics of each epoch, from metrics.csv, and the test table."""
     console = Screen(record=True, width=96, file=StringIO())
     console.print("$ make train", style="bold")
     epochs: dict[int, dict[str, float]] = defaultdict(dict)
@@ -29,7 +29,7 @@ def draw_run(folder: RunFolder) -> str:
             )
     console.print(result_table(folder))
     svg = console.export_svg(title="gatelab", unique_id="gatelab")
-    return re.sub(r"@font-face\s*{.*?}", "", svg, flags=re.DOTALL)  # rich names a font on somebody's server
+    return re.sub(r"@font-face\s*{.*?}", "", svg, flags=re.DOTALL)  # rich links a font on a foreign server
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The commands. Nothing heavy is imported before it is needed."""
+"""The commands. Heavy modules are imported on use."""
 
 import contextlib
 import os
@@ -30,7 +30,7 @@ RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or th
 def complete_override(incomplete: str) -> list[str]:
     from gatelab.commands.train import completions
 
-    # bash takes = for a word of its own: the key, and perhaps the =, then stand among the words before.
+    # bash treats = as a word of its own, so that the key, and perhaps the =, are among the previous words.
     words = os.environ.get("COMP_WORDS", "").split()[: int(os.environ.get("COMP_CWORD", 0)) + 1]
     if "=" in words[-2:]:
         prefix = f"{words[words.index('=', len(words) - 2) - 1]}="
@@ -98,10 +98,10 @@ def gates(
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Draw what the gates of a finished run do as it reads a text, token by token.
+    """Draw the gates of a finished run as it reads a text, token by token.
 
-    The running prediction, the mean of every gate over its units, and the cell state of the units that carry most toward
-    the decision. Any encoder=lstm or gate-level run; all layers, directions and units stand in the .npz.
+    The prediction after each token, the mean of every gate over its units, and the cell state of the units that contribute
+    most. Any encoder=lstm or gate-level run; all layers, directions and units are in the .npz.
 
     [dim]gatelab gates 3f9c "I expected a bore and got a gem" --out gem.svg[/]
     """
@@ -115,10 +115,10 @@ def gates(
 def reproduce(
     run: RunName,
     overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", help="Where things are now, such as data.path=FILE.")
+        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", help="Current places, such as data.path=FILE.")
     ] = None,
     threads: Annotated[
-        int | None, typer.Option(min=1, help="Threads to compute with; those of the recorded run.")
+        int | None, typer.Option(min=1, help="Number of threads; by default that of the recorded run.")
     ] = None,
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
@@ -126,7 +126,7 @@ def reproduce(
     """Run a finished run again from its own record and compare.
 
     Says identical, or which file, step and number differ first, and which recorded conditions (data, code, versions,
-    hardware, threads) are not the same. Exit code 0 only for identical.
+    hardware, threads) differ. Exit code 0 only for identical.
 
     [dim]gatelab reproduce 3f9c data.path=elsewhere/reviews.csv[/]
     """
@@ -154,11 +154,11 @@ def report(
     ] = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Write report.html of a run, or of all runs of a name, and the pictures again, finished or not.
+    """Write report.html and the figures of a run, finished or not, or of all runs of a name.
 
-    One page that needs no network. Of a run: the test beside its baselines, learning curves, confusions, calibration, rows
-    to look at, data, gates, how to repeat it. Of a name: arms with intervals, every seed, learning curves, what the swept
-    keys do, where arms disagree, failures. figures/ holds the pictures as .svg and .pdf.
+    One page that needs no network. Of a run: the test beside its baselines, learning curves, confusions, calibration, selected
+    examples, data, gates, how to reproduce it. Of a name: arms with intervals, every seed, learning curves, importance of
+    the swept keys, where arms disagree, failures. figures/ holds them as .svg and .pdf.
 
     [dim]gatelab report 3f9c[/]
 
@@ -172,13 +172,13 @@ def report(
 
 @app.command()
 def ui(
-    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes one that is free.")] = 8000,
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Look at all runs in a browser: a table that filters and sorts, each run's report, any of them compared.
+    """Show all runs in a browser: a table to filter and sort, the report of each run, comparisons of selected runs.
 
-    Serves the output folder to this machine only, and writes nothing.
+    Serves the output folder only to this machine, and writes nothing.
 
     [dim]gatelab ui --open[/]
     """
@@ -198,10 +198,10 @@ def data(
     encoding: Annotated[str | None, typer.Option(help="For example cp1252.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="For example ';'.")] = None,
 ) -> None:
-    """Say what is in a CSV before training on it.
+    """Inspect a CSV before training on it.
 
     Encoding, columns, rows, rejects by line, labels, lengths, duplicates, texts with conflicting labels, and how much of
-    a random test set would stand in the training set.
+    a random test set would be in the training set.
 
     [dim]gatelab data reviews.csv[/]
     """
@@ -216,8 +216,8 @@ def data(
 def runs(
     name: Annotated[str | None, typer.Argument(help="Only the runs of this name.")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Means and spreads over the seeds of each arm.")] = False,
-    watch: Annotated[bool, typer.Option("--watch", help="A table that moves until nothing runs any more.")] = False,
-    seconds: Annotated[float, typer.Option(min=0.1, help="Between two looks of --watch.")] = 2.0,
+    watch: Annotated[bool, typer.Option("--watch", help="A live table until no run is running.")] = False,
+    seconds: Annotated[float, typer.Option(min=0.1, help="Between two updates of --watch.")] = 2.0,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
     """List finished, interrupted and failed runs with their test metrics, best first; or --watch them train.
@@ -269,18 +269,14 @@ def compare(
 ) -> None:
     """Compare arms over their seeds: means, bootstrap intervals, paired tests.
 
-    An arm is the runs that differ only in the seed. --by encoder means what is built as
-    encoder and those of its settings that differ; --by
-    optimizer.lr,data.split.by two keys; --by name two sweeps. What else differs
-    is pooled, and said below the table. Without --by all that differs counts.
+    An arm is a group of runs that differ only in the seed. --by encoder groups by the encoder and its settings that differ,
+    --by optimizer.lr,data.split.by by two keys, --by name by sweep; what else differs is pooled, with a note below the table.
+    The default is all settings that differ.
 
-    The reference is the first arm of the sweep as it was typed. --reference
-    encoder=gru takes another, --reference linear the linear baseline beside
-    each arm. It stands first, then the other arms, the best mean of the first
-    metric first, then those without a finished run, then the baselines.
+    The reference is the first arm of the sweep; --reference encoder=gru takes another, --reference linear the linear baseline
+    of each arm. It is listed first, then the other arms from best to worst in the first metric, then the baselines.
 
-    A metric is any number among run.json's metrics (auroc,
-    per_class.positive.f1, …), or validation/macro_f1.
+    A metric is any number in the metrics of run.json (auroc, per_class.positive.f1, …), or validation/macro_f1.
 
     [dim]gatelab compare first_sweep --by encoder --latex table.tex[/]
     """
@@ -295,7 +291,7 @@ def compare(
 def main() -> None:
     """The console script. Ctrl-C ends with exit code 130 and no traceback."""
     warnings.formatwarning = format_warning
-    sys.path.append(os.getcwd())  # a _target_ of the user's own is looked for where they are
+    sys.path.append(os.getcwd())  # to find a _target_ of the user's own
     with contextlib.suppress(BrokenPipeError):
         try:
             app()

@@ -1,4 +1,4 @@
-"""What a user can mend, as errors of one family: each is shown as one paragraph, without a traceback."""
+"""Errors that a user can fix: each is shown as one paragraph, without a traceback."""
 
 import difflib
 from collections.abc import Iterable
@@ -25,11 +25,11 @@ class RunError(UserError):
 
 
 class RunStopped(RunError):
-    """Stopped by what is around it, such as a full disk: the same command resumes it from the last checkpoint."""
+    """Stopped by its environment, such as a full disk: the same command resumes it from the last checkpoint."""
 
 
 class RunningElsewhere(RunError):
-    """Another process holds the run."""
+    """Another process holds the lock of the run."""
 
 
 class Interrupted(SystemExit):
@@ -41,7 +41,7 @@ class Interrupted(SystemExit):
 
 
 class Pruned(Exception):
-    """A search has stopped the run before its end, since others do better."""
+    """A search has stopped the run early, since others do better."""
 
 
 def suggest_key(key: str, keys: Iterable[str]) -> str:

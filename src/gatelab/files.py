@@ -1,4 +1,4 @@
-"""Files written whole or not at all, and locks between processes."""
+"""Atomic writes, and locks between processes."""
 
 import os
 import tempfile
@@ -12,10 +12,10 @@ from filelock import FileLock
 
 @contextmanager
 def replacing(file: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
-    """A stream whose content takes the place of file when the block ends; when it raises, all stays as it was.
+    """A stream whose content replaces file when the block ends; when it raises, the file is unchanged.
 
-    A temporary file in the same folder is flushed to the disk and renamed, then the folder flushed. What stood there is kept
-    under the name previous, if given.
+    A temporary file in the same folder is flushed to disk and renamed, then the folder is flushed. The old file is kept as
+    previous, if given.
     """
     descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
@@ -34,7 +34,7 @@ def replacing(file: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
 
 
 def atomic_write(file: Path, content: str | bytes, previous: Path | None = None) -> None:
-    """Replace a file by its new content, text as UTF-8. See replacing."""
+    """Replace the content of a file atomically, text as UTF-8. See replacing."""
     with replacing(file, previous) as stream:
         stream.write(content.encode() if isinstance(content, str) else content)
 
@@ -49,8 +49,8 @@ def flush_folder(folder: Path) -> None:
 
 
 def lock_of(path: Path, wait: float = -1) -> FileLock:
-    """The lock beside a file or folder, .NAME.lock: held by one process, let go by the operating system when that dies.
+    """The lock beside a file or folder, .NAME.lock: held by one process, released by the operating system when it dies.
 
-    wait: seconds until filelock.Timeout is raised; -1 waits without end.
+    wait: seconds until filelock.Timeout is raised; -1 waits forever.
     """
     return FileLock(path.with_name(f".{path.name}.lock"), timeout=wait)

@@ -1,4 +1,4 @@
-"""What a person sees: one console for all output, one form for all errors."""
+"""The console: one for all output, and one form for all errors."""
 
 import contextlib
 import math
@@ -27,7 +27,7 @@ CONTROLS = re.compile(
 
 
 def visible(text: object) -> str:
-    """Plain text with every control written out, as ⟨U+202E⟩, and so what has no width of its own, such as one accent."""
+    """Plain text with every control character written out, as ⟨U+202E⟩, and a text without width, such as a lone accent."""
     shown = CONTROLS.sub(lambda found: named(found[0]), str(text).replace("\r\n", "\n"))
     return "".join(map(named, shown)) if shown.strip() and not cell_len(shown) else shown
 
@@ -37,7 +37,7 @@ def named(character: str) -> str:
 
 
 class Screen(Console):
-    """Every string, in a table too, is shown as the text it is: labels, names and errors may hold markup or escape codes.
+    """Shows every string as plain text, in tables too: labels, names and errors may hold markup or escape codes.
 
     Style is given as such: ``style=``, or a Text made by ``styled``.
     """
@@ -61,7 +61,7 @@ python_format = warnings.formatwarning
 
 @contextlib.contextmanager
 def user_errors() -> Iterator[None]:
-    """Turn what the user can mend into one paragraph and exit code 2, without a traceback."""
+    """Show what the user can fix as one paragraph, without a traceback, with exit code 2."""
     import typer
 
     try:
@@ -74,7 +74,7 @@ def user_errors() -> Iterator[None]:
 
 
 def is_user_error(error: BaseException) -> bool:
-    """What a user can mend, and files that cannot be read or written."""
+    """Whether the user can fix it: a UserError, or a file that cannot be read or written."""
     of_a_file = isinstance(error, OSError) and error.filename is not None
     return isinstance(error, (UserError, FileNotFoundError, PermissionError)) or of_a_file
 
@@ -86,14 +86,14 @@ def show_error(message: str) -> None:
 def format_warning(
     message: Warning | str, category: type[Warning], filename: str, lineno: int, line: str | None = None
 ) -> str:
-    """A warning of our own in one line, without the line of code that it came from."""
+    """A warning of gatelab in one line, without the line of code that raised it."""
     if Path(filename).is_relative_to(Path(__file__).parent):
         return f"warning: {visible(redact_text(str(message)))}\n"
     return python_format(message, category, filename, lineno, line)
 
 
 def show_above(*parts: str | Text) -> None:
-    """A line on standard error, above a progress line that moves: errors itself would write through it."""
+    """A line on standard error above a live progress line, which errors would overwrite."""
     with errors.capture() as captured:
         errors.print(*parts, soft_wrap=True)
     print(captured.get(), end="", file=sys.stderr, flush=True)
@@ -103,6 +103,11 @@ def decimal(value: float, digits: int = 4, sign: str = "") -> str:
     """In at most ten characters: 0.8123, and where that takes more 1.5e+30. sign: "+" to have one always."""
     text = f"{value:{sign}.{digits}f}"
     return text if len(text) <= MAX_CHARACTERS else f"{value:{sign}.3g}"
+
+
+def counted(value: int, noun: str) -> str:
+    """1 epoch · 2 epochs"""
+    return f"{value:,} {noun}{'' if value == 1 else 's'}"
 
 
 def clock(seconds: float) -> str:

@@ -145,13 +145,13 @@ def test_labels_that_differ_in_case_or_surrounding_space_are_one_class_and_noted
     )
     assert table.classes == ["Pos", "neg"]
     assert table.labels == [0, 0, 0, 1, 1, 1]
-    assert table.notes == ["labels 'pos ' were taken as 'Pos'", "labels ' NEG' were taken as 'neg'"]
+    assert table.notes == ["labels 'pos ' were read as 'Pos'", "labels ' NEG' were read as 'neg'"]
 
 
 def test_the_class_name_has_no_surrounding_space(write_csv: WriteCsv) -> None:
     table = read_table(write_csv([("a", " pos"), ("b", " pos"), ("c", "pos"), ("d", " neg")]))
     assert table.classes == ["neg", "pos"]
-    assert table.notes == ["labels ' pos' were taken as 'pos'"]
+    assert table.notes == ["labels ' pos' were read as 'pos'"]
 
 
 def test_classes_that_are_numbers_stand_in_numerical_order(write_csv: WriteCsv) -> None:
@@ -402,7 +402,7 @@ def test_one_column_for_both_text_and_label_is_refused(write: Any) -> None:
 
 def test_a_column_that_stands_twice_in_the_header_is_refused(write: Any) -> None:
     file = write("text,label,text\na,pos,b\nc,neg,d\n")
-    assert refusal(file) == f"{file}: column 'text' stands twice in the header. Rename one."
+    assert refusal(file) == f"{file}: column 'text' occurs twice in the header. Rename one."
 
 
 def test_columns_without_a_name_may_stand_twice(write: Any) -> None:

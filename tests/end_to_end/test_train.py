@@ -297,7 +297,7 @@ def test_a_run_that_breaks_is_marked_failed_with_its_log(tmp_path: Path, cache_d
 
 def test_data_reports_what_is_in_the_notebooks_file(real_data: Path, tmp_path: Path) -> None:
     output = gatelab("data", str(real_data / "gop_debate" / "Sentiment.csv.zip"), cwd=tmp_path)
-    for fact in ("13,871", "8,493", "3,142", "2,236", "131 texts carry several labels", "95.2%"):
+    for fact in ("13,871", "8,493", "3,142", "2,236", "131 texts with several labels", "95.2%"):
         assert fact in output
     (line,) = [line for line in output.splitlines() if line.startswith("random split")]
     leak = float(line.split("word for word (")[1].split("%")[0])

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.runs.examples import MOST_CHARACTERS, MOST_ROWS, write_examples
+from gatelab.runs.examples import MAX_CHARACTERS, MAX_ROWS, write_examples
 
 
 def examples(tmp_path: Path, texts: list[str], labels: list[int], probabilities: NDArray[Any]) -> dict[str, Any]:
@@ -54,8 +54,8 @@ def test_there_are_a_hundred_of_each_at_most_and_long_texts_are_cut(tmp_path: Pa
     texts = [f"{number} " + "é" * 20_000 for number in range(130)]
     found = examples(tmp_path, texts, [0] * 130, pairs([0.9] * 130))
     for rows in found.values():
-        assert len(rows) == MOST_ROWS == 100
-        assert all(len(row["text"]) == MOST_CHARACTERS and row["characters"] > 20_000 for row in rows)
+        assert len(rows) == MAX_ROWS == 100
+        assert all(len(row["text"]) == MAX_CHARACTERS and row["characters"] > 20_000 for row in rows)
 
 
 def test_a_text_that_utf_8_cannot_hold_is_kept(tmp_path: Path) -> None:

@@ -1,1 +1,1 @@
-"""One module a command: what gatelab.cli calls."""
+"""One module for each command of gatelab.cli."""

@@ -26,9 +26,9 @@ def compare_runs(
     markdown: Path | None = None,
     latex: Path | None = None,
 ) -> None:
-    """The tables on the screen, and in the files that are given; one of these may be - for the standard output.
+    """Show the tables, and write them to the given files, of which one may be - for standard output.
 
-    Raises RunError for what is not there, before anything is written.
+    Raises RunError for missing runs or folders before anything is written.
     """
     wanted: list[tuple[Path | None, Callable[[Comparison], str]]] = [(csv, to_csv), (markdown, to_markdown), (latex, to_latex)]  # fmt: skip
     files = [(file, form) for file, form in wanted if file is not None]

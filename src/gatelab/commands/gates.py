@@ -1,4 +1,4 @@
-"""gatelab gates: what a finished run's gates do as it reads a text, as a picture and as numbers."""
+"""gatelab gates: the gates of a finished run as it reads a text, as a figure and as numbers."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -9,11 +9,11 @@ from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports.charts.gate_picture import FORMATS, draw_gates
 from gatelab.runs.readings import write_reading
-from gatelab.screen import console
+from gatelab.screen import console, counted
 
 
 def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_targets: Sequence[str] = ()) -> None:
-    """Write the picture (default: figures/gates.svg of the run folder) and the .npz beside it, each atomically."""
+    """Write the figure (default: figures/gates.svg of the run folder) and the .npz beside it."""
     from gatelab.tasks.classification.prediction import Predictor
     from gatelab.tasks.classification.trace import read_gates
 
@@ -37,6 +37,6 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
     write_reading(numbers, gates)
     final = gates["probabilities"][-1]
     console.print(
-        f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {len(gates['tokens'])} tokens",
+        f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {counted(len(gates['tokens']), 'token')}",
     )
     console.print(f"picture     {out}\nnumbers     {numbers}", soft_wrap=True)

@@ -12,11 +12,11 @@ from rich.table import Table
 from gatelab.errors import RunError
 from gatelab.files import replacing
 from gatelab.runs.folder import RunFolder, find_run
-from gatelab.screen import console, errors
+from gatelab.screen import console, counted, errors
 
 
 def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets: Sequence[str] = ()) -> None:
-    """Print the class and its probability of each text."""
+    """Print the class of each text and the probabilities."""
     from gatelab.tasks.classification.prediction import Predictor
 
     predictor = Predictor(finished(run, output_dir).model, allow_targets=allow_targets)
@@ -30,9 +30,9 @@ def predict_csv(
     run: str, output_dir: Path, file: Path, out: Path, *, text: str | None = None, encoding: str | None = None,
     allow_targets: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Write line, prediction and a probability a class for every usable row of a table, a chunk at a time.
+    """Write line, prediction and the probability of each class for every usable row of a table, in chunks.
 
-    The output file is replaced atomically at the end; rows that cannot be used are counted and named.
+    The output file is replaced atomically at the end; unusable rows are counted, and the first is named.
     """
     from gatelab.data.stream import RowStream
     from gatelab.tasks.classification.prediction import Predictor
@@ -70,12 +70,12 @@ def predict_csv(
         stream.detach()
     seconds = time.monotonic() - started
     console.print(
-        f"{num_rows:,} rows of {file} in {seconds:.1f} s, {num_rows / seconds:,.0f} rows a second → {out}",
+        f"{counted(num_rows, 'row')} of {file} in {seconds:.1f} s, {num_rows / seconds:,.0f} rows/s → {out}",
         soft_wrap=True,
     )
     if rows.rejects:
         first = rows.rejects[0]
-        console.print(f"{len(rows.rejects):,} rows could not be used, the first at line {first.line}: {first.reason}")
+        console.print(f"{counted(len(rows.rejects), 'row')} rejected, the first at line {first.line}: {first.reason}")
 
 
 def finished(run: str, output_dir: Path) -> RunFolder:

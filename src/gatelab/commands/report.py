@@ -1,4 +1,4 @@
-"""gatelab report: the page of a run, or of all runs of a name; and that of a sweep at its end."""
+"""gatelab report: the page of a run, of a name, and of a sweep at its end."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,7 +7,7 @@ from gatelab.errors import RunError
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import find_run_or_sweep
-from gatelab.screen import console
+from gatelab.screen import console, counted
 from gatelab.sweeps.outcome import Outcome
 
 
@@ -19,13 +19,13 @@ def write(
     metrics: Sequence[str] | None = None,
     reference: str | None = None,
 ) -> None:
-    """by, metrics and reference are for a name only. Raises RunError for what is not there or cannot be read."""
+    """by, metrics and reference apply only to a name. Raises RunError for missing or damaged runs."""
     found = find_run_or_sweep(what, output_dir)
     if isinstance(found, RunFolder):
         given = {"--by": by, "--metric": metrics, "--reference": reference}
         for option, value in given.items():
             if value:
-                raise RunError(f"{option}: {what} is one run. It separates the arms in the report of a name.")
+                raise RunError(f"{option}: {what} is one run. Only the report of a name compares arms.")
         from gatelab.reports.pages.run_page import write_report
 
         show_files(write_report(found))
@@ -39,14 +39,11 @@ def show_files(files: Sequence[Path]) -> None:
     page, *pictures = files
     console.print(f"report      {page}", soft_wrap=True)
     if pictures:
-        console.print(f"pictures    {page.parent / 'figures'}, {len(pictures)} files", soft_wrap=True)
+        console.print(f"pictures    {page.parent / 'figures'}, {counted(len(pictures), 'file')}", soft_wrap=True)
 
 
 def report_sweeps(outcomes: Sequence[Outcome]) -> None:
-    """Write the page of each name that the jobs of a multirun ran under, unless all of them have report=false.
-
-    Without one the runs are still what they are.
-    """
+    """Write the page of each name in a multirun, unless all its jobs have report=false. A failure is one sentence on the screen."""
     files = [Path(outcome.folder or outcome.log) for outcome in outcomes if outcome.folder or outcome.log]
     runs = [file.parent if file.suffix == ".log" else file for file in files]
     for place in dict.fromkeys(run.parent for run in runs):

@@ -1,4 +1,4 @@
-"""gatelab reproduce: run a finished run again from its own record, and say whether the same numbers came out."""
+"""gatelab reproduce: repeat a finished run from its record, and compare the numbers."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -31,7 +31,7 @@ def reproduce(
 ) -> bool:
     """Whether weights, metrics and predictions are identical; the new run's folder is RUN/reproduced/<identity>.
 
-    overrides may only say where things are (data.path=…). threads: those of the recorded run unless given.
+    overrides may only give places (data.path=…). threads: by default those of the recorded run.
 
     Raises RunError where there is no finished run, ConfigError for an override that would make another run.
     """
@@ -54,7 +54,7 @@ def reproduce(
 
 
 def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targets: Sequence[str]) -> dict[str, Any]:
-    """The recorded config, to be run inside the recorded run's folder, without its tracker, with data where it is now."""
+    """The recorded config for a run inside the recorded folder, without tracker, with the data at its current place."""
     given = OmegaConf.from_dotlist(list(overrides))
     for key in flatten(OmegaConf.to_container(given)):  # type: ignore[arg-type]
         if not key_in(key, OUTSIDE):
@@ -71,7 +71,7 @@ def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targe
 
 
 def found_again(path: str | list[str], directory: Path) -> str | list[str]:
-    """A relative path from here, or where it is not here, from the folder that the recorded run was started in."""
+    """A relative path from the current folder, or if it does not exist there, from that of the recorded run."""
     if isinstance(path, list):
         return [str(found_again(one, directory)) for one in path]
     there = directory / path
@@ -91,13 +91,13 @@ def show_verdict(recorded: RunFolder, now: RunFolder, different: list[str], chan
         console.print(f"  {sentence}", soft_wrap=True)
     if different and not changed:
         console.print(
-            "conditions    nothing that is recorded differs: the run itself does not repeat (see trainer.deterministic)"
+            "conditions    nothing that is recorded differs: the run is not deterministic (see trainer.deterministic)"
         )
         return
     if not changed:
         console.print("conditions    all that is recorded is the same: data, code, versions, hardware, threads, flags")
         return
-    table = Table("condition", "recorded", "now", title="conditions that are not the same", title_justify="left")
+    table = Table("condition", "recorded", "now", title="conditions that differ", title_justify="left")
     for condition in changed[:SHOWN_CONDITIONS]:
         table.add_row(*condition)
     console.print(table)

@@ -1,4 +1,4 @@
-"""gatelab ui: the pages of an output folder, served to this machine only."""
+"""gatelab ui: serve the pages of an output folder on this machine."""
 
 import socket
 import webbrowser
@@ -12,7 +12,7 @@ ADDRESS = "127.0.0.1"
 
 
 def serve(output_dir: Path, port: int, *, open_browser: bool = False) -> None:
-    """Until Ctrl-C. Raises RunError where there is no such folder, or the port is taken."""
+    """Serve until Ctrl-C. Raises RunError for a missing folder or a port in use."""
     server = make_server(output_dir, port)
     url = f"http://{ADDRESS}:{server.port}/"
     console.print(f"gatelab ui  {url}   runs in {output_dir}; Ctrl-C ends it", soft_wrap=True)
@@ -22,13 +22,13 @@ def serve(output_dir: Path, port: int, *, open_browser: bool = False) -> None:
 
 
 def make_server(output_dir: Path, port: int) -> Any:
-    """A server that is bound, with ``serve_forever``, ``shutdown`` and ``port``; 0 takes a port that is free."""
+    """A bound server with ``serve_forever``, ``shutdown`` and ``port``; port 0 takes a free one."""
     from werkzeug import serving
 
     from gatelab.reports.server.site import Site
 
     class Handler(serving.WSGIRequestHandler):
-        """Tells the screen nothing; what goes wrong stands in the answer."""
+        """Logs nothing; errors are in the response."""
 
         server_version, sys_version = "gatelab", ""
 

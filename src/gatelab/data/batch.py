@@ -18,7 +18,7 @@ BATCHES_PER_POOL = 50  # rows are sorted by length within pools of this many bat
 class Batch(NamedTuple):
     """tokens (B, T) right-padded with 0, lengths (B,), labels (B,), rows (B,): indices into the prepared data.
 
-    A label NO_LABEL says that the row is there only because a rank cannot do without one: it counts nowhere.
+    The label NO_LABEL marks a row that only fills the batch of a rank and counts in no metric.
     """
 
     tokens: Tensor
@@ -30,9 +30,9 @@ class Batch(NamedTuple):
 class BatchLoader:
     """Iterates over the batches of one epoch; its state is two integers, epoch and index.
 
-    Iterating goes from ``index`` to the epoch's end and then stands at the beginning of the next epoch. shuffle=False
-    keeps one order, by length. With several ranks each takes every world_size-th row of every batch, so what a step
-    sees does not depend on their number; batch_size counts the rows of all ranks.
+    Iterates from ``index`` to the end of the epoch and is then at the start of the next one. shuffle=False orders by length.
+    With several ranks each takes every world_size-th row of every batch, so that a step does not depend on their number;
+    batch_size counts the rows of all ranks.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class BatchLoader:
         epoch, num_batches = self.epoch, len(self)
         order, starts = self.plan(epoch)
         for index in range(self.index, num_batches):
-            # The state moves on before the batch leaves: who stops at the last batch never comes back here.
+            # The state advances before the batch is yielded: after the last batch a consumer may not return here.
             last = index + 1 == num_batches
             self.epoch, self.index = (epoch + 1, 0) if last else (epoch, index + 1)
             rows = order[starts[index] : starts[index + 1]]
@@ -72,7 +72,7 @@ class BatchLoader:
         self.epoch, self.index = state["epoch"], state["index"]
 
     def plan(self, epoch: int) -> tuple[NDArray[np.int64], list[int]]:
-        """The rows of an epoch in order, and where each batch begins in it (and the last one ends)."""
+        """The rows of an epoch in order, and the start of each batch (and the end of the last)."""
         starts = [index * self.batch_size for index in range(len(self))] + [len(self.rows)]
         if not self.shuffle:
             return self.rows[np.argsort(self.lengths, kind="stable")], starts
@@ -80,14 +80,14 @@ class BatchLoader:
         order = random.permutation(len(self.rows))
         pool = self.batch_size * BATCHES_PER_POOL
         order = order[np.lexsort((self.lengths[order], np.arange(len(order)) // pool))]
-        # Whole batches change places; the last one, which may be of another size, stays the last.
+        # Batches are shuffled; the last one, which may be smaller, stays last.
         batches = random.permutation(len(self) - 1)
         last = order[starts[-2] :]
         shuffled = order[: starts[-2]].reshape(-1, self.batch_size)[batches].reshape(-1)
         return self.rows[np.concatenate([shuffled, last])], starts
 
     def uncounted(self, rows: NDArray[np.int64]) -> Batch:
-        """Of a batch with fewer rows than ranks: what the ranks without one take part with."""
+        """For ranks without a row in a batch with fewer rows than ranks: rows that do not count."""
         batch = self.collate(rows)
         return batch._replace(labels=torch.full_like(batch.labels, NO_LABEL))
 

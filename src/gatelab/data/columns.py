@@ -1,4 +1,4 @@
-"""Which column is the text, which the label: given, or found by name and content."""
+"""The columns of text and label: given, or found by name and content."""
 
 import difflib
 from pathlib import Path
@@ -16,7 +16,7 @@ def find_columns(
 ) -> tuple[str, str | None]:
     """The names of the text and the label column, from the header and some rows of the file.
 
-    Raises DataError for a named column that is not there, and where nothing could be the text or the label.
+    Raises DataError for a named column that is not there, and where no column could be the text or the label.
     """
     for key, name in (("data.text", text), ("data.label", label)):
         if name is not None and name not in header:

@@ -1,4 +1,4 @@
-"""Bring a table from a URL to a local file whose sha256 is known. Files appear whole and checked, or not at all."""
+"""Bring a table from a URL to a local file whose sha256 is known. Files are written atomically after they are checked."""
 
 import hashlib
 import json
@@ -22,21 +22,21 @@ if TYPE_CHECKING:
 
 MIB = 2**20
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
-MEMORY_NAME = ".sha256.json"
-MAX_MEMORIES = 1000
+CACHE_NAME = ".sha256.json"
+MAX_CACHED = 1000
 
 
 def fetch_table(url: str, sha256: str, folder: Path, *, hint: str = "") -> Path:
     """The table inside the zip at url, as a file in folder; sha256 is that of the table, not of the zip.
 
-    A table that is in folder already, under whatever name, is found by its sha256 without the network. Raises
-    DataError, which ends with hint, when it cannot be had or is another one; the files in folder stay as they were.
+    A table already in folder, under any name, is found by its sha256 without the network. Raises DataError, which ends with
+    hint, when it cannot be downloaded or has another sha256; the files in folder are unchanged.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
         for path in sorted(folder.iterdir()):
             is_table = path.suffix.lower() in TABLE_SUFFIXES and path.is_file()
-            if is_table and sha256_of(path, folder / MEMORY_NAME) == sha256.lower():
+            if is_table and sha256_of(path, folder / CACHE_NAME) == sha256.lower():
                 return path
         with tempfile.TemporaryDirectory(prefix=".fetch-", dir=folder) as name:
             staging = Path(name)
@@ -55,7 +55,7 @@ def fetch_table(url: str, sha256: str, folder: Path, *, hint: str = "") -> Path:
 
 
 def download(url: str, target: Path, *, max_bytes: int = 500 * MIB, timeout: float = 30, hint: str = "") -> Path:
-    """Download an http or https URL into target, which is replaced once everything has arrived.
+    """Download an http or https URL to target, which is replaced atomically at the end.
 
     timeout is in seconds, for the connection and for each wait for data. Raises DataError, which ends with hint.
     """
@@ -118,7 +118,7 @@ def extract_table(archive: Path, folder: Path, *, max_bytes: int = 1024 * MIB) -
 
 
 def check_sha256(path: Path, expected: str) -> None:
-    """Raise DataError if the file is not the expected one; the file stays."""
+    """Raise DataError if the file has another sha256; the file is kept."""
     found = sha256_of(path)
     if found != expected.lower():
         raise DataError(
@@ -127,15 +127,15 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
-def sha256_of(path: Path, memory: Path | None = None) -> str:
-    """The sha256 of a file, in hex; remembered in the JSON file memory for as long as size and mtime stay."""
+def sha256_of(path: Path, cache: Path | None = None) -> str:
+    """The sha256 of a file, in hex; cached in the JSON file cache while size and mtime are unchanged."""
     try:
         before = path.stat()  # taken first: a file that changes while it is read is read again next time
         key = os.path.abspath(path)
-        if memory is not None:
-            remembered = read_memory(memory).get(key)
-            if remembered and remembered[:2] == [before.st_size, before.st_mtime_ns]:
-                return str(remembered[2])
+        if cache is not None:
+            cached = read_cache(cache).get(key)
+            if cached and cached[:2] == [before.st_size, before.st_mtime_ns]:
+                return str(cached[2])
         digest = hashlib.sha256()
         with open(path, "rb") as file:
             while chunk := file.read(MIB):
@@ -144,8 +144,8 @@ def sha256_of(path: Path, memory: Path | None = None) -> str:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}). Check that the path names a readable file."
         ) from None
-    if memory is not None:
-        remember(memory, key, [before.st_size, before.st_mtime_ns, digest.hexdigest()])
+    if cache is not None:
+        add_to_cache(cache, key, [before.st_size, before.st_mtime_ns, digest.hexdigest()])
     return digest.hexdigest()
 
 
@@ -204,21 +204,21 @@ def refuse_unsafe(archive: Path, member: zipfile.ZipInfo) -> None:
     )
 
 
-def read_memory(memory: Path) -> dict[str, list[int | str]]:
-    """What the file holds; nothing if it is missing or damaged, since all of it can be computed again."""
+def read_cache(cache: Path) -> dict[str, list[int | str]]:
+    """The entries of the cache; empty if it is missing or damaged."""
     try:
-        entries = json.loads(memory.read_text(encoding="utf-8"))
+        entries = json.loads(cache.read_text(encoding="utf-8"))
         return {key: [int(size), int(mtime), str(digest)] for key, (size, mtime, digest) in entries.items()}
     except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
         return {}
 
 
-def remember(memory: Path, key: str, entry: list[int | str]) -> None:
-    entries = read_memory(memory)
+def add_to_cache(cache: Path, key: str, entry: list[int | str]) -> None:
+    entries = read_cache(cache)
     entries.pop(key, None)
     entries[key] = entry  # the newest last
-    text = json.dumps(dict(list(entries.items())[-MAX_MEMORIES:]), indent=0)
-    with suppress(OSError), replacing(memory) as file:  # a folder that cannot be written costs time, no result
+    text = json.dumps(dict(list(entries.items())[-MAX_CACHED:]), indent=0)
+    with suppress(OSError), replacing(cache) as file:  # a read-only folder costs only time
         file.write(text.encode())
 
 

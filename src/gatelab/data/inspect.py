@@ -1,4 +1,4 @@
-"""gatelab data: what is in a table, before training on it."""
+"""gatelab data: the content of a table, before training on it."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -10,6 +10,7 @@ from rich.table import Table as ScreenTable
 
 from gatelab.data.read import Table, read_table
 from gatelab.data.split import conflicts, group_key, split_rows
+from gatelab.screen import counted
 
 SPLIT = {"validation": 0.1, "test": 0.2, "seed": 141}  # as in conf/train.yaml and conf/data/_table.yaml
 QUANTILES = (0, 25, 50, 75, 95, 99, 100)
@@ -34,7 +35,7 @@ def inspect_table(
     for note in table.notes:
         yield f"note       {note}"
     yield from reject_lines(table)
-    labels = ScreenTable("label", "rows", "share", title="labels", title_justify="left")
+    labels = ScreenTable("label", "rows", "fraction", title="labels", title_justify="left")
     for name, count in table.label_counts.items():
         labels.add_row(name, f"{count:,}", f"{count / len(table.texts):.1%}")
     yield labels
@@ -42,16 +43,16 @@ def inspect_table(
     for unit in ("words", "characters"):
         lengths.add_row(unit, *(f"{value:,}" for value in facts[unit]))
     yield lengths
-    for name, meaning in (("exact", "word for word"), ("normalised", "but for case, URLs, RT @name: and punctuation")):
+    for name, meaning in (("exact", "word for word"), ("normalised", "up to case, URLs, RT @name: and punctuation")):
         found = facts[name]
         yield (
-            f"{name:<10} {found['duplicates']:,} rows repeat an earlier text {meaning} ({found['distinct']:,} distinct); "
-            f"{found['conflicting']:,} texts carry several labels, so no map from text to label passes {found['ceiling']:.1%}"
+            f"{name:<10} {counted(found['duplicates'], 'duplicate')} of an earlier text {meaning} ({found['distinct']:,} distinct); "
+            f"{counted(found['conflicting'], 'text')} with several labels, so that accuracy cannot exceed {found['ceiling']:.1%}"
         )
     for by, (validation, test, leak) in facts["leakage"].items():
         yield (
             f"{by} split  (data.split.by={by}, validation {validation:.0%}, test {test:.0%}): of {leak['test_rows']:,} test "
-            f"texts {leak['exact']:,} stand in train word for word ({leak['exact_share']:.1%}), {leak['normalised']:,} normalised "
+            f"texts {leak['exact']:,} are in train word for word ({leak['exact_share']:.1%}), {leak['normalised']:,} normalised "
             f"({leak['normalised_share']:.1%})"
         )
 

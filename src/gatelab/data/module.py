@@ -1,4 +1,4 @@
-"""The LightningDataModules: where the files come from, and loaders over the prepared arrays."""
+"""The LightningDataModules: sources of the files, and loaders over the prepared arrays."""
 
 from abc import abstractmethod
 from pathlib import Path

@@ -21,7 +21,7 @@ from gatelab.data.texts import Texts, write_texts
 from gatelab.data.tokenize import encode_texts, fit_tokenizer, new_tokenizer
 from gatelab.errors import DataError
 
-FORMAT = 3  # raised when what stands in a cache folder, or how it is computed, changes
+FORMAT = 3  # raised when the content of a cache folder, or its computation, changes
 CHUNK = 20_000
 PARTS = ("train", "validation", "test")
 MAX_LISTED_REJECTS = 1000
@@ -29,7 +29,7 @@ MAX_LISTED_REJECTS = 1000
 
 @dataclass(frozen=True)
 class Source:
-    """The files of a data set, one list a part; validation and test are cut from train where they are not given."""
+    """The files of each part of a data set; validation and test are cut from train where not given."""
 
     train: Sequence[Path]
     validation: Sequence[Path] = ()
@@ -41,7 +41,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Settings:
-    """All that decides, with the files' content, what the arrays hold. Keys as in conf/data."""
+    """The settings that, with the content of the files, determine the arrays. Keys as in conf/data."""
 
     text: str | None = None
     label: str | None = None
@@ -57,10 +57,9 @@ class Settings:
 
 @dataclass(frozen=True)
 class Prepared:
-    """A data set ready for batches: flat token ids with offsets, labels, the rows of each part, and what was found.
+    """A data set ready for batches: flat token ids with offsets, labels, the rows of each part, and the record.
 
-    Row r has tokens[offsets[r] : offsets[r + 1]], reads texts[r] and stands at line lines[r] of the file
-    record["files"][files[r]].
+    Row r has tokens[offsets[r] : offsets[r + 1]] and texts[r], from line lines[r] of the file record["files"][files[r]].
     """
 
     folder: Path
@@ -89,15 +88,15 @@ class Prepared:
         return self.folder / "tokenizer.json"
 
 
-def content_of(source: Source, memory: Path | None = None) -> dict[str, list[str]]:
-    """The sha256 of every file, part by part: what stands for the data in an identity."""
+def content_of(source: Source, cache: Path | None = None) -> dict[str, list[str]]:
+    """The sha256 of every file by part, which identifies the data."""
     return {
-        part: [sha256_of(file, memory) for file in expand_paths(list(files))] for part, files in source.parts().items()
+        part: [sha256_of(file, cache) for file in expand_paths(list(files))] for part, files in source.parts().items()
     }
 
 
 def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
-    """The arrays of a data set, from the cache or made now. Raises DataError as the steps do."""
+    """The arrays of a data set, from the cache or made now. Raises DataError."""
     cache_dir.mkdir(parents=True, exist_ok=True)
     content = content_of(source, cache_dir / "sha256.json")
     plain = json.dumps([FORMAT, content, asdict(settings)], sort_keys=True, default=str)
@@ -109,7 +108,7 @@ def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
             build(source, settings, content, temporary)
             os.replace(temporary, folder)
         except OSError:
-            if not (folder / "record.json").exists():  # else another process was faster, with the same content
+            if not (folder / "record.json").exists():  # else another process has made the same folder
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
@@ -117,7 +116,7 @@ def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
 
 
 def load(folder: Path, names: list[str]) -> Prepared:
-    """names: of the files as they are called now, part by part; the cache knows them by their place."""
+    """names: the current names of the files, by part; the cache identifies them by position."""
     arrays = {
         name: np.load(folder / f"{name}.npy", mmap_mode="r")
         for name in ("tokens", "offsets", "labels", "lines", "files")
@@ -216,8 +215,8 @@ def cut_parts(
 ) -> Split:
     """Parts that have files are those files; the others are cut from the training file."""
     train = tables["train"]
-    shares = {part: 0.0 if part in tables else wanted[part] for part in ("validation", "test")}
-    split = split_rows(train.texts, train.labels, by=wanted["by"], seed=wanted["seed"], **shares)
+    fractions = {part: 0.0 if part in tables else wanted[part] for part in ("validation", "test")}
+    split = split_rows(train.texts, train.labels, by=wanted["by"], seed=wanted["seed"], **fractions)
     parts = {part: getattr(split, part) for part in PARTS}
     begin = 0
     for part, table in tables.items():
@@ -232,7 +231,7 @@ def cut_parts(
 
 
 def summary_lines(data: dict[str, Any]) -> list[str]:
-    """What a person should know of a prepared data set (its record) before training on it."""
+    """A summary of a prepared data set, from its record."""
     leak, columns = data["leakage"], data["columns"]
     sizes = " · ".join(f"{part} {size:,}" for part, size in data["split_sizes"].items())
     lines = [

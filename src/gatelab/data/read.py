@@ -1,6 +1,6 @@
 """Read sentiment tables: files become texts and labels, and a list of what was rejected, by line.
 
-Everything is read as text: the review "null" stays a review. Nothing is dropped silently.
+Everything is read as text: the review "null" is a review. No row is dropped silently.
 """
 
 import csv
@@ -37,7 +37,7 @@ BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\
 
 @dataclass(frozen=True)
 class Reject:
-    """A row that was not taken: where it begins in which file, and why."""
+    """A rejected row: its file, the line on which it begins, and the reason."""
 
     file: str
     line: int
@@ -83,7 +83,7 @@ def read_table(
 
     text and label name the columns; without them they are found by name and content. labels selects, orders and renames
     the classes: a list of label values, or a mapping from value to class name (null drops it). labelled=False reads
-    texts alone.
+    only texts.
 
     Raises DataError, naming the file and where it can the line or column.
     """
@@ -131,13 +131,13 @@ class Rows:
         self, labels: list[int], keep: list[int], classes: list[str], dropped: dict[str, int], notes: list[str]
     ) -> Table:
         counts = Counter(labels)
-        whole = len(keep) == len(self.texts)
+        keeps_all = len(keep) == len(self.texts)
         return Table(
-            texts=self.texts if whole else [self.texts[row] for row in keep],
+            texts=self.texts if keeps_all else [self.texts[row] for row in keep],
             labels=labels,
             classes=classes,
-            lines=self.lines if whole else [self.lines[row] for row in keep],
-            files=self.files if whole else [self.files[row] for row in keep],
+            lines=self.lines if keeps_all else [self.lines[row] for row in keep],
+            files=self.files if keeps_all else [self.files[row] for row in keep],
             file_names=self.file_names,
             rejects=self.rejects,
             dropped=dropped,
@@ -238,7 +238,7 @@ def expand_paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
 
 @contextmanager
 def open_table(file: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrapper, str]]:
-    """Open a table as text, decompressed, with the encoding it says it has, else UTF-8."""
+    """Open a table as text, decompressed, in the given encoding, that of its byte order mark, or UTF-8."""
     try:
         with open_bytes(file) as stream:
             used = find_encoding(file, stream.read(4096), encoding)
@@ -311,8 +311,8 @@ def table_in_zip(file: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 
 def undecodable(file: Path, encoding: str, error: UnicodeError) -> DataError:
-    """Say on which line and byte the first undecodable bytes stand: a second, slow look at the file."""
-    if b"\n".decode(encoding, "ignore") != "\n":  # UTF-16 and its like: lines cannot be told by their bytes
+    """The line and position of the first undecodable byte, found in a second pass."""
+    if b"\n".decode(encoding, "ignore") != "\n":  # UTF-16 and its like: line ends cannot be found in the bytes
         return DataError(
             f"{file}: is not valid {encoding} ({error}). Leave data.encoding= out, or name the file's own encoding with it."
         )
@@ -357,7 +357,7 @@ def raised_field_limit() -> Iterator[None]:
 
 
 class RecordReader:
-    """Records of a CSV with the line each begins on; those of the wrong form go to ``rejects``."""
+    """Records of a CSV with their first lines; malformed ones go to ``rejects``."""
 
     def __init__(self, file: Path, stream: io.TextIOWrapper, delimiter: str) -> None:
         self.file, self.delimiter = file, delimiter
@@ -391,7 +391,7 @@ class RecordReader:
         names = [name.strip().lstrip("﻿") for name in fields]
         twice = [name for name, count in Counter(names).items() if count > 1 and name]
         if twice:
-            raise DataError(f"{self.file}: column '{twice[0]}' stands twice in the header. Rename one.")
+            raise DataError(f"{self.file}: column '{twice[0]}' occurs twice in the header. Rename one.")
         return names
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
@@ -420,7 +420,7 @@ class RecordReader:
         return None
 
     def _refuse_open_quote(self, line: int) -> None:
-        """Only inside quotes does a record go on past its line, so one that met the end of the file lacks a quote."""
+        """A record continues past its line only inside quotes, so one that reaches the end of the file lacks a quote."""
         if self._at_end:
             raise DataError(
                 f"{self.file}: line {line}: a quote opens here and is never closed, so the rest of the file would be "
@@ -429,14 +429,14 @@ class RecordReader:
 
 
 def merge_spellings(counts: Counter[str]) -> tuple[dict[str, str], list[str]]:
-    """Map every spelling of a label to its most frequent one: case and surrounding space do not make a class."""
+    """Map every spelling of a label, by case and surrounding space, to the most frequent one."""
     groups: dict[str, list[str]] = {}
     for value, _ in sorted(counts.items(), key=lambda item: (-item[1], item[0])):
         groups.setdefault(value.strip().casefold(), []).append(value)
     notes = []
     for name, group in ((group[0].strip(), group) for group in groups.values() if len(group) > 1):
         others = ", ".join(repr(value) for value in group if value != name)
-        notes.append(f"labels {others} were taken as {name!r}")
+        notes.append(f"labels {others} were read as {name!r}")
     return {value: group[0].strip() for group in groups.values() for value in group}, notes
 
 

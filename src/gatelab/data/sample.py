@@ -1,6 +1,6 @@
 """A generated table of short reviews whose label depends on word order and on a cue some words back.
 
-Every review holds one praising and one blaming phrase, and a connective tells which of the two counts: in "A, but B"
+Every review holds one praising and one blaming phrase, and a connective decides which of the two counts: in "A, but B"
 it is B, in "A, although B" it is A. Swapping the two phrases flips the label and keeps the words. No phrase stands next
 to a connective, so single words and pairs of them say nothing about the label; reading from left to right says all.
 """

@@ -1,8 +1,7 @@
-"""Split rows into train, validation and test so that no test row stands in the training set.
+"""Split rows into train, validation and test so that no test text is in the training set.
 
-Rows whose texts are equal once case, URLs, a leading "RT @name:" and punctuation are gone form a group; a group lies
-whole in one part. Who goes where is decided by a hash of (seed, group), so the same seed gives the same split on every
-platform, whatever the order of the rows.
+Rows with equal texts, up to case, URLs, a leading "RT @name:" and punctuation, form a group, which is assigned to one part by a
+hash of (seed, group): the same seed gives the same split on every platform, whatever the order of the rows.
 """
 
 import hashlib
@@ -20,6 +19,7 @@ from pydantic import AfterValidator
 from typing_extensions import TypedDict
 
 from gatelab.errors import DataError
+from gatelab.screen import counted
 
 Indices = NDArray[np.int64]
 
@@ -49,7 +49,7 @@ CheckedSplit = Annotated[SplitSettings, AfterValidator(leave_rows_to_train_on)]
 
 @dataclass(frozen=True)
 class Split:
-    """Row indices of each part, ascending, what leaked from train into test, and how many rows repeat an earlier one."""
+    """Ascending row indices of each part, the leakage from train into test, and the number of duplicates."""
 
     train: Indices
     validation: Indices
@@ -61,9 +61,9 @@ class Split:
 def split_rows(
     texts: Sequence[str], labels: Sequence[int], *, validation: float, test: float, by: str = "group", seed: int
 ) -> Split:
-    """Split stratified by label, ``by`` "group" (leak-free) or "random" (rows alone, for repeating published numbers).
+    """Split stratified by label, ``by`` "group" (leak-free) or "random" (by row, to reproduce published numbers).
 
-    validation and test are shares of all rows. Raises DataError for a class with too few rows to stand in every part.
+    validation and test are fractions of all rows. Raises DataError for a class with too few rows for all parts.
     """
     keys = [group_key(text) for text in texts]
     parts = assign(keys if by == "group" else [str(row) for row in range(len(texts))], labels, validation, test, seed)
@@ -73,11 +73,8 @@ def split_rows(
 
 
 def group_key(text: str) -> str:
-    """What of a text makes it the same as another: its words in lower case, without URLs or a leading retweet mark.
-
-    A text of which nothing is left (an emoji, a link) is its own key.
-    """
-    plain = text.isascii()  # most texts are; for them a table does what the patterns do, several times faster
+    """The key of equal texts: the words in lower case, without URLs or a leading retweet mark; the text itself if none is left."""
+    plain = text.isascii()  # most texts are, and a table is several times faster than the patterns
     lowered = text.lower() if plain else unicodedata.normalize("NFKC", text).casefold()
     bare = _RETWEET.sub("", lowered)
     if "://" in bare or "www." in bare:
@@ -95,7 +92,7 @@ def assign(keys: Sequence[str], labels: Sequence[int], validation: float, test: 
     num_classes = int(label_array.max()) + 1
     votes = np.zeros((len(sizes), num_classes), dtype=np.int64)
     np.add.at(votes, (groups, label_array), 1)
-    strata = votes.argmax(axis=1)  # a group with several labels counts where most of its rows are
+    strata = votes.argmax(axis=1)  # a group with several labels belongs to the most frequent one
     salt = str(seed).encode()
     order_of = np.fromiter(
         (int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(), "big") >> 1
@@ -114,8 +111,8 @@ def assign(keys: Sequence[str], labels: Sequence[int], validation: float, test: 
         rows = label_array == label
         if not set(wanted) <= set(parts[rows].tolist()):
             raise DataError(
-                f"class number {label + 1} has only {int(rows.sum())} rows ({len(set(groups[rows].tolist()))} different), "
-                f"too few for {len(wanted)} parts with shares validation={validation}, test={test}. Drop the class with "
+                f"class number {label + 1} has only {counted(int(rows.sum()), 'row')} ({len(set(groups[rows].tolist()))} different), "
+                f"too few for {len(wanted)} parts with fractions validation={validation}, test={test}. Drop the class with "
                 "data.labels=, add rows, or set data.split.validation=0."
             )
     return parts
@@ -124,11 +121,11 @@ def assign(keys: Sequence[str], labels: Sequence[int], validation: float, test: 
 def cut(sizes: NDArray[np.int64], validation: float, test: float) -> NDArray[np.int8]:
     """Parts for groups in their hashed order: the first fill test, the next validation, the rest is train.
 
-    Each part that is asked for gets at least one group as long as there are enough.
+    Each requested part gets at least one group if there are enough.
     """
     middle = (np.cumsum(sizes) - sizes / 2) / max(1, sizes.sum())
     parts = np.where(middle < test, 2, np.where(middle < test + validation, 1, 0)).astype(np.int8)
-    wanted = [part for part, share in ((2, test), (1, validation)) if share > 0]
+    wanted = [part for part, fraction in ((2, test), (1, validation)) if fraction > 0]
     if len(sizes) > len(wanted):
         for position, part in enumerate(wanted):
             if part not in parts:
@@ -139,7 +136,7 @@ def cut(sizes: NDArray[np.int64], validation: float, test: float) -> NDArray[np.
 
 
 def leakage(texts: Sequence[str], keys: Sequence[str], train: Indices, test: Indices) -> dict[str, Any]:
-    """How much of the test set stands in the training set, word for word (exact) and by group key (normalised)."""
+    """How many test texts are in the training set, word for word (exact) and by group key (normalised)."""
     counts = {}
     for name, values in (("exact", texts), ("normalised", keys)):
         seen = {values[row] for row in train}
@@ -160,7 +157,7 @@ def count_duplicates(texts: Sequence[str], keys: Sequence[str]) -> dict[str, int
 
 
 def conflicts(values: Sequence[str], labels: Sequence[int]) -> dict[str, Counter[int]]:
-    """The texts that carry more than one label, with how often each."""
+    """The texts with several labels, with the count of each."""
     seen: dict[str, Counter[int]] = {}
     for value, label in zip(values, labels, strict=True):
         seen.setdefault(value, Counter())[label] += 1

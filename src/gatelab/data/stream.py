@@ -38,7 +38,7 @@ class RowStream:
 
     @property
     def num_bytes(self) -> int | None:
-        """The size that ``position`` ends at; unknown for compressed files."""
+        """The final ``position``; None for compressed files."""
         return None if self.file.suffix.lower() in (".gz", ".zip") else self.file.stat().st_size
 
     @property

@@ -1,4 +1,4 @@
-"""The texts of a prepared data set as they were read, one after the other in a file, each reached by its row."""
+"""The texts of a prepared data set as they were read, in one file with offsets."""
 
 import mmap
 from collections.abc import Sequence
@@ -7,11 +7,11 @@ from pathlib import Path
 import numpy as np
 
 CHUNK = 20_000
-ERRORS = "surrogatepass"  # what a file's encoding let through is kept
+ERRORS = "surrogatepass"  # keeps what the file's encoding allows
 
 
 def write_texts(folder: Path, texts: Sequence[str]) -> None:
-    """texts.bin, UTF-8 without anything between, and text_offsets.npy (N + 1,), in bytes."""
+    """Write texts.bin, the texts in UTF-8, and text_offsets.npy (N + 1,), in bytes."""
     lengths = np.zeros(len(texts) + 1, dtype=np.int64)
     with open(folder / "texts.bin", "wb") as stream:
         for begin in range(0, len(texts), CHUNK):

@@ -1,4 +1,4 @@
-"""Word-level tokens with the ``tokenizers`` library: normalise, cut into words, number them. Fit on train alone."""
+"""Word-level tokens with the ``tokenizers`` library: normalise, split into words, number them. Fitted only on train."""
 
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any
@@ -11,8 +11,8 @@ from gatelab.annotations import Count
 PAD, UNKNOWN = "<pad>", "<unk>"
 PAD_ID, UNKNOWN_ID = 0, 1
 
-# A word is letters of any script with their marks, joiners and inner apostrophes; Chinese characters stand alone; so
-# does whatever is neither word nor space, by grapheme (an emoji with its modifiers is one token).
+# A word is letters of any script with their marks, joiners and inner apostrophes; each Chinese character is a token, and
+# so is each other grapheme that is not a space (an emoji with its modifiers).
 _WORD = (
     r"<(?:url|user)>|\p{Han}|[\p{L}\p{M}\p{N}_&&[^\p{Han}]][\p{L}\p{M}\p{N}_\x{200c}\x{200d}&&[^\p{Han}]]*"
     r"(?:['’][\p{L}\p{M}]+)*|(?!\s)\X"

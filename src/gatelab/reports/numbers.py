@@ -1,4 +1,4 @@
-"""How numbers are written, everywhere the same."""
+"""How numbers are formatted on screens and pages."""
 
 import math
 
@@ -18,7 +18,7 @@ def formatted(value: float, form: str) -> str:
 
 
 def signed(value: float) -> str:
-    """A difference of metrics, with a minus that is as wide as a plus."""
+    """A difference of metrics, with a minus as wide as a plus."""
     return decimal(value, sign="+").replace("-", "−")
 
 
@@ -30,18 +30,13 @@ def count(value: float) -> str:
     return f"{value:,.0f}"
 
 
-def counted(value: int, noun: str) -> str:
-    """1 epoch · 2 epochs"""
-    return f"{value:,} {noun}{'' if value == 1 else 's'}"
-
-
 def moment(iso: str) -> str:
     """2026-11-24 20:56:02 UTC, from ISO 8601"""
     return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
-def share(value: float) -> str:
-    return f"{value:.1%}"
+def percentage(fraction: float) -> str:
+    return f"{fraction:.1%}"
 
 
 def duration(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""Texts from data as a page shows them: nothing in them acts, nothing hides, nothing is too long."""
+"""Texts from data on a page: escaped, with control characters visible, and limited in length."""
 
 import re
 
@@ -10,12 +10,12 @@ SHORT, LONG = 280, 2000  # characters shown at once, and behind a click
 
 
 def capital(text: str) -> str:
-    """With a capital letter at its beginning and the rest as it is: Validation macro-F1."""
+    """With its first letter capitalized and the rest unchanged: Validation macro-F1."""
     return text[0].upper() + text[1:]
 
 
 def isolated(text: object) -> Markup:
-    """Markup for a text that is not ours: its direction stays its own, its controls are seen."""
+    """Markup for a text from data: its writing direction is isolated, its control characters are visible."""
     return Markup("<bdi>{}</bdi>").format(marked(text))
 
 
@@ -28,10 +28,10 @@ def marked(text: object) -> Markup:
 
 
 def folded(text: str, characters: int, place: str) -> Markup:
-    """A text, of which what is beyond 280 characters opens on a click, up to 2,000; characters is its whole length."""
+    """A text whose characters beyond 280 open on a click, up to 2,000; characters is its full length."""
     if characters <= SHORT:
         return isolated(text)
-    shown = text.rfind(" ", SHORT - 40, SHORT) + 1 or SHORT  # after a word, where one ends there
+    shown = text.rfind(" ", SHORT - 40, SHORT) + 1 or SHORT  # at the end of a word, if one is near
     rest = text[shown:LONG]
     hidden = characters - shown - len(rest)
     note = Markup(' <span class="note">and {:,} more characters, at {}</span>').format(hidden, place) if hidden else ""
@@ -40,7 +40,7 @@ def folded(text: str, characters: int, place: str) -> Markup:
     )
 
 
-def shorten(text: object, most: int = 40) -> str:
-    """One line of at most so many characters, for labels in charts."""
+def shorten(text: object, max_length: int = 40) -> str:
+    """One line of at most max_length characters, for labels in charts."""
     line = " ".join(visible(text).split())
-    return line if len(line) <= most else line[: most - 1] + "…"
+    return line if len(line) <= max_length else line[: max_length - 1] + "…"

@@ -1,1 +1,1 @@
-"""A run's folder, and what is known about how it came to be."""
+"""The run folder: its files, their readers and writers, and the run's provenance."""

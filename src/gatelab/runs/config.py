@@ -22,7 +22,7 @@ def write_config(folder: RunFolder, settings: dict[str, Any]) -> None:
 def read_config(folder: RunFolder) -> dict[str, Any]:
     """The config as it was written, every ``_target_`` where it is defined now; empty where there is none.
 
-    Raises RunError for one that training has not written.
+    Raises RunError for a damaged file.
     """
     try:
         with open(folder.config, encoding="utf-8") as stream:
@@ -41,6 +41,6 @@ def read_config(folder: RunFolder) -> dict[str, Any]:
 
 
 def load_config(folder: RunFolder) -> dict[str, Any]:
-    """The config, flat, with the name that the run's folder stands under; empty where there is none."""
+    """The config, flat, with name as the run folder has it; empty where there is none."""
     config = read_config(folder)
     return {**flatten(config), "name": folder.path.parent.name} if config else {}

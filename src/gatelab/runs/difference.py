@@ -1,4 +1,4 @@
-"""In what two run folders differ: the first number of each file, and the conditions under which they came to be."""
+"""How two run folders differ: the first number of each file, and the conditions under which they were made."""
 
 import csv
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_values
 from gatelab.runs.record import RunRecord
 
-# Those that compute first: a change in one of them explains more than one elsewhere.
+# Listed first: a change in one of them explains more than a change elsewhere.
 COMPUTING = (
     "python",
     "torch",
@@ -25,7 +25,7 @@ COMPUTING = (
 
 
 class Condition(NamedTuple):
-    """One recorded condition that is not the same."""
+    """A recorded condition that differs."""
 
     name: str
     recorded: str
@@ -33,9 +33,9 @@ class Condition(NamedTuple):
 
 
 def differences(recorded: RunFolder, now: RunFolder) -> list[str]:
-    """A sentence for each of metrics.csv, model.safetensors and predictions.csv that is not the same.
+    """A sentence for each of metrics.csv, model.safetensors and predictions.csv that differs, with its first number that does.
 
-    In the order in which they come to be, each with its first number that differs. The name of the data's file may differ.
+    The name of the data file may differ.
     """
     compare = {
         "metrics.csv": first_metric,
@@ -95,10 +95,7 @@ def rows(file: Path) -> Iterator[dict[str, str]]:
 
 
 def conditions(recorded: RunRecord, now: RunRecord) -> list[Condition]:
-    """What run.json says of data, code, settings of determinism, versions and hardware, where two of them differ.
-
-    Packages that only one of the two has come last.
-    """
+    """Where two run.json differ in data, code, determinism, versions and hardware; packages that only one of them has come last."""
     found = list(differing_data(digests(recorded), digests(now)))
     for group in ("code", "git", "determinism", "hardware", "versions"):
         then, new = (dict(getattr(record, group) or {}) for record in (recorded, now))

@@ -10,15 +10,15 @@ from numpy.typing import NDArray
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
-MOST_ROWS = 100  # of each kind
-MOST_CHARACTERS = 10_000  # of a text
+MAX_ROWS = 100  # of each kind
+MAX_CHARACTERS = 10_000  # of a text
 
 
 def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any]) -> None:
     """rows (N,) index the prepared data, probabilities (N, K).
 
-    Equal texts with the same label stand once, with how many rows there are of them. A longer text is cut;
-    ``characters`` is its whole length.
+    Equal texts with the same label are listed once, with their number of rows. A long text is truncated; ``characters`` is its
+    full length.
     """
     labels, confidence = np.asarray(prepared.labels)[rows], probabilities.max(1)
     mistakes = np.flatnonzero(probabilities.argmax(1) != labels)
@@ -37,7 +37,7 @@ def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities:
 
 
 def read_examples(file: Path) -> dict[str, list[dict[str, Any]]]:
-    """The rows of each kind; none where there is no file. Raises RunError for one that is not what write_examples writes."""
+    """The rows of each kind; empty without a file. Raises RunError for a damaged one."""
     try:
         return dict(json.loads(file.read_text(encoding="utf-8")))
     except FileNotFoundError:
@@ -47,13 +47,13 @@ def read_examples(file: Path) -> dict[str, list[dict[str, Any]]]:
 
 
 def distinct(order: NDArray[Any], rows: NDArray[Any], labels: NDArray[Any], texts: Any) -> list[tuple[int, int]]:
-    """The first MOST_ROWS of order whose (text, label) had not come before, each with how often it comes in all."""
+    """The first MAX_ROWS of order with distinct (text, label), each with the number of its rows."""
     counts: dict[tuple[str, int], list[int]] = {}
     for number in order.tolist():
         key = (texts[rows[number]], int(labels[number]))
         if key in counts:
             counts[key][1] += 1
-        elif len(counts) < MOST_ROWS:
+        elif len(counts) < MAX_ROWS:
             counts[key] = [number, 1]
     return [(first, count) for first, count in counts.values()]
 
@@ -69,5 +69,5 @@ def describe_row(prepared: Any, row: int, probabilities: NDArray[Any], count: in
         "probability": float(probabilities.max()),
         "rows": count,
         "characters": len(text),
-        "text": text[:MOST_CHARACTERS],
+        "text": text[:MAX_CHARACTERS],
     }

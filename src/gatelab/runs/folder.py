@@ -1,4 +1,4 @@
-"""The run folder: all that a run leaves, every file replaced whole."""
+"""The run folder: all files of a run, each replaced atomically."""
 
 import errno
 import os
@@ -18,8 +18,8 @@ from gatelab.runs.record import RunRecord, load_record, update_record
 from gatelab.runs.secrets import redact_text
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
-RESUMABLE = ("running", "interrupted", "pruned")  # one that says it is running, but is held by nobody, has died
-SECONDS_TO_LOOK = 0.3  # is_locked() holds a run for a moment
+RESUMABLE = ("running", "interrupted", "pruned")  # a running one whose lock is free has died
+SECONDS_TO_LOOK = 0.3  # is_locked() holds the lock for a moment
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -46,7 +46,7 @@ class RunFolder:
 
     @property
     def record(self) -> RunRecord:
-        """What run.json says; empty where there is none. Raises RunError for one that training has not written."""
+        """run.json; empty where there is none. Raises RunError for a damaged one."""
         return load_record(self.record_file)
 
     @property
@@ -55,16 +55,16 @@ class RunFolder:
         return self.status_of(self.record)
 
     def status_of(self, record: RunRecord) -> str:
-        """What the record of this folder says; a run whose process died counts as interrupted."""
+        """The status in this folder's record; a run whose process died counts as interrupted."""
         return "interrupted" if record.status == "running" and not self.is_locked() else record.status
 
     def update(self, **values: Any) -> None:
-        """Change entries of run.json, at once and whole, and without secrets."""
+        """Change entries of run.json atomically, with secrets redacted."""
         update_record(self.record_file, **values)
 
     def is_locked(self) -> bool:
         lock = lock_of(self.path, 0)
-        if not Path(lock.lock_file).exists():  # to ask makes no file
+        if not Path(lock.lock_file).exists():  # asking creates no file
             return False
         try:
             with lock:
@@ -74,7 +74,7 @@ class RunFolder:
 
     @contextmanager
     def locked(self, wait: float = 0) -> Iterator[None]:
-        """Hold the run against a second start; the operating system lets go when the process dies.
+        """Hold the run's lock, which the operating system releases when the process dies.
 
         Raises RunningElsewhere when another process still holds it after wait seconds.
         """
@@ -95,13 +95,13 @@ class RunFolder:
 
     @contextmanager
     def recorded(self, resumed: bool = False, **values: Any) -> Iterator[None]:
-        """Empty the folder unless the run is resumed in it; mark it as running, and at the end how it ended."""
+        """Empty the folder unless the run is resumed; record that it is running, and at the end its final status."""
         started = datetime.now(timezone.utc)
         now = started.isoformat(timespec="seconds")
         before = self.record if resumed else RunRecord()
         if resumed:
             for folder in (self.path, self.checkpoints, self.model):
-                for leftover in folder.glob(".*"):  # what a killed process had half-written
+                for leftover in folder.glob(".*"):  # temporary files of a killed process
                     leftover.unlink()
             values |= {"started": before.started or now, "resumed": [*before.resumed, now]}
         elif self.path.exists():
@@ -134,7 +134,7 @@ class RunFolder:
 
 
 def no_room(error: OSError) -> RunStopped:
-    """What a full disk means for a run."""
+    """The error of a run that meets a full disk."""
     place = f"{error.filename}: " if error.filename else ""
     return RunStopped(
         f"{place}cannot be written: {error.strerror}. The last checkpoint is kept; make room and start the same command again."
@@ -142,7 +142,7 @@ def no_room(error: OSError) -> RunStopped:
 
 
 def all_runs(output_dir: str | Path, name: str | None = None) -> list[RunFolder]:
-    """Every run below output_dir, or those of one name, which may be the path of its folder."""
+    """All runs below output_dir, or those of one name, which may be the path of its folder."""
     files = (Path(output_dir) / name).glob("*/run.json") if name else Path(output_dir).glob("*/*/run.json")
     return [RunFolder(file.parent) for file in sorted(files)]
 

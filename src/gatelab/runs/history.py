@@ -1,4 +1,4 @@
-"""metrics.csv: written while a run trains, and read again when it is resumed or ends."""
+"""metrics.csv, the history of a run: written while it trains, read at once or while it grows."""
 
 import csv
 from collections.abc import Iterable, Iterator, Mapping
@@ -22,7 +22,7 @@ class Value(NamedTuple):
 
 
 def append_values(metrics_file: Path, epoch: int, step: int | None, metrics: Mapping[str, float]) -> None:
-    """One line a value; the first has the names of the columns before it."""
+    """Append a line for each value, after a header in a new file."""
     with open(metrics_file, "a", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream, lineterminator="\n")
         if stream.tell() == 0:
@@ -31,7 +31,7 @@ def append_values(metrics_file: Path, epoch: int, step: int | None, metrics: Map
 
 
 def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
-    """Every complete line, or those of the first size bytes; none without a file. Raises RunError for what training has not written."""
+    """All complete lines, or those of the first size bytes; none without a file. Raises RunError for a damaged file."""
     try:
         content = b""
         if metrics_file.exists():
@@ -85,7 +85,7 @@ class NewValues:
 
 
 def read_points(metrics_file: Path, size: int) -> list[Point]:
-    """The first size bytes of metrics.csv, those logged together as one point."""
+    """The first size bytes of metrics.csv, with the values logged together as one point."""
     return [
         Point(step, epoch, {line.name: line.value for line in group})
         for (epoch, step), group in groupby(read_values(metrics_file, size), lambda line: line[:2])

@@ -1,4 +1,4 @@
-"""Run folders as reports read them: the status, the record, and the settings that can move a number."""
+"""Run folders as reports read them: status, record and settings."""
 
 import json
 from collections import Counter, defaultdict
@@ -41,17 +41,17 @@ class Run:
 
     @property
     def place(self) -> tuple[int, str, str]:
-        """Sorts runs as their sweeps were typed, whichever of the jobs was the first to start; else by start."""
+        """Sorts runs by their job's number in the multirun, then by start."""
         return self.record.job or 0, self.started, self.identity
 
     @property
     def choices(self) -> dict[str, str]:
-        """The choice that each config group was composed from; empty for a run that did not note it."""
+        """The choice of each config group; empty for a run that did not record it."""
         return self.record.choices
 
     @property
     def changed(self) -> dict[str, Any] | None:
-        """The settings that differ from its choices' own; None for a run that did not note them."""
+        """The settings that differ from those of its choices; None for a run that did not record them."""
         return self.record.changed
 
 
@@ -83,7 +83,7 @@ def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
 
 
 def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder]:
-    """The run that what names by its folder or the first digits of its identity, or all runs of the name that it is.
+    """The run given by its folder or the first digits of its identity, or all runs of a name.
 
     Raises RunError where it is neither, or both.
     """
@@ -109,14 +109,14 @@ def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder
 
 
 def data_places(runs: Iterable[Run]) -> dict[str, int]:
-    """The place of each data set, by its content, in the order of the runs."""
+    """The position of each data set, by its content, in order of first appearance."""
     return {content: place for place, content in enumerate(dict.fromkeys(run.content for run in runs))}
 
 
 def name_data(runs: list[Run]) -> None:
-    """Set data.path to the names of the files read, equal where their content is equal and nowhere else.
+    """Set data.path to the names of the files read, equal if and only if their content is.
 
-    Left out where the other settings of the data tell its content, as they do for generated data.
+    Left out where the other data settings determine the content, as for generated data.
     """
     names = name_contents(runs)
     told = [data_settings(run) for run in runs]
@@ -130,13 +130,13 @@ def name_data(runs: list[Run]) -> None:
 
 
 def with_data_named(runs: list[Run]) -> list[Run]:
-    """Copies whose data.path names the content of their data, of generated data too."""
+    """Copies whose data.path names the content of their data, for generated data too."""
     names = name_contents(runs)
     return [replace(run, settings=run.settings | {"data.path": names[run.content]}) for run in runs]
 
 
 def name_contents(runs: list[Run]) -> dict[str, str]:
-    """The files' names as the first run of each content has them, with the first digits of their sha256 where two have the same."""
+    """By content, its file names in the first run on it, with the first digits of their sha256 where two would be equal."""
     names: dict[str, str] = {}
     for run in runs:
         first, *more = files_of(run) or ["unknown"]
@@ -154,7 +154,7 @@ def files_of(run: Run) -> list[str]:
 
 
 def data_settings(run: Run) -> str:
-    """What of the config decides the content of generated data, to be compared."""
+    """The settings that determine the content of generated data, as comparable text."""
     return repr(
         sorted(
             (key, repr(value))

@@ -1,4 +1,4 @@
-"""The metrics: what each is called on screens, pages, in tables and at --metric, which way is better, how it is averaged."""
+"""The metrics: their titles on screens and pages and at --metric, which direction is better, how they are averaged."""
 
 import math
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "perplexity")  # ends of the k
 
 
 class Metric(NamedTuple):
-    """key: in run.json, and after validation/ in metrics.csv. averaged: over what the number is a mean."""
+    """key: as in run.json and, after validation/, in metrics.csv. averaged: what the mean is taken over."""
 
     key: str
     title: str
@@ -31,7 +31,7 @@ SELECTED = "macro_f1"  # the selection metric of runs that name none
 
 
 def metric_of(name: str) -> Metric:
-    """Of a metric by its key, with or without its part: validation/macro_f1, per_class.positive.f1, or one of your own."""
+    """By a key with or without its part: validation/macro_f1, per_class.positive.f1, or a metric of your own."""
     part, _, key = name.partition("/")
     part, key = (part, key) if part in PARTS else ("", name)  # a class name may have a slash of its own
     known = METRICS.get(key, Metric(key, key, key.endswith(LOWER_IS_BETTER)))
@@ -52,14 +52,14 @@ def best_of(name: str, values: Iterable[float]) -> float:
 
 
 def order_of(name: str, value: float | None) -> float:
-    """Sorts the values of a metric: the best first, what is no number last."""
+    """Sort key for values of a metric: the best first, NaN and None last."""
     if value is None or math.isnan(value):
         return math.inf
     return value if is_lower_better(name) else -value
 
 
 def key_of(name: str) -> str:
-    """What a user calls a metric as its key: macro-F1 and macro_f1 are the same, validation macro-F1 and validation/macro_f1."""
+    """The key of a metric given by key or title: macro-F1 and macro_f1, validation macro-F1 and validation/macro_f1."""
     part, _, rest = name.replace("/", " ", 1).partition(" ")
     part, rest = (f"{part}/", rest) if part in PARTS and rest else ("", name)
     known = {metric.title.lower(): metric.key for metric in METRICS.values()}
@@ -67,6 +67,6 @@ def key_of(name: str) -> str:
 
 
 def shared_monitor(names: Iterable[str]) -> str:
-    """Of the selection metrics of several runs the one that they share, else the default."""
+    """The selection metric that several runs share, else the default."""
     found = set(names)
     return found.pop() if len(found) == 1 else SELECTED

@@ -1,5 +1,5 @@
-"""predictions.csv: one line a test row: where it stands, how long it is, its label, the prediction, and the
-probabilities of the model and of the linear baseline. Written by training, read by reports."""
+"""predictions.csv: for each test row its file, line, length, label and prediction, and the probabilities of the model and the
+linear baseline. Written by training, read by reports."""
 
 import csv
 import io
@@ -41,7 +41,7 @@ def write_predictions(
 
 
 def linear_of(prepared: Any, rows: NDArray[Any], linear: NDArray[Any]) -> NDArray[Any]:
-    """(N, K) of the rows that were tested, which a limit on the batches may make fewer than all test rows."""
+    """(N, K) of the tested rows, which trainer.limit_test_batches may make fewer than all test rows."""
     return linear[np.searchsorted(prepared.parts["test"], rows)].astype(float)
 
 
@@ -63,7 +63,7 @@ class Predictions:
 
 
 def read_predictions(file: Path) -> Predictions:
-    """Raises RunError, naming the file, where it is not what write_predictions writes."""
+    """Raises RunError, naming the file, for a damaged one."""
     try:
         with open(file, newline="", encoding="utf-8") as stream:
             reader = csv.reader(stream)

@@ -1,6 +1,6 @@
-"""What a reader of run.json needs to know how its numbers came to be, and to make them again.
+"""Provenance: what run.json records so that its numbers can be traced and reproduced.
 
-The items are those of the machine-learning reproducibility checklists: code, data, settings, versions, hardware, resources.
+The items of the machine-learning reproducibility checklists: code, data, settings, versions, hardware, resources.
 """
 
 import hashlib
@@ -60,7 +60,7 @@ def hardware() -> dict[str, Any]:
 
 
 def determinism() -> dict[str, Any]:
-    """The flags that decide whether the same numbers come out again; as they stand once the trainer is built."""
+    """The flags that decide whether the numbers are reproducible, as set once the trainer is built."""
     import torch
 
     return {
@@ -73,14 +73,14 @@ def determinism() -> dict[str, Any]:
 
 @cache
 def installed_packages() -> dict[str, str]:
-    """Every package of the environment with its version; read once a process, which takes half a second."""
+    """The version of every installed package; read once per process, which takes half a second."""
     files = [dist.metadata for dist in metadata.distributions()]
     found = {file["Name"]: file["Version"] for file in files if file["Name"]}
     return dict(sorted(found.items(), key=lambda item: item[0].lower()))
 
 
 def git_state(folder: Path) -> dict[str, Any] | None:
-    """Commit and whether the work tree differs from it, of the checkout that holds folder; None outside one."""
+    """Commit of the checkout that holds folder, and whether the work tree differs from it; None outside one."""
     try:
         top = _git(folder, "rev-parse", "--show-toplevel").strip()
         changed = _git(folder, "status", "--porcelain").strip()
@@ -90,17 +90,16 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def write_diff(folder: RunFolder) -> None:
-    """uncommitted.diff: what the code differs in from its commit, beside the record that names the commit."""
+    """Write uncommitted.diff: how the code differs from the commit in the record."""
     diff = uncommitted_diff(folder.record, folder.path.parents[1])
     if diff:
         atomic_write(folder.diff, diff)
 
 
 def uncommitted_diff(record: RunRecord, output_dir: Path) -> str:
-    """What the checkouts of a provenance differ in from their commits, as git apply takes it, new files included.
+    """How the checkouts differ from their recorded commits, for git apply, with new files; empty where they do not.
 
-    Empty where nothing differs. Left out are secrets, binary files, what is in output_dir, and what would make it larger than
-    5 MB.
+    Without secrets, binary files, output_dir, and what exceeds 5 MB.
     """
     states = (record.git, record.project_git)
     tops = {state.top: None for state in states if state and state.dirty}
@@ -113,7 +112,7 @@ def _diff(top: Path, output_dir: Path) -> str:
         real = top / _git(top, "rev-parse", "--git-path", "index").strip()
         if real.exists():
             shutil.copyfile(real, index)
-        environment = {**os.environ, "GIT_INDEX_FILE": str(index)}  # the real index stays as it is
+        environment = {**os.environ, "GIT_INDEX_FILE": str(index)}  # leaves the real index unchanged
         try:
             inside = output_dir.is_relative_to(top) and output_dir != top
             besides = [f":(top,exclude){output_dir.relative_to(top)}"] if inside else []
@@ -137,7 +136,7 @@ def _without_secrets(part: str) -> str:
 
 
 def hash_of_package(folder: Path) -> str:
-    """Of all its source, so that an installed package without git can be told from another."""
+    """Of all its source, which identifies an installed package without git."""
     digest = hashlib.sha256()
     for file in sorted(folder.rglob("*.py")):
         digest.update(f"{file.relative_to(folder)}\0".encode() + file.read_bytes() + b"\0")

@@ -1,7 +1,6 @@
-"""run.json as a typed record: what a run was made from, how it went and what came of it. Nothing else knows its keys.
+"""run.json as a typed record; no other module knows its keys.
 
-Whoever reads it meets no value of another kind and no null where a value belongs: such an entry is as if it were not there,
-and hides no run.
+An entry of the wrong type, or a null where a value belongs, is dropped, so that one damaged entry hides no run.
 """
 
 import json
@@ -18,14 +17,14 @@ from gatelab.files import atomic_write
 from gatelab.runs.metrics import METRICS, SELECTED
 from gatelab.runs.secrets import redact
 
-SCHEMA_VERSION = 2  # raised when older code can no longer read what this code writes; 1 wrote no version
-BLIND = ("majority", "mean")  # baselines that look at no input
+SCHEMA_VERSION = 2  # raised when older code can no longer read it; version 1 was not written
+BLIND = ("majority", "mean")  # baselines that ignore the input
 Count = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(gt=-1e300, lt=1e300)]
 
 
 class Part(BaseModel):
-    """A part of the record. What it does not name it keeps."""
+    """A part of the record; keeps unknown entries."""
 
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
@@ -37,11 +36,11 @@ class Scores(Part):
     confusion_matrix: list[list[Number]] = []
 
     def numbers(self) -> dict[str, float]:
-        """Every finite number by its key: accuracy, per_class.positive.f1."""
+        """All finite numbers by key: accuracy, per_class.positive.f1."""
         return finite(flatten(self.model_dump(exclude={"confusion_matrix"})))
 
     def __getitem__(self, key: str) -> float:
-        """A metric by its key, also one that is not finite. Raises KeyError for one that is not there."""
+        """A metric by its key, finite or not. Raises KeyError."""
         return (self.model_extra or {})[key]
 
     def get(self, key: str) -> float | None:
@@ -49,7 +48,7 @@ class Scores(Part):
 
 
 class Data(Part):
-    """What was read: counts are of rows; sha256 of the files of each part."""
+    """The data: counts are of rows, sha256 of the files of each part."""
 
     sha256: dict[str, list[str]] = {}
     files: list[str] = []
@@ -85,7 +84,7 @@ class Hardware(Part):
 
 
 class Resources(Part):
-    """What a run used, over all its starts."""
+    """Totals over all starts of the run."""
 
     wall_seconds: Number | None = None
     cpu_seconds: Number | None = None
@@ -95,7 +94,7 @@ class Resources(Part):
 
 
 class TrackerRecord(Part):
-    """look: the commands or addresses that show the run in a tracker."""
+    """look: commands or addresses that show the run in a tracker."""
 
     look: list[str] = []
 
@@ -139,7 +138,7 @@ class RunRecord(Part):
 
     @property
     def content(self) -> str:
-        """The sha256 of the files of its data, to be compared: only numbers on the same data are ranked or subtracted."""
+        """Identifies its data by the sha256 of the files: only numbers on the same data are ranked or subtracted."""
         return json.dumps(self.data.sha256 if self.data and self.data.sha256 else None, sort_keys=True)
 
     @property
@@ -155,17 +154,17 @@ class RunRecord(Part):
         return self.error.split("\n")[0]
 
     def numbers(self, baseline: str | None = None) -> dict[str, float]:
-        """The finite metrics of the test, or of a baseline: accuracy, per_class.positive.f1; and validation/macro_f1 of the best epoch."""
+        """The finite test metrics of the model or a baseline, and for the model validation/… of the best epoch."""
         scores = self.baselines.get(baseline) if baseline else self.metrics
         validation = {} if baseline else {f"validation/{name}": value for name, value in self.best_validation.items()}
         return {**(scores.numbers() if scores else {}), **finite(validation)}
 
     def ordered_baselines(self) -> dict[str, Scores]:
-        """The baselines, those that look at no input last."""
+        """The baselines, those that ignore the input last."""
         return dict(sorted(self.baselines.items(), key=lambda item: item[0] in BLIND))
 
     def started_at(self) -> float | None:
-        """Seconds since 1970; None for a run without a date, or a damaged one."""
+        """Unix time; None without a valid date."""
         try:
             return datetime.fromisoformat(self.started).timestamp()
         except (ValueError, OverflowError):
@@ -173,7 +172,7 @@ class RunRecord(Part):
 
 
 def headline_of(scores: Scores) -> list[str]:
-    """The keys of its metrics that are numbers: those of the table in its order, then others."""
+    """The keys of its numeric metrics: those of the table in its order, then others."""
     found = {key for key, value in (scores.model_extra or {}).items() if type(value) in (int, float)}
     return [*(key for key in METRICS if key in found), *sorted(found - METRICS.keys())]
 
@@ -196,7 +195,7 @@ def finite(values: dict[str, Any]) -> dict[str, float]:
 
 
 def load_record(file: Path) -> RunRecord:
-    """Empty where there is no file. Raises RunError for one that training has not written."""
+    """Empty without a file. Raises RunError for a damaged one, or one of a newer gatelab."""
     values = read(file)
     version = values.get("schema_version", 1)
     if isinstance(version, int) and version > SCHEMA_VERSION:
@@ -212,7 +211,7 @@ def load_record(file: Path) -> RunRecord:
 
 
 def drop(values: Any, place: tuple[int | str, ...]) -> None:
-    """Take away the entry of the mapping in which place lies deepest; a list with one wrong item is wrong."""
+    """Remove the innermost mapping entry on the way to place; a list with a wrong item is removed as a whole."""
     found, key = values, place[0]
     for step in place:
         if isinstance(values, dict) and step in values:
@@ -226,7 +225,7 @@ def drop(values: Any, place: tuple[int | str, ...]) -> None:
 
 
 def update_record(file: Path, **values: Any) -> None:
-    """Change entries of run.json, at once and whole, and without secrets."""
+    """Change entries of run.json atomically, with secrets redacted."""
     record = redact({"schema_version": SCHEMA_VERSION, **read(file), **values}, numbers=False)
     atomic_write(file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
 

@@ -1,4 +1,4 @@
-"""What a run used: time, memory, and energy where the machine tells it."""
+"""Resources used by a run: time, memory, and energy where the machine measures it."""
 
 import contextlib
 import gc
@@ -14,7 +14,7 @@ PROC = Path("/proc/self")
 
 
 class Meter:
-    """Measures from its making on. The high-water marks of memory are set back, so that no job counts the one before it."""
+    """Measures from its construction. Resets the peak memory, so that a job does not count the previous one."""
 
     def __init__(self) -> None:
         import torch
@@ -28,8 +28,8 @@ class Meter:
         self._wall, self._cpu, self._energy = time.monotonic(), time.process_time(), energy_counters()
 
     def reading(self) -> dict[str, Any]:
-        """wall_seconds, cpu_seconds, peak_memory_bytes, peak_gpu_memory_bytes (None without a GPU), and energy in joules, a
-        counter each (of the whole machine, not of this process alone; empty where none can be read)."""
+        """wall_seconds, cpu_seconds, peak_memory_bytes, peak_gpu_memory_bytes (None without a GPU), and the joules of each energy
+        counter (of the whole machine; empty where none can be read)."""
         import torch
 
         spent = {
@@ -47,7 +47,7 @@ class Meter:
 
 
 def peak_memory() -> int:
-    """Bytes of this process that were in memory at the most at once."""
+    """Peak resident memory of this process in bytes."""
     with contextlib.suppress(OSError, StopIteration):
         lines = (PROC / "status").read_text().splitlines()
         return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("VmHWM:"))
@@ -55,10 +55,10 @@ def peak_memory() -> int:
 
 
 def energy_counters() -> dict[str, tuple[float, float]]:
-    """Joules so far and where the counter begins anew, for each processor package (RAPL) and each GPU (NVML) that tells."""
+    """Joules so far and the value at which the counter wraps, of each processor package (RAPL) and GPU (NVML)."""
     counters: dict[str, tuple[float, float]] = {}
     for domain in sorted(RAPL.glob("intel-rapl:?")):
-        with contextlib.suppress(OSError, ValueError):  # often readable by root alone
+        with contextlib.suppress(OSError, ValueError):  # often readable only by root
             micro, limit = (int((domain / name).read_text()) for name in ("energy_uj", "max_energy_range_uj"))
             counters[(domain / "name").read_text().strip()] = (micro / 1e6, limit / 1e6)
     with contextlib.suppress(Exception):  # no NVIDIA driver, or no Python package for it
@@ -73,7 +73,7 @@ def energy_counters() -> dict[str, tuple[float, float]]:
 
 
 def add_up(before: Resources, now: dict[str, Any]) -> dict[str, Any]:
-    """The readings of a run's earlier starts and of this one as one."""
+    """Totals of a run's earlier starts and this one."""
     total = dict(now)
     for key in ("wall_seconds", "cpu_seconds"):
         total[key] = round(now[key] + (getattr(before, key) or 0), 2)

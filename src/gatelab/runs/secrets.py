@@ -1,7 +1,6 @@
-"""What must reach no file, log or tracker: keys, tokens, passwords, credentials inside URLs.
+"""Redacts keys, tokens, passwords and credentials in URLs from files, logs and trackers.
 
-Found by the name that a value goes under, by the pattern of the value, and by being the value of an environment variable
-whose name says so.
+A secret is recognized by its name, by its pattern, or as the value of an environment variable with such a name.
 """
 
 import os
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 HIDDEN = "***"
-_ARGUMENTS = threading.Lock()  # sys.argv is that of all threads
+_ARGUMENTS = threading.Lock()  # sys.argv is shared by all threads
 
 _WORDS = r"password|passwd|passphrase|secret|token|credentials?|auth|bearer|(?:api|access|private|secret|signing|account)[-_]?key"
 # The word may end a longer name, as in WANDB_API_KEY, but not begin one: tokenizer and num_tokens are no secrets.
@@ -39,13 +38,13 @@ _FORMATS = re.compile(
     ),
     re.DOTALL,
 )  # fmt: skip
-_SHORTEST_IN_ENVIRONMENT = 8  # characters; a shorter value would be found in innocent words
+_MIN_LENGTH_IN_ENVIRONMENT = 8  # characters; a shorter value would be found in innocent words
 
 
 def redact(value: Any, name: str = "", *, numbers: bool = True) -> Any:
-    """value, nested as it may be, with every secret replaced; name is the key it stands under.
+    """A nested value with every secret replaced; name is its key.
 
-    numbers: whether a number under such a name is a secret, too. A count of the rows of a class named "token" is none.
+    numbers: whether a number under such a name is a secret. The row count of a class named "token" is not.
     """
     return _redact(value, name, numbers, secrets_in_environment())
 
@@ -64,15 +63,15 @@ def _redact(value: Any, name: str, numbers: bool, known: list[str]) -> Any:
 
 
 def redact_text(text: str, known: list[str] | None = None) -> str:
-    """text without secrets: those given as name=value or name: value, those in URLs, and those of a known format.
+    """text without secrets given as name=value or name: value, in URLs, or in a known format.
 
-    known: those of the environment, where they have been looked up before.
+    known: secrets of the environment, where already looked up.
     """
     return _BARE.sub(rf"\g<1>{HIDDEN}", redact_code(text, known))
 
 
 def redact_code(text: str, known: list[str] | None = None) -> str:
-    """The same for program text, where a bare name after token= is a variable; only quoted values count there."""
+    """The same for source code, where only quoted values count: a bare name after token= is a variable."""
     for secret in secrets_in_environment() if known is None else known:
         text = text.replace(secret, HIDDEN)
     text = _FORMATS.sub(HIDDEN, text)
@@ -82,18 +81,18 @@ def redact_code(text: str, known: list[str] | None = None) -> str:
 
 
 def secrets_in_environment() -> list[str]:
-    """Longest first, so that one that contains another is not left in part."""
+    """Longest first, so that a secret that contains another is replaced as a whole."""
     found = {
         value
         for name, value in os.environ.items()
-        if len(value) >= _SHORTEST_IN_ENVIRONMENT and _IS_NAME.fullmatch(name) and not os.path.exists(value)
+        if len(value) >= _MIN_LENGTH_IN_ENVIRONMENT and _IS_NAME.fullmatch(name) and not os.path.exists(value)
     }
     return sorted(found, key=len, reverse=True)
 
 
 @contextmanager
 def redacted_arguments() -> Iterator[None]:
-    """Hides the secrets of the command line from a library that would keep it."""
+    """Redact sys.argv while a library reads it."""
     with _ARGUMENTS:
         arguments = sys.argv
         sys.argv = redact(arguments)

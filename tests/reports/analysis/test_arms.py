@@ -25,7 +25,7 @@ def names(arms: Arms) -> list[str]:
     return [arm.name for arm in arms.arms]
 
 
-def test_an_arm_is_the_runs_that_differ_in_the_seed_alone(folders: Folders) -> None:
+def test_an_arm_is_the_runs_that_differ_only_in_the_seed(folders: Folders) -> None:
     for seed in (1, 2):
         folders.write(seed, 0.8)
         folders.write(seed, 0.8, settings=GRU)
@@ -141,7 +141,7 @@ def test_an_unknown_key_is_named_with_the_near_one(key: str, sentence: str, fold
     assert sentence in str(raised.value)
 
 
-def test_data_are_told_apart_by_content_and_not_by_path(folders: Folders) -> None:
+def test_data_are_distinguished_by_content_and_not_by_path(folders: Folders) -> None:
     folders.write(1, 0.8, settings={"data.path": "here/a.csv"}, sha256="a" * 64)
     folders.write(2, 0.8, settings={"data.path": "there/a.csv"}, sha256="a" * 64)
     folders.write(1, 0.8, settings={"data.path": "b.csv"}, sha256="b" * 64)
@@ -193,7 +193,7 @@ def test_names_are_found_by_name_or_folder_and_a_wrong_one_is_told_the_near_one(
         find_runs(["first_swep"], folders.output_dir)
 
 
-def test_arms_whose_settings_read_the_same_are_told_apart_and_keep_their_runs(folders: Folders) -> None:
+def test_arms_whose_settings_read_the_same_are_distinguished_and_keep_their_runs(folders: Folders) -> None:
     for seed in (1, 2):
         folders.write(seed, 0.8, settings={"optimizer.weight_decay": None})
         folders.write(seed, 0.7, settings={"optimizer.weight_decay": "null"})

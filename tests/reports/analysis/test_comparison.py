@@ -79,8 +79,8 @@ def test_the_smallest_p_that_the_seeds_can_give_is_named(folders: Folders) -> No
     for seed in range(1, 6):
         for settings in ({}, GRU, gated()):
             folders.write(seed, seed / 10 + len(settings) / 100, settings=settings)
-    (note,) = (note for note in method_notes(compared(folders)) if "no p below" in note)
-    assert note == "5 shared seeds give no p below 0.0625 (0.125 corrected); p < 0.05 needs 7."
+    (note,) = (note for note in method_notes(compared(folders)) if "cannot give p below" in note)
+    assert note == "5 shared seeds cannot give p below 0.0625 (0.125 corrected); p < 0.05 needs 7."
 
 
 def test_failures_are_counted_apart_and_named_and_an_arm_without_a_finished_run_is_shown(folders: Folders) -> None:
@@ -188,7 +188,7 @@ def test_arms_without_a_common_seed_have_a_baseline_each_since_nobody_knows_that
     assert names[2:] == ["LSTMEncoder, linear baseline", "GRUEncoder, linear baseline"]
 
 
-def test_with_the_linear_baseline_as_reference_every_arm_is_held_against_its_own(folders: Folders) -> None:
+def test_with_the_linear_baseline_as_reference_every_arm_is_compared_with_its_own(folders: Folders) -> None:
     for seed in (1, 2, 3):
         for by, linear in (("random", 0.9), ("group", 0.7)):
             folders.write(seed, 0.8, settings={"data.split.by": by}, baselines=baselines(linear))
@@ -220,7 +220,7 @@ def test_what_differs_besides_the_columns_is_told_below_the_table(folders: Folde
     assert caution_notes(compared(folders, by=["model.dropout"])) == [
         "The arms differ in data.split.by too: group in dropout=0.1; random in dropout=0.2.",
         "Pooled in every arm: encoder.hidden_size = 16 (2 runs), 32 (2 runs); a seed counts with its mean.",
-        "Tested on other rows than dropout=0.1, since data.split.by differs: dropout=0.2. Their pairs share the seed alone.",
+        "Tested on other rows than dropout=0.1, since data.split.by differs: dropout=0.2. Their pairs share only the seed.",
         "Not all runs were made by the same code: commit ccccccccc, torch 2.13.0+cpu (4 runs); "
         "commit ddddddddd with changes, torch 2.13.0+cpu (4 runs).",
     ]

@@ -5,7 +5,7 @@ import pytest
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-from gatelab.reports.analysis.curves import MOST_POINTS, calibration, learning_curves, length_bins, precision_recall
+from gatelab.reports.analysis.curves import MAX_POINTS, calibration, learning_curves, length_bins, precision_recall
 from gatelab.reports.charts.run_charts import learning_charts
 from gatelab.reports.charts.svg import draw_chart
 
@@ -33,8 +33,8 @@ def test_calibration_is_scikit_learns() -> None:
     labels = random.integers(0, 3, 400)
     found = calibration(probabilities, labels)
     right = probabilities.argmax(1) == labels
-    shares, means = calibration_curve(right, probabilities.max(1), n_bins=15)
-    np.testing.assert_allclose(found.right, shares)
+    accuracies, means = calibration_curve(right, probabilities.max(1), n_bins=15)
+    np.testing.assert_allclose(found.accuracy, accuracies)
     np.testing.assert_allclose(found.confidence, means)
     assert found.count.sum() == 400
     assert ((found.low < found.confidence) & (found.confidence <= found.low + 1 / 15)).all()
@@ -61,7 +61,7 @@ def test_many_points_become_means_of_neighbours(tmp_path: Path) -> None:
     found = learning_curves(metrics_csv(tmp_path / "metrics.csv", lines))
     assert found.averaged == 4
     x, y = found.curves["train/loss_step"]
-    assert len(x) == 250 <= MOST_POINTS
+    assert len(x) == 250 <= MAX_POINTS
     np.testing.assert_allclose(y, values.reshape(250, 4).mean(1))
     assert found.best is None
 

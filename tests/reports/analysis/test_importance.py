@@ -47,20 +47,20 @@ def test_of_a_grid_the_share_of_each_key_is_the_eta_squared_of_scipys_f(folders:
     found = importance(runs, keys, measured)
     assert found is not None
     assert found.measure == "grid"
-    shares = dict(zip((key.title for key in keys), found.shares, strict=True))
-    assert shares["lr"] == pytest.approx(eta_squared(list(values["rate"].values())))
-    assert shares["hidden_size"] == pytest.approx(eta_squared(list(values["size"].values())))
+    fractions = dict(zip((key.title for key in keys), found.fractions, strict=True))
+    assert fractions["lr"] == pytest.approx(eta_squared(list(values["rate"].values())))
+    assert fractions["hidden_size"] == pytest.approx(eta_squared(list(values["size"].values())))
     assert found.seed == pytest.approx((eta_squared(list(values["seed"].values())), 2 / 17))
-    assert dict(zip(shares, found.by_chance, strict=True)) == {"lr": 2 / 17, "hidden_size": 1 / 17}
+    assert dict(zip(fractions, found.by_chance, strict=True)) == {"lr": 2 / 17, "hidden_size": 1 / 17}
     cells: dict[tuple[float, ...], list[float]] = {}
     for run, value in zip(runs, measured, strict=True):
         cells.setdefault((run.settings["optimizer.lr"], run.settings["encoder.hidden_size"]), []).append(value)
-    share, by_chance = found.interactions or (0.0, 0.0)
-    assert sum(found.shares) + share == pytest.approx(eta_squared(list(cells.values())))
+    fraction, by_chance = found.interactions or (0.0, 0.0)
+    assert sum(found.fractions) + fraction == pytest.approx(eta_squared(list(cells.values())))
     assert by_chance == (6 - 1 - 2 - 1) / 17
 
 
-def test_of_one_run_a_setting_combinations_are_not_told_from_noise(folders: Folders) -> None:
+def test_with_one_run_per_setting_interactions_are_not_separated_from_noise(folders: Folders) -> None:
     random = np.random.default_rng(4)
     for rate in (0.001, 0.01, 0.1):
         for size in (16, 32, 64):
@@ -71,7 +71,7 @@ def test_of_one_run_a_setting_combinations_are_not_told_from_noise(folders: Fold
     assert found.measure == "grid"
     assert found.interactions is None
     titles = [str(row[0]) for row in importance_table(found, keys)]
-    assert titles[-1] == "<bdi>combinations and noise</bdi>"
+    assert titles[-1] == "<bdi>interactions and residual</bdi>"
 
 
 def test_of_noise_every_line_has_on_average_what_it_has_by_chance(folders: Folders) -> None:
@@ -82,17 +82,17 @@ def test_of_noise_every_line_has_on_average_what_it_has_by_chance(folders: Folde
                 settings = {"optimizer.lr": rate, "encoder.hidden_size": size}
                 folders.write(seed, 0.5, settings=settings)
     runs, keys, _ = swept(folders)
-    shares: list[list[float]] = []
+    fractions: list[list[float]] = []
     chances: tuple[float, ...] = ()
     for _ in range(400):
         found = importance(runs, keys, list(random.random(len(runs))))
         assert found is not None
         assert found.interactions is not None
         assert found.seed is not None
-        shares.append([*found.shares, found.interactions[0], found.seed[0]])
+        fractions.append([*found.fractions, found.interactions[0], found.seed[0]])
         chances = (*found.by_chance, found.interactions[1], found.seed[1])
-    error = np.std(shares, axis=0) / np.sqrt(len(shares))
-    assert (np.abs(np.mean(shares, axis=0) - chances) < 4 * error).all()
+    error = np.std(fractions, axis=0) / np.sqrt(len(fractions))
+    assert (np.abs(np.mean(fractions, axis=0) - chances) < 4 * error).all()
 
 
 @pytest.fixture
@@ -126,9 +126,9 @@ def test_of_a_search_the_importances_are_optunas(search: Any, folders: Folders) 
     optuna = pytest.importorskip("optuna")
     evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
     expected = optuna.importance.get_param_importances(search, evaluator=evaluator)
-    shares = dict(zip((key.key for key in keys), found.shares, strict=True))
-    assert shares == pytest.approx(expected)
-    assert shares["optimizer.lr"] > 0.9
+    fractions = dict(zip((key.key for key in keys), found.fractions, strict=True))
+    assert fractions == pytest.approx(expected)
+    assert fractions["optimizer.lr"] > 0.9
     page = write_sweep(all_runs(folders.output_dir))[0].read_text(encoding="utf-8")
     rows = Tables(page).rows["What the best trials have in common"]
     assert [row[0] for row in rows] == ["key", "lr", "hidden_size"]

@@ -10,9 +10,9 @@ from gatelab.reports.analysis.intervals import (
     Ranking,
     metric_intervals,
     percentiles,
+    proportion_interval,
     resample_auroc,
     resample_cells,
-    share_interval,
 )
 from gatelab.runs.predictions import Predictions
 
@@ -95,7 +95,7 @@ def test_the_interval_of_the_majority_class_is_that_of_its_share() -> None:
 @pytest.mark.parametrize(("hits", "total"), [(0, 5), (179, 179), (40, 100)])
 def test_the_interval_of_a_share_is_wilsons(hits: int, total: int) -> None:
     """Its ends are the shares that lie 1.96 of their own standard errors from the one found."""
-    for end in share_interval(hits, total):
+    for end in proportion_interval(hits, total):
         assert abs(hits / total - end) == pytest.approx(stats.norm.ppf(0.975) * np.sqrt(end * (1 - end) / total))
 
 

@@ -93,7 +93,7 @@ def test_means_differences_and_ranks_are_of_runs_on_the_same_data(
             assert row.difference is not None
             assert row.difference.num == len(wanted)
             assert row.difference.mean == pytest.approx(np.mean(wanted) if wanted else None)
-    assert "The runs stand on 2 data sets, which are ranked and compared each by itself." in caution_notes(comparison)
+    assert "The runs use 2 data sets; each is ranked and compared by itself." in caution_notes(comparison)
 
 
 def test_a_reference_is_named_once_for_all_data_sets_and_others_have_no_difference(folders: Folders) -> None:
@@ -160,7 +160,7 @@ def test_swept_keys_are_drawn_and_weighed_within_one_data_set(kind: str, folders
         assert [axis.title for axis in one["parallel"].axes] == ["lr", "accuracy"]
         values = [line.value for line in one["parallel"].lines]
         assert max(values) - min(values) < 0.2, "of one data set"
-        assert one["importance"].shares[0] > 0.9
+        assert one["importance"].fractions[0] > 0.9
     assert drawn[0]["data"] != drawn[1]["data"]
     page = sweep_page(runs, compare_sweep(runs), "sweep", no_link)
     for one in drawn:

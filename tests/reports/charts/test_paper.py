@@ -15,11 +15,11 @@ from run_folders import Folders, write_curves
 from gatelab.reports.analysis.comparison import compare
 from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.chart import Chart, Line, Table, loss_axis, number_axis
-from gatelab.reports.charts.dots import dot_plot
 from gatelab.reports.charts.figures import draw_confusion
 from gatelab.reports.charts.gate_picture import draw_reading
-from gatelab.reports.charts.paper import draw_charts, draw_dots
+from gatelab.reports.charts.paper import draw_charts, draw_strip_plot
 from gatelab.reports.charts.reading_svg import draw_reading as place_reading
+from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.svg import draw_chart, lifted, percent
 from gatelab.reports.charts.trials import search_chart
 from gatelab.reports.pages.run_page import page_values
@@ -107,7 +107,7 @@ def test_gaps_bands_whiskers_and_a_logarithmic_axis() -> None:
     band = np.stack([y / 2, y * 2], axis=1)
     lines = [Line("$a_b^$", "c2 dotted a2", x, y, band=band), Line("b", "other", x, y, joined=False, dots=True)]
     chart = Chart(
-        "$t_^$", "", number_axis("$x_^$", 0, 5, whole=True), loss_axis("", 5e-4, 20), lines, [], Table([], [])
+        "$t_^$", "", number_axis("$x_^$", 0, 5, integers=True), loss_axis("", 5e-4, 20), lines, [], Table([], [])
     )
     assert chart.y.is_log
     assert_all_same([chart])
@@ -149,9 +149,9 @@ def test_the_charts_of_a_sweep_and_a_search(folders: Folders) -> None:
 def test_every_seed_of_every_arm(folders: Folders) -> None:
     comparison = compare(load_runs(all_runs(folders.output_dir)), None, ["macro_f1"], None)
     rows = [row for row in comparison.tables["macro_f1"] if row.kind == "arm"]
-    plot = dot_plot("macro_f1", rows, ordered_arms(comparison), 0.81, lambda run: None)
+    plot = strip_plot("macro_f1", rows, ordered_arms(comparison), 0.81, lambda run: None)
     assert plot is not None
-    (axes,) = draw_dots(plot, "encoder").axes
+    (axes,) = draw_strip_plot(plot, "encoder").axes
     frame = 2.0, 98.0, 0.0, 1.0
     place = percent(plot.x)
 

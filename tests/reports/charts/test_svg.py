@@ -5,7 +5,7 @@ import pytest
 
 from gatelab.reports.analysis.curves import calibration, learning_curves
 from gatelab.reports.analysis.intervals import metric_intervals
-from gatelab.reports.charts.chart import Axis, Chart, Line, Stop, Table, kind_of, number_axis, shares_axis
+from gatelab.reports.charts.chart import Axis, Chart, Line, Stop, Table, fraction_axis, kind_of, number_axis
 from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.charts.reading_svg import draw_reading
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
@@ -37,13 +37,13 @@ def test_ticks_are_round_and_enclose_the_values(low: float, high: float, labels:
 
 @pytest.mark.parametrize("last", [1, 2, 7, 20, 33, 500])
 def test_epochs_have_whole_ticks(last: int) -> None:
-    ticks = [value for value, _ in number_axis("epoch", 0, last, whole=True).ticks]
+    ticks = [value for value, _ in number_axis("epoch", 0, last, integers=True).ticks]
     assert all(tick == int(tick) for tick in ticks)
     assert 2 <= len(ticks) <= 9
 
 
 def test_shares_end_at_one() -> None:
-    assert [label for _, label in shares_axis("", 0.83).ticks] == ["0.8", "0.85", "0.9", "0.95", "1"]
+    assert [label for _, label in fraction_axis("", 0.83).ticks] == ["0.8", "0.85", "0.9", "0.95", "1"]
 
 
 def test_values_stand_where_the_axes_put_them_and_stops_fill_the_width() -> None:

@@ -126,7 +126,7 @@ def test_what_the_seeds_cannot_tell_is_said(
     assert answer_of(folders).sentence.endswith(words)
 
 
-def test_where_the_reference_is_the_best_it_is_held_against_the_next(folders: Folders) -> None:
+def test_where_the_reference_is_the_best_it_is_compared_with_the_next(folders: Folders) -> None:
     write_arm(folders, {1: 0.9, 2: 0.88, 3: 0.89})
     write_arm(folders, {1: 0.7, 2: 0.71, 3: 0.7}, GRU)
     write_arm(folders, {1: 0.8, 2: 0.82, 3: 0.8}, gated())
@@ -135,12 +135,12 @@ def test_where_the_reference_is_the_best_it_is_held_against_the_next(folders: Fo
     assert "), 0.0833 above GatedEncoder (" in sentence
 
 
-def test_a_best_that_the_test_itself_has_chosen_is_held_against_the_choice_of_validation(folders: Folders) -> None:
+def test_a_best_that_the_test_itself_has_chosen_is_compared_with_the_choice_of_validation(folders: Folders) -> None:
     for number, size in enumerate((8, 16, 32, 64, 128)):
         validation = {"macro_f1": 0.9 if size == 16 else 0.5}
         folders.write(1, 0.6 + number / 100, settings={"encoder.hidden_size": size}, best_validation=validation)
     assert answer_of(folders).detail.endswith(
-        "The best of 5 arms is chosen by the test itself, which flatters it. By validation macro-F1 one would have taken "
+        "The best of 5 arms is chosen on the test set, which biases its value upwards. By validation macro-F1 one would have taken "
         "hidden_size=16: 0.6100 on the test rows."
     )
 
@@ -150,7 +150,7 @@ def test_a_sweep_without_a_finished_run_has_a_page_that_says_so(folders: Folders
     folders.write(2, status="interrupted")
     page = page_of(folders)
     assert "<h1>No run is finished yet</h1>" in page
-    assert "2 of 2 runs are not finished: 1 failed, 1 interrupted." in page
+    assert "2 of 2 runs not finished: 1 failed, 1 interrupted." in page
     row = Tables(page).rows["Not finished"][1]
     assert row[1:5] == ["failed", "sweep", "1", "RunError: the loss is nan"]
     assert "<h2>Every seed</h2>" not in page
@@ -226,7 +226,7 @@ def test_a_search_is_led_by_what_it_looked_at_and_counts_the_best_of_whole_trial
         write_curves(folder, {"validation/macro_f1": [0.1, value]})
     runs = load_runs(all_runs(folders.output_dir))
     trials = trials_of(runs, "validation/macro_f1")
-    assert [(trial.number, trial.value, trial.is_whole) for trial in trials] == [
+    assert [(trial.number, trial.value, trial.is_complete) for trial in trials] == [
         (0, 0.5, True), (1, 0.7, True), (2, 0.65, False), (3, 0.6, True), (4, 0.9, False),
     ]  # fmt: skip
     assert best_so_far(trials, "validation/macro_f1") == [0.5, 0.7, 0.7, 0.7, 0.7]

@@ -90,7 +90,7 @@ def test_a_dot_tells_its_seed_and_value_and_opens_its_run(open_page: Open, sweep
     page = open_page()
     for folder in all_runs(sweep.parents[1])[:3]:
         record = folder.record
-        figure = page.locator("figure.dots").nth(1)
+        figure = page.locator("figure.strip").nth(1)
         dot = figure.locator(f'a.seed[href="{folder.path.name}/report.html"]')
         dot.hover()
         said = figure.locator(".said").inner_text()
@@ -102,9 +102,9 @@ def test_a_dot_tells_its_seed_and_value_and_opens_its_run(open_page: Open, sweep
     assert page.title() == folder.path.name
 
 
-def test_the_dots_are_one_stop_for_the_tab_key_and_the_arrows_walk_along_them(open_page: Open) -> None:
+def test_a_strip_plot_is_one_stop_for_the_tab_key_and_the_arrows_move_between_its_runs(open_page: Open) -> None:
     page = open_page()
-    figure = page.locator("figure.dots").first
+    figure = page.locator("figure.strip").first
     assert figure.locator('.seed[tabindex="0"]').count() == 1
     figure.locator(".seed").first.focus()
     values = []

@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 from gatelab.cli import app
 from gatelab.reports.pages.run_page import write_report
 from gatelab.reports.pages.sweep_page import write_sweep
-from gatelab.reports.server import memory
+from gatelab.reports.server import cache
 from gatelab.runs import load as load_module
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
@@ -251,7 +251,7 @@ def test_what_is_picked_is_compared_by_the_keys_asked_for(port: int, folders: Fo
 @pytest.mark.parametrize(
     ("path", "status", "words"),
     [
-        ("/compare", 400, "Nothing is picked."),
+        ("/compare", 400, "Nothing is selected."),
         ("/compare?name=nowhere", 404, "nowhere: there is no such run or name any more."),
         ("/compare?name=sweep&by=encodr", 400, "Did you mean"),
         ("/sweep/ffffffffff/report.html", 404, "There is"),
@@ -309,7 +309,7 @@ def test_rows_that_cannot_be_read_cost_the_page_that_section_alone(port: int, fo
     cut.write_text(cut.read_text(encoding="utf-8")[:-3], encoding="utf-8")
     os.utime(all_runs(folders.output_dir)[0].record_file)
     body = ask(port, "/sweep/report.html").body
-    assert "its last line is not whole" in body
+    assert "its last line is not complete" in body
     assert "<h2>Where arms disagree</h2>" not in body
     assert "0.8200" in body
 
@@ -359,7 +359,7 @@ def test_runs_are_read_again_only_once_their_files_change(folders: Folders, monk
         return load_config(folder)
 
     monkeypatch.setattr(load_module, "load_config", load)
-    known, runs = memory.Runs(), all_runs(folders.output_dir)
+    known, runs = cache.RunCache(), all_runs(folders.output_dir)
     known.read(runs)
     assert len(opened) == 6
     runs[0].update(seed=77, longer=True)

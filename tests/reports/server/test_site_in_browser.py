@@ -93,13 +93,13 @@ def test_the_table_sorts_with_runs_that_have_no_number_last(open_page: Open) -> 
 
 def test_picked_runs_and_names_are_compared(open_page: Open) -> None:
     page = open_page()
-    button = page.get_by_role("button", name="Compare picked")
+    button = page.get_by_role("button", name="Compare selected")
     assert button.is_disabled()
-    page.get_by_label("Pick name first").check()
+    page.get_by_label("Select name first").check()
     page.get_by_label("Only runs of the name").select_option("second")
     for box in page.get_by_label("of second").all()[:2]:  # the two that started last
         box.check()
-    assert page.locator(".picked").inner_text() == "1 name and 2 runs picked"
+    assert page.locator(".picked").inner_text() == "1 name and 2 runs selected"
     page.get_by_label("by", exact=True).fill("name")
     button.click()
     assert "6 runs, 5 finished" in page.locator(".kicker").inner_text()
@@ -117,17 +117,17 @@ def test_picked_runs_and_names_are_compared(open_page: Open) -> None:
 def test_all_that_are_shown_can_be_picked_at_once(open_page: Open) -> None:
     page = open_page()
     page.get_by_label("Only runs of the name").select_option("second")
-    page.get_by_label("Pick all of All runs that are shown").check()
-    assert page.locator(".picked").inner_text() == "3 runs picked"
-    page.get_by_role("button", name="Compare picked").click()
+    page.get_by_label("Select all of All runs that are shown").check()
+    assert page.locator(".picked").inner_text() == "3 runs selected"
+    page.get_by_role("button", name="Compare selected").click()
     assert page.url.partition("?")[2] == "by=&name=second"  # all of its runs, so that the address stays short
     assert "3 runs, 3 finished" in page.locator(".kicker").inner_text()
 
 
 def test_without_scripts_runs_are_picked_and_compared_too(open_page: Open) -> None:
     page = open_page(java_script_enabled=False)
-    page.get_by_label("Pick name second").check()
-    page.get_by_role("button", name="Compare picked").click()
+    page.get_by_label("Select name second").check()
+    page.get_by_role("button", name="Compare selected").click()
     assert page.locator("h1").inner_text().startswith("second 0.8400 macro-F1")
 
 

@@ -85,7 +85,7 @@ def test_in_its_first_epoch_the_number_of_rows_tells_how_long_one_takes(folders:
         assert (run.epoch, run.seconds_per_epoch, run.seconds_left) == (1, 20, 195)  # 5 of 200 steps, 1 s each
 
 
-def test_a_run_that_goes_on_has_a_speed_only_once_it_was_seen_to_move(folders: Folders) -> None:
+def test_a_resumed_run_has_a_speed_only_once_it_was_seen_to_move(folders: Folders) -> None:
     folder = running(folders, resumed=["2026-01-02T12:00:00+00:00"])
     run = WatchedRun(folder)
     with folder.locked():
@@ -171,7 +171,7 @@ def test_a_table_that_is_watched_ends_by_itself_with_the_sweep_of_another_proces
     assert tables[-1].count("2/2") == 2
 
 
-def test_a_sweep_that_nobody_goes_on_with_is_not_waited_for(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_sweep_that_nobody_continues_is_not_waited_for(folders: Folders, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SECONDS_TO_APPEAR", 0.3)
     folders.write(0, 0.7, settings=LENGTH, job=0, jobs=2)
     screen = io.StringIO()
@@ -225,7 +225,7 @@ def test_in_a_narrow_terminal_what_is_shown_is_shown_whole(width: int, folders: 
     assert width != 200 or "seconds" in screen
 
 
-def test_a_damaged_folder_is_named_and_the_others_go_on(folders: Folders) -> None:
+def test_a_damaged_folder_is_named_and_the_others_are_shown(folders: Folders) -> None:
     good, damaged, half = (running(folders, seed) for seed in (1, 2, 3))
     damaged.record_file.write_text('{"half', encoding="utf-8")
     watch = Watch(folders.output_dir, "sweep")
@@ -243,7 +243,7 @@ def test_without_a_terminal_the_table_is_printed_once(folders: Folders, tmp_path
     folder = running(folders)
     with folder.locked():
         output = gatelab("runs", "--watch", cwd=tmp_path)
-        assert output.count("1 runs: 1 running") == 1
+        assert output.count("1 run: 1 running") == 1
     assert "No runs in outputs/nothing yet." in gatelab("runs", "nothing", "--watch", cwd=tmp_path)
 
 
@@ -255,7 +255,7 @@ def test_ctrl_c_ends_the_watching_and_is_no_failure(folders: Folders, tmp_path: 
         process = subprocess.Popen(command, cwd=tmp_path, stdout=theirs, stderr=theirs, stdin=theirs)
         os.close(theirs)
         output = b""
-        while b"1 runs: " not in output:
+        while b"1 run: " not in output:
             output += os.read(ours, 4096)
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0

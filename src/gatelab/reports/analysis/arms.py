@@ -1,4 +1,4 @@
-"""Arms: runs that differ in the seed alone, or in what one chooses not to tell apart."""
+"""Arms: groups of runs that differ only in the seed, or in keys that one chooses to pool."""
 
 import json
 import math
@@ -22,14 +22,14 @@ Seed = tuple[str, ...]  # the values of SEED_KEYS
 
 @dataclass(frozen=True)
 class Arm:
-    cells: tuple[str, ...]  # one a column of its Arms
+    cells: tuple[str, ...]  # one for each column of its Arms
     name: str
     runs: tuple[Run, ...]  # in the order in which they started
     seed_keys: tuple[str, ...] = SEED_KEYS
 
     @property
     def content(self) -> str:
-        """Of its data, the same in all its runs."""
+        """Identifies its data, the same in all its runs."""
         return self.runs[0].content
 
     @property
@@ -42,7 +42,7 @@ class Arm:
 
     @property
     def statuses(self) -> Counter[str]:
-        """How many of its runs are failed, interrupted, …"""
+        """The number of its runs by status."""
         return Counter(run.status for run in self.runs)
 
     def seed_of(self, run: Run) -> Seed:
@@ -53,7 +53,7 @@ class Arm:
         return [(run, value) for run in self.finished if (value := run.record.numbers().get(metric)) is not None]
 
     def values(self, metric: str, baseline: str | None = None) -> dict[Seed, float]:
-        """The metric by seed, of the runs or of a baseline beside them; where a seed has several runs, their mean."""
+        """The metric of the runs, or of a baseline, by seed; the mean where a seed has several runs."""
         found: dict[Seed, list[float]] = {}
         for run in self.finished:
             value = run.record.numbers(baseline).get(metric)
@@ -62,32 +62,32 @@ class Arm:
         return {seed: math.fsum(values) / len(values) for seed, values in found.items()}
 
     def baseline_record(self, baseline: str) -> dict[Seed, str]:
-        """All that the runs say of a baseline, by seed, to be compared."""
+        """All scores of a baseline by seed, as comparable text."""
         scores = {self.seed_of(run): run.record.baselines.get(baseline) for run in self.finished}
         return {seed: json.dumps(found.model_dump(), sort_keys=True) for seed, found in scores.items() if found}
 
 
 @dataclass(frozen=True)
 class Arms:
-    titles: tuple[str, ...]  # of the columns that tell the arms apart
-    arms: tuple[Arm, ...]  # as their first runs stand in their sweeps
+    titles: tuple[str, ...]  # of the columns that distinguish the arms
+    arms: tuple[Arm, ...]  # in the order of their first runs in the sweep
     pooled: tuple[Column, ...]  # what else differs between the runs
-    without_config: tuple[Run, ...]  # in no arm, since nobody knows in which
-    num_repeated: int  # runs that stand under several names, counted once
+    without_config: tuple[Run, ...]  # in no arm
+    num_repeated: int  # runs stored under several names, counted once
 
 
 def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
-    """Group by the given config keys and groups, or by all keys that differ, but for the seeds; and always by the data."""
+    """Group by the given config keys and groups, else by all that differ except seeds; and always by the data."""
     known = [run for run in runs if run.settings]
     differing = [key for key in differing_keys(known) if key not in SEED_KEYS]
     columns = columns_of(known, differing) if by is None else named_columns(known, by)
     members = members_of(known, columns)
-    if len({values for values, _ in members}) < len(members):  # the columns do not say which data
+    if len({values for values, _ in members}) < len(members):  # the columns do not distinguish the data
         known = with_data_named(known)
         columns.append(Column("path", ("data.path",)))
         members = members_of(known, columns)
     keys = [key for column in columns for key in column.keys]
-    groups = sorted(map(once, members.values()), key=lambda group: min(run.place for run in group))
+    groups = sorted(map(deduplicated, members.values()), key=lambda group: min(run.place for run in group))
     titles, cells = setting_cells([best_named(group) for group in groups], columns, merge=by is None)
     cells = distinct_cells([best_named(group) for group in groups], columns, cells)
     if not columns:  # one arm, or none
@@ -106,7 +106,7 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
 
 
 def members_of(runs: Iterable[Run], columns: Sequence[Column]) -> dict[tuple[Seed, str], list[Run]]:
-    """The runs by their values in the columns and the content of their data."""
+    """The runs by their values in the columns and their data."""
     members: dict[tuple[Seed, str], list[Run]] = {}
     for run in runs:
         values = tuple(comparable(run.settings.get(key)) for column in columns for key in column.keys)
@@ -114,8 +114,8 @@ def members_of(runs: Iterable[Run], columns: Sequence[Column]) -> dict[tuple[See
     return members
 
 
-def once(runs: Iterable[Run]) -> list[Run]:
-    """Of runs of one identity, kept under several names, the finished one that started first, else the last one."""
+def deduplicated(runs: Iterable[Run]) -> list[Run]:
+    """Of the runs of one identity, stored under several names, the first finished one, else the last."""
     by_identity: dict[str, Run] = {}
     for run in runs:
         if run.identity not in by_identity or by_identity[run.identity].status != "finished":
@@ -124,7 +124,7 @@ def once(runs: Iterable[Run]) -> list[Run]:
 
 
 def best_named(runs: list[Run]) -> Run:
-    """The first run, or the first that notes its choices."""
+    """The first run that records its choices, else the first."""
     return next((run for run in runs if run.choices), runs[0])
 
 

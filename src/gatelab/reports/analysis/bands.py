@@ -17,8 +17,8 @@ FIRST = ("train/loss", "validation/loss", f"validation/{SELECTED}", "validation/
 
 @dataclass(frozen=True)
 class Band:
-    """At each epoch (P,): the mean over the runs that came so far, the lowest and highest of them, and how many; NaN where
-    none of them has a number."""
+    """At each epoch (P,): mean, minimum and maximum over the runs that reached it, and their number; NaN where none has a
+    finite value."""
 
     epochs: NDArray[Any]
     mean: NDArray[Any]
@@ -28,9 +28,9 @@ class Band:
 
 
 def seed_bands(arm: Arm) -> dict[str, Band]:
-    """A band for each metric of an epoch that its finished runs have, or while none is finished those that it has.
+    """A band for each metric logged per epoch, over the finished runs, or over all while none is finished.
 
-    Raises RunError for a file that cannot be read.
+    Raises RunError for a damaged file.
     """
     by_run = [epoch_values(run) for run in arm.finished or arm.runs]
     bands = {}
@@ -52,9 +52,9 @@ def in_order(names: Collection[str]) -> list[str]:
 
 
 def epoch_values(run: Run) -> dict[str, dict[int, float]]:
-    """By metric, the value of each epoch; of a run that logged no train/loss the mean of the steps that it logged. Empty
-    before the first has ended."""
-    learning = learning_curves(run.folder.metrics, most_points=None)
+    """By metric, the value of each epoch; without train/loss the mean of its logged steps. Empty before the first epoch
+    has ended."""
+    learning = learning_curves(run.folder.metrics, max_points=None)
     if not any(name.startswith("validation/") for name in learning.curves):
         return {}
     found = {}

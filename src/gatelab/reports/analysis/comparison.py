@@ -1,4 +1,4 @@
-"""gatelab compare: arms beside a reference on the same data, metric by metric, with what one must know to read the numbers."""
+"""gatelab compare: arms and a reference on the same data, metric by metric."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -20,7 +20,7 @@ BASELINES = {name: baseline_title(name) for name in ("linear", "majority")}
 
 
 class Reference(NamedTuple):
-    """What the others are compared with: an arm on each data set, or of each arm the baseline beside it."""
+    """What the arms are compared with: an arm on each data set, or the baseline of each arm."""
 
     arms: tuple[Arm, ...]
     baseline: str | None
@@ -39,8 +39,8 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One arm, or one baseline, in one metric. difference: over the seeds shared with the reference, this minus that;
-    is_identical: both predict the same class for every test row of these seeds. is_best: on its data."""
+    """One arm or baseline in one metric. difference: this minus the reference over shared seeds; is_identical: both predict the
+    same class for every test row of these seeds; is_best: on its data."""
 
     cells: tuple[str, ...]
     name: str
@@ -60,7 +60,7 @@ class Row:
 class Comparison:
     arms: Arms
     reference: Reference | None
-    # By metric, and in it data set by data set: the reference, the other arms, the best of the first metric first; baselines.
+    # By metric, and within it by data set: the reference, the other arms from best to worst in the first metric, baselines.
     tables: dict[str, list[Row]]
 
     @property
@@ -74,10 +74,10 @@ def compare(
     metrics: Sequence[str] | None = None,
     reference: str | None = None,
 ) -> Comparison:
-    """Arms of the runs, grouped by the given config keys and groups or by all that differ.
+    """Group the runs by the given config keys and groups, or by all that differ, and compare the arms.
 
-    The reference is the first arm of the sweep that has a finished run, unless one is named.
-    Raises RunError for a key, metric or reference that the runs do not have.
+    The default reference is the first arm of the sweep that has a finished run. Raises RunError for an unknown key, metric or
+    reference.
     """
     arms = group_arms(runs, by)
     chosen = choose_metrics(arms.arms, metrics)
@@ -87,7 +87,7 @@ def compare(
 
 
 def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
-    """Those wanted, as ``split_words`` has them; the selection metric and accuracy where none is."""
+    """The wanted metrics, split by ``split_words``; by default accuracy and the selection metric."""
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in run.record.numbers()))
     if not wanted:
         leading = [*METRICS, shared_monitor(run.record.monitor for arm in arms for run in arm.finished)]
@@ -101,14 +101,14 @@ def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[st
 
 
 def choose_reference(arms: Arms, text: str | None) -> Reference | None:
-    """Unless text names one, the first arm on each data set that has a finished run."""
+    """The reference that text names, else the first arm with a finished run on each data set."""
     candidates = [arm for arm in arms.arms if arm.finished]
     if text is None:
         return arm_reference(list({arm.content: arm for arm in reversed(candidates)}.values())[::-1])
     baselines = {name for arm in candidates for run in arm.finished for name in run.record.baselines}
     for name in baselines:
         if text in (name, BASELINES.get(name)):
-            return Reference((), name, f"the {BASELINES.get(name, name)} beside it")
+            return Reference((), name, f"the {BASELINES.get(name, name)} of each arm")
     found = [arm for arm in arms.arms if arm.name == text] or [
         arm for arm in arms.arms if all(has_term(arm, term, arms.titles) for term in text.split(","))
     ]
@@ -127,7 +127,7 @@ def arm_reference(arms: Sequence[Arm]) -> Reference | None:
 
 
 def has_term(arm: Arm, term: str, titles: Sequence[str]) -> bool:
-    """Whether a term such as lstm, encoder=lstm or encoder.hidden_size=64 says something true of the arm."""
+    """Whether the arm matches a term such as lstm, encoder=lstm or encoder.hidden_size=64."""
     key, _, value = term.strip().partition("=")
     if any(term.strip() in (cell, *cell.split()) for cell in arm.cells):
         return True
@@ -137,19 +137,19 @@ def has_term(arm: Arm, term: str, titles: Sequence[str]) -> bool:
 
 
 def order_arms(arms: Iterable[Arm], reference: Reference | None, metric: str) -> list[Arm]:
-    """Data set by data set the reference, then by mean, the best first, then those without a value."""
+    """By data set: the reference, then from best to worst mean, then arms without a value."""
     arms = list(arms)
     references = () if reference is None else reference.arms
     contents = list(dict.fromkeys(arm.content for arm in (*references, *arms)))
 
     def place(arm: Arm) -> tuple[int, bool, float]:
-        mean = describe_mean(arm.values(metric))
+        mean = mean_of(arm.values(metric))
         return contents.index(arm.content), arm not in references, order_of(metric, mean)
 
     return sorted(arms, key=place)
 
 
-def describe_mean(values: dict[Seed, float]) -> float | None:
+def mean_of(values: dict[Seed, float]) -> float | None:
     return sum(values.values()) / len(values) if values else None
 
 
@@ -182,7 +182,7 @@ def arm_row(metric: str, arm: Arm, reference: Reference | None) -> Row:
 
 
 def predict_the_same(first: Arm, second: Arm) -> bool:
-    """Whether all runs of each seed that both have predict the same class for every test row, as far as can be read."""
+    """Whether all runs of each shared seed predict the same class for every test row; False if a file cannot be read."""
     by_seed: dict[Seed, list[list[Run]]] = {}
     for number, arm in enumerate((first, second)):
         for run in arm.finished:
@@ -205,7 +205,7 @@ def paired(values: dict[Seed, float], reference: dict[Seed, float]) -> list[floa
 
 
 def baseline_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -> list[Row]:
-    """A row a baseline, or several where not all arms stand beside the same one. Held against the reference, untested."""
+    """A row for each baseline, or several where it differs between arms. Compared with the reference without a test."""
     names = [name for name in BASELINES if any(arm.values(metric, name) for arm in arms)]
     rows = []
     for name in names:
@@ -224,7 +224,7 @@ def baseline_rows(metric: str, arms: Sequence[Arm], reference: Reference | None)
 
 
 def same_baseline(name: str, arms: Sequence[Arm]) -> list[list[Arm]]:
-    """Arms on the same data together whose runs say the same of the baseline, seed by seed."""
+    """Groups of arms on the same data whose runs agree on the baseline, seed by seed."""
     groups: list[tuple[list[Arm], dict[Seed, str]]] = []
     for arm in arms:
         record = arm.baseline_record(name)
@@ -241,7 +241,7 @@ def same_baseline(name: str, arms: Sequence[Arm]) -> list[list[Arm]]:
 
 
 def baseline_cells(title: str, arms: Sequence[Arm], is_only_one: bool) -> tuple[str, ...]:
-    """The title in the first column in which its arms differ, what they share in the others."""
+    """The title in the first column in which the arms differ, and their common values in the others."""
     if is_only_one:
         return title, *[""] * (len(arms[0].cells) - 1)
     cells = [texts[0] if len(set(texts)) == 1 else "" for texts in zip(*(arm.cells for arm in arms), strict=True)]

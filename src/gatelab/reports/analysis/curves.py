@@ -1,4 +1,4 @@
-"""What a report's charts and pictures show, as numbers from metrics.csv and predictions.csv. N rows, K classes."""
+"""Learning, precision-recall and calibration curves from metrics.csv and predictions.csv. N rows, K classes."""
 
 from collections import defaultdict
 from dataclasses import dataclass, field
@@ -11,31 +11,31 @@ from numpy.typing import NDArray
 from gatelab.runs.history import read_values
 from gatelab.runs.metrics import SELECTED, is_lower_better
 
-MOST_POINTS = 300  # of a curve: more than a picture of this size can show
+MAX_POINTS = 300  # of a curve, more than a figure can resolve
 BINS = 15  # of calibration, as in the calibration error
-MOST_LENGTHS = 6
-LARGEST = 1e100  # beyond it a loss has diverged, and an axis would overflow
+MAX_LENGTHS = 6
+LARGEST = 1e100  # a larger loss has diverged, and would overflow an axis
 
 
 @dataclass(frozen=True)
 class Learning:
-    """Curves by metric name, e.g. "train/loss": x in epochs, y. best is the epoch of the best selection metric, by name monitor."""
+    """Curves (x in epochs, y) by metric, e.g. "train/loss". best: the epoch with the best selection metric, monitor."""
 
     curves: dict[str, tuple[NDArray[Any], NDArray[Any]]] = field(default_factory=dict)
     best: float | None = None
     monitor: str = SELECTED
-    averaged: int = 1  # how many logged values of train/loss_step stand behind each of its points
+    averaged: int = 1  # number of logged values averaged in each point of train/loss_step
 
 
-def learning_curves(file: Path, monitor: str = SELECTED, most_points: int | None = MOST_POINTS) -> Learning:
-    """The train and validation values of metrics.csv, NaN where there is no number; empty where it is missing or has none
-    yet. train/loss is an epoch's mean, train/loss_step a batch's; of more than most_points of these neighbours are averaged.
+def learning_curves(file: Path, monitor: str = SELECTED, max_points: int | None = MAX_POINTS) -> Learning:
+    """The train and validation values of metrics.csv, NaN where not finite; empty without a file or values. train/loss is the
+    mean of an epoch, train/loss_step of a batch; more than max_points of these are averaged in groups.
 
-    Raises RunError where it is not what training writes.
+    Raises RunError for a damaged file.
     """
     steps: dict[str, list[int]] = defaultdict(list)
     values: dict[str, list[float]] = defaultdict(list)
-    ends: dict[int, int] = {}  # epoch → its last step, where its validation stands
+    ends: dict[int, int] = {}  # epoch → its last step, at which validation is logged
     for epoch, step, name, value in read_values(file):
         if name.startswith(("train/", "validation/")):
             steps[name].append(step)
@@ -43,7 +43,7 @@ def learning_curves(file: Path, monitor: str = SELECTED, most_points: int | None
         if name.startswith("validation/"):
             ends[epoch] = step
     at_ends = set(steps.get("train/loss", [])) <= set(ends.values())
-    if "train/loss" in values and "train/accuracy" not in values and not at_ends:  # of before gatelab logged means
+    if "train/loss" in values and "train/accuracy" not in values and not at_ends:  # from before epoch means were logged
         steps["train/loss_step"], values["train/loss_step"] = steps.pop("train/loss"), values.pop("train/loss")
     per_epoch = (max(ends.values()) + 1) / (max(ends) + 1) if ends else None
     curves = {
@@ -57,27 +57,27 @@ def learning_curves(file: Path, monitor: str = SELECTED, most_points: int | None
         worse = np.where(np.isnan(scores), np.inf, scores if is_lower_better(monitor) else -scores)
         best = float(epochs[worse.argmin()])
     averaged = 1
-    if "train/loss_step" in curves and most_points is not None:
-        averaged = -(-len(curves["train/loss_step"][0]) // most_points)
+    if "train/loss_step" in curves and max_points is not None:
+        averaged = -(-len(curves["train/loss_step"][0]) // max_points)
         x, y = (average(part, averaged) for part in curves["train/loss_step"])
         curves["train/loss_step"] = x, y
     return Learning(curves, best, monitor, averaged)
 
 
 def average(values: NDArray[Any], size: int) -> NDArray[Any]:
-    """The means of each size values, the last of what is left."""
+    """Means of consecutive groups of size values; the last group may be smaller."""
     starts = np.arange(0, len(values), size)
     return np.add.reduceat(values, starts) / np.diff(np.r_[starts, len(values)])
 
 
 @dataclass(frozen=True)
 class PrecisionRecall:
-    """Of one class against the rest, from the largest threshold down: recall ascending, precision, threshold."""
+    """One class against the rest, thresholds descending: recall (ascending), precision, threshold."""
 
     recall: NDArray[Any]
     precision: NDArray[Any]
     threshold: NDArray[Any]
-    average: float  # precision, as in scikit-learn's average_precision_score
+    average: float  # average precision, as in scikit-learn
 
     def at_recall(self, wanted: NDArray[Any]) -> NDArray[Any]:
         """The index of the largest threshold at which the recall is at least each wanted value, from 0 to 1."""
@@ -90,7 +90,7 @@ def precision_recall(positive: NDArray[Any], score: NDArray[Any]) -> PrecisionRe
         return None
     order = np.argsort(-score, kind="stable")
     score, hits = score[order], np.cumsum(positive[order])
-    ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True])  # equal scores come together
+    ends = np.flatnonzero(np.r_[score[1:] != score[:-1], True])  # equal scores share a threshold
     recall, precision = hits[ends] / hits[-1], hits[ends] / (ends + 1)
     area = float(np.sum(np.diff(np.r_[0.0, recall]) * precision))
     return PrecisionRecall(recall, precision, score[ends], area)
@@ -98,11 +98,11 @@ def precision_recall(positive: NDArray[Any], score: NDArray[Any]) -> PrecisionRe
 
 @dataclass(frozen=True)
 class Calibration:
-    """Of the rows whose largest probability lies in each of 15 equal bins, where there are any."""
+    """Of the rows in each of 15 equal bins of the largest probability, without empty bins."""
 
     low: NDArray[Any]
     confidence: NDArray[Any]  # the mean of the largest probabilities
-    right: NDArray[Any]  # the share of right predictions
+    accuracy: NDArray[Any]
     count: NDArray[Any]
 
 
@@ -111,16 +111,16 @@ def calibration(probabilities: NDArray[Any], labels: NDArray[Any]) -> Calibratio
     bins = np.searchsorted(np.linspace(0, 1, BINS + 1)[1:-1], confidence)
     count = np.bincount(bins, minlength=BINS)
     some = np.flatnonzero(count)
-    mean, share = (np.bincount(bins, weights, BINS)[some] / count[some] for weights in (confidence, right))
-    return Calibration(some / BINS, mean, share, count[some])
+    mean, accuracy = (np.bincount(bins, weights, BINS)[some] / count[some] for weights in (confidence, right))
+    return Calibration(some / BINS, mean, accuracy, count[some])
 
 
 def length_bins(tokens: NDArray[Any]) -> list[tuple[int, int]]:
-    """Some six ranges of lengths, first and last included, with about as many rows each.
+    """About six ranges of lengths, both ends included, with similar numbers of rows.
 
-    A length that most rows of its range have, as where texts are cut, is a range of its own.
+    A length shared by most rows of its range, as where texts are truncated, is a range of its own.
     """
-    highs = np.unique(np.quantile(tokens, np.linspace(0, 1, MOST_LENGTHS + 1)[1:], method="lower")).tolist()
+    highs = np.unique(np.quantile(tokens, np.linspace(0, 1, MAX_LENGTHS + 1)[1:], method="lower")).tolist()
     bins, low = [], int(tokens.min())
     for high in highs:
         inside = tokens[(tokens >= low) & (tokens <= high)]

@@ -1,11 +1,12 @@
 """Where arms disagree: test rows that most seeds of one arm get right and most seeds of another wrong.
 
-A row is a line of a file with this content, so arms meet only where they tested the same rows. A arms, U rows.
+A row is a line of a file with this content, so arms share rows only on the same data. A arms, U rows.
 """
 
 import json
 import os
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,15 +18,16 @@ from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
 from gatelab.runs.load import Run, files_of
 
-MOST_ARMS = 20
-MOST_ROWS = 100
-MOST_BYTES = 64_000_000  # of examples.json files, read for the texts of the rows
-LINE_BITS = 40  # of a row's key; above them stands the number of its file
+MAX_ARMS = 20
+MAX_ROWS = 100
+MAX_BYTES = 64_000_000  # of examples.json files, read for the texts of the rows
+KEY = ["content", "file", "line"]
+Key = tuple[Any, ...]  # of a row: the content of its data, its file as the first run on it names it, and its line
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the seeds of an arm say of a row: how many tested it, how many were right, and their most frequent prediction."""
+    """How many seeds of an arm tested a row, how many of them were right, and their most frequent prediction."""
 
     tested: int
     right: int
@@ -53,82 +55,61 @@ class Disagreement:
     rows: tuple[DisputedRow, ...]  # the most disputed
 
 
-@dataclass(frozen=True)
-class Tested:
-    """The test rows of one run: keys (N,), and the numbers of label and prediction in the names of all runs."""
+def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
+    """Of the first 20 arms that have predictions; None where there are not two, or none of their rows is the same.
 
-    keys: NDArray[Any]
-    labels: NDArray[Any]
-    predictions: NDArray[Any]
+    Raises RunError for predictions.csv that cannot be read.
+    """
+    import pandas as pd
+
+    compared = [arm for arm in arms if any(map(has_rows, arm.finished))][:MAX_ARMS]
+    if len(compared) < 2:
+        return None
+    runs = [(number, run) for number, arm in enumerate(compared) for run in arm.finished if has_rows(run)]
+    names = first_names([run for _, run in runs])
+    table = pd.concat([read_tested(run, names[id(run)]).assign(arm=number) for number, run in runs], ignore_index=True)
+    table["right"] = table["label"] == table["prediction"]
+    table["row"] = table.groupby(KEY, sort=False).ngroup()  # 0, 1, … as they first appear
+    counts, rights = np.zeros((2, len(compared), table["row"].max() + 1), dtype=int)
+    np.add.at(counts, (table["arm"], table["row"]), 1)
+    np.add.at(rights, (table["arm"], table["row"]), table["right"])
+    is_right, is_wrong, was_tested = 2 * rights > counts, 2 * rights < counts, counts > 0  # (A, U)
+    shared, won = pairs(was_tested, was_tested), pairs(is_right, is_wrong)
+    if shared.sum() == np.trace(shared):
+        return None
+    disputed = np.flatnonzero(is_right.any(0) & is_wrong.any(0))
+    keys = dict(
+        zip(
+            disputed.tolist(),
+            table.drop_duplicates("row")[KEY].iloc[disputed].itertuples(index=False, name=None),
+            strict=True,
+        )
+    )
+    texts = find_texts([run for _, run in runs], set(keys.values()), names)
+    has_text = np.array([key in texts for key in keys.values()], dtype=bool)
+    chosen = disputed[most_disputed(counts[:, disputed], rights[:, disputed], has_text)].tolist()
+    by_row = dict(iter(table[table["row"].isin(chosen)].groupby("row")))
+    rows = [describe_row(keys[row], by_row[row], texts, len(compared)) for row in chosen]
+    return Disagreement(tuple(compared), shared, won, len(disputed), tuple(rows))
 
 
-class Names:
-    """Numbers for names, in the order in which they are first asked for."""
-
-    def __init__(self) -> None:
-        self.numbers: dict[Any, int] = {}
-
-    def number(self, name: Any) -> int:
-        return self.numbers.setdefault(name, len(self.numbers))
-
-    def __getitem__(self, number: int) -> Any:
-        return list(self.numbers)[number]
-
-
-class Files(Names):
-    """Numbers for the files of runs: by their place in the data, since a file may have been renamed between two runs."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.first: dict[str, list[str]] = {}
-
-    def of(self, run: Run) -> dict[str, tuple[str, str]]:
-        """By the name that the run gives a file: the content of its data, and the file's name in the first run on it."""
-        names = file_names(run)
-        first = self.first.setdefault(run.content, names)
-        return {name: (run.content, known) for name, known in zip(names, first, strict=False)}
+def has_rows(run: Run) -> bool:
+    """Whether its test rows are known, by a line and the name of its file, which no two of its files may share."""
+    names = file_names(run)
+    return len(set(names)) == len(names) and run.folder.predictions.exists()
 
 
 def file_names(run: Run) -> list[str]:
     return [Path(file).name for file in files_of(run)]
 
 
-def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
-    """Of the first 20 arms that have predictions; None where there are not two, or none of their rows is the same.
-
-    Raises RunError for predictions.csv that cannot be read.
-    """
-    files, classes = Files(), Names()
-    with_rows = [arm for arm in arms if any(map(has_rows, arm.finished))][:MOST_ARMS]
-    if len(with_rows) < 2:
-        return None
-    tested = [[read_tested(run, files, classes) for run in arm.finished if has_rows(run)] for arm in with_rows]
-    keys, places = np.unique(np.concatenate([run.keys for runs in tested for run in runs]), return_inverse=True)
-    counts, rights = np.zeros((2, len(tested), len(keys)), dtype=np.int32)
-    at = 0
-    for number, runs in enumerate(tested):
-        for run in runs:
-            place = places[at : at + len(run.keys)]
-            at += len(run.keys)
-            counts[number] += np.bincount(place, minlength=len(keys)).astype(np.int32)
-            rights[number] += np.bincount(place[run.labels == run.predictions], minlength=len(keys)).astype(np.int32)
-    is_right, is_wrong, was_tested = 2 * rights > counts, 2 * rights < counts, counts > 0  # (A, U)
-    shared, won = pairs(was_tested, was_tested), pairs(is_right, is_wrong)
-    if shared.sum() == np.trace(shared):
-        return None
-    disputed = np.flatnonzero(is_right.any(0) & is_wrong.any(0))
-    texts = find_texts(with_rows, {int(keys[row]) for row in disputed}, files)
-    chosen = most_disputed(
-        disputed, counts, rights, np.array([int(keys[row]) in texts for row in disputed], dtype=bool)
-    )
-    rows = describe_rows(keys[chosen], tested, texts, files, classes)
-    return Disagreement(tuple(with_rows), shared, won, len(disputed), tuple(rows))
-
-
-def has_rows(run: Run) -> bool:
-    """Whether its test rows are known, by a line and the name of its file, which must be the name of one file alone."""
-    names = file_names(run)
-    return len(set(names)) == len(names) and run.folder.predictions.exists()
+def first_names(runs: Sequence[Run]) -> dict[int, dict[str, str]]:
+    """By the id of a run, what the first run on the same data calls each of its files: one may have been renamed since."""
+    first: dict[str, list[str]] = {}
+    return {
+        id(run): dict(zip(file_names(run), first.setdefault(run.content, file_names(run)), strict=False))
+        for run in runs
+    }
 
 
 def pairs(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
@@ -136,20 +117,18 @@ def pairs(first: NDArray[Any], second: NDArray[Any]) -> NDArray[Any]:
     return np.rint(first.astype(np.float32) @ second.astype(np.float32).T).astype(int)
 
 
-def read_tested(run: Run, files: Files, classes: Names) -> Tested:
+def read_tested(run: Run, names: Mapping[str, str]) -> Any:
+    """A data frame with content, file, line, label and prediction of each test row."""
     import pandas as pd
 
+    columns: dict[Any, Any] = {"file": "str", "line": "int64", "label": "str", "prediction": "str"}
     try:
         with open(run.folder.predictions, "rb") as stream:
             stream.seek(-1, os.SEEK_END)
             if stream.read() != b"\n":
-                raise ValueError("its last line is not whole")
+                raise ValueError("its last line is not complete")
         table = pd.read_csv(
-            run.folder.predictions,
-            usecols=["file", "line", "label", "prediction"],
-            dtype={"file": "category", "line": "int64", "label": "category", "prediction": "category"},
-            keep_default_na=False,
-            na_filter=False,
+            run.folder.predictions, usecols=[*columns], dtype=columns, keep_default_na=False, na_filter=False
         )
     except (ValueError, OSError) as error:  # pandas' own are ValueErrors
         problem = " ".join(str(error).split())
@@ -157,46 +136,35 @@ def read_tested(run: Run, files: Files, classes: Names) -> Tested:
             f"{run.folder.predictions}: cannot be read as predictions ({problem}). force=true on the run's command "
             "writes it again."
         ) from None
-    known = files.of(run)
-    file_numbers = np.array(
-        [files.number(known.get(name, (run.content, name))) for name in table["file"].cat.categories], dtype=np.int64
-    )
-    keys = (file_numbers[table["file"].cat.codes] << LINE_BITS) + table["line"].to_numpy()
-    labels, predictions = (
-        np.array([classes.number(name) for name in table[column].cat.categories])[table[column].cat.codes]
-        for column in ("label", "prediction")
-    )
-    return Tested(keys, labels, predictions)
+    return table.assign(content=run.content, file=[names.get(name, name) for name in table["file"]])
 
 
-def most_disputed(
-    disputed: NDArray[Any], counts: NDArray[Any], rights: NDArray[Any], has_text: NDArray[Any]
-) -> NDArray[Any]:
-    """The first 100 of the disputed rows (D,), indices into the U of counts and rights (A, U).
+def most_disputed(counts: NDArray[Any], rights: NDArray[Any], has_text: NDArray[Any]) -> NDArray[Any]:
+    """The first 100 of the disputed rows (D,), indices into counts and rights (A, D).
 
     First those whose text is known. Of these, those with most votes: the majority by which some arm is right plus that by
     which another is wrong; then those that split the arms most evenly.
     """
-    counts, rights = counts[:, disputed], rights[:, disputed]
     majorities = 2 * rights - counts
     votes = majorities.max(0) - majorities.min(0)
     evenness = np.minimum((majorities > 0).sum(0), (majorities < 0).sum(0))
-    return disputed[np.lexsort((-evenness, -votes, ~has_text))[:MOST_ROWS]]
+    return np.lexsort((-evenness, -votes, ~has_text))[:MAX_ROWS]
 
 
-def find_texts(arms: Sequence[Arm], wanted: set[int], files: Files) -> dict[int, tuple[str, int]]:
-    """By key, the text (its beginning) and its length, as far as examples.json of the runs has it."""
-    found: dict[int, tuple[str, int]] = {}
+def find_texts(
+    runs: Sequence[Run], wanted: set[Key], names: Mapping[int, Mapping[str, str]]
+) -> dict[Key, tuple[str, int]]:
+    """The text (its beginning) of each wanted row and its length, as far as examples.json of the runs has it."""
+    found: dict[Key, tuple[str, int]] = {}
     size = 0
-    for run in (run for arm in arms for run in arm.finished if run.folder.examples.exists()):
+    for run in (run for run in runs if run.folder.examples.exists()):
         size += run.folder.examples.stat().st_size
-        if size > MOST_BYTES or len(found) == len(wanted):
+        if size > MAX_BYTES or len(found) == len(wanted):
             break
-        known = files.of(run)
         try:
             listed = json.loads(run.folder.examples.read_text(encoding="utf-8"))
             for row in (row for rows in listed.values() for row in rows):
-                key = (files.numbers.get(known.get(row["file"]), -1) << LINE_BITS) + row["line"]
+                key = run.content, names[id(run)].get(row["file"], row["file"]), row["line"]
                 if key in wanted:
                     found[key] = row["text"], row["characters"]
         except (ValueError, AttributeError, KeyError, TypeError) as error:
@@ -207,39 +175,16 @@ def find_texts(arms: Sequence[Arm], wanted: set[int], files: Files) -> dict[int,
     return found
 
 
-def describe_rows(
-    keys: NDArray[Any],
-    tested: Sequence[Sequence[Tested]],
-    texts: dict[int, tuple[str, int]],
-    files: Names,
-    classes: Names,
-) -> list[DisputedRow]:
-    by_arm = [verdicts_of(keys, runs, classes) for runs in tested]
-    labels: dict[int, int] = {}
-    for run in (run for runs in tested for run in runs):
-        inside = np.isin(run.keys, keys)
-        labels |= dict(zip(run.keys[inside].tolist(), run.labels[inside].tolist(), strict=True))
-    rows = []
-    for number, key in enumerate(keys.tolist()):
-        text, characters = texts.get(key, (None, 0))
-        _, file = files[key >> LINE_BITS]
-        line = key & ((1 << LINE_BITS) - 1)
-        verdicts = tuple(verdicts[number] for verdicts in by_arm)
-        rows.append(DisputedRow(file, line, classes[labels[key]], text, characters, verdicts))
-    return rows
+def describe_row(key: Key, tested: Any, texts: Mapping[Key, tuple[str, int]], num_arms: int) -> DisputedRow:
+    """tested: what all runs say of the row, a data frame."""
+    votes: list[list[tuple[str, bool]]] = [[] for _ in range(num_arms)]
+    for arm, prediction, right in zip(tested["arm"], tested["prediction"], tested["right"], strict=True):
+        votes[arm].append((prediction, right))
+    verdicts = tuple(verdict_of(said) if said else None for said in votes)
+    text, characters = texts.get(key, (None, 0))
+    return DisputedRow(key[1], key[2], tested["label"].iloc[-1], text, characters, verdicts)
 
 
-def verdicts_of(keys: NDArray[Any], runs: Sequence[Tested], classes: Names) -> list[Verdict | None]:
-    said: dict[int, list[int]] = {key: [] for key in keys.tolist()}
-    right = dict.fromkeys(said, 0)
-    for run in runs:
-        inside = np.flatnonzero(np.isin(run.keys, keys))
-        for key, label, prediction in zip(
-            run.keys[inside].tolist(), run.labels[inside].tolist(), run.predictions[inside].tolist(), strict=True
-        ):
-            said[key].append(prediction)
-            right[key] += label == prediction
-    return [
-        Verdict(len(votes), right[key], classes[max(votes, key=votes.count)]) if votes else None
-        for key, votes in said.items()
-    ]
+def verdict_of(votes: Sequence[tuple[str, bool]]) -> Verdict:
+    ((prediction, _),) = Counter(prediction for prediction, _ in votes).most_common(1)
+    return Verdict(len(votes), sum(right for _, right in votes), prediction)

@@ -1,4 +1,4 @@
-"""How much each swept key matters: of a whole grid the share of variance that it explains, of a search what Optuna says. R runs."""
+"""Importance of each swept key: the fraction of variance explained in a complete grid, Optuna's importance in a search. R runs."""
 
 import warnings
 from collections import Counter
@@ -13,24 +13,23 @@ from gatelab.reports.analysis.settings import comparable
 from gatelab.reports.analysis.swept import SweptKey
 from gatelab.runs.load import SEED_KEYS, Run
 
-FEWEST_TRIALS = 20  # of which the best quarter is five, the fewest that Optuna advises
+MIN_TRIALS = 20  # the best quarter is then five, the minimum that Optuna advises
 
 
 @dataclass(frozen=True)
 class Importance:
-    """shares: one a key, in its order. by chance: what each would be on average if no key mattered."""
+    """fractions: one for each key, in order. by_chance: their expectation if no key had an effect."""
 
     measure: str  # grid or search
-    shares: tuple[float, ...]
+    fractions: tuple[float, ...]
     by_chance: tuple[float, ...] = ()
-    # Of a grid, (share, by chance): what combinations explain beyond their keys, which takes several runs of each, and
-    # what the seed explains, the same for all combinations.
+    # In a grid, (fraction, by chance) of the interactions, which need several runs of each combination, and of the seed.
     interactions: tuple[float, float] | None = None
     seed: tuple[float, float] | None = None
 
 
 def importance(runs: Sequence[Run], keys: Sequence[SweptKey], values: Sequence[float]) -> Importance | None:
-    """values (R,): the metric. None where the combinations of the keys are no whole grid, nor the trials of a search."""
+    """values (R,): the metric. None unless the runs form a complete grid or are the trials of a search."""
     if not keys or max(values) == min(values):
         return None
     combinations = list(zip(*(key.values for key in keys), strict=True))
@@ -40,8 +39,7 @@ def importance(runs: Sequence[Run], keys: Sequence[SweptKey], values: Sequence[f
 
 
 def is_grid(runs: Sequence[Run], keys: Sequence[SweptKey], combinations: Sequence[tuple[Any, ...]]) -> bool:
-    """Whether every combination of the keys' values was run, each with the same seeds, and something is left beside the
-    keys' effects to hold them against."""
+    """Whether every combination of values was run with the same seeds, with degrees of freedom left to judge the effects."""
     seeds: dict[tuple[Any, ...], Counter[Any]] = {}
     for run, combination in zip(runs, combinations, strict=True):
         seeds.setdefault(combination, Counter())[seed_of(run)] += 1
@@ -58,17 +56,17 @@ def seed_of(run: Run) -> tuple[str, ...]:
 def explained_variance(
     keys: Sequence[SweptKey], combinations: Sequence[tuple[Any, ...]], seeds: Sequence[Any], values: NDArray[Any]
 ) -> Importance:
-    """η² of each key: the sum of squares between its levels over that of all runs (Fisher 1925). In a grid the shares add up."""
+    """η² of each key: the sum of squares between its levels over the total (Fisher 1925). In a grid the fractions add up."""
     total = float(((values - values.mean()) ** 2).sum())
-    shares = [between(key.values, values) / total for key in keys]
+    fractions = [between(key.values, values) / total for key in keys]
     all_of_them = between(combinations, values) / total
     freedoms = [len(key.levels) - 1 for key in keys]
     num_combinations, num_seeds, runs = len(set(combinations)), len(set(seeds)), len(values) - 1
-    beyond = all_of_them - sum(shares), (num_combinations - 1 - sum(freedoms)) / runs
+    beyond = all_of_them - sum(fractions), (num_combinations - 1 - sum(freedoms)) / runs
     by_seed = between(seeds, values) / total, (num_seeds - 1) / runs
     return Importance(
         "grid",
-        tuple(shares),
+        tuple(fractions),
         tuple(freedom / runs for freedom in freedoms),
         interactions=beyond if len(values) > num_combinations and len(keys) > 1 else None,
         seed=by_seed if num_seeds > 1 else None,
@@ -76,7 +74,7 @@ def explained_variance(
 
 
 def between(groups: Sequence[Any], values: NDArray[Any]) -> float:
-    """The sum of squares between the means of the groups."""
+    """The sum of squares between groups."""
     members: dict[Any, list[float]] = {}
     for group, value in zip(groups, values.tolist(), strict=True):
         members.setdefault(group, []).append(value)
@@ -85,8 +83,8 @@ def between(groups: Sequence[Any], values: NDArray[Any]) -> float:
 
 
 def search_importance(runs: Sequence[Run], keys: Sequence[SweptKey]) -> Importance | None:
-    """By PED-ANOVA (Watanabe et al. 2023): how far the values of a key in the best quarter of the trials differ from those in
-    all of them. None without Optuna, and where the journal beside the runs is missing, damaged, or lacks one of the keys."""
+    """PED-ANOVA (Watanabe et al. 2023): how far the values of a key in the best quarter of the trials differ from those in all.
+    None without Optuna, or where the journal of the search is missing, damaged or lacks a key."""
     (folder, name), *others = {(run.folder.path.parent, str(run.settings.get("search.study"))) for run in runs}
     journal = folder / "search.journal"
     if others or not journal.is_file():
@@ -97,12 +95,12 @@ def search_importance(runs: Sequence[Run], keys: Sequence[SweptKey]) -> Importan
 
         storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
         study = optuna.load_study(study_name=name, storage=storage)
-        if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < FEWEST_TRIALS:
+        if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < MIN_TRIALS:
             return None
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is experimental in earlier versions
             evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
             found = optuna.importance.get_param_importances(study, evaluator=evaluator)
         return Importance("search", tuple(found[key.key] for key in keys))
-    except Exception:  # whatever stands in the journal, the page is made
+    except Exception:  # a damaged journal must not prevent the page
         return None

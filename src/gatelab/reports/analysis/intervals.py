@@ -1,8 +1,7 @@
 """Bootstrap intervals of test metrics over the test rows. N rows, K classes, R resamples, C cells.
 
-Accuracy and F1 depend on a row by its (label, prediction) alone, so a resample of the rows is a draw of the counts of these
-cells, however many rows there are. AUROC needs the rows themselves. The model and the baselines meet the same resamples, so
-the interval of a difference is a paired one.
+Accuracy and F1 depend only on the counts of (label, prediction) cells, so a resample is a multinomial draw of these counts.
+AUROC needs the rows themselves. Model and baselines share the resamples, so that the interval of a difference is paired.
 
 Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentiles).
 """
@@ -18,18 +17,16 @@ from gatelab.runs.predictions import Predictions
 SEED = 0
 LEVEL = 0.95
 RESAMPLES = 1000
-FEWEST_RESAMPLES = 100
-MOST_DRAWN = (
-    40_000_000  # rows × classes for AUROC, over all resamples: about a second; with more than a 100th of it, none
-)
+MIN_RESAMPLES = 100
+MAX_DRAWN = 40_000_000  # rows × classes of AUROC over all resamples, about a second
 CHUNK = 2_000_000
 
 Interval = tuple[float, float]
 
 
 def metric_intervals(rows: Predictions, majority: int | None) -> dict[str, dict[str, Interval]]:
-    """accuracy, macro_f1, auroc and "f1 NAME" of each class, of the "model", the "linear" baseline and the "majority"
-    class, as far as there are these, and of "model - linear". majority is a class index."""
+    """accuracy, macro_f1, auroc and "f1 NAME" of each class, for "model", "linear", "majority" and "model - linear", as far
+    as they exist. majority is a class index."""
     predictions = {"model": rows.predictions}
     scores = {"model": rows.probabilities}
     if rows.linear is not None:
@@ -54,8 +51,8 @@ def percentiles(values: NDArray[Any]) -> Interval:
     return float(low), float(high)
 
 
-def share_interval(hits: int, total: int) -> Interval:
-    """Of a share, by Wilson 1927: also near 0 and 1, where no resample of a few rows differs."""
+def proportion_interval(hits: int, total: int) -> Interval:
+    """Wilson's interval of a proportion (1927), valid near 0 and 1 and for few rows."""
     from scipy.stats import binomtest
 
     low, high = binomtest(hits, total).proportion_ci(LEVEL, method="wilson")
@@ -81,22 +78,22 @@ def resample_cells(
         hits = np.concatenate([drawn @ right for drawn in parts])  # (R, K)
         sizes = np.concatenate([drawn @ either for drawn in parts])  # (R, K)
         with np.errstate(invalid="ignore"):
-            f1 = 2 * hits / sizes  # a class that is neither drawn nor predicted has none and does not count
+            f1 = 2 * hits / sizes  # undefined for a class neither drawn nor predicted, which does not count
             results[name] = {"accuracy": hits.sum(1) / num_rows, "macro_f1": np.nanmean(f1, 1)}
         results[name] |= {f"f1 {class_name}": np.nan_to_num(f1[:, k]) for k, class_name in enumerate(classes)}
     return results
 
 
 def resample_auroc(labels: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The area of each entry of scores (N, K), (R,): of the second class of two, else the mean of one against the rest.
+    """The area (R,) of each entry of scores (N, K): of the second of two classes, else the mean of one against the rest.
 
-    Empty where rows and classes are too many to draw often enough in a second.
+    Empty where rows and classes are too many for 100 resamples within about a second.
     """
     num_rows, num_classes = next(iter(scores.values())).shape
     wanted = [1] if num_classes == 2 else list(range(num_classes))
-    cost = max(num_rows, 2000) * len(wanted)  # fewer rows take no less time
-    resamples = min(RESAMPLES, MOST_DRAWN // cost)
-    if resamples < FEWEST_RESAMPLES:
+    cost = max(num_rows, 2000) * len(wanted)  # smaller samples take no less time
+    resamples = min(RESAMPLES, MAX_DRAWN // cost)
+    if resamples < MIN_RESAMPLES:
         return {}
     ranked = {name: [Ranking(labels == k, values[:, k]) for k in wanted] for name, values in scores.items()}
     areas: dict[str, list[float]] = {name: [] for name in scores}
@@ -110,7 +107,7 @@ def resample_auroc(labels: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> 
 
 
 class Ranking:
-    """Rows in the order of their score, for areas under weights."""
+    """Rows ordered by score, for weighted areas."""
 
     def __init__(self, positive: NDArray[Any], score: NDArray[Any]) -> None:
         self.order = np.argsort(score, kind="stable")
@@ -120,7 +117,7 @@ class Ranking:
         self.tied = len(self.starts) < len(ordered)
 
     def area(self, weights: NDArray[Any]) -> float:
-        """The share of pairs of a positive and a negative row in which the positive scores higher, ties counted half."""
+        """The fraction of (positive, negative) pairs in which the positive scores higher, ties counted half."""
         weights = weights[self.order]
         positive = np.where(self.positive, weights, 0)
         negative = weights - positive

@@ -1,50 +1,48 @@
-"""What stands below a comparison: how its numbers were made, and what might make them mean less than they seem to."""
+"""Notes below a comparison: how its numbers are computed, and cautions in reading them."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.analysis.settings import column_cells, comparable, differing_keys
 from gatelab.reports.analysis.statistics import BCA_FROM, INTERVAL_FROM, pairs_needed, smallest_p
 from gatelab.runs.load import SEED_KEYS, Run
 from gatelab.runs.record import Git
+from gatelab.screen import counted
 
-MOST_FAILURES = 12
-MOST_NAMES = 6
-# Of the settings of the data, those that leave the test rows as they are.
+MAX_FAILURES = 12
+MAX_NAMES = 6
+# Data settings that do not change the test rows.
 NOT_THE_ROWS = ("data.tokenizer.", "data.max_length", "data.batch_size", "data.eval_batch_size", *SEED_KEYS)
 
 
 def method_notes(comparison: Comparison) -> list[str]:
-    """What the columns hold."""
+    """How the columns are computed."""
     return [*mean_note(comparison), *interval_note(comparison), *difference_notes(comparison)]
 
 
 def caution_notes(comparison: Comparison) -> list[str]:
-    """What differs besides the columns, and what is missing."""
+    """What differs beyond the columns, and what is missing."""
     arms = comparison.arms
     runs = [run for arm in arms.arms for run in arm.runs]
     notes = pooled_notes(comparison)
     if comparison.num_data > 1:
-        notes.append(
-            f"The runs stand on {comparison.num_data} data sets, which are ranked and compared each by itself."
-        )
+        notes.append(f"The runs use {comparison.num_data} data sets; each is ranked and compared by itself.")
     for reference in comparison.reference.arms if comparison.reference is not None else ():
         notes += pair_notes(arms.arms, reference, list(comparison.tables))
     notes += broken_notes(arms.arms)
     notes += missing_notes(arms.arms, list(comparison.tables))
     notes += code_notes([run for run in runs if run.status == "finished"])
     if arms.num_repeated:
-        notes.append(f"{arms.num_repeated} runs stand under several names too; each is counted once.")
+        notes.append(f"{counted(arms.num_repeated, 'run')} stored under several names: counted once each.")
     for run in arms.without_config:
         notes.append(f"{run.folder.path} has no config.yaml: it is {run.status or 'unknown'} and in no arm.")
     return notes
 
 
 def failure_notes(comparison: Comparison) -> list[str]:
-    """A line a run that is not finished: how it ended, its arm and seed, the first line of its error, its folder."""
+    """For each unfinished run its status, arm, seed, first line of the error, and folder."""
     lines = []
     for arm in comparison.arms.arms:
         for run in arm.unfinished:
@@ -52,8 +50,8 @@ def failure_notes(comparison: Comparison) -> list[str]:
             error = error if len(error) <= 160 else error[:159] + "…"
             about = f"{arm.name}, seed {run.settings.get('seed')}" + (f": {error}" if error else "")
             lines.append(f"{run.status or 'unknown'}  {about}  ({run.folder.path})")
-    more = len(lines) - MOST_FAILURES
-    return lines if more <= 0 else [*lines[:MOST_FAILURES], f"and {more} more, which gatelab runs lists"]
+    more = len(lines) - MAX_FAILURES
+    return lines if more <= 0 else [*lines[:MAX_FAILURES], f"and {more} more, which gatelab runs lists"]
 
 
 def mean_note(comparison: Comparison) -> list[str]:
@@ -78,10 +76,10 @@ def interval_note(comparison: Comparison) -> list[str]:
         return []
     note = "95 % interval: bootstrap over seeds"
     if max(counts) < INTERVAL_FROM:
-        return [f"{note}; {INTERVAL_FROM} seeds are the fewest for one."]
+        return [f"{note}; {INTERVAL_FROM} seeds are the minimum."]
     if min(counts) < BCA_FROM:
         few = f", percentile below {BCA_FROM} seeds" if max(counts) >= BCA_FROM else " (percentile)"
-        note += f"{few}; of so few seeds it is too narrow (with 5, about one in seven misses the mean)"
+        note += f"{few}; too narrow for so few seeds (with 5, about one in seven misses the mean)"
     if min(counts) < INTERVAL_FROM:
         note += f"; none below {INTERVAL_FROM} seeds"
     return [note + "."]
@@ -102,7 +100,7 @@ def difference_notes(comparison: Comparison) -> list[str]:
     note += f" p: two-sided sign-flip permutation test{corrected}."
     counts = sorted({row.difference.num for row in rows if row.difference and row.p is not None}, reverse=True)
     least = "; ".join(
-        f"{count} shared seeds give no p below {smallest_p(count):.3g}"
+        f"{counted(count, 'shared seed')} cannot give p below {smallest_p(count):.3g}"
         + (f" ({min(1.0, num_tests * smallest_p(count)):.3g} corrected)" if num_tests > 1 else "")
         for count in counts
     )
@@ -112,7 +110,7 @@ def difference_notes(comparison: Comparison) -> list[str]:
 
 
 def pooled_notes(comparison: Comparison) -> list[str]:
-    """A line a column that differs between runs and does not tell arms apart."""
+    """A line for each column that differs between runs without defining arms."""
     arms = comparison.arms.arms
     runs = [run for arm in arms for run in arm.runs]
     notes = []
@@ -121,13 +119,15 @@ def pooled_notes(comparison: Comparison) -> list[str]:
         names_by_text: dict[str, list[str]] = {}
         for arm in arms:
             counts = Counter(cells[id(run)] or "null" for run in arm.runs)
-            text = ", ".join(f"{cell} ({count} runs)" if len(counts) > 1 else cell for cell, count in counts.items())
+            text = ", ".join(
+                f"{cell} ({counted(count, 'run')})" if len(counts) > 1 else cell for cell, count in counts.items()
+            )
             names_by_text.setdefault(text, []).append(arm.name)
         title = column.group or column.keys[0]
         listed = "; ".join(f"{text} in {some(names, len(arms))}" for text, names in names_by_text.items())
         if len(names_by_text) == 1:
             notes.append(f"Pooled in every arm: {title} = {next(iter(names_by_text))}; a seed counts with its mean.")
-        elif any(" runs)" in text for text in names_by_text):
+        elif any(text.endswith(("run)", "runs)")) for text in names_by_text):
             notes.append(f"Pooled, not alike: {title} = {listed}; a seed counts with its mean.")
         else:
             notes.append(f"The arms differ in {title} too: {listed}.")
@@ -135,14 +135,14 @@ def pooled_notes(comparison: Comparison) -> list[str]:
 
 
 def some(names: Sequence[str], num_all: int) -> str:
-    """The names in one text, only some of them where they are many."""
+    """The names in one text, only the first of many."""
     if len(names) == num_all > 1:
         return "all of them"
-    return ", ".join(names) if len(names) <= MOST_NAMES else f"{', '.join(names[:4])} and {len(names) - 4} more arms"
+    return ", ".join(names) if len(names) <= MAX_NAMES else f"{', '.join(names[:4])} and {len(names) - 4} more arms"
 
 
 def pair_notes(arms: Sequence[Arm], reference: Arm, metrics: Sequence[str]) -> list[str]:
-    """Of the arms on the reference's data: where pairs are fewer than seeds, and where they share no test rows."""
+    """On the reference's data: arms with fewer pairs than seeds, and arms with other test rows."""
     arms = [arm for arm in arms if arm.content == reference.content]
     others = [arm for arm in arms if arm.cells != reference.cells]
     known = reference.values(metrics[0]).keys()
@@ -163,7 +163,7 @@ def pair_notes(arms: Sequence[Arm], reference: Arm, metrics: Sequence[str]) -> l
     if elsewhere:
         notes.append(
             f"Tested on other rows than {reference.name}, since {', '.join(keys)} differs: {some(elsewhere, len(others))}. "
-            "Their pairs share the seed alone."
+            "Their pairs share only the seed."
         )
     return notes
 
@@ -173,13 +173,13 @@ def values_of(runs: Iterable[Run], keys: Sequence[str]) -> set[tuple[str, ...]]:
 
 
 def broken_notes(arms: Sequence[Arm]) -> list[str]:
-    """A line an arm with models that look broken, and how the first of them does."""
+    """A line for each arm with models that look broken, with the symptoms of the first."""
     notes = []
     for arm in arms:
         found = [(run, clauses) for run in arm.finished if (clauses := run.record.symptoms)]
         if found:
             run, clauses = found[0]
-            counts = f"{len(found)} of {numbers.counted(len(arm.finished), 'finished run')}"
+            counts = f"{len(found)} of {counted(len(arm.finished), 'finished run')}"
             notes.append(
                 f"{arm.name}: {counts} look broken, such as seed {run.settings.get('seed')}: {'; '.join(clauses)}."
             )
@@ -192,21 +192,21 @@ def missing_notes(arms: Sequence[Arm], metrics: Sequence[str]) -> list[str]:
         for arm in arms:
             missing = len({arm.seed_of(run) for run in arm.finished}) - len(arm.values(metric))
             if missing:
-                notes.append(f"{arm.name}: {missing} finished runs have no {metric}.")
+                notes.append(f"{arm.name}: no {metric} in {counted(missing, 'finished run')}.")
     return notes
 
 
 def code_notes(runs: Sequence[Run]) -> list[str]:
-    """Where the finished runs were not all made by the same gatelab and torch."""
+    """Whether the finished runs were made by different versions of gatelab or torch."""
     counts = Counter(code_of(run) for run in runs)
     if len(counts) < 2:
         return []
-    listed = "; ".join(f"{code} ({count} runs)" for code, count in counts.items())
+    listed = "; ".join(f"{code} ({counted(count, 'run')})" for code, count in counts.items())
     return [f"Not all runs were made by the same code: {listed}."]
 
 
 def code_of(run: Run) -> str:
-    """By the hash of the package where the run noted it, since two work trees can differ at one commit; else by commit."""
+    """The hash of the package where recorded, since work trees can differ at one commit; else the commit."""
     code, git, versions = run.record.code, run.record.git or Git(), run.record.versions
     commit = (git.commit or "unknown")[:9] + (" with changes" if git.dirty else "")
     package = f"code {code['gatelab'][:9]}" if code.get("gatelab") else f"commit {commit}"

@@ -1,4 +1,4 @@
-"""What runs differ in, as the columns of a table with short names."""
+"""The settings in which runs differ, as table columns with short titles."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -9,14 +9,14 @@ from gatelab.config.identity import OUTSIDE, key_in
 from gatelab.errors import RunError, suggest_key
 from gatelab.runs.load import SEED_KEYS, Run
 
-CANNOT_MATTER = (*(key for key in OUTSIDE if key != "data.path"), "baseline")  # to a model's numbers
-MOST_COLUMNS = 4  # of settings; more of them share one column
+IRRELEVANT = (*(key for key in OUTSIDE if key != "data.path"), "baseline")  # to the metrics of a model
+MAX_COLUMNS = 4  # of settings; more are merged into one column
 MERGED = "settings (where not as in most runs)"
 
 
 @dataclass(frozen=True)
 class Column:
-    """A config key, or a group whose keys are told as one name: what is built and the settings where unusual."""
+    """A config key, or a group shown as one cell: the choice, and its settings that are unusual."""
 
     title: str
     keys: tuple[str, ...]
@@ -24,17 +24,17 @@ class Column:
 
 
 def differing_keys(runs: Sequence[Run]) -> list[str]:
-    """The config keys whose value is not the same in all runs, but for those that cannot move a number."""
+    """The config keys whose values differ between runs, except those that cannot affect a metric."""
     keys = {key: None for run in runs for key in run.settings}
     return [
         key
         for key in keys
-        if not key_in(key, CANNOT_MATTER) and len({comparable(run.settings.get(key)) for run in runs}) > 1
+        if not key_in(key, IRRELEVANT) and len({comparable(run.settings.get(key)) for run in runs}) > 1
     ]
 
 
 def columns_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
-    """A column a key; one for all keys of a group in which not all runs build the same."""
+    """A column for each key; one for a group in which the runs use different choices."""
     columns: dict[str, Column] = {}
     for key in keys:
         group = key.split(".")[0]
@@ -48,14 +48,14 @@ def columns_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
 
 
 def split_words(words: Sequence[str], known: Iterable[str]) -> list[str]:
-    """What --by or --metric names, each once: several in one word are split at commas, unless the word is itself known."""
+    """The distinct names in the words of --by or --metric, split at commas unless a word is itself known."""
     known = set(known)
     names = [name for word in words for name in ([word] if word in known else map(str.strip, word.split(",")))]
     return list(dict.fromkeys(filter(None, names)))
 
 
 def named_columns(runs: Sequence[Run], names: Sequence[str]) -> list[Column]:
-    """A column a name: a config key, or a group such as encoder or data.split. Raises RunError for an unknown one."""
+    """A column for each config key or group, such as encoder or data.split. Raises RunError for an unknown name."""
     known = {key: None for run in runs for key in run.settings}
     differing = [key for key in differing_keys(runs) if key not in SEED_KEYS]
     columns = []
@@ -77,13 +77,13 @@ def named_columns(runs: Sequence[Run], names: Sequence[str]) -> list[Column]:
 
 
 def short_key(key: str, keys: Sequence[str]) -> str:
-    """The key without its group where no other key is the same without its own."""
+    """The key without its group, unless another key has the same rest."""
     short = key.split(".", 1)[-1]
     return key if sum(other.split(".", 1)[-1] == short for other in keys) > 1 else short
 
 
-def what_differs(runs: Sequence[Run]) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Titles of the settings that are not the same in all runs and, a run, what stands below them."""
+def differing_settings(runs: Sequence[Run]) -> tuple[list[str], list[tuple[str, ...]]]:
+    """Titles of the settings that differ and, for each run, their cells."""
     keys = [
         key
         for key in differing_keys(runs)
@@ -95,17 +95,17 @@ def what_differs(runs: Sequence[Run]) -> tuple[list[str], list[tuple[str, ...]]]
 def setting_cells(
     runs: Sequence[Run], columns: Sequence[Column], *, merge: bool = True
 ) -> tuple[list[str], list[tuple[str, ...]]]:
-    """Titles and, a run, what stands below them: a column each, or with merge, where these are many, one for all."""
+    """Titles and, for each run, their cells; with merge, more than four columns become one."""
     texts = [column_cells(runs, column) for column in columns]
     titles = [column.title for column in columns]
-    if len(columns) <= MOST_COLUMNS or not merge:
+    if len(columns) <= MAX_COLUMNS or not merge:
         return titles, [tuple(cells) for cells in zip(*texts, strict=True)] if columns else [() for _ in runs]
-    told = [usual(runs, column.keys[0]) if column.group is None else None for column in columns]
+    common_values = [usual(runs, column.keys[0]) if column.group is None else None for column in columns]
     merged: list[tuple[str, ...]] = []
     for run, cells in zip(runs, zip(*texts, strict=True), strict=True):
         terms = [
             f"{column.title}={cell}"
-            for column, cell, common in zip(columns, cells, told, strict=True)
+            for column, cell, common in zip(columns, cells, common_values, strict=True)
             if column.keys[0] == "seed" or common is None or comparable(run.settings.get(column.keys[0])) != common
         ]
         merged.append((" ".join(terms),))
@@ -115,7 +115,7 @@ def setting_cells(
 def distinct_cells(
     runs: Sequence[Run], columns: Sequence[Column], cells: Sequence[tuple[str, ...]]
 ) -> list[tuple[str, ...]]:
-    """Cells of runs that differ in the columns; where two read the same, exactly what tells these apart."""
+    """The cells, exact where two runs that differ in the columns would read the same."""
     alike: dict[tuple[str, ...], list[Run]] = {}
     for run, texts in zip(runs, cells, strict=True):
         alike.setdefault(texts, []).append(run)
@@ -126,7 +126,7 @@ def distinct_cells(
 
 
 def exact_cells(run: Run, others: Sequence[Run], columns: Sequence[Column], cells: tuple[str, ...]) -> tuple[str, ...]:
-    if len(cells) != len(columns):  # all in one
+    if len(cells) != len(columns):  # merged
         columns = [Column("", tuple(key for column in columns for key in column.keys), "")]
     texts = []
     for column, cell in zip(columns, cells, strict=True):
@@ -147,16 +147,16 @@ def show_exactly(run: Run, key: str) -> str:
 
 
 def column_cells(runs: Sequence[Run], column: Column) -> list[str]:
-    """For a group what is built, and of its differing settings those that were changed from what the choice has.
+    """For a group its choice, and its differing settings that were changed from that choice.
 
-    Where runs did not note that, or it leaves different ones with the same name: those that are not as in most runs.
+    Where that is not recorded or ambiguous: the settings that differ from most runs.
     """
     if column.group is None:
         return [show(run.settings[column.keys[0]]) if column.keys[0] in run.settings else "" for run in runs]
     names = build_names(runs, column.group)
     keys = [key for key in column.keys if key != f"{column.group}._target_"]
     cells = [
-        told(run, name, [key for key in keys if key in (run.changed or {})], column.group)
+        group_cell(run, name, [key for key in keys if key in (run.changed or {})], column.group)
         for run, name in zip(runs, names, strict=True)
     ]
     built = {tuple(comparable(run.settings.get(key)) for key in column.keys) for run in runs}
@@ -166,18 +166,18 @@ def column_cells(runs: Sequence[Run], column: Column) -> list[str]:
     cells = []
     for run, name in zip(runs, names, strict=True):
         unusual = [key for key in keys if key in run.settings and comparable(run.settings[key]) != common[key]]
-        # As in most runs, but a cell has to say something.
-        cells.append(told(run, name, unusual or (keys if not name else []), column.group))
+        # a cell must not be empty
+        cells.append(group_cell(run, name, unusual or (keys if not name else []), column.group))
     return cells
 
 
-def told(run: Run, name: str, keys: Sequence[str], group: str) -> str:
+def group_cell(run: Run, name: str, keys: Sequence[str], group: str) -> str:
     terms = [f"{key.removeprefix(f'{group}.')}={show(run.settings[key])}" for key in keys if key in run.settings]
     return " ".join([name, *terms] if name else terms)
 
 
 def build_names(runs: Sequence[Run], group: str) -> list[str]:
-    """What each run builds there: the choice it was composed from, else the last name of its _target_."""
+    """The choice of the group in each run, else the last name of its _target_."""
     targets = [run.settings.get(f"{group}._target_") for run in runs]
     built: dict[str, set[Any]] = {}
     for run, target in zip(runs, targets, strict=True):
@@ -189,10 +189,7 @@ def build_names(runs: Sequence[Run], group: str) -> list[str]:
 
 
 def usual(runs: Sequence[Run], key: str, group: str | None = None) -> str | None:
-    """The value that more than half of the runs have, None without one.
-
-    Of a group's key only among the runs that build something with such a setting.
-    """
+    """The value of more than half of the runs, else None; for a key of a group, of the runs whose choice has the key."""
     target = f"{group}._target_"
     with_key = {run.settings.get(target) for run in runs if key in run.settings}
     values = [comparable(run.settings.get(key)) for run in runs if run.settings.get(target) in with_key]
@@ -200,12 +197,12 @@ def usual(runs: Sequence[Run], key: str, group: str | None = None) -> str | None
 
 
 def comparable(value: Any) -> str:
-    """Equal for equal values: 0 and 0.0 are, 1 and true are not."""
+    """Equal texts for equal values: 0 equals 0.0, 1 does not equal true."""
     return repr(float(value) if type(value) is int and abs(value) < 2**53 else value)
 
 
 def show(value: Any) -> str:
-    """A config value as one would type it, a ``_target_`` by its last name."""
+    """A config value as typed in an override; a ``_target_`` by its last name."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     text = str(value)

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 RESAMPLES = 9999
-BCA_FROM = 10  # seeds; with fewer the correction for bias and skew rests on too little (benchmarks/intervals.py)
-INTERVAL_FROM = 3  # seeds; the resamples of two know three values
+BCA_FROM = 10  # seeds; with fewer the correction of bias and skew is unreliable (benchmarks/intervals.py)
+INTERVAL_FROM = 3  # seeds; resamples of two have only three values
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ def describe(values: Sequence[float]) -> Sample:
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % bootstrap interval of the mean, the same each time; None for fewer than three values.
+    """The 95 % bootstrap interval of the mean, deterministic; None for fewer than three values.
 
     Percentile below ten values, bias-corrected and accelerated from there (Efron 1987).
     """
@@ -42,7 +42,7 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
     from scipy import stats
 
     interval = stats.bootstrap(
-        (sorted(values),),  # resamples are drawn by place: the same values give the same interval in any order
+        (sorted(values),),  # sorted, so that the order of the values does not matter
         np.mean,
         n_resamples=RESAMPLES,
         method="BCa" if len(values) >= BCA_FROM else "percentile",
@@ -54,7 +54,7 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
 def sign_flip_test(differences: Sequence[float]) -> float | None:
     """The two-sided p that the mean difference of pairs is zero; None for fewer than two pairs.
 
-    Exact over all 2^n signs for up to 13 pairs, else over 9,999 drawn ones, the same each time.
+    Exact over all 2^n signs for up to 13 pairs, else over 9,999 random ones; deterministic.
     """
     if len(differences) < 2:
         return None
@@ -73,17 +73,17 @@ def sign_flip_test(differences: Sequence[float]) -> float | None:
 
 
 def smallest_p(num_pairs: int) -> float:
-    """What ``sign_flip_test`` gives at the least, however large the difference."""
+    """The smallest p that ``sign_flip_test`` can give."""
     return 2 / (2**num_pairs if 2**num_pairs <= RESAMPLES else RESAMPLES + 1)
 
 
 def pairs_needed(num_tests: int, level: float = 0.05) -> int:
-    """The fewest pairs whose smallest p, Holm-corrected for num_tests tests, is below level."""
+    """The minimum number of pairs whose smallest p, Holm-corrected for num_tests tests, is below level."""
     return math.floor(math.log2(2 * num_tests / level)) + 1
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Corrected for all of them (Holm 1979): with m tests, the k-th smallest p times m − k + 1, never falling, at most 1."""
+    """Holm's correction (1979): with m tests the k-th smallest p times m − k + 1, monotone, at most 1."""
     corrected = [0.0] * len(p_values)
     largest = 0.0
     for rank, index in enumerate(sorted(range(len(p_values)), key=p_values.__getitem__)):

@@ -1,4 +1,4 @@
-"""The keys that a sweep swept, each as an axis: numbers, on a log scale where they are spread so, or choices."""
+"""The swept keys of a sweep as axes: numbers, on a log scale if spread so, or choices."""
 
 import math
 import sys
@@ -10,12 +10,12 @@ from typing import Any
 from gatelab.reports.analysis.settings import build_names, columns_of, comparable, differing_keys, short_key, show
 from gatelab.runs.load import SEED_KEYS, Run
 
-LOG_FROM = 4  # times: the smallest ratio of the largest to the smallest value that is worth a log scale
+LOG_FROM = 4  # minimum ratio of the largest to the smallest value for a log scale
 
 
 @dataclass(frozen=True)
 class SweptKey:
-    """values: one a run, numbers where kind is number or log, else texts, whose order is that of the sweep."""
+    """values: one for each run, numbers if kind is number or log, else texts in the order of the sweep."""
 
     title: str
     key: str  # of the config, or the group
@@ -24,15 +24,15 @@ class SweptKey:
 
     @property
     def levels(self) -> list[Any]:
-        """The distinct values: numbers ascending, choices as they first come."""
+        """The distinct values: numbers ascending, choices by first appearance."""
         distinct = list(dict.fromkeys(self.values))
         return distinct if self.kind == "choice" else sorted(distinct)
 
 
 def swept_keys(runs: Sequence[Run]) -> list[SweptKey]:
-    """What differs between the runs but for the seeds and what cannot move a number.
+    """The keys that differ between the runs, except seeds and keys that cannot affect a metric.
 
-    Of a group such as encoder, the choice is one key; its settings are others, but for those that follow from the choice.
+    The choice of a group such as encoder is one key; its settings are further ones, unless the choice determines them.
     """
     keys = [key for key in differing_keys(runs) if key not in SEED_KEYS]
     found = []
@@ -51,7 +51,7 @@ def swept_keys(runs: Sequence[Run]) -> list[SweptKey]:
 
 
 def setting_texts(runs: Sequence[Run], keys: Sequence[SweptKey]) -> dict[int, str]:
-    """By the id of a run, what it has of the keys: encoder=gru lr=0.002."""
+    """By the id of a run, its values of the keys: encoder=gru lr=0.002."""
     return {
         id(run): " ".join(f"{key.title}={show_value(key.values[number])}" for key in keys)
         for number, run in enumerate(runs)
@@ -77,7 +77,7 @@ def is_number(value: Any) -> bool:
 
 
 def is_spread_in_log(values: Sequence[float]) -> bool:
-    """Whether the gaps between neighbours are more alike in log than they are in the numbers themselves."""
+    """Whether neighbouring values are spaced more evenly in log."""
     distinct = sorted(set(values))
     if distinct[0] <= 0 or len(distinct) < 3 or distinct[-1] < LOG_FROM * distinct[0]:
         return False
@@ -85,7 +85,7 @@ def is_spread_in_log(values: Sequence[float]) -> bool:
 
 
 def unevenness(values: Sequence[float]) -> float:
-    """Of the gaps between ascending values: their standard deviation over their mean."""
+    """The coefficient of variation of the gaps between ascending values."""
     gaps = [after - before for before, after in pairwise(values)]
     mean = sum(gaps) / len(gaps)
     return math.sqrt(sum((gap - mean) ** 2 for gap in gaps) / len(gaps)) / mean

@@ -1,4 +1,4 @@
-"""Learning curves of arms: for each a line, the mean over its seeds, in a band from the lowest to the highest of them."""
+"""Learning curves of arms: a line for the mean over seeds in a band from minimum to maximum."""
 
 from collections.abc import Sequence
 
@@ -21,18 +21,19 @@ from gatelab.reports.charts.chart import (
 )
 from gatelab.reports.shown import capital, shorten, visible
 from gatelab.runs.metrics import title_of
+from gatelab.screen import counted
 
-MOST_STOPS = 60  # epochs one can point at
-MOST_ARMS = NUM_COLOURS * len(DASHES)  # that look different
+MAX_STOPS = 60  # epochs with a tooltip
+MAX_ARMS = NUM_COLOURS * len(DASHES)  # that are distinguishable
 
 
 def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]:
-    """The legend, (name, kind) of each arm that has curves, and the charts. Kind a3 is of the fourth arm in all of them."""
-    found = [(arm, bands) for arm in arms[:MOST_ARMS] if (bands := seed_bands(arm))]
+    """The legend, (name, kind) of each arm with curves, and the charts. Kind a3 marks the fourth arm in all of them."""
+    found = [(arm, bands) for arm in arms[:MAX_ARMS] if (bands := seed_bands(arm))]
     kinds = [f"{kind_of(number)} a{number}" for number in range(len(found))]
     legend = [(shorten(arm.name, 60), kind) for (arm, _), kind in zip(found, kinds, strict=True)]
     last = max((int(band.epochs[-1]) for _, bands in found for band in bands.values()), default=1)
-    x = number_axis("epoch", 1, last, whole=True)
+    x = number_axis("epoch", 1, last, integers=True)
     charts = []
     for name in in_order({name for _, bands in found for name in bands}):
         drawn = [
@@ -52,7 +53,7 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
         area = np.stack([low, high], axis=1) if band.num.max() > 1 else None
         lines.append(Line("", kind, band.epochs, mean, dots=len(band.epochs) == 1, band=area))
     epochs = sorted({epoch for _, band, _ in drawn for epoch in band.epochs.tolist()})
-    shown = epochs[:: -(-len(epochs) // MOST_STOPS)]
+    shown = epochs[:: -(-len(epochs) // MAX_STOPS)]
     shown += [] if shown[-1] == epochs[-1] else [epochs[-1]]
     stops, rows = [], []
     for epoch in shown:
@@ -64,15 +65,15 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
                 continue
             value = float(band.mean[place])
             points.append((float(np.clip(value, y.low, y.high)), kind))
-            tips.append(f"{shorten(arm, 60)} {told(band, place)}")
+            tips.append(f"{shorten(arm, 60)} {point_text(band, place)}")
             cells.append(numbers.metric(value))
         stops.append(Stop(float(epoch), points, f"epoch {epoch}", tips))
         rows.append(cells)
     several = any(band.num.max() > 1 for _, band, _ in drawn)
-    summary = "Line: mean over seeds. Band: lowest to highest seed." if several else "A line an arm, of one seed each."
-    summary += f" Cut at {y.high:g}: some values are larger." if is_cut else ""
+    summary = "Line: mean over seeds. Band: minimum to maximum." if several else "One line per arm, of one seed each."
+    summary += f" The axis is cut at {y.high:g}; some values are larger." if is_cut else ""
     summary += " The axis is logarithmic." if y.is_log else ""
-    summary += f" Of the first {MOST_ARMS} of {num_arms} arms." if num_arms > MOST_ARMS else ""
+    summary += f" Of the first {MAX_ARMS} of {num_arms} arms." if num_arms > MAX_ARMS else ""
     table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
     notes = ["line: mean over seeds", "band: their range"] if several else []
     notes += [f"{title_of(name)} cut at {y.high:g}"] if is_cut else []
@@ -83,18 +84,18 @@ def curve_title(name: str) -> str:
     return capital(title_of(name))
 
 
-def told(band: Band, place: int) -> str:
-    """0.8123 (0.8011 to 0.8201), and of how many seeds where not of all."""
+def point_text(band: Band, place: int) -> str:
+    """0.8123 (0.8011 to 0.8201), with the number of seeds where not all have a value."""
     num = int(band.num[place])
-    seeds = f", {numbers.counted(num, 'seed')}" if num < band.num.max() else ""
+    seeds = f", {counted(num, 'seed')}" if num < band.num.max() else ""
     spread = f"{numbers.metric(float(band.low[place]))} to {numbers.metric(float(band.high[place]))}" if num > 1 else ""
     more = f"{spread}{seeds}".removeprefix(", ")
     return numbers.metric(float(band.mean[place])) + (f" ({more})" if more else "")
 
 
 def y_axis(name: str, bands: Sequence[Band]) -> tuple[Axis, bool]:
-    """An axis that encloses all bands; of a loss it ends at four times what the calmer half of the arms reach, so that one
-    that diverged leaves room for the others. And whether it is cut so."""
+    """An axis for all bands, and whether it is cut: a loss axis ends at four times the maximum of the lower half of the arms, so
+    that diverged arms leave room for the others."""
     low, high = min(float(np.nanmin(band.low)) for band in bands), max(float(np.nanmax(band.high)) for band in bands)
     if not name.endswith("loss"):
         return number_axis("", low, high), False

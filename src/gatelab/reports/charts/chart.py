@@ -1,6 +1,6 @@
-"""What a chart shows, in the units of its data: described once, drawn by svg.py for a page and by paper.py for a paper.
+"""Charts in data units: described once, drawn by svg.py for a page and by paper.py for a paper.
 
-A stop is a place to point at on the page: a strip of the chart's full height that says what stands there.
+A stop is a tooltip of the page: a strip of the chart's full height that describes the values there.
 """
 
 import math
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 
 from gatelab.reports.shown import shorten
 
-MANY_TIMES = 1000  # between the smallest and the largest loss: from here an axis is logarithmic
+MANY_TIMES = 1000  # ratio of the largest to the smallest loss from which an axis is logarithmic
 NUM_COLOURS = 7
-DASHES = ("", " dashed", " dotted")  # what lies on another lets it show, and print keeps them distinguishable
-MODEL, BASELINE = "model", "other dashed"  # of the run itself, in ink, since colours are for classes and arms
+DASHES = ("", " dashed", " dotted")  # keep overlapping lines and black-and-white prints distinguishable
+MODEL, BASELINE = "model", "other dashed"  # of a run, in ink, since colours mark classes and arms
 
 
 def kind_of(number: int) -> str:
-    """The colour and the dash of a class, by its number in the data, or of an arm: the same all over a page."""
+    """The colour and dash of a class, by its number in the data, or of an arm; the same on the whole page."""
     return f"c{number % NUM_COLOURS}{DASHES[number % len(DASHES)]}"
 
 
@@ -37,8 +37,8 @@ class Axis:
 
 @dataclass(frozen=True)
 class Line:
-    """x and y (P,), a gap where y is NaN, joined or not; kind is CSS classes of the style sheet. whiskers (P, 2): the interval around each y;
-    band (P, 2): the same as an area. note stands beside the name where there is no table."""
+    """x and y (P,) with gaps where y is NaN; kind: CSS classes of the style sheet. whiskers (P, 2): an interval around each y;
+    band (P, 2): the same as an area. note: appended to the name where there is no table."""
 
     name: str
     kind: str
@@ -57,9 +57,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Stop:
-    """x and the ys at it, each with its line's kind, in the units of the axes, and what is said of them.
-
-    tips: what is said of each point besides, as long as its line is shown.
+    """x, points (y, kind of the line) in the units of the axes, and the tooltip. tips: further text for each point, shown with its
+    line.
     """
 
     x: float
@@ -76,11 +75,10 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """bars are (from, to, height); mark is the best epoch. notes: the few words that a paper has room for beside x.title, in
-    place of the summary."""
+    """bars: (from, to, height). mark: the best epoch. notes: short texts for a paper, beside x.title, in place of the summary."""
 
     title: str
-    summary: str  # what a person who cannot see it should know; also shown while nothing is pointed at
+    summary: str  # alternative text; shown while no tooltip is
     x: Axis
     y: Axis
     lines: Sequence[Line]
@@ -95,8 +93,8 @@ class Chart:
         return [(shorten(line.name, 24), line.look) for line in self.lines if line.name]
 
 
-def shares_axis(title: str, low: float = 0.0) -> Axis:
-    """From low, rounded down to a tick, to 1."""
+def fraction_axis(title: str, low: float = 0.0) -> Axis:
+    """An axis from low, rounded down to a tick, to 1."""
     step = 0.2 if low < 0.4 else 0.1 if low < 0.75 else 0.05
     first = math.floor(low / step + 1e-9) * step
     ticks = np.arange(first, 1 + step / 2, step)
@@ -104,7 +102,7 @@ def shares_axis(title: str, low: float = 0.0) -> Axis:
 
 
 def loss_axis(title: str, low: float, high: float) -> Axis:
-    """From 0; logarithmic, in whole decades, where low and high are some decades apart."""
+    """An axis from 0, or in whole decades where low and high are three decades apart."""
     if not spans_decades(low, high):
         return number_axis(title, min(0.0, low), high)
     first, last = math.floor(math.log10(low)), math.ceil(math.log10(high))
@@ -118,18 +116,18 @@ def spans_decades(low: float, high: float) -> bool:
     return 0 < low <= high / MANY_TIMES
 
 
-def number_axis(title: str, low: float, high: float, *, whole: bool = False) -> Axis:
-    """Some five round ticks that enclose low and high; whole: whole numbers, and the axis ends at high."""
+def number_axis(title: str, low: float, high: float, *, integers: bool = False) -> Axis:
+    """About five round ticks that enclose low and high; integers: integer ticks, and the axis ends at high."""
     span = (high - low) or abs(high) or 1.0
     rough = span / 5
     power = 10.0 ** math.floor(math.log10(rough))
     step = next(power * factor for factor in (1, 2, 5, 10) if power * factor >= rough * 0.999)
-    step = max(1.0, round(step)) if whole else step
+    step = max(1.0, round(step)) if integers else step
     first, last = math.floor(low / step + 1e-9) * step, math.ceil(high / step - 1e-9) * step
     last = max(last, first + step)
     digits = max(0, -math.floor(math.log10(step) + 1e-9))
     form = f",.{digits}f" if digits <= 4 and last < 1e5 else ".3g"  # as wide as the margin
     ticks = [(float(tick), format(tick, form)) for tick in np.arange(first, last + step / 2, step)]
-    if whole:
+    if integers:
         last, ticks = max(high, first + step), [tick for tick in ticks if tick[0] <= max(high, first + step)]
     return Axis(title, float(first), float(last), ticks)

@@ -1,4 +1,4 @@
-"""The pictures of a run as files for a paper, figures/*.svg and *.pdf."""
+"""Figures of a run for a paper, figures/*.svg and *.pdf."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -10,13 +10,13 @@ from gatelab.reports.charts.gate_picture import draw_reading
 from gatelab.reports.charts.paper import INK, draw_charts, new_figure, plain, save_figures
 from gatelab.runs.folder import RunFolder
 
-MOST_IN_MATRIX = 12  # classes whose counts can be read in a column's width
-PAGE_WIDTH = 7.0  # inches: both columns, for what does not fit one
+MAX_IN_MATRIX = 12  # classes that are legible in a column's width
+PAGE_WIDTH = 7.0  # inches: both columns
 
 
 def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> list[Path]:
-    """Of what stands on the page its learning curves, precision and recall, calibration, confusion matrix and, if wanted, the
-    gates. Each file is replaced whole. Returns the files."""
+    """Write the page's learning curves, precision and recall, calibration, confusion matrix and, if wanted, gates. Returns the
+    files."""
     precision_recall, calibration = page["curves"]
     pictures: dict[str, Callable[[], Figure]] = {
         "precision_recall": lambda: draw_charts([precision_recall]),
@@ -24,7 +24,7 @@ def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> lis
     }
     if page["learning"]:
         pictures["learning_curves"] = lambda: draw_charts(page["learning"], height=3.2)
-    if len(page["confusion"]["classes"]) <= MOST_IN_MATRIX:
+    if len(page["confusion"]["classes"]) <= MAX_IN_MATRIX:
         pictures["confusion_matrix"] = lambda: draw_confusion(page["confusion"])
     for name, reading in page["readings"].items() if gates else ():
         pictures[f"gates/{name}"] = lambda reading=reading: draw_reading(reading, PAGE_WIDTH)  # type: ignore[misc]
@@ -32,11 +32,13 @@ def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> lis
 
 
 def draw_confusion(confusion: Mapping[str, Any]) -> Figure:
-    """As run_tables.confusion has it for the page."""
+    """confusion: as made by run_tables.confusion."""
     names = [plain(name, 14) for name in confusion["classes"]]
     num_classes = len(names)
     figure, (axes,) = new_figure(height=min(3.3, 1.2 + 0.35 * num_classes))
-    axes.imshow([[share for _, share, _ in cells] for _, cells, _ in confusion["rows"]], vmin=0, vmax=1, aspect="auto")
+    axes.imshow(
+        [[fraction for _, fraction, _ in cells] for _, cells, _ in confusion["rows"]], vmin=0, vmax=1, aspect="auto"
+    )
     axes.set_xticks(range(num_classes), names, rotation=0 if num_classes <= 4 else 90)
     axes.set_yticks(range(num_classes), names)
     axes.tick_params(length=0)
@@ -44,7 +46,7 @@ def draw_confusion(confusion: Mapping[str, Any]) -> Figure:
     axes.set(xlabel="prediction", ylabel="label")
     size = 7 if num_classes <= 6 else 5
     for i, (_, cells, _) in enumerate(confusion["rows"]):
-        for j, (count, share, _) in enumerate(cells):
-            told = f"{count:,}\n{share:.1%}" if num_classes <= 8 else f"{count:,}"
-            axes.text(j, i, told, ha="center", va="center", fontsize=size, color="white" if share > 0.55 else INK)
+        for j, (count, fraction, _) in enumerate(cells):
+            told = f"{count:,}\n{fraction:.1%}" if num_classes <= 8 else f"{count:,}"
+            axes.text(j, i, told, ha="center", va="center", fontsize=size, color="white" if fraction > 0.55 else INK)
     return figure

@@ -1,4 +1,4 @@
-"""A reading for a paper: tokens along the bottom, time to the right."""
+"""The gates during a reading as a figure for a paper, tokens along the x axis."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -17,14 +17,13 @@ FORMATS = (".svg", ".pdf", ".png")
 
 
 def draw_gates(gates: Mapping[str, NDArray[Any]]) -> Figure:
-    """The figure of what ``gatelab gates`` saves, as wide as the tokens need."""
+    """The figure of ``gatelab gates``, as wide as the tokens need."""
     return draw_reading(describe_reading(gates))
 
 
 def draw_reading(reading: Reading, width: float | None = None) -> Figure:
-    """Three parts, read from above: the probability of each class after each token; a band a gate, its mean over units, dark
-    shut and bright open; a band a unit, its cell state above or below zero, beside the logits it adds in the end. width in
-    inches."""
+    """From top to bottom: the probability of each class after each token; a band for each gate, its mean over units, dark where
+    shut; a band for each unit, its cell state and the logits it contributes. width in inches."""
     tokens = [plain(token) for token, _ in reading.tokens]
     bands, low, high = reading.bands, reading.low, reading.high
     longest = max(map(len, tokens))
@@ -56,7 +55,7 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
         axes.tick_params(labelsize=8, length=0)
     if width:
         bottom.tick_params(axis="x", labelsize=min(8.0, 72 * (width - 1.9) / len(tokens)))
-    titles = ["probability after each token", "gates, mean over units", "cell state of the units that decide most"]
+    titles = ["probability after each token", "gates, mean over units", "cell state of the units that contribute most"]
     for axes, title in zip((top, middle, bottom), titles, strict=True):
         axes.set_title(title, fontsize=8, loc="left", color=INK, pad=3)
     if reading.notes:
@@ -79,7 +78,7 @@ def draw_predictions(axes: Axes, probabilities: Mapping[str, NDArray[Any]]) -> N
 
 
 def draw_units(axes: Axes, units: Mapping[str, NDArray[Any]]) -> None:
-    """One band a unit, each in its own scale, written at its right: above its line in ink, below it in grey."""
+    """A band for each unit in its own scale, given at the right: positive in ink, negative in grey."""
     for row, values in enumerate(units.values()):
         largest = extent(np.abs(values))[1] or 1.0
         heights = 0.46 * values / largest
@@ -92,4 +91,4 @@ def draw_units(axes: Axes, units: Mapping[str, NDArray[Any]]) -> None:
         )  # fmt: skip
     axes.set_yticks(range(len(units)), list(units))
     axes.set_ylim(len(units) - 0.45, -0.55)
-    axes.set_ylabel("unit, logits it adds", fontsize=7, color=GREY)
+    axes.set_ylabel("unit, its logits", fontsize=7, color=GREY)

@@ -1,4 +1,4 @@
-"""Charts for a paper by matplotlib, in the style of gatelab.mplstyle: what svg.py draws on a page, a column wide."""
+"""Charts for a paper, a column wide, drawn by matplotlib in the style of gatelab.mplstyle."""
 
 import textwrap
 import warnings
@@ -17,7 +17,7 @@ from matplotlib.lines import Line2D
 from gatelab.files import atomic_write
 from gatelab.reports.analysis.comparison import BASELINES
 from gatelab.reports.charts.chart import Chart
-from gatelab.reports.charts.dots import DotPlot
+from gatelab.reports.charts.strip_plot import StripPlot
 from gatelab.reports.shown import shorten
 
 STYLE = Path(__file__).with_name("gatelab.mplstyle")
@@ -25,7 +25,7 @@ FORMATS = ("svg", "pdf")
 COLUMN_WIDTH = 3.3  # inches
 INK, GREY = "#222222", "#8a8a8a"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)  # Okabe & Ito
-# What the style sheet of the pages says of the same kinds.
+# The same kinds as in the style sheet of the pages.
 LOOKS: dict[str, dict[str, Any]] = {f"c{number}": {"color": colour} for number, colour in enumerate(COLOURS)} | {
     "model": {"color": INK},
     "other": {"color": GREY},
@@ -40,7 +40,7 @@ MARKERS = {"linear": "D", "majority": "s"}
 
 
 def save_figures(folder: Path, pictures: Mapping[str, Callable[[], Figure]]) -> list[Path]:
-    """Each picture as folder/<name>.svg and .pdf, drawn in the project's style and replaced whole. Returns the files."""
+    """Write each figure as folder/<name>.svg and .pdf. Returns the files."""
     folder.mkdir(exist_ok=True)
     files = []
     with matplotlib.rc_context(), style.context(STYLE), warnings.catch_warnings():
@@ -54,11 +54,11 @@ def save_figures(folder: Path, pictures: Mapping[str, Callable[[], Figure]]) -> 
 
 
 def picture(figure: Figure, kind: str) -> bytes:
-    """The same figure gives the same bytes, whenever it is drawn."""
+    """The same figure gives the same bytes."""
     content = BytesIO()
     undated: dict[str, Any] = {"Date": None} if kind == "svg" else {"CreationDate": None}
     figure.savefig(content, format=kind, metadata=undated)
-    figure.set_layout_engine("none")  # arranged once, for all kinds
+    figure.set_layout_engine("none")  # laid out once, for all formats
     return content.getvalue()
 
 
@@ -67,13 +67,13 @@ def new_figure(height: float = 2.3, rows: int = 1) -> tuple[Figure, list[Axes]]:
     return figure, list(figure.subplots(rows, 1, sharex=True, squeeze=False)[:, 0])
 
 
-def plain(name: str, most: int = 24) -> str:
-    """A name from data as matplotlib writes it: $ is no formula."""
-    return shorten(name, most).replace("$", r"\$")
+def plain(name: str, max_length: int = 24) -> str:
+    """A name from data, with $ escaped for matplotlib."""
+    return shorten(name, max_length).replace("$", r"\$")
 
 
 def label(text: str) -> str:
-    """Of an axis, in lines as wide as a column."""
+    """An axis label, wrapped to the width of a column."""
     return textwrap.fill(plain(text, 180), 60)
 
 
@@ -84,7 +84,7 @@ def look_of(kind: str) -> dict[str, Any]:
 def draw_charts(
     charts: Sequence[Chart], height: float = 2.3, legend: Sequence[tuple[str, str]] = (), columns: int = 3
 ) -> Figure:
-    """One below the other. legend: (name, kind), to stand below them all, else each has its own inside."""
+    """Charts stacked vertically. legend: (name, kind), below all of them; by default each has its own inside."""
     figure, rows = new_figure(height, len(charts))
     for chart, axes in zip(charts, rows, strict=True):
         draw_chart(chart, axes)
@@ -121,8 +121,8 @@ def draw_chart(chart: Chart, axes: Axes) -> None:
     axes.grid(True)
 
 
-def draw_dots(plot: DotPlot, title: str) -> Figure:
-    """title: of what tells the arms apart."""
+def draw_strip_plot(plot: StripPlot, title: str) -> Figure:
+    """title: of the settings that distinguish the arms."""
     figure, (axes,) = new_figure(height=0.7 + 0.24 * len(plot.arms))
     if plot.published is not None:
         axes.axvline(plot.published, color=INK, linestyle=":", linewidth=0.8, label="published")

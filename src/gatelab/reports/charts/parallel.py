@@ -1,4 +1,4 @@
-"""Parallel coordinates: an axis a swept key and one for the metric, a line a run. Places in pixels."""
+"""Parallel coordinates: an axis for each swept key and the metric, a line for each run. Positions in pixels."""
 
 import json
 import math
@@ -13,12 +13,12 @@ from gatelab.reports.shown import shorten, visible
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import title_of
 
-MOST_AXES = 8
+MAX_AXES = 8
 LEFT, RIGHT, TOP, BOTTOM = 90, 60, 46, 300
 SPACING, WIDEST = 130, 240
-FEW_LEVELS = 9  # that have a tick each
-SPREAD = 7  # pixels: of runs with the same value the better pass above it and the worse below
-MOST_CHOICES = 24  # whose names fit
+FEW_LEVELS = 9  # with a tick each
+SPREAD = 7  # pixels: runs with the same value are offset, better ones upwards
+MAX_CHOICES = 24  # whose names fit
 SHADES = 5
 
 
@@ -35,7 +35,7 @@ class ParallelAxis:
 class ParallelLine:
     points: str
     ys: str  # at each axis, in their order
-    shade: int  # 0 to 4, the better the higher
+    shade: int  # 0 to 4, higher is better
     value: float
     tip: str
     url: str | None
@@ -62,10 +62,10 @@ def draw_parallel(
     lower_is_better: bool,
     link: Link,
 ) -> Parallel | None:
-    """values: the metric of each run. None where nothing was swept, or there are no two runs. Of more than 8 keys the first."""
+    """values: the metric of each run. None without swept keys or with fewer than two runs. At most 8 keys are drawn."""
     if not keys or len(runs) < 2:
         return None
-    shown = keys[:MOST_AXES]
+    shown = keys[:MAX_AXES]
     spacing = min(WIDEST, max(SPACING, 780 / len(shown)))
     found = [key_axis(key, LEFT + spacing * number) for number, key in enumerate(shown)]
     found.append(metric_axis(metric, values, LEFT + spacing * len(shown)))
@@ -98,9 +98,9 @@ def draw_parallel(
                 url=link(run),
             )
         )
-    lines.sort(key=lambda line: line.value, reverse=lower_is_better)  # the best are drawn last, above the others
+    lines.sort(key=lambda line: line.value, reverse=lower_is_better)  # the best on top
     title = title_of(metric)
-    left_out = [key.title for key in keys[MOST_AXES:]]
+    left_out = [key.title for key in keys[MAX_AXES:]]
     width = axes[-1].x + RIGHT
     return Parallel(title, lower_is_better, width, BOTTOM + 16, TOP, BOTTOM, axes, lines, left_out)
 
@@ -110,7 +110,7 @@ def key_axis(key: SweptKey, x: float) -> tuple[ParallelAxis, Callable[..., float
     if key.kind == "choice":
         places = {level: number for number, level in enumerate(levels)}
         place = placed(-0.5, len(levels) - 0.5, lambda level: len(levels) - 1 - places[level])
-        every = -(-len(levels) // MOST_CHOICES)
+        every = -(-len(levels) // MAX_CHOICES)
         ticks = [(place(level), shorten(level, 14)) for level in levels[::every]]
     else:
         turn: Callable[[float], float] = math.log10 if key.kind == "log" else float
@@ -131,12 +131,12 @@ def metric_axis(metric: str, values: Sequence[float], x: float) -> tuple[Paralle
 
 
 def placed(low: float, high: float, turn: Callable[..., float]) -> Callable[..., float]:
-    """From a value to its pixel, low at the bottom."""
+    """The pixel of a value, low at the bottom."""
     return lambda value: round(BOTTOM - (turn(value) - low) / (high - low) * (BOTTOM - TOP), 1)
 
 
 def ticks_of(key: SweptKey) -> list[float]:
-    """Every value where they are few, else round numbers: powers of ten and their 2 and 5 on a log scale."""
+    """All values if they are few, else round numbers: powers of ten, with 2 and 5, on a log scale."""
     levels = key.levels
     if len(levels) <= FEW_LEVELS:
         return levels

@@ -1,4 +1,4 @@
-"""What the gates did while the model read a row, as a page and a paper draw it. T tokens, H hidden, K classes."""
+"""The gates while the model reads a row, drawn on a page and in a paper. T tokens, H hidden, K classes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,33 +11,33 @@ from gatelab.reports import numbers
 from gatelab.reports.charts.chart import NUM_COLOURS, Table
 from gatelab.reports.shown import shorten
 
-MOST_TOKENS = 60
+MAX_TOKENS = 60
 
 
 @dataclass(frozen=True)
 class Reading:
-    """role, place, label and prediction say which row. Values (T,) by name: probabilities of the first 7 classes, bands the
-    gates, mean over units, and units their cell states; low and high: the range of the bands."""
+    """role, place, label and prediction describe the row. Values (T,) by name: probabilities of the first 7 classes, bands: gates,
+    mean over units, units: cell states; low and high: the range of the bands."""
 
     role: str
     place: str
     label: str
     prediction: str
     probability: str
-    tokens: list[tuple[str, bool]]  # and whether the vocabulary lacks it
+    tokens: list[tuple[str, bool]]  # and whether it is unknown
     probabilities: dict[str, NDArray[Any]]
     bands: dict[str, NDArray[Any]]
     low: float
     high: float
     units: dict[str, NDArray[Any]]
     notes: list[str]
-    has_gaps: bool  # where a value is no number
+    has_gaps: bool  # whether a value is not finite
     table: Table
 
 
 def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
-    """The last 60 tokens of what ``write_selected_examples`` or ``gatelab gates`` saved."""
-    first = max(0, len(gates["tokens"]) - MOST_TOKENS)
+    """The last 60 tokens of the arrays that ``read_gates`` made."""
+    first = max(0, len(gates["tokens"]) - MAX_TOKENS)
     tokens = [shorten(token, 16) for token in gates["tokens"][first:]]
     unknown, probabilities = gates["unknown"][first:].tolist(), gates["probabilities"][first:]
     classes = [shorten(name, 12) for name in gates["classes"]]
@@ -75,7 +75,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
 
 
 def last_layer(gates: Mapping[str, NDArray[Any]]) -> list[str]:
-    """The names of the last layer's directions: ["l1", "l1_reverse"]."""
+    """The names of the directions of the last layer: ["l1", "l1_reverse"]."""
     names = {name.split(".")[0] for name in gates if name.endswith(".cell")}
     last = max(int(name[1:].split("_")[0]) for name in names)
     return sorted(name for name in names if name.split("_")[0] == f"l{last}")
@@ -92,7 +92,7 @@ def gate_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArr
 
 
 def unit_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArray[Any]]:
-    """The cell state (T,) of the units that decide most, named by number and contribution."""
+    """The cell state (T,) of the units that contribute most, named by number and contribution."""
     names = last_layer(gates)
     hidden_size = gates[f"{names[0]}.cell"].shape[1]
     bands = {}
@@ -111,7 +111,7 @@ def end_label(name: str, values: NDArray[Any]) -> str:
 
 
 def spread(values: NDArray[Any], gap: float) -> NDArray[Any]:
-    """The values moved apart, in their order, so that labels at them do not overlap."""
+    """The values moved apart, keeping their order, so that labels do not overlap."""
     values = np.nan_to_num(values)
     order = np.argsort(values)
     places = values[order].astype(float)
@@ -122,7 +122,7 @@ def spread(values: NDArray[Any], gap: float) -> NDArray[Any]:
 
 
 def colour_range(bands: list[NDArray[Any]]) -> tuple[float, float]:
-    """The bands' smallest and largest number, at least 0.2 apart, so that small changes are seen and noise is not."""
+    """The range of the bands, at least 0.2 wide, so that noise does not look like a change."""
     every = np.concatenate(bands)
     low, high = extent(every) if np.isfinite(every).any() else (0.0, 1.0)
     room = max(0.0, 0.2 - (high - low)) / 2
@@ -130,6 +130,6 @@ def colour_range(bands: list[NDArray[Any]]) -> tuple[float, float]:
 
 
 def extent(values: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and largest number among them; NaN where there is none."""
+    """The smallest and largest finite value, else NaN."""
     finite = values[np.isfinite(values)]
     return (float(finite.min()), float(finite.max())) if len(finite) else (np.nan, np.nan)

@@ -1,4 +1,4 @@
-"""A reading for a page: its numbers become places in an SVG, which templates/charts.html.j2 writes out."""
+"""The gates during a reading for a page: positions in an SVG that templates/charts.html.j2 writes."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,12 +14,12 @@ from gatelab.reports.charts.svg import stretches
 
 LEFT, RIGHT, TOP = 92, 96, 18
 CURVE, BAND, UNIT, GAP = 60, 15, 20, 26  # heights
-MOST_UNITS = 5
+MAX_UNITS = 5
 
 
 @dataclass
 class ReadingDrawing:
-    """Places in pixels."""
+    """Positions in pixels."""
 
     column: float
     width: float
@@ -28,11 +28,11 @@ class ReadingDrawing:
     bottom: float = 0.0
     titles: list[tuple[float, str]] = field(default_factory=list)
     tokens: list[tuple[float, str, bool]] = field(default_factory=list)
-    curves: list[tuple[str, str, str, float]] = field(default_factory=list)  # points, kind, name, where the name stands
+    curves: list[tuple[str, str, str, float]] = field(default_factory=list)  # points, kind, name, y of the name
     levels: list[tuple[float, str]] = field(default_factory=list)
     bands: list[tuple[float, str, str, list[tuple[float, float]]]] = field(
         default_factory=list
-    )  # y, name, range, (x, share)
+    )  # y, name, range, (x, fraction)
     units: list[tuple[float, str, str, list[tuple[float, float, float, str]]]] = field(default_factory=list)
     stops: list[tuple[float, str]] = field(default_factory=list)
     left, right = LEFT, RIGHT
@@ -45,7 +45,7 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
     drawing = ReadingDrawing(column, LEFT + column * len(tokens) + RIGHT, middles)
     y = place_curves(drawing, reading.probabilities, TOP)
     y = place_bands(drawing, reading, y + GAP)
-    y = place_units(drawing, dict(list(reading.units.items())[:MOST_UNITS]), y + GAP)
+    y = place_units(drawing, dict(list(reading.units.items())[:MAX_UNITS]), y + GAP)
     drawing.bottom = y + 8
     drawing.height = drawing.bottom + 8 + 6.4 * max(len(token) for token, _ in tokens)
     named = reading.probabilities | reading.bands
@@ -57,7 +57,7 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
 
 
 def place_curves(drawing: ReadingDrawing, probabilities: Mapping[str, NDArray[Any]], y: float) -> float:
-    """The probability of each class after each token. Returns where the next part may begin."""
+    """The probability of each class after each token. Returns the y at which the next part may begin."""
     drawing.titles.append((y - 6, "probability after each token"))
     drawing.levels = [(y + CURVE * (1 - level), f"{level:g}") for level in (0, 0.5, 1)]
     ends = y + CURVE * (1 - spread(np.array([values[-1] for values in probabilities.values()]), 0.2))
@@ -67,17 +67,17 @@ def place_curves(drawing: ReadingDrawing, probabilities: Mapping[str, NDArray[An
         for stretch in stretches(heights):
             places = zip(drawing.middles[stretch], heights[stretch], strict=True)
             drawing.curves.append((" ".join(f"{a:.1f},{b:.1f}" for a, b in places), kind_of(k), said, place))
-            said = ""  # once a class
+            said = ""  # once for each class
     return y + CURVE
 
 
 def place_bands(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
-    """A band a gate, the more ink the further open."""
+    """A band for each gate, darker where further open."""
     low, high = reading.low, reading.high
     drawing.titles.append((y - 6, f"gates, mean over units: from {low:.2f} (pale) to {high:.2f} (full)"))
     for name, values in reading.bands.items():
-        shares = np.clip((values - low) / (high - low), 0, 1)
-        placed = [(x, s) for x, s in zip(drawing.middles, shares, strict=True) if np.isfinite(s)]
+        fractions = np.clip((values - low) / (high - low), 0, 1)
+        placed = [(x, s) for x, s in zip(drawing.middles, fractions, strict=True) if np.isfinite(s)]
         cells = [(round(x - drawing.column / 2, 1), round(float(s), 2)) for x, s in placed]
         reached = "–".join(dict.fromkeys(numbers.formatted(end, ".2f") for end in extent(values)))
         drawing.bands.append((y, name, reached, cells))
@@ -86,8 +86,8 @@ def place_bands(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
 
 
 def place_units(drawing: ReadingDrawing, units: Mapping[str, NDArray[Any]], y: float) -> float:
-    """A band a unit, each in its own scale: the cell state above its line or below it."""
-    drawing.titles.append((y - 6, "cell state of the units that decide most, and the logits each adds"))
+    """A band for each unit in its own scale: the cell state above or below its line."""
+    drawing.titles.append((y - 6, "cell state of the units that contribute most, and their logits"))
     for name, values in units.items():
         largest = extent(np.abs(values))[1] or 1.0
         bars = []

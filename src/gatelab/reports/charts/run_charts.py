@@ -17,22 +17,23 @@ from gatelab.reports.charts.chart import (
     Line,
     Stop,
     Table,
+    fraction_axis,
     kind_of,
     loss_axis,
     number_axis,
-    shares_axis,
 )
 from gatelab.reports.shown import capital, shorten, visible
 from gatelab.runs.metrics import METRICS, is_lower_better, title_of
+from gatelab.screen import counted
 
-MOST_CURVES = 7  # that can be distinguished
-FEW_CURVES = 3  # that leave room for the baseline's
+MAX_CURVES = 7  # that are distinguishable
+FEW_CURVES = 3  # with room for those of the baseline
 STEPS = "train steps"
-Curves = Mapping[str, tuple[str, str]]  # of each curve the metric and the kind of its line
+Curves = Mapping[str, tuple[str, str]]  # the metric of each curve and the kind of its line
 
 
 def learning_charts(learning: Learning) -> list[Chart]:
-    """Loss, then what else was measured of train and validation; the best epoch marked in all."""
+    """Loss, then the other metrics of train and validation, with the best epoch marked."""
     loss = {STEPS: ("train/loss_step", f"{MODEL} pale"), "train": ("train/loss", f"{MODEL} dashed"), "validation": ("validation/loss", MODEL)}  # fmt: skip
     charts = [draw_learning("Loss", "loss", loss, learning)]
     for keys in charted_together(learning):
@@ -46,7 +47,7 @@ def learning_charts(learning: Learning) -> list[Chart]:
 
 
 def charted_together(learning: Learning) -> list[list[str]]:
-    """Metrics from 0 to 1 share a chart; each other has its own."""
+    """The metrics of each chart: those from 0 to 1 share one, each other has its own."""
     found = {name.removeprefix("validation/"): None for name in learning.curves if name.startswith("validation/")}
     shared = [key for key in METRICS if key in found and not is_lower_better(key)]
     return [shared] * bool(shared) + [[key] for key in found if key not in (*shared, "loss")]
@@ -75,7 +76,7 @@ def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -
     lines = [
         Line(name, names[name][1], x, y, dots=len(x) <= (1 if name == STEPS else 60)) for name, (x, y) in curves.items()
     ]
-    x_axis = number_axis("epoch" if in_epochs else "step", 0, max(told), whole=True)
+    x_axis = number_axis("epoch" if in_epochs else "step", 0, max(told), integers=True)
     summary = (
         f"Best epoch {learning.best:g}, by {title_of(f'validation/{learning.monitor}')}."
         if in_epochs
@@ -93,8 +94,8 @@ def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -
 def precision_recall_chart(
     classes: Sequence[str], curves: Mapping[str, PrecisionRecall], linear: Mapping[str, PrecisionRecall]
 ) -> Chart:
-    """One curve a class against the rest; the linear baseline's thin."""
-    shown = list(curves)[:MOST_CURVES]
+    """A curve for each class against the rest; thin lines for the linear baseline."""
+    shown = list(curves)[:MAX_CURVES]
     kinds = {name: kind_of(classes.index(name)) for name in shown}
     places, stops_at = np.linspace(0, 1, 201), np.linspace(0, 1, 101)
     lines = []
@@ -114,7 +115,7 @@ def precision_recall_chart(
     header = ["recall", *shown, *(f"linear, {name}" for name in shown if name in linear)]
     sources = [*(curves[name] for name in shown), *(linear[name] for name in shown if name in linear)]
     rows = [[f"{r:.2f}", *(numbers.metric(precision_at(curve, r)) for curve in sources)] for r in stops_at[::5]]
-    summary = "Average precision stands in the table by class."
+    summary = "Average precision: see the table by class."
     if len(shown) <= FEW_CURVES:
         summary = f"Average precision: {averages(curves, shown)}."
         if linear:
@@ -128,7 +129,7 @@ def precision_recall_chart(
         "brackets: average precision",
         *(["thin: linear baseline"] if any(not line.name for line in lines) else []),
     ]
-    x, y = shares_axis("recall"), shares_axis("precision", lowest)
+    x, y = fraction_axis("recall"), fraction_axis("precision", lowest)
     return Chart(title, summary, x, y, lines, stops, table, notes=notes)
 
 
@@ -145,26 +146,28 @@ def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: NDArray[An
 
 
 def calibration_chart(found: Calibration, linear: Calibration | None, error: float, model: str) -> Chart:
-    """The share of right predictions over the mean confidence, bin by bin; the diagonal would be perfect."""
+    """Accuracy over mean confidence in each bin; the diagonal is perfect calibration."""
     low = float(min(found.low.min(), linear.low.min() if linear else 1.0))
-    x, y = shares_axis("largest probability", low), shares_axis("accuracy")
+    x, y = fraction_axis("largest probability", low), fraction_axis("accuracy")
     lines = [Line("perfect", "guide", np.array([x.low, 1.0]), np.array([x.low, 1.0]))]
     if linear:
-        lines.append(Line("linear baseline", BASELINE, linear.confidence, linear.right, dots=True))
-    lines.append(Line(model, MODEL, found.confidence, found.right, dots=True))
+        lines.append(Line("linear baseline", BASELINE, linear.confidence, linear.accuracy, dots=True))
+    lines.append(Line(model, MODEL, found.confidence, found.accuracy, dots=True))
     total, width = found.count.sum(), 1 / 15
     stops, rows = [], []
-    for begin, confidence, right, count in zip(found.low, found.confidence, found.right, found.count, strict=True):
-        said = f"probability {begin:.2f} to {begin + width:.2f} · {count:,} rows · mean {confidence:.4f} · right {right:.4f}"
-        stops.append(Stop(float(confidence), [(float(right), MODEL)], said))
-        rows.append([f"{begin:.2f} to {begin + width:.2f}", f"{count:,}", f"{confidence:.4f}", f"{right:.4f}"])
+    for begin, confidence, accuracy, count in zip(
+        found.low, found.confidence, found.accuracy, found.count, strict=True
+    ):
+        said = f"probability {begin:.2f} to {begin + width:.2f} · {counted(int(count), 'row')} · mean {confidence:.4f} · accuracy {accuracy:.4f}"
+        stops.append(Stop(float(confidence), [(float(accuracy), MODEL)], said))
+        rows.append([f"{begin:.2f} to {begin + width:.2f}", f"{count:,}", f"{confidence:.4f}", f"{accuracy:.4f}"])
     bars = [
         (max(float(begin), x.low), float(begin) + width, 0.3 * float(count / found.count.max()))
         for begin, count in zip(found.low, found.count, strict=True)
     ]
     largest = found.count.argmax()
     summary = (
-        f"Calibration error {numbers.metric(error)}: the mean gap to the diagonal, weighted by rows. Bars: the rows in each bin, "
+        f"Calibration error {numbers.metric(error)}: the mean gap to the diagonal, weighted by rows. Bars: rows in each bin, "
         f"at most {found.count[largest]:,} of {total:,}."
     )
     table = Table(["largest probability", "rows", "mean", "accuracy"], rows)
@@ -178,7 +181,7 @@ def length_chart(
     linear: Sequence[float],
     model: str,
 ) -> Chart:
-    """Accuracy over the length of a text, with its interval."""
+    """Accuracy by length of text, with its interval."""
     x = np.arange(len(bins), dtype=float)
     names = [range_name(*ends) for ends in bins]
     lines = [Line(model, MODEL, x, np.array(accuracies), dots=True, whiskers=np.array(bounds))]
@@ -216,7 +219,7 @@ def class_chart(
     linear_bounds: Sequence[Interval],
     model: str,
 ) -> Chart:
-    """F1 of each class with its interval, the linear baseline's beside it."""
+    """F1 of each class and of the linear baseline, with intervals."""
     x = np.arange(len(names), dtype=float)
     aside = 0.08 if linear else 0.0
     lines = [Line(model, MODEL, x - aside, np.array(f1), joined=False, dots=True, whiskers=np.array(bounds))]

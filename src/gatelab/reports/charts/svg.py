@@ -1,4 +1,4 @@
-"""A chart for a page: its numbers become places in an SVG of 400 × 250, which templates/charts.html.j2 writes out."""
+"""A chart for a page: positions in an SVG of 400 × 250 that templates/charts.html.j2 writes."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.reports.charts.chart import Axis, Chart
-from gatelab.reports.charts.dots import Dot
+from gatelab.reports.charts.strip_plot import Dot
 
 WIDTH, HEIGHT = 400, 250
 LEFT, RIGHT, TOP, BOTTOM = 48, 12, 16, 38
@@ -18,7 +18,7 @@ LEFT, RIGHT, TOP, BOTTOM = 48, 12, 16, 38
 
 @dataclass
 class Drawing:
-    """Places in pixels."""
+    """Positions in pixels."""
 
     x_ticks: list[tuple[float, str]]
     y_ticks: list[tuple[float, str]]
@@ -71,36 +71,36 @@ def draw_chart(chart: Chart) -> Drawing:
 
 
 def scale(axis: Axis, begin: float, end: float, digits: int = 1) -> Callable[[float], float]:
-    """From a value to its place, such as a pixel."""
+    """The position of a value, such as a pixel."""
     unit = math.log10 if axis.is_log else float
     low = unit(axis.low)
     span = (unit(axis.high) - low) or 1.0
 
     def place(value: float) -> float:
-        shown = max(float(value), axis.low) if axis.is_log else float(value)  # a zero stands at the bottom
+        shown = max(float(value), axis.low) if axis.is_log else float(value)  # zero is at the bottom
         return round(begin + (unit(shown) - low) / span * (end - begin), digits)
 
     return place
 
 
 def stretches(y: NDArray[Any]) -> list[slice]:
-    """Where y has numbers, without the gaps between them."""
+    """The stretches of finite values in y."""
     edges = np.flatnonzero(np.diff(np.r_[False, np.isfinite(y), False].astype(int)))
     return [slice(begin, end) for begin, end in edges.reshape(-1, 2).tolist()]
 
 
-MARGIN = 2.0  # percent at either side of dots
-NEAR = 1.9  # percent: dots nearer than this stand above each other
+MARGIN = 2.0  # percent at either side
+NEAR = 1.9  # percent: dots nearer than this are stacked
 LIFTS = (0, -6, 6, -12, 12)  # pixels
 
 
 def percent(axis: Axis) -> Callable[[float], float]:
-    """From a value to its place in a picture that is as wide as there is room."""
+    """The position of a value in percent of the width."""
     return scale(axis, MARGIN, 100 - MARGIN, digits=2)
 
 
 def lifted(dots: Sequence[Dot], place: Callable[[float], float]) -> list[tuple[float, int, Dot]]:
-    """x in percent and y in pixels of each; those that would lie on each other are lifted."""
+    """x in percent and vertical offset in pixels of each dot; dots that would overlap are stacked."""
     placed = []
     ends = [-100.0] * len(LIFTS)
     for dot in dots:
@@ -112,7 +112,7 @@ def lifted(dots: Sequence[Dot], place: Callable[[float], float]) -> list[tuple[f
 
 
 def thin(places: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """Without the points that lie on the same pixel as the one before."""
+    """Without the points on the same pixel as the previous one."""
     kept = places[:1]
     for place in places[1:]:
         if abs(place[0] - kept[-1][0]) >= 0.5 or abs(place[1] - kept[-1][1]) >= 0.5:

@@ -1,4 +1,4 @@
-"""The pictures of a sweep as files for a paper, figures/*.svg and *.pdf: every seed of every arm, learning curves and trials."""
+"""Figures of a sweep for a paper, figures/*.svg and *.pdf: strip plot, learning curves and trials."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -8,37 +8,37 @@ from matplotlib.figure import Figure
 
 from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.charts.arm_curves import arm_curves, curve_title
-from gatelab.reports.charts.dots import dot_plot
-from gatelab.reports.charts.paper import draw_charts, draw_dots, save_figures
+from gatelab.reports.charts.paper import draw_charts, draw_strip_plot, save_figures
+from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.trials import search_chart
 from gatelab.reports.pages.sweep_answer import arm_of
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import shared_monitor
 
-MOST_ARMS = 30  # lines of dots on one page
-MOST_BANDS = 7  # distinguishable colours
+MAX_ARMS = 30  # strips in one figure
+MAX_BANDS = 7  # distinguishable colours
 
 
 def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]) -> list[Path]:
-    """arms, learning_curves and, of a search, trials, as far as there is something to draw. Returns the files.
+    """Write arms, learning_curves and, for a search, trials, as far as there are values. Returns the files.
 
-    An arm is called by what tells it from the others, without the titles: a column is narrow.
+    Arms are named by their cells without titles, since a column is narrow.
     """
     metric, rows = next(iter(comparison.tables.items()))
     rows = [replace(row, name=", ".join(row.cells)) for row in rows if row.kind == "arm"]
-    tested = [row for row in rows if row.values.mean is not None][:MOST_ARMS]
+    tested = [row for row in rows if row.values.mean is not None][:MAX_ARMS]
     arms = [replace(arm_of(comparison, row), name=row.name) for row in rows]
     shown = [replace(arm_of(comparison, row), name=row.name) for row in tested]
-    plot = dot_plot(metric, tested, shown, published_numbers(runs)[1].get(metric), lambda _: None)
-    legend, curves = arm_curves(arms[:MOST_BANDS])
+    plot = strip_plot(metric, tested, shown, published_numbers(runs)[1].get(metric), lambda _: None)
+    legend, curves = arm_curves(arms[:MAX_BANDS])
     monitor = shared_monitor(run.record.monitor for run in runs)
     paper = [curve_title(f"validation/{name}") for name in ("loss", monitor)]
     curves = [chart for chart in curves if chart.title in paper]
     search = search_chart(runs)
     pictures: dict[str, Callable[[], Figure]] = {}
     if plot:
-        pictures["arms"] = lambda: draw_dots(plot, ", ".join(comparison.arms.titles))
+        pictures["arms"] = lambda: draw_strip_plot(plot, ", ".join(comparison.arms.titles))
     if curves:
         pictures["learning_curves"] = lambda: draw_charts(curves, 3.3 + 0.07 * len(legend), legend, columns=2)
     if search:

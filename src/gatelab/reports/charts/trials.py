@@ -1,4 +1,4 @@
-"""A search: the value of each trial in their order, and the best so far."""
+"""A search: the value of each trial, and the best so far."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,23 +14,24 @@ from gatelab.reports.charts.chart import MODEL, Chart, Line, Stop, Table, number
 from gatelab.reports.shown import visible
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import is_lower_better, title_of
+from gatelab.screen import counted
 
 
 @dataclass(frozen=True)
 class Trial:
     number: int
-    value: float | None  # None of one that has no validation yet
-    is_whole: bool  # it was trained to its end; a pruned one has its best value until then
+    value: float | None  # None before its first validation
+    is_complete: bool  # trained to its end; a pruned trial has its best value so far
     run: Run
 
 
 def searched_metric(runs: Sequence[Run]) -> str | None:
-    """What the search looked at, such as validation/macro_f1; None where the runs are of none."""
+    """The metric that the search optimized, such as validation/macro_f1; None outside a search."""
     return next((str(run.settings["search.metric"]) for run in runs if run.settings.get("search.metric")), None)
 
 
 def trials_of(runs: Sequence[Run], metric: str) -> list[Trial]:
-    """The runs of a search by the number of their trial. A trial whose settings an earlier one had has no run of its own."""
+    """The trials in order. A trial that repeats the settings of an earlier one has no run of its own."""
     trials = []
     for run in runs:
         if run.settings.get("search.metric") != metric:
@@ -44,19 +45,19 @@ def trials_of(runs: Sequence[Run], metric: str) -> list[Trial]:
 
 
 def best_so_far(trials: Sequence[Trial], metric: str) -> list[float | None]:
-    """After each trial the best value of those trained to their end, as the search itself counts."""
+    """After each trial the best value of the complete ones, as the search itself counts."""
     better = min if is_lower_better(metric) else max
     best: float | None = None
     found = []
     for trial in trials:
-        if trial.is_whole and trial.value is not None:
+        if trial.is_complete and trial.value is not None:
             best = trial.value if best is None else better(best, trial.value)
         found.append(best)
     return found
 
 
 def search_chart(runs: Sequence[Run]) -> Chart | None:
-    """None where the runs are of no search, and before two of its trials have a value."""
+    """None outside a search, and before two trials have a value."""
     metric = searched_metric(runs)
     trials = [] if metric is None else trials_of(runs, metric)
     valued = [trial for trial in trials if trial.value is not None]
@@ -66,33 +67,33 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
     settings = setting_texts(inside, swept_keys(inside))
     best = best_so_far(valued, metric)
     x, y = np.array([trial.number for trial in valued], dtype=float), np.array([trial.value for trial in valued])
-    whole = np.array([trial.is_whole for trial in valued])
+    complete = np.array([trial.is_complete for trial in valued])
     lines = (
-        [Line("not trained to its end", "other", x[~whole], y[~whole], joined=False, dots=True)]
-        if (~whole).any()
+        [Line("not trained to its end", "other", x[~complete], y[~complete], joined=False, dots=True)]
+        if (~complete).any()
         else []
     )
-    lines.append(Line("trial", MODEL, x[whole], y[whole], joined=False, dots=True))
+    lines.append(Line("trial", MODEL, x[complete], y[complete], joined=False, dots=True))
     known = [(number, value) for number, value in zip(x, best, strict=True) if value is not None]
     if known:
         lines.append(Line("best so far", MODEL, *steps(known)))
     stops, rows = [], []
     for trial, so_far in zip(valued, best, strict=True):
-        ended = "" if trial.is_whole else f" · {trial.run.status}"
+        ended = "" if trial.is_complete else f" · {trial.run.status}"
         told = settings.get(id(trial.run), "")
-        kind = MODEL if trial.is_whole else "other"
+        kind = MODEL if trial.is_complete else "other"
         tip = f"trial {trial.number} · {told} · {numbers.metric(trial.value)}{ended} · best so far {numbers.metric(so_far)}"
         stops.append(Stop(float(trial.number), [(float(trial.value or 0.0), kind)], tip))
         rows.append(
             [str(trial.number), numbers.metric(trial.value), trial.run.status, numbers.metric(so_far), visible(told)]
         )
-    counts = f"{sum(whole)} of {numbers.counted(len(trials), 'trial')} trained to the end"
+    counts = f"{sum(complete)} of {counted(len(trials), 'trial')} trained to the end"
     summary = f"{counts}; best {numbers.metric(best[-1])}." if best[-1] is not None else f"{counts}."
     title = title_of(metric)
     return Chart(
         f"{title} by trial",
         summary,
-        number_axis("trial", float(x.min()), float(x.max()), whole=True),
+        number_axis("trial", float(x.min()), float(x.max()), integers=True),
         number_axis(title, float(y.min()), float(y.max())),
         lines,
         stops,
@@ -101,7 +102,7 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
 
 
 def steps(known: Sequence[tuple[float, float]]) -> tuple[NDArray[Any], NDArray[Any]]:
-    """The best stays until the next trial is better."""
+    """A step curve: the best value holds until a better trial."""
     xs, ys = [known[0][0]], [known[0][1]]
     for x, y in known[1:]:
         xs += [x, x]

@@ -1,4 +1,4 @@
-"""Where arms disagree, as tables; a cell is text, markup, or (what is shown, what it sorts by)."""
+"""Tables of where arms disagree; a cell is text, markup, or (shown, sort key)."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -9,33 +9,35 @@ from gatelab.reports import numbers
 from gatelab.reports.analysis.disagreement import Disagreement, DisputedRow, Verdict
 from gatelab.reports.shown import folded, isolated, shorten
 
-MOST_VERDICTS = 5  # arms with a column of their own
+MAX_VERDICTS = 5  # arms shown in columns
 
 
 def disagreement_matrix(found: Disagreement) -> list[tuple[str, list[tuple[int, str, int] | None]]]:
-    """A line an arm: against each arm the rows it wins, their share of the shared rows, and a shade from 0 to 10."""
+    """For each pair of arms the rows that the first wins, their fraction of the shared rows, and a shade from 0 to 10."""
     largest = max(1e-9, float((found.won / found.shared.clip(1)).max()))
     lines = []
     for i, arm in enumerate(found.arms):
         cells: list[tuple[int, str, int] | None] = []
         for j in range(len(found.arms)):
-            share = found.won[i, j] / max(1, found.shared[i, j])
+            fraction = found.won[i, j] / max(1, found.shared[i, j])
             is_there = i != j and found.shared[i, j]
             cells.append(
-                (int(found.won[i, j]), numbers.share(share), round(10 * share / largest)) if is_there else None
+                (int(found.won[i, j]), numbers.percentage(fraction), round(10 * fraction / largest))
+                if is_there
+                else None
             )
         lines.append((arm.name, cells))
     return lines
 
 
 def disputed_table(found: Disagreement) -> dict[str, Any]:
-    """The rows with what each arm said; of more than five arms the numbers, in the matrix, of those that are right and wrong."""
-    each = len(found.arms) <= MOST_VERDICTS
+    """The rows with the verdict of each arm; for more than five arms, the matrix numbers of correct and wrong ones."""
+    each = len(found.arms) <= MAX_VERDICTS
     columns = [("text", "long"), ("label", "text")]
     columns += (
         [(shorten(arm.name), "text") for arm in found.arms]
         if each
-        else [("arms right", "text"), ("arms wrong", "text")]
+        else [("arms correct", "text"), ("arms wrong", "text")]
     )
     columns.append(("line", "number"))
     files = sorted({row.file for row in found.rows})
@@ -55,17 +57,17 @@ def disputed_table(found: Disagreement) -> dict[str, Any]:
 
 
 def verdict_cell(verdict: Verdict | None) -> Any:
-    """Right or wrong, the prediction, and how many of the seeds that tested the row were right."""
+    """Correct or wrong, the prediction, and the number of correct seeds of those that tested the row."""
     if verdict is None:
         return ("", "")
     mark = "✓" if 2 * verdict.right > verdict.tested else "✗" if 2 * verdict.right < verdict.tested else "="
-    seeds = f"{verdict.right} of {verdict.tested} right"
+    seeds = f"{verdict.right} of {verdict.tested} correct"
     shown = Markup('{} {} <span class="note">{}</span>').format(mark, isolated(verdict.prediction), seeds)
     return (shown, f"{verdict.right / verdict.tested:.4f} {verdict.prediction}")
 
 
 def sides(row: DisputedRow) -> list[Any]:
-    """Which arms are right and which are wrong, and what these say."""
+    """The correct arms, the wrong arms, and the predictions of these."""
     right, wrong, said = [], [], set()
     for number, verdict in enumerate(row.verdicts, 1):
         if verdict is not None and 2 * verdict.right > verdict.tested:

@@ -1,4 +1,4 @@
-"""What a run's record says of its data, of time and memory, and of how to repeat it, as named lines for a page."""
+"""Facts from a run's record on data, time, memory and reproduction, as named lines of a page."""
 
 import shlex
 from collections.abc import Mapping
@@ -8,13 +8,14 @@ from typing import Any
 from gatelab.reports import numbers
 from gatelab.reports.shown import visible
 from gatelab.runs.record import Data, Resources, RunRecord
+from gatelab.screen import counted
 
 CHIEF_PACKAGES = (
     "python", "gatelab", "torch", "pytorch-lightning", "torchmetrics", "hydra-core", "numpy", "pandas", "scikit-learn",
     "tokenizers",
 )  # fmt: skip
 Facts = list[tuple[str, str]]
-SPLITS = {"group": "by group: equal texts stay on one side", "random": "random: by rows alone"}
+SPLITS = {"group": "by group: equal texts stay on one side", "random": "random: by row"}
 
 
 def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
@@ -32,27 +33,27 @@ def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
         facts.append(("split", SPLITS.get(config["data.split.by"], str(config["data.split.by"]))))
     if leak := data.leakage:
         facts.append(("duplicates", duplicates(data.duplicates)))
-        told = f"{leak['exact']:,} of {leak['test_rows']:,} word for word ({numbers.share(leak['exact_share'])}), "
-        told += f"{leak['normalised']:,} normalised ({numbers.share(leak['normalised_share'])})"
+        told = f"{leak['exact']:,} of {leak['test_rows']:,} word for word ({numbers.percentage(leak['exact_share'])}), "
+        told += f"{leak['normalised']:,} normalised ({numbers.percentage(leak['normalised_share'])})"
         facts.append(("test texts in train", told))
     if data.vocab_size is not None:
-        vocabulary = f"{data.vocab_size:,} words, fitted on the training rows; {data.num_tokens:,} tokens in all"
+        vocabulary = f"{counted(data.vocab_size, 'word')}, fitted on the training rows; {counted(data.num_tokens or 0, 'token')} in all"
         facts.append(("vocabulary", vocabulary))
     return [*facts, *(("note", note) for note in data.notes)]
 
 
-def some(names: list[str], most: int = 20) -> str:
-    """The names, or so many of them and how many there are more."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return (", ".join(names[:most]) or "none") + more
+def some(names: list[str], max_names: int = 20) -> str:
+    """The names, or the first max_names and the number of others."""
+    more = f" and {len(names) - max_names:,} more" if len(names) > max_names else ""
+    return (", ".join(names[:max_names]) or "none") + more
 
 
 def duplicates(found: Mapping[str, int] | None) -> str:
     if found is None:
         return "not counted"
     return (
-        f"{found['exact']:,} rows repeat an earlier text word for word, {found['normalised']:,} but for case, URLs, "
-        "RT @name: and punctuation"
+        f"rows that repeat an earlier text: {found['exact']:,} word for word, {found['normalised']:,} up to case, URLs, RT @name: "
+        "and punctuation"
     )
 
 
@@ -61,14 +62,14 @@ def cost_facts(record: RunRecord) -> Facts:
     if record.seconds is not None:
         facts.append(("time", numbers.duration(record.seconds)))
     counts = (("epoch", record.epochs), ("step", record.steps))
-    if told := [numbers.counted(count, noun) for noun, count in counts if count is not None]:
+    if told := [counted(count, noun) for noun, count in counts if count is not None]:
         facts.append(("training", ", ".join(told)))
     if record.parameters is not None:
         facts.append(("parameters", f"{record.parameters:,}"))
     facts += resource_facts(record.resources)
     if hardware := record.hardware:
         counts = (("core", hardware.cores), ("thread", hardware.threads))
-        told = [numbers.counted(count, noun) for noun, count in counts if count is not None]
+        told = [counted(count, noun) for noun, count in counts if count is not None]
         facts.append(("machine", ", ".join([hardware.processor, *told]) + "".join(f"; {gpu}" for gpu in hardware.gpus)))
         facts.append(("system", hardware.system))
     facts.append(("started", numbers.moment(record.started)))
@@ -77,7 +78,7 @@ def cost_facts(record: RunRecord) -> Facts:
 
 
 def resource_facts(used: Resources) -> Facts:
-    """What of processor time, memory and energy was measured."""
+    """Processor time, memory and energy, as far as measured."""
     facts = []
     if used.cpu_seconds:
         facts.append(("processor time", numbers.duration(used.cpu_seconds)))
@@ -91,14 +92,14 @@ def resource_facts(used: Resources) -> Facts:
 
 
 def train_command(record: RunRecord) -> str:
-    """The line that made the run. Training notes its overrides without its own name."""
+    """The command of the run. Training records its overrides without the word train."""
     words = record.command[1:]
     named = bool(words) and words[0].isalpha()
     return visible(shlex.join(["gatelab", *([] if named else ["train"]), *words]))
 
 
 def repeat_commands(record: RunRecord) -> list[str]:
-    """The lines that make the run again, the exact command first."""
+    """The commands that repeat the run, its own first."""
     again = [visible(f"gatelab reproduce {record.identity}")] if record.status == "finished" else []
     return [train_command(record), *again]
 

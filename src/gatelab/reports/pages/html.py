@@ -1,4 +1,4 @@
-"""Templates into pages: one file each, with its style and its script inside and no other allowed."""
+"""Templates rendered to pages: each one file that holds its style and its script and allows no other."""
 
 import base64
 import hashlib
@@ -11,14 +11,15 @@ from markupsafe import Markup
 
 from gatelab.reports import numbers, shown
 from gatelab.reports.charts import reading_svg, svg
+from gatelab.screen import counted
 
 HERE = Path(__file__).parent
 
 
 def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **values: Any) -> str:
-    """The page of a template in templates/. Whatever stands in values is text: it is escaped.
+    """The page of a template in templates/, with values escaped.
 
-    assets: names in assets/ whose .css and .js come after those of every page. forms: a form may ask the server it is from.
+    assets: names in assets/ whose .css and .js follow those of every page. forms: whether a form may send to its own server.
     """
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
@@ -34,8 +35,8 @@ def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **
         "metric": numbers.metric,
         "interval": numbers.interval,
         "count": numbers.count,
-        "counted": numbers.counted,
-        "share": numbers.share,
+        "counted": counted,
+        "percentage": numbers.percentage,
         "drawn": svg.draw_chart,
         "read": reading_svg.draw_reading,
         "percent": svg.percent,
@@ -49,7 +50,7 @@ def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **
 
 
 def style_and_script(assets: Sequence[str] = ()) -> tuple[str, str]:
-    """What stands inside every page, and what there is of further assets, each as one text."""
+    """The CSS and the JavaScript of every page and of further assets, each as one text."""
     files = ["style.css", "page.js", *(f"{name}.{kind}" for name in assets for kind in ("css", "js"))]
     found = [(HERE / "assets" / file) for file in files]
     return tuple(  # type: ignore[return-value]
@@ -59,7 +60,7 @@ def style_and_script(assets: Sequence[str] = ()) -> tuple[str, str]:
 
 
 def content_security_policy(style: str, script: str, forms: bool = False) -> str:
-    """Nothing is loaded and nothing runs but this style and this script."""
+    """A policy under which nothing is loaded and only this style and this script apply."""
     style_hash, script_hash = (
         base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in (style, script)
     )

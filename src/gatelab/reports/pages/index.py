@@ -1,4 +1,4 @@
-"""The pages that gatelab ui makes itself: all runs in a table, and the comparison of picked ones."""
+"""The pages of gatelab ui: the table of all runs, and the comparison of selected ones."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -15,6 +15,7 @@ from gatelab.reports.pages.sweep_tables import linked, status
 from gatelab.reports.shown import isolated
 from gatelab.runs.load import SEED_KEYS, Run
 from gatelab.runs.metrics import SELECTED, best_of, shared_monitor
+from gatelab.screen import counted
 
 ASSETS = ("sweep", "index")
 RUN_COLUMNS = [
@@ -29,11 +30,13 @@ NAME_COLUMNS = [
 
 
 def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str) -> str:
-    """Links are relative to the root. problems: a sentence for each folder that could not be read."""
+    """The table of all runs, with links relative to the root. problems: a sentence for each unreadable folder."""
     by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(name_of(run), []).append(run)
-    settings = {id(run): told for group in by_name.values() for run, told in zip(group, told_apart(group), strict=True)}
+    settings = {
+        id(run): text for group in by_name.values() for run, text in zip(group, setting_texts(group), strict=True)
+    }
     newest_first = sorted(runs, key=lambda run: run.started, reverse=True)
     names = sorted(by_name, key=lambda name: max(run.started for run in by_name[name]), reverse=True)
     return render(
@@ -57,8 +60,8 @@ def name_of(run: Run) -> str:
     return run.folder.path.parent.name
 
 
-def told_apart(runs: Sequence[Run]) -> list[str]:
-    """Of the runs of one name what differs between them, but for seeds; where nothing does, the encoder."""
+def setting_texts(runs: Sequence[Run]) -> list[str]:
+    """The settings, except seeds, in which the runs of one name differ; where none does, the encoder."""
     columns = columns_of(runs, [key for key in differing_keys(runs) if key not in SEED_KEYS])
     if not columns:
         return build_names(runs, "encoder")
@@ -70,7 +73,7 @@ def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
     counts = [sum(run.status == status for run in runs) for status in ("finished", "running", "failed")]
     monitor = shared_monitor(run.record.monitor for run in runs)
     scores = [value for run in runs if (value := run.record.numbers().get(monitor)) is not None]
-    if len({run.content for run in runs}) > 1:  # none is the best of runs on different data
+    if len({run.content for run in runs}) > 1:  # runs on different data have no common best
         scores = []
     last = max(run.started for run in runs)
     return [
@@ -104,12 +107,12 @@ def run_row(run: Run, settings: str) -> list[Any]:
 
 
 def moment(iso: str) -> Any:
-    """To the minute, and what it sorts by."""
+    """A time to the minute, with its sort key."""
     return Markup('<span class="date">{}</span>').format(numbers.moment(iso)[:16]), iso
 
 
 def pick(kind: str, value: str, label: str) -> Markup:
-    return Markup('<input type="checkbox" name="{}" value="{}" aria-label="Pick {}">').format(kind, value, label)
+    return Markup('<input type="checkbox" name="{}" value="{}" aria-label="Select {}">').format(kind, value, label)
 
 
 def comparison_page(
@@ -119,10 +122,10 @@ def comparison_page(
     asked: Mapping[str, str],
     problems: Sequence[str] = (),
 ) -> str:
-    """Of runs that were picked, in a page at root. picks: what was picked, to be asked for again; asked: by, metric, reference."""
+    """The comparison of selected runs, for a page at root. picks: the selection, repeated in the form; asked: by, metric, reference."""
     by, metric = ([asked[key]] if asked[key] else None for key in ("by", "metric"))
     comparison = compare_sweep(runs, by, metric, asked["reference"] or None)
     names = list(dict.fromkeys(map(name_of, runs)))
-    title = ", ".join(names[:5]) + (f" and {len(names) - 5} more names" if len(names) > 5 else "")
+    title = ", ".join(names[:5]) + (f" and {counted(len(names) - 5, 'more name')}" if len(names) > 5 else "")
     form = {"picks": picks, **asked}
     return sweep_page(runs, comparison, title, links_from(root, made_on_request=True), form=form, problems=problems)

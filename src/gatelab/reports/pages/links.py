@@ -1,4 +1,4 @@
-"""Where pages find each other: relative, so that they hold from a file, from a server and on another machine."""
+"""Relative links between pages, valid from a file, a server and on another machine."""
 
 import os
 from pathlib import Path
@@ -14,8 +14,8 @@ class Link(Protocol):
 
 
 def links_from(base: Path, *, made_on_request: bool = False) -> Link:
-    """From a page in the folder base to a file of a run's; None where there is none. made_on_request: by a server that
-    makes a report that is missing."""
+    """Links from a page in the folder base to the files of runs; None for a missing file. made_on_request: for a server that
+    makes missing reports."""
 
     def link(run: Run, file: str = "report.html") -> str | None:
         path = run.folder.path / file
@@ -27,5 +27,5 @@ def links_from(base: Path, *, made_on_request: bool = False) -> Link:
 
 
 def url_of(*parts: str) -> str:
-    """A relative address; whatever stands in a name, it stays one part of a path."""
+    """A relative URL with each part quoted."""
     return "/".join(quote(part, safe="", errors="surrogateescape") for part in parts)

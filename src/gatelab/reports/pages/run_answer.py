@@ -1,4 +1,4 @@
-"""What came out of a run, first in one sentence, then as a table beside the baselines."""
+"""The result of a run: a headline, and a table with the baselines."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,9 +10,10 @@ from gatelab.reports.analysis.intervals import Interval
 from gatelab.reports.shown import shorten, visible
 from gatelab.runs.metrics import SELECTED, best_of, title_of
 from gatelab.runs.record import Data, RunRecord, baseline_title, headline_of, scores_of
+from gatelab.screen import counted
 
-FEW_ROWS = 30  # of a class: below it a metric of that class says little
-MOST_CLASSES = 12  # with a line of their own in the table; all stand in the one by class
+FEW_ROWS = 30  # of a class, below which its metrics are unreliable
+MAX_CLASSES = 12  # listed in the table; all are in the table by class
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class Cell:
 
 @dataclass(frozen=True)
 class Answer:
-    """sentence and detail are read first; cautions are what a reader must know before believing them."""
+    """sentence and detail: the headline; cautions: what to know before relying on it."""
 
     sentence: str
     detail: str = ""
@@ -35,14 +36,14 @@ class Answer:
 def answer_finished(
     record: RunRecord, model: str, num_rows: int | None, intervals: Mapping[str, Mapping[str, Interval]]
 ) -> Answer:
-    """The answer of a run that was tested on num_rows rows. intervals: by source and metric, as far as there are any."""
+    """The answer of a run tested on num_rows rows. intervals: by source and metric, as far as they exist."""
     metrics, baselines = scores_of(record), record.ordered_baselines()
     headline = headline_of(metrics)
     key = next((key for key in (record.monitor, SELECTED, *headline) if key in headline), None)
     if key is None:
         return Answer(f"{shorten(model, 24)} is finished", "Its test has no metrics.")
     sentence = f"{shorten(model, 24)} {numbers.metric(metrics[key])} {title_of(key)}"
-    sentence += "" if num_rows is None else f" on {num_rows:,} test rows"
+    sentence += "" if num_rows is None else f" on {counted(num_rows, 'test row')}"
     rival = next((name for name in baselines if baselines[name].get(key) is not None), None)
     detail = "No baseline was fitted (baseline=none), so there is nothing to compare it with."
     if rival is not None:
@@ -54,9 +55,9 @@ def answer_finished(
     if rival is not None:
         columns.insert(2, f"{model} − {rival}")
     measured = [(title_of(key), key, lambda scores, key=key: scores.get(key)) for key in headline]
-    if len(metrics.per_class) <= MOST_CLASSES:
+    if len(metrics.per_class) <= MAX_CLASSES:
         for name, values in metrics.per_class.items():
-            title = f"F1 {shorten(name)} ({values['support']:,} rows)"
+            title = f"F1 {shorten(name)} ({counted(values['support'], 'row')})"
             measured.append((title, f"f1 {name}", lambda scores, name=name: scores.per_class[name]["f1"]))
     rows = []
     for title, key, value in measured:
@@ -74,7 +75,7 @@ def answer_finished(
 
 
 def compare(difference: float, other: str, clear: bool) -> str:
-    """0.0186 below gru · level with gru · not clearly different from gru: a headline claims no more than the interval does."""
+    """0.0186 below gru · level with gru · not clearly different from gru: no claim beyond the interval."""
     if f"{abs(difference):.4f}" == "0.0000":
         return f"level with {other}"
     if not clear:
@@ -83,7 +84,7 @@ def compare(difference: float, other: str, clear: bool) -> str:
 
 
 def is_clear(bounds: Interval | None) -> bool:
-    """False where the interval of a difference contains 0."""
+    """Whether the interval of a difference excludes 0, or there is none."""
     return bounds is None or not bounds[0] <= 0 <= bounds[1]
 
 
@@ -98,10 +99,10 @@ def explain_difference(key: str, other: str, difference: float, bounds: Interval
 
 
 def answer_unfinished(record: RunRecord, model: str, status: str, learning: Learning) -> Answer:
-    """The answer of a run that is running, or ended before its test."""
+    """The answer of a run without a test: running, or ended before it."""
     monitor = f"validation/{record.monitor}"
     curves = learning.curves.get(monitor)
-    done = f"after {numbers.counted(len(curves[0]), 'epoch')}" if curves else "before its first validation"
+    done = f"after {counted(len(curves[0]), 'epoch')}" if curves else "before its first validation"
     detail = "There are no test metrics."
     if curves:
         best = numbers.metric(best_of(monitor, [*map(float, curves[1])]))
@@ -114,24 +115,24 @@ def answer_unfinished(record: RunRecord, model: str, status: str, learning: Lear
 
 
 def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learning: Learning) -> list[str]:
-    """What a reader must know before believing the numbers of a finished run."""
+    """What to know before relying on the numbers of a finished run."""
     data = record.data or Data()
     found = [f"The model looks broken: {'; '.join(record.symptoms)}."] if record.symptoms else []
     leak = data.leakage
     if leak and leak["normalised"]:
         found.append(
-            f"{leak['normalised']:,} of the {leak['test_rows']:,} test texts ({numbers.share(leak['normalised_share'])}) stand "
-            f"in the training set but for case, URLs and punctuation, {leak['exact']:,} of them word for word."
+            f"{leak['normalised']:,} of the {leak['test_rows']:,} test texts ({numbers.percentage(leak['normalised_share'])}) stand "
+            f"in the training set up to case, URLs and punctuation, {leak['exact']:,} of them word for word."
         )
     if num_rows < data.split_sizes.get("test", 0):
         found.append(
-            f"Only {num_rows:,} of the {data.split_sizes['test']:,} test rows were tested (trainer.limit_test_batches); the "
+            f"Only {num_rows:,} of {counted(data.split_sizes['test'], 'test row')} were tested (trainer.limit_test_batches); the "
             "baselines were tested on all of them."
         )
     small = [name for name, values in scores_of(record).per_class.items() if values["support"] < FEW_ROWS]
     if small:
         names = ", ".join(shorten(name) for name in small[:5]) + (" and others" if len(small) > 5 else "")
-        found.append(f"Fewer than {FEW_ROWS} test rows of {names}: a metric of so few says little.")
+        found.append(f"Fewer than {FEW_ROWS} test rows of {names}: its metrics are unreliable.")
     if learning.best is not None and learning.best == config.get("trainer.max_epochs") and learning.best > 1:
         found.append("The last epoch was the best in validation: a larger trainer.max_epochs may do better.")
     return found

@@ -1,4 +1,4 @@
-"""report.html: all that a run folder says, on one page that needs nothing else."""
+"""report.html of a run, one self-contained page."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -27,7 +27,7 @@ from gatelab.runs.record import Data, RunRecord, scores_of
 from gatelab.screen import console
 
 NEEDED = ("status", "started", "seed", "data", "versions")
-# id, title, and what of the page must be there for it
+# id, title, and the value of the page that the section needs
 SECTIONS = (
     ("test", "Test", "curves"),
     ("learning", "Learning curves", "learning"),
@@ -44,7 +44,7 @@ SECTIONS = (
 
 @contextmanager
 def reported(folder: RunFolder) -> Iterator[None]:
-    """Write the report of what ran inside, however it ended. Without one the run is still what it is: then one sentence."""
+    """Write the report when the block ends, also after an error. A failure to write it is one sentence on the screen."""
     try:
         yield
     finally:
@@ -59,9 +59,9 @@ def reported(folder: RunFolder) -> Iterator[None]:
 
 
 def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
-    """report.html, and of a finished run the pictures in figures/, each replaced whole; returns them, the page first.
+    """Write report.html and, for a finished run, figures/; returns the files, the page first.
 
-    gates: also the pictures of the gates as files, which take most of the time. Raises RunError for what cannot be read.
+    gates: also draw the gates, which take most of the time. Raises RunError for damaged files.
     """
     with only_run_errors(folder.path):
         rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
@@ -76,7 +76,7 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
 
 @contextmanager
 def only_run_errors(place: Path) -> Iterator[None]:
-    """A RunError for whatever a page cannot be made from, such as a run.json without what training writes into it."""
+    """Raise RunError for whatever prevents a page, such as a run.json without required entries."""
     try:
         yield
     except (RunError, OSError):
@@ -98,7 +98,7 @@ def rendered(page: dict[str, Any]) -> str:
 
 
 def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
-    """What the page says, its charts and readings among it."""
+    """The values of the page, with its charts and gate readings."""
     record, config = folder.record, load_config(folder)
     if missing := [key for key in NEEDED if not getattr(record, key) and getattr(record, key) != 0]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
@@ -143,7 +143,7 @@ def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
 
 
 def encoder_name(record: RunRecord, config: dict[str, Any]) -> str:
-    """The choice of encoder= where the run noted it, such as peephole; else after the class: lstm, gated."""
+    """The recorded choice of encoder=, such as peephole; else from the class: lstm, gated."""
     target = str(config.get("encoder._target_", "model")).rsplit(".", 1)[-1]
     return record.choices.get("encoder") or target.removesuffix("Encoder").lower()
 
@@ -177,7 +177,7 @@ def tested(record: RunRecord, rows: Predictions, model: str, warnings: list[str]
 
 
 def class_curves(rows: Predictions, scores: NDArray[Any]) -> dict[str, PrecisionRecall]:
-    """Of each class that has test rows, those with most first. scores (N, K)."""
+    """By class with test rows, the largest first. scores (N, K)."""
     sizes = np.bincount(rows.labels, minlength=len(rows.classes))
     found = {
         rows.classes[k]: precision_recall(rows.labels == k, scores[:, k]) for k in np.argsort(-sizes, kind="stable")

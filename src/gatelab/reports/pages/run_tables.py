@@ -1,4 +1,4 @@
-"""The tables of one run's page, as cells; a cell is text, markup, or (what is shown, what it sorts by). N rows, K classes."""
+"""The tables of a run's page; a cell is text, markup, or (shown, sort key). N rows, K classes."""
 
 import json
 from pathlib import Path
@@ -9,34 +9,34 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import length_bins
-from gatelab.reports.analysis.intervals import share_interval
+from gatelab.reports.analysis.intervals import proportion_interval
 from gatelab.reports.charts.run_charts import class_chart, length_chart, range_name
-from gatelab.reports.pages.run_answer import MOST_CLASSES
+from gatelab.reports.pages.run_answer import MAX_CLASSES
 from gatelab.reports.shown import folded, isolated
 from gatelab.runs.examples import read_examples
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions
 from gatelab.runs.record import Data, RunRecord, Scores, scores_of
 
-MOST_IN_MATRIX = 20  # classes; of more, the most frequent confusions are listed
-MOST_PAIRS = 200
-MOST_REJECTS = 200
+MAX_IN_MATRIX = 20  # classes; with more, the most frequent confusions are listed
+MAX_PAIRS = 200
+MAX_REJECTS = 200
 SHADES = 10
 
 
 def confusion(matrix: NDArray[Any], classes: list[str]) -> dict[str, Any]:
     totals = matrix.sum(1)
-    shares = matrix / np.maximum(totals, 1)[:, None]
-    if len(classes) <= MOST_IN_MATRIX:
+    fractions = matrix / np.maximum(totals, 1)[:, None]
+    if len(classes) <= MAX_IN_MATRIX:
         cells = [
             [(int(n), float(s), round(float(s) * SHADES)) for n, s in zip(*both, strict=True)]
-            for both in zip(matrix, shares, strict=True)
+            for both in zip(matrix, fractions, strict=True)
         ]
         return {"classes": classes, "rows": list(zip(classes, cells, totals.tolist(), strict=True))}
     wrong = np.where(np.eye(len(classes), dtype=bool), 0, matrix)
-    order = np.argsort(-wrong, axis=None, kind="stable")[:MOST_PAIRS]
+    order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
     pairs = [
-        (isolated(classes[i]), isolated(classes[j]), f"{wrong[i, j]:,}", numbers.share(float(shares[i, j])))
+        (isolated(classes[i]), isolated(classes[j]), f"{wrong[i, j]:,}", numbers.percentage(float(fractions[i, j])))
         for i, j in zip(*np.unravel_index(order, wrong.shape), strict=True)
         if wrong[i, j]
     ]
@@ -57,7 +57,7 @@ def by_class(record: RunRecord, intervals: dict[str, Any], averages: dict[str, f
         if linear:
             rows[-1].append(numbers.metric(linear[name]["f1"]))
     chart = None
-    if len(rows) <= MOST_CLASSES:
+    if len(rows) <= MAX_CLASSES:
         names = list(scores)
         f1 = [values["f1"] for values in scores.values()]
         bounds = [intervals["model"][f"f1 {name}"] for name in names]
@@ -70,7 +70,7 @@ def by_class(record: RunRecord, intervals: dict[str, Any], averages: dict[str, f
 
 
 def by_length(rows: Predictions, model: str) -> dict[str, Any]:
-    """Accuracy and macro-F1 within ranges of length, with the linear baseline's."""
+    """Accuracy and macro-F1 of the model and the linear baseline by range of length."""
     columns = [(title, "number") for title in ("tokens", "test rows", "accuracy", "95 % interval", "macro-F1")]
     bins = length_bins(rows.tokens)
     accuracies, bounds, linear, table = [], [], [], []
@@ -84,7 +84,7 @@ def by_length(rows: Predictions, model: str) -> dict[str, Any]:
         within = {name: predicted[inside] for name, predicted in predictions.items()}
         exact = {name: exact_metrics(labels, predicted, len(rows.classes)) for name, predicted in within.items()}
         accuracies.append(exact["model"][0])
-        bounds.append(share_interval(int((labels == within["model"]).sum()), len(labels)))
+        bounds.append(proportion_interval(int((labels == within["model"]).sum()), len(labels)))
         accuracy, macro_f1 = (numbers.metric(value) for value in exact["model"])
         row = [(range_name(low, high), low), f"{len(labels):,}", accuracy, numbers.interval(bounds[-1]), macro_f1]
         if "linear" in exact:
@@ -95,7 +95,7 @@ def by_length(rows: Predictions, model: str) -> dict[str, Any]:
 
 
 def exact_metrics(labels: NDArray[Any], predicted: NDArray[Any], num_classes: int) -> tuple[float, float]:
-    """accuracy and macro-F1, the latter over the classes that are there or were predicted."""
+    """Accuracy, and macro-F1 over the classes that occur or are predicted."""
     hits = np.bincount(labels[labels == predicted], minlength=num_classes)
     sizes = np.bincount(labels, minlength=num_classes) + np.bincount(predicted, minlength=num_classes)
     some = sizes > 0
@@ -114,7 +114,7 @@ def examples(folder: RunFolder) -> list[tuple[str, str, list[list[Any]]]]:
     for name, rows in read_examples(folder.examples).items():
         files = sorted({row["file"] for row in rows})
         place = f"Lines of {', '.join(files)}." if len(files) == 1 else "The line stands after its file."
-        note = f"{place} Rows with the same text and label stand once, with their number."
+        note = f"{place} Rows with the same text and label are listed once, with their number."
         cells = []
         for row in rows:
             line = f"{row['line']}" if len(files) == 1 else f"{row['file']}:{row['line']}"
@@ -136,13 +136,13 @@ def parts(data: Data) -> dict[str, Any]:
 
 
 def rejects(data: Data) -> dict[str, Any]:
-    listed = data.rejects[:MOST_REJECTS]
+    listed = data.rejects[:MAX_REJECTS]
     rows = [[isolated(Path(row["file"]).name), str(row["line"]), isolated(row["reason"])] for row in listed]
     return {"count": data.rejected, "rows": rows}
 
 
 def settings(config: dict[str, Any]) -> list[list[Any]]:
-    """Keys and values as they stand in a config: null, true, [1, 2]."""
+    """Keys and values as in a config: null, true, [1, 2]."""
     return [
         [
             isolated(key),

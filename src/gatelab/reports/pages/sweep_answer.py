@@ -1,26 +1,27 @@
-"""What came out of a sweep, in one sentence and a few more."""
+"""The result of a sweep: a headline and details."""
 
 from collections import Counter
 from collections.abc import Sequence
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm, Arms
-from gatelab.reports.analysis.comparison import BASELINES, Comparison, Row, describe_mean, paired
+from gatelab.reports.analysis.comparison import BASELINES, Comparison, Row, mean_of, paired
 from gatelab.reports.analysis.notes import caution_notes
 from gatelab.reports.analysis.statistics import Sample, describe, sign_flip_test, smallest_p
 from gatelab.reports.pages.run_answer import Answer, compare, is_clear
 from gatelab.reports.shown import shorten
 from gatelab.runs.metrics import is_lower_better, title_of
+from gatelab.screen import counted
 
 LEVEL = 0.05
-SHORT_NAME, MOST_NAME = 20, 28  # characters: the headline fits two lines
-MANY_ARMS = 5  # from here the best of them owes a part of its number to having been chosen
+SHORT_NAME, MAX_NAME_LENGTH = 20, 28  # characters: the headline fits two lines
+MANY_ARMS = 5  # from which choosing the best biases its value noticeably
 
 
 def answer_sweep(comparison: Comparison) -> Answer:
-    """Of the first metric: the best arm, and how far it is from the reference and the linear baseline where that is clear.
+    """In the first metric the best arm, and its difference to the reference and the linear baseline where that is clear.
 
-    Of runs on several data sets, those on the first of them.
+    With several data sets, only the first.
     """
     metric = next(iter(comparison.tables))
     rows = [row for row in comparison.tables[metric] if row.kind == "arm" and row.values.mean is not None]
@@ -31,7 +32,7 @@ def answer_sweep(comparison: Comparison) -> Answer:
     best = best_row(rows, metric)
     arm = arm_of(comparison, best)
     colon = ":" if "=" in best.name else ""
-    sentence = f"{shorten(best.name, MOST_NAME)}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}"
+    sentence = f"{shorten(best.name, MAX_NAME_LENGTH)}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}"
     sentence += f" over {best.values.num} seeds" if best.values.num > 1 else ""
     linear = paired(arm.values(metric), arm.values(metric, "linear"))
     beside = describe(linear)
@@ -42,13 +43,13 @@ def answer_sweep(comparison: Comparison) -> Answer:
     details.append(difference_of(best, rows, comparison, metric))
     if linear:
         bounds = f", 95 % interval {numbers.interval(beside.interval)}" if beside.interval else ""
-        details.append(f"Difference to the linear baseline beside it: {numbers.signed(beside.mean or 0.0)}{bounds}.")
+        details.append(f"Difference to its linear baseline: {numbers.signed(beside.mean or 0.0)}{bounds}.")
     details.append(validation_says(comparison, best, metric))
     return Answer(sentence, " ".join(filter(None, details)), cautions)
 
 
 def best_row(rows: Sequence[Row], metric: str) -> Row:
-    """The first of the best means; the reference stands first."""
+    """The first row with the best mean; the reference comes first."""
     return (min if is_lower_better(metric) else max)(rows, key=lambda row: row.values.mean or 0.0)
 
 
@@ -57,7 +58,7 @@ def arm_of(comparison: Comparison, row: Row) -> Arm:
 
 
 def rival(best: Row, rows: Sequence[Row], metric: str) -> Row | None:
-    """What the best is compared with: the reference, or where that is the best itself the best of the others."""
+    """What the best is compared with: the reference, or the second best if the reference is the best."""
     others = [row for row in rows if row is not best]
     if not others:
         return None
@@ -82,7 +83,7 @@ def beside_the_others(comparison: Comparison, best: Row, rows: Sequence[Row], me
 
 
 def verdict(difference: Sample, p: float | None, num_tests: int, other: str) -> str:
-    """The difference as a headline may claim it: none that its interval or its test does not bear out."""
+    """The difference as a headline, claiming only what its interval and its test support."""
     too_few = p is None or smallest_p(difference.num) * num_tests >= LEVEL
     clear = is_clear(difference.interval) and (too_few or p is None or p < LEVEL)
     told = compare(difference.mean or 0.0, other, clear)
@@ -92,14 +93,14 @@ def verdict(difference: Sample, p: float | None, num_tests: int, other: str) -> 
 
 
 def difference_of(best: Row, rows: Sequence[Row], comparison: Comparison, metric: str) -> str:
-    """The difference to the reference as in the table, or of the next best to the best where that is the reference."""
+    """The difference to the reference as in the table, or of the second best if the reference is the best."""
     other = rival(best, rows, metric)
     if other is None or comparison.reference is None:
         return ""
     row, against = (best, other) if other.is_reference else (other, best)
     if row.difference is None or not row.difference.mean or not against.is_reference:
         return ""
-    seeds = numbers.counted(row.difference.num, "shared seed")
+    seeds = counted(row.difference.num, "shared seed")
     bounds = f", 95 % interval {numbers.interval(row.difference.interval)}" if row.difference.interval else ""
     num_tests = sum(each.p is not None for each in comparison.tables[metric])
     corrected = f" (Holm-corrected for {num_tests} arms)" if num_tests > 1 else ""
@@ -108,7 +109,7 @@ def difference_of(best: Row, rows: Sequence[Row], comparison: Comparison, metric
 
 
 def validation_says(comparison: Comparison, best: Row, metric: str) -> str:
-    """Which arm one would have chosen without looking at the test; of a validation metric, what the test says of its best."""
+    """The arm chosen by validation, or for a validation metric the test value of its best arm."""
     if metric.startswith("validation/"):
         test = metric.removeprefix("validation/")
         row = next((row for row in comparison.tables.get(test, ()) if row.cells == best.cells), None)
@@ -124,24 +125,24 @@ def validation_says(comparison: Comparison, best: Row, metric: str) -> str:
     if chosen.cells == best.cells:
         return f"It is the best of the {len(means)} arms in validation too."
     row = next(row for row in comparison.tables[metric] if row.cells == chosen.cells)
-    flatters = f"The best of {len(means)} arms is chosen by the test itself, which flatters it. "
+    selected = f"The best of {len(means)} arms is chosen on the test set, which biases its value upwards. "
     return (
-        f"{flatters if len(means) >= MANY_ARMS else ''}By validation {title_of(metric)} one would have taken {chosen.name}: "
+        f"{selected if len(means) >= MANY_ARMS else ''}By validation {title_of(metric)} one would have taken {chosen.name}: "
         f"{numbers.metric(row.values.mean)} on the test rows."
     )
 
 
 def unfinished(arms: Arms) -> list[str]:
-    """How many runs are not finished, and how they ended. That a search prunes trials is no fault of theirs."""
+    """How many runs are not finished, by status; pruned trials do not count."""
     runs = [*(run for arm in arms.arms for run in arm.runs), *arms.without_config]
     counts = Counter(run.status or "unknown" for run in runs if run.status not in ("finished", "pruned"))
     if not counts:
         return []
     told = ", ".join(f"{num} {status}" for status, num in counts.most_common())
-    return [f"{sum(counts.values())} of {len(runs)} runs are not finished: {told}. They are in no mean."]
+    return [f"{sum(counts.values())} of {counted(len(runs), 'run')} not finished: {told}. No mean includes them."]
 
 
 def baseline_means(arm: Arm, metric: str) -> dict[str, float]:
-    """The mean of each baseline beside the arm, by its name in run.json."""
-    found = {name: describe_mean(arm.values(metric, name)) for name in BASELINES}
+    """The mean of each baseline of the arm, by its name in run.json."""
+    found = {name: mean_of(arm.values(metric, name)) for name in BASELINES}
     return {name: mean for name, mean in found.items() if mean is not None}

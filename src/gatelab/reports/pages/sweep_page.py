@@ -1,4 +1,4 @@
-"""report.html of a sweep or an experiment: what its run folders say together, on one page that needs nothing else."""
+"""report.html of a sweep or an experiment, one self-contained page."""
 
 import hashlib
 import re
@@ -18,8 +18,8 @@ from gatelab.reports.analysis.importance import importance
 from gatelab.reports.analysis.notes import method_notes
 from gatelab.reports.analysis.swept import swept_keys
 from gatelab.reports.charts.arm_curves import arm_curves
-from gatelab.reports.charts.dots import dot_plot
 from gatelab.reports.charts.parallel import draw_parallel
+from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.trials import search_chart, searched_metric
 from gatelab.reports.pages import sweep_tables
 from gatelab.reports.pages.disputed_tables import disagreement_matrix, disputed_table
@@ -33,11 +33,12 @@ from gatelab.reports.shown import visible
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, files_of, load_runs, name_contents
 from gatelab.runs.metrics import is_lower_better, shared_monitor, title_of
+from gatelab.screen import counted
 
 ASSETS = ("sweep",)  # besides what every page has
-MOST_COMMANDS = 5
+MAX_COMMANDS = 5
 LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
-# id, title, and what of the page must be there for it
+# id, title, and the value of the page that the section needs
 SECTIONS = (
     ("comparison", "Comparison", "comparisons"),
     ("seeds", "Every seed", "dots"),
@@ -51,9 +52,9 @@ SECTIONS = (
 
 
 def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
-    """report.html beside the run folders of one name, and the pictures in figures/; returns them, the page first.
+    """Write report.html of a name and figures/; returns the files, the page first.
 
-    options: those of ``compare``. Each file is replaced whole. Raises RunError for what cannot be read.
+    options: those of ``compare``. Raises RunError for damaged files.
     """
     from gatelab.reports.charts.sweep_figures import draw_sweep_figures
 
@@ -74,13 +75,13 @@ def compare_sweep(
     metrics: Sequence[str] | None = None,
     reference: str | None = None,
 ) -> Comparison:
-    """As gatelab compare, but led by the selection metric, which chose each run's epoch, or by what a search looked at: choosing among its
-    trials by the test would be choosing by luck."""
+    """As gatelab compare, but with the selection metric first, or the metric of a search: selecting trials on the test set would be
+    biased."""
     return with_short_names(compare(runs, by, metrics or leading_metrics(runs), reference))
 
 
 def with_short_names(comparison: Comparison) -> Comparison:
-    """lr=0.05651 for lr=0.05651405264653441, unless two arms were then called the same."""
+    """lr=0.05651 for lr=0.05651405264653441, unless two arms would get the same name."""
     arms = [replace(arm, cells=tuple(map(rounded, arm.cells)), name=rounded(arm.name)) for arm in comparison.arms.arms]
     if len({arm.cells for arm in arms}) < len(arms):
         return comparison
@@ -102,7 +103,7 @@ def rounded(text: str) -> str:
 
 
 def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
-    """None where no run has them, which leaves the choice to the comparison."""
+    """None where no run has them, for the default of the comparison."""
     known = {name for run in runs if run.status == "finished" for name in run.record.numbers()}
     searched = searched_metric(runs)
     monitor = shared_monitor(run.record.monitor for run in runs)
@@ -122,8 +123,8 @@ def sweep_page(
 ) -> str:
     """The page as text.
 
-    link: where a run's files are from where the page will be. form: what gatelab ui was asked for, if it was that, to be
-    changed. problems: sentences on runs that could not be read. digest: of which runs the page is, compared as ever.
+    link: from the page to a run's files. form: the request to gatelab ui, to be edited. problems: sentences on unreadable
+    runs. digest: identifies the runs of a page with default options.
     """
     arms, metric = ordered_arms(comparison), next(iter(comparison.tables))
     source, published = published_numbers(runs)
@@ -143,7 +144,7 @@ def sweep_page(
         "notes": method_notes(comparison),
         "published": sweep_tables.published_table(published, arms),
         "source": source,
-        "dots": [plot for name in comparison.tables if (plot := arm_dots(comparison, name, arms, published, link))],
+        "dots": [plot for name in comparison.tables if (plot := arm_strips(comparison, name, arms, published, link))],
         "legend": legend,
         "curves": curves,
         "search": search_chart(runs),
@@ -159,13 +160,13 @@ def sweep_page(
 
 
 def runs_digest(folders: Sequence[RunFolder]) -> str:
-    """Of which runs a page is, whatever their order."""
+    """Identifies the runs of a page, whatever their order."""
     places = sorted(f"{folder.path.parent.name}/{folder.path.name}" for folder in folders)
     return hashlib.sha256("\n".join(places).encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def ordered_arms(comparison: Comparison) -> list[Arm]:
-    """As in the first table: the reference, then the best first."""
+    """As in the first table: the reference, then from best to worst."""
     by_cells = {arm.cells: arm for arm in comparison.arms.arms}
     rows = next(iter(comparison.tables.values()))
     return [by_cells[row.cells] for row in rows if row.kind == "arm"]
@@ -175,16 +176,18 @@ def kicker(runs: Sequence[Run]) -> str:
     """54 runs, 50 finished · reviews.csv · started 2026-11-24 20:56:02 UTC"""
     finished = sum(run.status == "finished" for run in runs)
     files = dict.fromkeys(Path(file).name for run in runs for file in files_of(run))
-    told = [f"{numbers.counted(len(runs), 'run')}, {finished:,} finished"]
+    told = [f"{counted(len(runs), 'run')}, {finished:,} finished"]
     told += [", ".join(list(files)[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")] if files else []
     told += [f"started {numbers.moment(run.started)}" for run in runs[:1] if run.started]
     return visible(" · ".join(told))
 
 
-def arm_dots(comparison: Comparison, metric: str, arms: Sequence[Arm], published: dict[str, float], link: Link) -> Any:
+def arm_strips(
+    comparison: Comparison, metric: str, arms: Sequence[Arm], published: dict[str, float], link: Link
+) -> Any:
     rows = {row.cells: row for row in comparison.tables[metric] if row.kind == "arm" and row.values.mean is not None}
     shown = [arm for arm in arms if arm.cells in rows]
-    return dot_plot(metric, [rows[arm.cells] for arm in shown], shown, published.get(metric), link)
+    return strip_plot(metric, [rows[arm.cells] for arm in shown], shown, published.get(metric), link)
 
 
 def swept(arms: Sequence[Arm], metric: str, link: Link) -> list[dict[str, Any]]:
@@ -208,11 +211,11 @@ def swept(arms: Sequence[Arm], metric: str, link: Link) -> list[dict[str, Any]]:
 
 
 def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
-    """Where arms disagree; what of it cannot be read is a caution, since the numbers above do not need it."""
+    """Where arms disagree; an unreadable file is a caution, since the numbers above do not need it."""
     try:
         found = disagreement(arms)
     except RunError as error:
-        cautions.append(f"Nothing is shown of where arms disagree: {error}")
+        cautions.append(f"Where arms disagree cannot be shown: {error}")
         found = None
     if found is None:
         return {"matrix": None}
@@ -229,13 +232,13 @@ def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
 
 
 def commands(runs: Sequence[Run]) -> list[str]:
-    """What started the runs, as far as they note it, and what compares them."""
+    """The commands that started the runs, as far as recorded, and the one that compares them."""
     typed = [run for run in runs if "gatelab" in Path(program(run)).name or is_module(run)]
     found = list(dict.fromkeys(train_command(run.record) for run in typed))
     names = list(dict.fromkeys(run.folder.path.parent.name for run in runs))
     root = runs[0].folder.path.parents[1]
     place = [] if root.resolve() == Path("outputs").resolve() else ["--output-dir", str(root)]
-    return [*found[:MOST_COMMANDS], visible(shlex.join(["gatelab", "compare", *names, *place]))]
+    return [*found[:MAX_COMMANDS], visible(shlex.join(["gatelab", "compare", *names, *place]))]
 
 
 def program(run: Run) -> str:
@@ -243,5 +246,5 @@ def program(run: Run) -> str:
 
 
 def is_module(run: Run) -> bool:
-    """Started as python -m gatelab.cli; a launcher's worker has a command of its own, which repeats nothing."""
+    """Whether it was started as python -m gatelab.cli; the command of a launcher's worker repeats nothing."""
     return program(run).endswith("gatelab/cli.py")

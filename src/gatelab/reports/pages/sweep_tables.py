@@ -1,4 +1,4 @@
-"""The tables of a sweep's page, as cells; a cell is text, markup, or (what is shown, what it sorts by)."""
+"""The tables of a sweep's page; a cell is text, markup, or (shown, sort key)."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -9,7 +9,7 @@ from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import Comparison, Row
 from gatelab.reports.analysis.importance import Importance
-from gatelab.reports.analysis.settings import what_differs
+from gatelab.reports.analysis.settings import differing_settings
 from gatelab.reports.analysis.statistics import Sample, describe
 from gatelab.reports.analysis.swept import SweptKey
 from gatelab.reports.pages.links import Link
@@ -18,11 +18,11 @@ from gatelab.reports.terminal.comparison_table import count_texts, count_titles,
 from gatelab.runs.load import Run, data_places
 from gatelab.runs.metrics import order_of, title_of
 
-BAR = 120  # pixels of the whole
+BAR = 120  # pixels of 100 %
 
 
 def comparison_table(comparison: Comparison, metric: str) -> dict[str, Any]:
-    """The table of gatelab compare: the same texts, intervals below their numbers."""
+    """The table of gatelab compare, with intervals below their numbers."""
     mean, _, difference, _, p = number_titles(comparison)
     columns = [(title, "text") for title in comparison.arms.titles]
     columns += [(title, "number") for title in (*count_titles(comparison), mean, difference, p)]
@@ -34,7 +34,7 @@ def comparison_table(comparison: Comparison, metric: str) -> dict[str, Any]:
 
 
 def comparison_row(comparison: Comparison, row: Row) -> tuple[str, list[Any]]:
-    """The classes of the row and its cells."""
+    """The CSS classes and the cells of a row."""
     mean, interval, difference, difference_interval, p = number_texts(row)
     cells: list[Any] = [isolated(cell) for cell in row.cells]
     cells += count_texts(comparison, row)
@@ -55,7 +55,7 @@ def with_interval(number: str, interval: str) -> Markup:
 
 
 def minus(text: str) -> str:
-    """A minus that is as wide as a plus."""
+    """With minus signs as wide as a plus."""
     return text.replace("-", "−")
 
 
@@ -64,7 +64,7 @@ def sortable(cell: Any) -> Any:
 
 
 def published_numbers(runs: Sequence[Run]) -> tuple[str, dict[str, float]]:
-    """The source, and the numbers that an experiment states by the metric that they are: per_class.Negative.recall, say."""
+    """The source and the published numbers of an experiment, by metric, such as per_class.Negative.recall."""
     stated = {
         key.removeprefix("experiment.published."): value
         for run in runs
@@ -81,7 +81,7 @@ def published_numbers(runs: Sequence[Run]) -> tuple[str, dict[str, float]]:
 
 
 def published_table(published: Mapping[str, float], arms: Sequence[Arm]) -> dict[str, Any] | None:
-    """What was published, and below it what each arm has of it; a number that no run has is left out."""
+    """The published numbers and those of each arm; without metrics that no run has."""
     found = [{metric: describe(list(arm.values(metric).values())) for metric in published} for arm in arms]
     known = [metric for metric in published if any(samples[metric].num for samples in found)]
     if not known:
@@ -108,40 +108,43 @@ def stated_title(metric: str) -> str:
 
 
 def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[Any]]:
-    """The most important first; of a grid then the seed, the interactions and what is left."""
+    """From most to least important; for a grid then interactions, seed and residual."""
     by_chance: Sequence[float | None] = found.by_chance or [None] * len(keys)
     lines = [
-        (key.title, key.key, share, chance) for key, share, chance in zip(keys, found.shares, by_chance, strict=True)
+        (key.title, key.key, fraction, chance)
+        for key, fraction, chance in zip(keys, found.fractions, by_chance, strict=True)
     ]
     lines.sort(key=lambda line: -line[2])
     if found.measure == "grid":
-        besides = [("keys in combination", found.interactions), ("seed", found.seed)]
+        besides = [("interactions", found.interactions), ("seed", found.seed)]
         lines += [(title, "", *both) for title, both in besides if both is not None]
-        rest = 1 - sum(share for _, _, share, _ in lines)
-        # Of one run a setting nothing tells what combinations do from noise.
-        lines.append(("the rest" if found.interactions or len(keys) == 1 else "combinations and noise", "", rest, None))
+        rest = 1 - sum(fraction for _, _, fraction, _ in lines)
+        # With one run per setting, interactions and noise cannot be separated.
+        lines.append(
+            ("residual" if found.interactions or len(keys) == 1 else "interactions and residual", "", rest, None)
+        )
     return [
         [
             isolated(title),
-            (numbers.share(max(share, 0.0)), f"{share:.6f}"),
-            *([] if found.measure != "grid" else ["" if chance is None else numbers.share(chance)]),
-            bar(share),
+            (numbers.percentage(max(fraction, 0.0)), f"{fraction:.6f}"),
+            *([] if found.measure != "grid" else ["" if chance is None else numbers.percentage(chance)]),
+            bar(fraction),
         ]
-        for title, _, share, chance in lines
+        for title, _, fraction, chance in lines
     ]
 
 
-def bar(share: float) -> Markup:
-    width = round(BAR * min(1.0, max(0.0, share)), 1)
+def bar(fraction: float) -> Markup:
+    width = round(BAR * min(1.0, max(0.0, fraction)), 1)
     return Markup(
-        '<svg class="share" width="{}" height="12" aria-hidden="true"><rect width="{}" height="12"/></svg>'
+        '<svg class="fraction" width="{}" height="12" aria-hidden="true"><rect width="{}" height="12"/></svg>'
     ).format(BAR, width)
 
 
 def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[str, Any]:
-    """Every run, data set by data set the best of the first metric first, then those without one."""
+    """All runs by data set, from best to worst in the first metric."""
     names = {run.folder.path.parent.name for run in runs}
-    titles, settings = what_differs(runs)
+    titles, settings = differing_settings(runs)
     columns = [*([("name", "text")] if len(names) > 1 else []), ("run", "text"), ("status", "text")]
     columns += [(title, "text") for title in titles] + [(title_of(metric), "number") for metric in metrics]
     linear_metric = next(
@@ -173,8 +176,7 @@ def status(run: Run) -> Markup:
 
 
 def failures_table(comparison: Comparison, link: Link) -> list[list[Any]]:
-    """A line a run that is not finished: its arm and seed, how it ended, the first line of its error, and its log. Trials
-    that a search has pruned have not failed."""
+    """A line for each unfinished run: its arm, seed and status, the first line of its error, and its log; without pruned trials."""
     without = [("", run) for run in comparison.arms.without_config if run.status != "finished"]
     rows = []
     for name, run in [*((arm.name, run) for arm in comparison.arms.arms for run in arm.unfinished), *without]:

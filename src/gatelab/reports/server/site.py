@@ -1,8 +1,7 @@
-"""The pages of gatelab ui as a WSGI application: what a request gets, and what it never gets.
+"""gatelab ui as a WSGI application.
 
-Whoever can reach it is the user at this machine, or a page from elsewhere in the user's browser. So: the Host must be this
-server's (a name that was made to point here is refused), it only reads, nothing outside the output folder and no file of
-an unknown kind is served, and no script but ours runs, whatever a run folder holds.
+It can be reached by the user of this machine, and by foreign pages in the user's browser. So it requires its own Host (against
+DNS rebinding), only reads, serves only known kinds of files inside the output folder, and lets no foreign script run.
 """
 
 import os
@@ -17,11 +16,11 @@ from werkzeug.wrappers import Request, Response
 
 from gatelab.errors import RunError
 from gatelab.reports.pages.html import content_security_policy, render, style_and_script
-from gatelab.reports.server.memory import Pages, Runs, named, stamp_of, state_of
+from gatelab.reports.server.cache import PageCache, RunCache, named, stamp_of, state_of
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import Run
 
-FILES = {  # what is served of a run, and as what
+FILES = {  # the served files of a run, and their types
     "run.json": "application/json",
     "config.yaml": "text/plain",
     "metrics.csv": "text/plain",
@@ -40,7 +39,7 @@ HEADERS = {
     "Cache-Control": "no-cache",
 }
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-BEGINNING = 3000  # bytes of a page in which its policy stands
+BEGINNING = 3000  # bytes of a page that contain its policy
 
 
 class Site:
@@ -51,13 +50,13 @@ class Site:
         self.output_dir = output_dir
         self.hosts = {f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
         self.hosts |= {"localhost", "127.0.0.1", "[::1]"} if port == 80 else set()
-        self.runs, self.pages = Runs(), Pages()
+        self.runs, self.pages = RunCache(), PageCache()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         try:
             response = self.refusal(request) or self.respond(request)
-        except FileNotFoundError:  # deleted meanwhile
+        except FileNotFoundError:  # deleted in the meantime
             response = message("There is nothing of this name here any more.", 404)
         except (RunError, OSError) as error:
             response = message(str(error), 400)
@@ -71,7 +70,7 @@ class Site:
         return response(environ, start_response)
 
     def refusal(self, request: Request) -> Response | None:
-        """The answer to what no page of ours asks for."""
+        """The refusal of a request that no page of this site makes."""
         host = request.environ.get("HTTP_HOST", "").lower()
         if host not in self.hosts:
             return Response(f"This server answers to {min(self.hosts)} only.\n", 403, mimetype="text/plain")
@@ -105,7 +104,7 @@ class Site:
         return response
 
     def inside(self, parts: Sequence[str]) -> Path | None:
-        """The file that the parts of a path name, if it is of a kind that is served and lies below the root, links followed."""
+        """The file of a path, if it is of a served kind and, links followed, below the root."""
         file, place = parts[-1], list(parts[:-1])
         is_known = (
             (file == "report.html" and len(place) in (1, 2))
@@ -117,11 +116,11 @@ class Site:
         try:
             path = self.root.joinpath(*parts).resolve()
             return path if path.is_relative_to(self.root) and path.parent.is_dir() else None
-        except (OSError, RuntimeError):  # a name that is too long, links in a circle
+        except (OSError, RuntimeError):  # too long a name, or circular links
             return None
 
     def folders(self, name: str | None = None) -> list[RunFolder]:
-        """The runs, but for those that a link, of their folder or of a file that pages read, brings here from elsewhere."""
+        """The runs, without those whose folder or files are links to places outside the root."""
         found = []
         for folder in all_runs(self.root, name):
             links = [file for file in map(folder.path.joinpath, (*FILES, "report.html")) if file.is_symlink()]
@@ -186,7 +185,7 @@ class Site:
 
         picks = [(key, value) for key in ("name", "run") for value in request.args.getlist(key)]
         if not picks:
-            return message("Nothing is picked. Go back, and pick runs or names to compare.", 400)
+            return message("Nothing is selected. Go back, and select runs or names to compare.", 400)
         folders, missing = self.picked(request.args.getlist("name"), request.args.getlist("run"))
         if missing:
             return message(f"{missing[0]}: there is no such run or name any more.", 404)
@@ -200,7 +199,7 @@ class Site:
         return page(self.pages.get(request.full_path, (state_of(runs), *problems), make), ASSETS, forms=True)
 
     def picked(self, names: Sequence[str], runs: Sequence[str]) -> tuple[list[RunFolder], list[str]]:
-        """The runs of the names, and those given as name/identity, each once; and which of them are not there."""
+        """The distinct runs of the names and of name/identity, and those that are missing."""
         known = {f"{folder.path.parent.name}/{folder.path.name}": folder for folder in self.folders()}
         found = {run: folder for run, folder in known.items() if folder.path.parent.name in names or run in runs}
         missing = [run for run in runs if run not in known]
@@ -209,7 +208,7 @@ class Site:
 
 
 def page(content: str | bytes, assets: Sequence[str], *, forms: bool = False, status: int = 200) -> Response:
-    """A page of ours: only its own style and script run, whatever else stands in it."""
+    """A page whose policy allows only its own style and script."""
     policy = content_security_policy(*style_and_script(assets), forms)
     encoded = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
     headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
@@ -221,10 +220,7 @@ def message(sentence: str, status: int) -> Response:
 
 
 def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
-    """The page in the run folder, unless it is older than what it tells of, or of another version of gatelab.
-
-    Of a run that says it is running it tells what was so once.
-    """
+    """The page in the run folder, unless it is older than its data, of a running run, or of another version of gatelab."""
     results = [path for run in runs for path in (run.folder.metrics, run.folder.predictions, run.folder.examples)]
     if (
         any(run.record.status == "running" for run in runs)
@@ -238,5 +234,5 @@ def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes
 
 
 def path_of(request: Request) -> str:
-    """As the file system has it, bytes that are no UTF-8 too."""
+    """The path as in the file system, with bytes that are not UTF-8."""
     return os.fsdecode(request.environ.get("PATH_INFO", "").encode("latin-1"))

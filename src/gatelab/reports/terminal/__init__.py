@@ -1,1 +1,1 @@
-"""What gatelab compare, runs and train show in a terminal."""
+"""Terminal output of gatelab compare, runs and train."""

@@ -1,4 +1,4 @@
-"""A comparison on the screen, and the texts of its cells wherever they stand."""
+"""A comparison on the screen, and the texts of its cells, which all formats share."""
 
 from rich import box
 from rich.console import Console, Group
@@ -18,7 +18,7 @@ INTERVAL = "95 % interval"
 
 
 def screen(comparison: Comparison, console: Console) -> Group:
-    """A table a metric, an arm in two lines where the console is too narrow for one, and the notes."""
+    """A table for each metric, with two lines for each arm where the console is narrow, and the notes."""
     tables = [screen_table(comparison, metric) for metric in comparison.tables]
     anything_wide = console.options.update(max_width=10_000)
     if any(Measurement.get(console, anything_wide, table).maximum > console.width for table in tables):
@@ -51,13 +51,13 @@ def screen_table(comparison: Comparison, metric: str, *, narrow: bool = False) -
 
 
 def stacked(texts: list[str]) -> list[str]:
-    """The counts in one column, and each interval below its number."""
+    """Merge the counts into one column, and put each interval below its number."""
     *counts, mean, interval, difference, difference_interval, p = texts
     return ["\n".join(counts), f"{mean}\n{interval}", f"{difference}\n{difference_interval}", p]
 
 
 def count_titles(comparison: Comparison) -> list[str]:
-    """seeds and failed, and of the other ways not to be finished those that there are."""
+    """seeds, failed, and the other unfinished statuses that occur."""
     found = {word for arm in comparison.arms.arms for word in arm.statuses}
     return ["seeds", "failed", *(word for word in UNFINISHED[1:] if word in found)]
 

@@ -24,7 +24,7 @@ LATEX = {
 
 
 def to_csv(comparison: Comparison) -> str:
-    """One line an arm and metric, numbers in full precision, empty where there is none."""
+    """A line for each arm and metric, numbers in full precision, empty where undefined."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(CSV_COLUMNS)
@@ -42,7 +42,7 @@ def to_csv(comparison: Comparison) -> str:
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """A GitHub table a metric, the best line bold, and the notes."""
+    """A GitHub table for each metric, the best line bold, and the notes."""
     titles = all_titles(comparison)
     num_names = len(comparison.arms.titles)
     rules = ["---"] * num_names + ["---:"] * (len(titles) - num_names)
@@ -60,9 +60,9 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def to_latex(comparison: Comparison) -> str:
-    """A table environment with booktabs rules: intervals below their numbers, the best line bold, the notes as caption.
+    """A table environment with booktabs: intervals below their numbers, the best line bold, the notes as caption.
 
-    Runs that are not finished are counted in the table; which they are stands in comments.
+    Unfinished runs are counted in the table and listed in comments.
     """
     names, counts = comparison.arms.titles, count_titles(comparison)
     num_columns = len(names) + len(counts) + 3
@@ -111,17 +111,17 @@ def ampersands(texts: Iterable[str]) -> str:
 
 
 def latex_number(text: str) -> str:
-    """In math where it is a number, with its spread, or an interval."""
+    """In math mode if it is a number, mean ± sd, or an interval."""
     return f"${text.replace('±', chr(92) + 'pm')}$" if re.fullmatch(r"[-+\de.,± \[\]]+", text) else escape_latex(text)
 
 
 def escape_markdown(text: str) -> str:
-    """On one line, with nothing in it that GitHub would take for markup; an underscore inside a word is none."""
+    """On one line, with Markdown escaped; an underscore inside a word needs no escape."""
     text = re.sub(r"[\\`*|~$]|&(?=[\w#]+;)|<(?=[\w/!?])|\](?=\()", r"\\\g<0>", " ".join(text.split()))
     return re.sub(r"(?<![^\W_])_|_(?![^\W_])", r"\\_", text)
 
 
 def escape_latex(text: str) -> str:
-    """On one line; two hyphens stay two."""
+    """On one line, with LaTeX escaped; two hyphens stay two."""
     escaped = "".join(LATEX.get(letter, letter) for letter in " ".join(text.split()))
     return re.sub("-(?=-)", "-{}", escaped)

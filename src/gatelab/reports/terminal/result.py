@@ -1,19 +1,19 @@
-"""The table at the end of a run: the model beside its baselines."""
+"""The table at the end of a run: the model and its baselines."""
 
 from rich.table import Table
 
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import title_of
 from gatelab.runs.record import Data, headline_of, scores_of
-from gatelab.screen import decimal
+from gatelab.screen import counted, decimal
 
 
 def result_table(folder: RunFolder) -> Table:
-    """Test metrics by model and baseline; of a classifier then F1 by class with the class's rows."""
+    """Test metrics of model and baselines; for a classifier also F1 by class with its number of rows."""
     record = folder.record
     scores, data = scores_of(record), record.data or Data()
     columns = {record.choices.get("encoder", "model"): scores, **record.ordered_baselines()}
-    rows = f", {data.split_sizes['test']:,} rows" if "test" in data.split_sizes else ""
+    rows = f", {counted(data.split_sizes['test'], 'row')}" if "test" in data.split_sizes else ""
     table = Table(title=f"test{rows}", title_justify="left")
     table.add_column("")
     for name in columns:

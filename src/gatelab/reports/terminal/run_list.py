@@ -1,4 +1,4 @@
-"""gatelab runs: what ran, with its numbers, data set by data set the best first; or means over seeds."""
+"""gatelab runs: all runs by data set, from best to worst; or means over seeds."""
 
 import statistics
 from collections.abc import Collection, Sequence
@@ -7,23 +7,23 @@ from rich.table import Table
 from rich.text import Text
 
 from gatelab.reports.analysis.arms import group_arms
-from gatelab.reports.analysis.settings import what_differs
+from gatelab.reports.analysis.settings import differing_settings
 from gatelab.reports.numbers import metric
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, data_places, load_runs
 from gatelab.runs.metrics import SELECTED, order_of, shared_monitor, title_of
 
-LISTED = ("accuracy", SELECTED, "auroc")  # of a classifier; of other tasks all that they have
+LISTED = ("accuracy", SELECTED, "auroc")  # for a classifier; for other tasks all metrics
 STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
 def runs_table(folders: list[RunFolder]) -> Table:
-    """One line a run, of each data set the best of the selection metric first; then those without one."""
+    """A line for each run, by data set from best to worst in the selection metric."""
     runs = load_runs(folders)
     places = data_places(runs)
     monitor, metrics = shared_monitor(run.record.monitor for run in runs), listed(runs)
     runs.sort(key=lambda run: (places[run.content], order_of(monitor, ranked(run, monitor))))
-    titles, settings = what_differs(runs)
+    titles, settings = differing_settings(runs)
     table = Table()
     for title in ("name", "identity", "status"):
         table.add_column(title, no_wrap=True)
@@ -53,7 +53,7 @@ def listed(runs: Sequence[Run]) -> list[str]:
 
 
 def ranked(run: Run, monitor: str) -> float | None:
-    """The selection metric of the test, where the test has none that of the validation."""
+    """The selection metric in the test, else in validation."""
     values = run.record.numbers()
     return values.get(monitor, values.get(f"validation/{monitor}"))
 
@@ -63,7 +63,7 @@ def status_text(status: str) -> Text:
 
 
 def means_table(folders: list[RunFolder]) -> Table:
-    """One line an arm with finished runs: mean ± standard deviation over seeds. gatelab compare has the rest."""
+    """A line for each arm with finished runs: mean ± standard deviation over seeds."""
     runs = [run for run in load_runs(folders) if run.status == "finished"]
     arms, places = group_arms(runs), data_places(runs)
     ordered = sorted(arms.arms, key=lambda arm: places.get(arm.content, 0))

@@ -1,4 +1,4 @@
-"""gatelab runs --watch: a live table of runs, from their folders alone, whichever process or machine makes them."""
+"""gatelab runs --watch: a live table of runs, read from their folders, whichever process or machine trains them."""
 
 import math
 import os
@@ -16,21 +16,21 @@ from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
-from gatelab.reports.analysis.settings import what_differs
+from gatelab.reports.analysis.settings import differing_settings
 from gatelab.reports.numbers import metric
 from gatelab.reports.terminal.run_list import status_text
 from gatelab.reports.terminal.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
 from gatelab.runs.load import name_data
 from gatelab.runs.metrics import shared_monitor, title_of
-from gatelab.screen import Screen, clock
+from gatelab.screen import Screen, clock, counted
 
-SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, where its process is not known to live
-LINES_AROUND = 8  # of the table: its frame, its title, and titles of columns on two lines
+SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, if its process is not known to be alive
+LINES_AROUND = 8  # of the table: frame, title, and two lines of column titles
 
 
 def watch_runs(output_dir: Path, name: str | None, seconds: float, console: Console) -> None:
-    """Show the table until nothing is running any more, or Ctrl-C; where there is no terminal, once."""
+    """Show the table until no run is running, or Ctrl-C; without a terminal, once."""
     watch = Watch(output_dir, name)
     watch.look()
     if not console.is_terminal:
@@ -45,7 +45,12 @@ def watch_runs(output_dir: Path, name: str | None, seconds: float, console: Cons
 
 
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
-LEAST_FIRST = ("seconds\nan epoch", "train\nloss", "best", "identity")  # to be left out, or cut
+LEFT_OUT_FIRST = (
+    "seconds\nper epoch",
+    "train\nloss",
+    "best",
+    "identity",
+)  # left out, or shortened, in a narrow terminal
 SHORT = 4  # digits of an identity
 WIDEST_WORD = 24
 
@@ -58,13 +63,13 @@ class Watch:
         self.runs: list[WatchedRun] = []
         self.counts: Counter[str] = Counter()
         self._known: dict[Path, WatchedRun] = {}
-        self._ran = time.monotonic()  # when a run was last seen to run
+        self._ran = time.monotonic()  # when a run was last seen running
         self._starts: list[tuple[Path, str, bool]] = []
         self._titles: list[str] = []
         self._cells: dict[Path, tuple[str, ...]] = {}
 
     def look(self) -> None:
-        """Read what is new in the folders."""
+        """Read what has changed in the folders."""
         folders = all_runs(self.output_dir, self.name)
         self._known = {folder.path: self._known.get(folder.path) or WatchedRun(folder) for folder in folders}
         for run in self._known.values():
@@ -78,25 +83,25 @@ class Watch:
             self._starts = starts
             copies = [replace(run.run, settings=dict(run.run.settings)) for run in self.runs]
             name_data(copies)
-            self._titles, cells = what_differs(copies)
+            self._titles, cells = differing_settings(copies)
             self._cells = {run.folder.path: texts for run, texts in zip(copies, cells, strict=True)}
 
     def is_expecting(self) -> bool:
-        """Whether a run may still begin: while the process of the latest lives, and else for a while."""
+        """Whether a run may still start: while the process of the latest is alive, or for 15 seconds."""
         if self.runs and not self._jobs_behind():
             return False
         return time.monotonic() - self._ran < SECONDS_TO_APPEAR or (bool(self.runs) and is_alive(self._latest()))
 
-    def table(self, most: int | None = None, width: int | None = None) -> Table | str:
-        """One line a run in the order of the sweep, most lines at most: then those that run and the latest others.
+    def table(self, max_rows: int | None = None, width: int | None = None) -> Table | str:
+        """A line for each run in the order of the sweep; with max_rows, only running runs and the latest others.
 
-        What matters least is left out where it does not fit the width.
+        Less important columns are left out where the width does not suffice.
         """
         if not self.runs:
             return f"No runs in {self.output_dir / (self.name or '')} yet."
-        shown = self._chosen(max(1, most or 0)) if most is not None else self.runs
-        for left_out in range(len(LEAST_FIRST) + 1):
-            table = self._draw(shown, LEAST_FIRST[:left_out])
+        shown = self._chosen(max(1, max_rows or 0)) if max_rows is not None else self.runs
+        for left_out in range(len(LEFT_OUT_FIRST) + 1):
+            table = self._draw(shown, LEFT_OUT_FIRST[:left_out])
             if width is None or least_width(table) <= width:
                 break
         return table
@@ -126,11 +131,11 @@ class Watch:
             table.add_row(*cells)
         return table
 
-    def _chosen(self, most: int) -> list[WatchedRun]:
-        if len(self.runs) <= most:
+    def _chosen(self, max_rows: int) -> list[WatchedRun]:
+        if len(self.runs) <= max_rows:
             return self.runs
         latest = sorted(self.runs, key=lambda run: run.run.started, reverse=True)
-        first = sorted(latest, key=lambda run: run.status != "running")[:most]
+        first = sorted(latest, key=lambda run: run.status != "running")[:max_rows]
         return [run for run in self.runs if run in first]
 
     def _title(self, hidden: int) -> Text:
@@ -140,7 +145,7 @@ class Watch:
         parts += [Text(f"{waiting} not started")] if waiting else []
         left = self._seconds_left(waiting)
         return Text.assemble(
-            f"{len(self.runs) + waiting} runs: ",
+            f"{counted(len(self.runs) + waiting, 'run')}: ",
             Text(", ").join(parts),
             "" if left is None else f"   {clock(left)} left",
             f"   ({hidden} not shown)" if hidden else "",
@@ -150,7 +155,7 @@ class Watch:
         return max(self.runs, key=lambda run: (run.last_start, run.run.record.job or 0))
 
     def _jobs_behind(self) -> int:
-        """The jobs that come after the latest run in its multirun, which starts them in their order."""
+        """The number of jobs after the latest run in its multirun, which starts them in order."""
         record = self._latest().run.record
         return max(0, (record.jobs or 0) - (record.job or 0) - 1)
 
@@ -158,7 +163,7 @@ class Watch:
         return self._jobs_behind() if self.is_expecting() else 0
 
     def _seconds_left(self, waiting: int) -> float | None:
-        """Of all runs, as many at a time as now and as long as those that are finished; None where that is unknown."""
+        """For all runs, assuming the current parallelism and the duration of finished runs; None where unknown."""
         left = [run.seconds_left for run in self.runs if run.status == "running"]
         taken = [run.run.seconds for run in self.runs if run.status == "finished" and run.run.seconds is not None]
         known = [seconds for seconds in left if seconds is not None]
@@ -173,19 +178,19 @@ NUMBERS: tuple[tuple[str, Callable[[WatchedRun], str]], ...] = (
     ("train\nloss", lambda run: metric(run.train_loss)),
     ("validation\n{monitor}", lambda run: metric(run.monitored)),
     ("best", lambda run: metric(run.best)),
-    ("seconds\nan epoch", lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
+    ("seconds\nper epoch", lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
     ("left", lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),
 )
 
 
 def least_width(table: Table) -> int:
-    """What it takes to show every word whole."""
+    """The width at which no word is cut."""
     console = Screen(width=10_000)
     return Measurement.get(console, console.options, table).minimum
 
 
 def is_alive(run: WatchedRun) -> bool:
-    """Whether the process that made the run goes on, on this machine."""
+    """Whether the process of the run is alive on this machine."""
     process = run.run.record.process
     if process is None:
         return False
@@ -193,6 +198,6 @@ def is_alive(run: WatchedRun) -> bool:
         os.kill(process, 0)
     except ProcessLookupError:
         return False
-    except PermissionError:  # somebody else's
+    except PermissionError:  # of another user
         return True
     return True

@@ -12,16 +12,16 @@ from gatelab.runs.load import Run
 from gatelab.runs.metrics import best_of
 from gatelab.runs.record import RunRecord
 
-LEAST_SECONDS = 1.0  # between two looks that tell a speed
+MIN_SECONDS = 1.0  # between two looks, for a speed
 
 
 class WatchedRun:
-    """status, epoch (the one it is in while it runs, else how many it has ended), last numbers, speed."""
+    """status, epoch (the current one, or the number of ended ones), last values, speed."""
 
     def __init__(self, folder: RunFolder) -> None:
         self.run = Run(folder, "", RunRecord(), {})
         self.status = ""
-        self.problem = ""  # why its folder cannot be read
+        self.problem = ""  # why its folder is unreadable
         self._stamp = (0, 0)
         self._new_values = NewValues(folder.metrics)
         self._forget()
@@ -61,7 +61,7 @@ class WatchedRun:
 
     @property
     def seconds_per_epoch(self) -> float | None:
-        """Of the training and validation; None until enough is known. Of a run that has ended, what it took in all."""
+        """Of training and validation, None until known; after the end, the mean over the whole run."""
         if self.status != "running":
             seconds = self.run.record.seconds
             return seconds / self._ended if seconds and self._ended else None
@@ -72,18 +72,18 @@ class WatchedRun:
 
     @property
     def seconds_left(self) -> float | None:
-        """Had it all its epochs and none to stop early; None unless it runs and its speed is known."""
+        """Until its last epoch, without early stopping; None unless it is running and its speed is known."""
         seconds = self.seconds_per_epoch
         if self.status != "running" or seconds is None or self._steps_per_epoch is None or self.num_epochs is None:
             return None
         return max(0.0, seconds * (self.num_epochs - (self._step + 1) / self._steps_per_epoch))
 
     def _read_record(self) -> None:
-        """Raises RunError for a run.json or config.yaml that is no such file."""
+        """Raises RunError for a damaged run.json or config.yaml."""
         folder = self.run.folder
         try:
             stat = folder.record_file.stat()
-        except FileNotFoundError:  # it is just being started again
+        except FileNotFoundError:  # it is being started again
             return
         if (stat.st_mtime_ns, stat.st_size) == self._stamp and self.run.settings:  # config.yaml comes a little later
             return
@@ -96,7 +96,7 @@ class WatchedRun:
             rows = record.data.split_sizes.get("train") if record.data else None
             batch_size = whole_number(self.run.settings.get("data.batch_size"))
             if rows and batch_size:
-                self._steps_per_epoch = math.ceil(rows / batch_size)  # until the first epoch's end says it
+                self._steps_per_epoch = math.ceil(rows / batch_size)  # until the first epoch ends
             if not record.resumed and (started := record.started_at()) is not None:
                 self._speed = [(started, 0)]
 
@@ -123,12 +123,12 @@ class WatchedRun:
             self._steps_per_epoch = (self._step + 1) / self._ended
 
     def _time(self, changed: float) -> None:
-        """Speed from what was seen; until two looks tell it, since the start, which includes all that comes before training."""
+        """Speed between looks; before the second look since the start of the run, including its preparation."""
         now = (changed, self._step + 1)
         first = self._speed[:1]
         if len(self._speed) == 2 and self._speed[0][1] == 0:
             first = self._speed[1:]
-        if first and (now[1] <= first[0][1] or now[0] - first[0][0] < LEAST_SECONDS):
+        if first and (now[1] <= first[0][1] or now[0] - first[0][0] < MIN_SECONDS):
             return
         self._speed = [*first, now]
 

@@ -1,4 +1,4 @@
-// The table of all runs: filters, and how many are picked.
+// The table of all runs: filters, and the selection.
 
 for (const filters of document.querySelectorAll(".filters")) {
   const table = document.querySelector(`table[data-name="${filters.dataset.table}"]`);
@@ -29,7 +29,7 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
   const count = () => {
     const counts = ["name", "run"].map(kind => [boxes.filter(box => box.checked && box.name === kind).length, kind]);
     const words = counts.filter(([number]) => number).map(([number, kind]) => `${number} ${kind}${number === 1 ? "" : "s"}`);
-    told.textContent = words.length ? `${words.join(" and ")} picked` : "";
+    told.textContent = words.length ? `${words.join(" and ")} selected` : "";
     const many = [...compacted()].length > mostPicks;
     if (many) told.textContent += `: more than ${counted(mostPicks)}; pick whole names`;
     button.disabled = words.length === 0 || many;
@@ -52,7 +52,7 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
   for (const heading of form.querySelectorAll("thead .pick")) {
     const table = heading.closest("table"), all = document.createElement("input");
     all.type = "checkbox";
-    all.setAttribute("aria-label", `Pick all of ${table.dataset.name} that are shown`);
+    all.setAttribute("aria-label", `Select all of ${table.dataset.name} that are shown`);
     all.addEventListener("change", event => {
       event.stopPropagation();
       for (const row of table.tBodies[0].rows) if (!row.hidden) row.querySelector(".pick input").checked = all.checked;

@@ -16,7 +16,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     const limit = all || found.length < rows.length ? Infinity : most;
     const visible = new Set([...found.slice(0, limit), ...found.filter(row => "always" in row.dataset)]);
     for (const row of rows) row.hidden = !visible.has(row);
-    if (count) count.textContent = found.length < rows.length || sought ? `${counted(found.length)} of ${counted(rows.length)} rows` : `${counted(rows.length)} rows`;
+    if (count) count.textContent = found.length < rows.length || sought ? `${counted(found.length)} of ${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}` : `${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}`;
     if (more) more.hidden = found.length < rows.length;
   };
 

@@ -1,6 +1,6 @@
-// The page of a sweep: dots that one walks along, arms that go and come, axes that leave fewer lines.
+// The page of a sweep: strip plots with keyboard navigation, arms to show and hide, parallel coordinates to filter.
 
-for (const figure of document.querySelectorAll("figure.dots")) {
+for (const figure of document.querySelectorAll("figure.strip")) {
   const said = figure.querySelector(".said"), quiet = said.textContent;
   const rows = [...figure.querySelectorAll(".arm")].map(arm => [...arm.querySelectorAll(".seed")]).filter(row => row.length);
   const seeds = rows.flat();
@@ -93,7 +93,7 @@ for (const figure of document.querySelectorAll("figure.parallel")) {
     const values = kept.map(({ value }) => value), best = lower ? Math.min(...values) : Math.max(...values);
     const mean = values.reduce((sum, value) => sum + value, 0) / values.length;
     const numbers = kept.length ? ` · ${figure.dataset.metric} mean ${mean.toFixed(4)}, best ${best.toFixed(4)}` : "";
-    count.textContent = `${kept.length} of ${lines.length} runs${numbers}`;
+    count.textContent = `${kept.length} of ${lines.length} ${lines.length === 1 ? "run" : "runs"}${numbers}`;
     reset.hidden = axes.every(({ levels, low, high }) => low === 0 && high === levels.length - 1);
   };
 

@@ -1,4 +1,4 @@
-"""A strip plot: a line for each arm, a dot for each run, as a page and a paper draw them."""
+"""Strip plots: a line for each arm with a dot for each run, drawn on a page and in a paper."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ from gatelab.reports.shown import shorten
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import title_of
 
-MOST_ARMS = 40
+MAX_ARMS = 40
 
 
 @dataclass(frozen=True)
@@ -23,7 +23,7 @@ class Dot:
 
 
 @dataclass(frozen=True)
-class ArmDots:
+class Strip:
     name: str
     note: str  # reference, best
     dots: list[Dot]  # from left to right
@@ -33,49 +33,47 @@ class ArmDots:
 
 
 @dataclass(frozen=True)
-class DotPlot:
+class StripPlot:
     title: str
     summary: str
     x: Axis
-    arms: list[ArmDots]
+    arms: list[Strip]
     published: float | None
-    notes: list[str]  # of the summary, what a paper needs
+    notes: list[str]  # short texts for a paper
 
 
-def dot_plot(
+def strip_plot(
     metric: str, rows: Sequence[Row], arms: Sequence[Arm], published: float | None, link: Callable[[Run], str | None]
-) -> DotPlot | None:
-    """rows and arms: those with values, in the same order, of which the first 40 are drawn. None without any."""
-    rows, arms, left_out = rows[:MOST_ARMS], arms[:MOST_ARMS], len(arms) - MOST_ARMS
+) -> StripPlot | None:
+    """rows and arms: those with values, in the same order; the first 40 are drawn. None without values."""
+    rows, arms, left_out = rows[:MAX_ARMS], arms[:MAX_ARMS], len(arms) - MAX_ARMS
     values = [arm.measured(metric) for arm in arms]
     if not any(values):
         return None
     baselines = [baseline_means(arm, metric) for arm in arms]
-    axis, off = dots_axis(metric, rows, values, baselines, published)
+    axis, off = strip_axis(metric, rows, values, baselines, published)
     drawn = []
     for row, found, means in zip(rows, values, baselines, strict=True):
         notes = [word for word, is_so in (("reference", row.is_reference), ("best", row.is_best)) if is_so]
         beside = {name: value for name, value in means.items() if name not in off}
         ordered = sorted(found, key=lambda pair: (pair[1], pair[0].place))
         dots = [Dot(value, tip(metric, row, run, value), link(run)) for run, value in ordered]
-        drawn.append(
-            ArmDots(shorten(row.name, 60), ", ".join(notes), dots, row.values.mean, row.values.interval, beside)
-        )
+        drawn.append(Strip(shorten(row.name, 60), ", ".join(notes), dots, row.values.mean, row.values.interval, beside))
     outside = []
     for name in off:
         places = sorted({numbers.metric(means[name]) for means in baselines if name in means})
         outside.append(f"{BASELINES[name]} lies outside, at {' to '.join(dict.fromkeys((places[0], places[-1])))}")
-    return DotPlot(title_of(metric), summary(rows, outside, left_out), axis, drawn, published, outside)
+    return StripPlot(title_of(metric), summary(rows, outside, left_out), axis, drawn, published, outside)
 
 
-def dots_axis(
+def strip_axis(
     metric: str,
     rows: Sequence[Row],
     values: Sequence[Sequence[tuple[Run, float]]],
     baselines: Sequence[dict[str, float]],
     published: float | None,
 ) -> tuple[Axis, list[str]]:
-    """The axis, and the baselines that are so far off that they would squeeze the dots together."""
+    """The axis, and the baselines left out since they would compress it too much."""
     inside = [value for found in values for _, value in found]
     inside += [bound for row in rows if row.values.interval for bound in row.values.interval]
     inside += [] if published is None else [published]
@@ -95,7 +93,7 @@ def tip(metric: str, row: Row, run: Run, value: float) -> str:
 
 def summary(rows: Sequence[Row], outside: Sequence[str], left_out: int) -> str:
     intervals = any(row.values.interval for row in rows)
-    told = "Each dot is a run, the long stroke their mean" + (", the bar its 95 % interval." if intervals else ".")
+    told = "Each dot is a run, the long stroke the mean" + (", the bar its 95 % interval." if intervals else ".")
     told += "".join(f" The {baseline}." for baseline in outside)
     if left_out > 0:
         told += f" The {len(rows)} first of {len(rows) + left_out} arms."

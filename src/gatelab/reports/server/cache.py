@@ -1,4 +1,4 @@
-"""What gatelab ui has read before: runs and pages, kept for as long as their files stay as they were."""
+"""The cache of gatelab ui: runs and pages, valid as long as their files are unchanged."""
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
@@ -10,12 +10,12 @@ from gatelab.errors import RunError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, load_run, name_data
 
-MOST_PAGES = 32
+MAX_PAGES = 32
 Stamp = tuple[tuple[str, int, int], ...]  # path, modification time and size
 
 
 def stamp_of(files: Iterable[Path]) -> Stamp:
-    """Changes with any of the files: modification time and size of those that are there."""
+    """Modification time and size of the existing files, which change with any of them."""
     found = []
     for file in files:
         try:
@@ -27,7 +27,7 @@ def stamp_of(files: Iterable[Path]) -> Stamp:
 
 
 def state_of(runs: Iterable[Run]) -> Hashable:
-    """Changes with all that a page tells of the runs: their files, and that the process of one has died."""
+    """Changes with everything that a page shows of the runs: their files, and a process that dies."""
     found = []
     for run in runs:
         folder = run.folder
@@ -38,15 +38,15 @@ def state_of(runs: Iterable[Run]) -> Hashable:
     return tuple(found)
 
 
-class Runs:
-    """Reads run folders, each again only once its run.json or config.yaml has changed."""
+class RunCache:
+    """Run folders, each read again only after its run.json or config.yaml has changed."""
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[Stamp, Run]] = {}
         self._lock = Lock()
 
     def read(self, folders: Sequence[RunFolder]) -> tuple[list[Run], list[str]]:
-        """The runs as they are now, not to be changed, and a sentence for each folder that cannot be read."""
+        """The current runs, which must not be modified, and a sentence for each unreadable folder."""
         runs, problems = [], []
         with self._lock:
             for folder in folders:
@@ -66,14 +66,14 @@ class Runs:
 
 
 def named(runs: Sequence[Run]) -> list[Run]:
-    """Copies with the data named, in the order in which they started."""
+    """Copies with the data named, in the order of their starts."""
     copies = [replace(run, settings=dict(run.settings)) for run in runs]
     name_data(copies)
     return sorted(copies, key=lambda run: (run.started, run.identity))
 
 
-class Pages:
-    """The last 32 pages, each made once and again when its state has changed; one does not wait for another."""
+class PageCache:
+    """The 32 pages used last, each made again when its state has changed; no page waits for another."""
 
     def __init__(self) -> None:
         self._pages: OrderedDict[Hashable, Page] = OrderedDict()
@@ -83,7 +83,7 @@ class Pages:
         with self._lock:
             page = self._pages.setdefault(key, Page())
             self._pages.move_to_end(key)
-            while len(self._pages) > MOST_PAGES:
+            while len(self._pages) > MAX_PAGES:
                 self._pages.popitem(last=False)
         with page.lock:
             if page.state != state:
