@@ -37,10 +37,8 @@ def named(character: str) -> str:
 
 
 class Screen(Console):
-    """Shows every string as plain text, in tables too: labels, names and errors may hold markup or escape codes.
-
-    Style is given as such: ``style=``, or a Text made by ``styled``.
-    """
+    """Shows every string as plain text, in tables too: labels, names and errors may hold markup or escape codes. Style
+    is given as such: ``style=``, or a Text made by ``styled``."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(markup=False, emoji=False, highlight=False, **options)

@@ -448,7 +448,7 @@ def test_a_mapping_of_labels_renames_merges_and_drops(write_csv: WriteCsv) -> No
 def test_a_wanted_label_that_is_not_in_the_file_is_refused_with_those_that_are(write_csv: WriteCsv) -> None:
     file = write_csv(RATED)
     assert refusal(file, labels=[1, 7]) == (
-        f"{file}: data.labels names '7', which does not stand in column 'label' (it has: 1, 2, 3, mixed)."
+        f"{file}: data.labels names '7', which is not in column 'label' (it has: 1, 2, 3, mixed)."
     )
 
 

@@ -130,8 +130,8 @@ def test_predict_answers_for_texts_and_for_tables(
     file = cache = write_csv([("a film", "x"), ("", "y"), ("a book", "x")], "in.csv")
     output = gatelab("predict", str(run), "--csv", str(file), "--out", str(tmp_path / "out.csv"), cwd=trained)
     assert "2 rows" in output
-    assert "rows a second" in output
-    assert "1 rows could not be used, the first at line 3: no text" in output
+    assert "rows/s" in output
+    assert "1 row rejected, the first at line 3: no text" in output
     rows = list(csv.DictReader((tmp_path / "out.csv").open()))
     assert [row["line"] for row in rows] == ["2", "4"]
     assert cache.exists()
@@ -393,7 +393,7 @@ def test_a_cell_that_contradicts_itself_is_refused_before_any_data_is_read(tmp_p
 TEXT = "I had expected that the music felt dreadful, and found that it seemed zorping brilliant."
 
 
-def test_gates_draws_a_text_and_keeps_the_numbers_of_the_picture(trained: Path) -> None:
+def test_gates_draws_a_text_and_keeps_the_numbers_of_the_figure(trained: Path) -> None:
     run = the_run(trained)
     output = gatelab("gates", run.name, TEXT, cwd=trained)
     assert "prediction  positive" in output
@@ -421,7 +421,7 @@ def test_gates_draws_a_text_and_keeps_the_numbers_of_the_picture(trained: Path) 
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["a text", "--out", "picture.jpg"], "the picture is a .svg, .pdf, .png file, not .jpg"),
+        (["a text", "--out", "picture.jpg"], "the figure is a .svg, .pdf, .png file, not .jpg"),
         (["a text", "--out", "nowhere/picture.png"], "there is no folder nowhere"),
         (["  "], "The text is empty"),
     ],

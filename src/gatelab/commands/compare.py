@@ -26,10 +26,8 @@ def compare_runs(
     markdown: Path | None = None,
     latex: Path | None = None,
 ) -> None:
-    """Show the tables, and write them to the given files, of which one may be - for standard output.
-
-    Raises RunError for missing runs or folders before anything is written.
-    """
+    """Show the tables, and write them to the given files, of which one may be - for standard output. Raises RunError
+    for missing runs or folders before anything is written."""
     wanted: list[tuple[Path | None, Callable[[Comparison], str]]] = [(csv, to_csv), (markdown, to_markdown), (latex, to_latex)]  # fmt: skip
     files = [(file, form) for file, form in wanted if file is not None]
     check_files([file for file, _ in files])

@@ -23,7 +23,7 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
         out.parent.mkdir(exist_ok=True)
     if out.suffix not in FORMATS:
         raise RunError(
-            f"--out {out}: the picture is a {', '.join(FORMATS)} file, not {out.suffix or 'one without ending'}."
+            f"--out {out}: the figure is a {', '.join(FORMATS)} file, not {out.suffix or 'one without ending'}."
         )
     if not out.parent.is_dir():
         raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
@@ -39,4 +39,4 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
     console.print(
         f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {counted(len(gates['tokens']), 'token')}",
     )
-    console.print(f"picture     {out}\nnumbers     {numbers}", soft_wrap=True)
+    console.print(f"figure      {out}\nnumbers     {numbers}", soft_wrap=True)

@@ -30,10 +30,8 @@ def predict_csv(
     run: str, output_dir: Path, file: Path, out: Path, *, text: str | None = None, encoding: str | None = None,
     allow_targets: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Write line, prediction and the probability of each class for every usable row of a table, in chunks.
-
-    The output file is replaced atomically at the end; unusable rows are counted, and the first is named.
-    """
+    """Write line, prediction and the probability of each class for every usable row of a table, in chunks. The output
+    file is replaced atomically at the end; unusable rows are counted, and the first is named."""
     from gatelab.data.stream import RowStream
     from gatelab.tasks.classification.prediction import Predictor
 

@@ -36,10 +36,10 @@ def write(
 
 
 def show_files(files: Sequence[Path]) -> None:
-    page, *pictures = files
+    page, *figures = files
     console.print(f"report      {page}", soft_wrap=True)
-    if pictures:
-        console.print(f"pictures    {page.parent / 'figures'}, {counted(len(pictures), 'file')}", soft_wrap=True)
+    if figures:
+        console.print(f"figures     {page.parent / 'figures'}, {counted(len(figures), 'file')}", soft_wrap=True)
 
 
 def report_sweeps(outcomes: Sequence[Outcome]) -> None:

@@ -46,7 +46,7 @@ class Reject:
 
 @dataclass
 class Table:
-    """Texts with their labels, as they stand in the files.
+    """Texts with their labels, as they are in the files.
 
     labels holds indices into classes; lines the line on which each row begins in its file, files[row] that file's index
     in file_names.
@@ -462,7 +462,7 @@ def choose_classes(
         spelling = next((have for have in found if have.casefold() == str(value).strip().casefold()), None)
         if spelling is None:
             raise DataError(
-                f"{rows.where}: data.labels names '{value}', which does not stand in column '{rows.label_column}' "
+                f"{rows.where}: data.labels names '{value}', which is not in column '{rows.label_column}' "
                 f"(it has: {', '.join(found[:20])})."
             )
         if name is None:

@@ -1,1 +1,1 @@
-"""Reads run folders; draws tables, pages and pictures. Never imports tasks or data."""
+"""Reads run folders; draws tables, pages and figures. Never imports tasks or data."""

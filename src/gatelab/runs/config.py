@@ -20,10 +20,8 @@ def write_config(folder: RunFolder, settings: dict[str, Any]) -> None:
 
 
 def read_config(folder: RunFolder) -> dict[str, Any]:
-    """The config as it was written, every ``_target_`` where it is defined now; empty where there is none.
-
-    Raises RunError for a damaged file.
-    """
+    """The config as it was written, every ``_target_`` where it is defined now; empty where there is none. Raises
+    RunError for a damaged file."""
     try:
         with open(folder.config, encoding="utf-8") as stream:
             config = yaml.load(stream, YAML_LOADER)

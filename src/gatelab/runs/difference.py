@@ -11,7 +11,7 @@ from gatelab.runs.history import read_values
 from gatelab.runs.record import RunRecord
 
 # Listed first: a change in one of them explains more than a change elsewhere.
-COMPUTING = (
+COMPUTING = [
     "python",
     "torch",
     "numpy",
@@ -21,7 +21,7 @@ COMPUTING = (
     "pandas",
     "scikit-learn",
     "triton",
-)
+]
 
 
 class Condition(NamedTuple):
@@ -33,10 +33,8 @@ class Condition(NamedTuple):
 
 
 def differences(recorded: RunFolder, now: RunFolder) -> list[str]:
-    """A sentence for each of metrics.csv, model.safetensors and predictions.csv that differs, with its first number that does.
-
-    The name of the data file may differ.
-    """
+    """A sentence for each of metrics.csv, model.safetensors and predictions.csv that differs, with its first number
+    that does. The name of the data file may differ."""
     compare = {
         "metrics.csv": first_metric,
         "model/model.safetensors": first_weight,

@@ -15,11 +15,8 @@ MAX_CHARACTERS = 10_000  # of a text
 
 
 def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any]) -> None:
-    """rows (N,) index the prepared data, probabilities (N, K).
-
-    Equal texts with the same label are listed once, with their number of rows. A long text is truncated; ``characters`` is its
-    full length.
-    """
+    """rows (N,) index the prepared data, probabilities (N, K). Equal texts with the same label are listed once, with
+    their number of rows. A long text is truncated; ``characters`` is its full length."""
     labels, confidence = np.asarray(prepared.labels)[rows], probabilities.max(1)
     mistakes = np.flatnonzero(probabilities.argmax(1) != labels)
     orders = {

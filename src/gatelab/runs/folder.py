@@ -20,6 +20,7 @@ from gatelab.runs.secrets import redact_text
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
 RESUMABLE = ("running", "interrupted", "pruned")  # a running one whose lock is free has died
 SECONDS_TO_LOOK = 0.3  # is_locked() holds the lock for a moment
+WHERE_RUNS_ARE = "gatelab runs lists them; --output-dir names another root of run folders."
 NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
@@ -74,10 +75,8 @@ class RunFolder:
 
     @contextmanager
     def locked(self, wait: float = 0) -> Iterator[None]:
-        """Hold the run's lock, which the operating system releases when the process dies.
-
-        Raises RunningElsewhere when another process still holds it after wait seconds.
-        """
+        """Hold the run's lock, which the operating system releases when the process dies. Raises RunningElsewhere when
+        another process still holds it after wait seconds."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = lock_of(self.path, max(wait, SECONDS_TO_LOOK))
         try:
@@ -127,9 +126,8 @@ class RunFolder:
             raise
         finally:
             seconds = (before.seconds or 0) + (datetime.now(timezone.utc) - started).total_seconds()
-            with (
-                suppress(OSError) if status == "interrupted" else nullcontext()
-            ):  # on a full disk run.json stays as it was
+            # On a full disk run.json is left unchanged.
+            with suppress(OSError) if status == "interrupted" else nullcontext():
                 self.update(status=status, seconds=round(seconds, 2), **extra)
 
 
@@ -152,11 +150,9 @@ def find_run(run: str, output_dir: str | Path) -> RunFolder:
     if (Path(run) / "run.json").is_file():
         return RunFolder(run)
     matches = [folder for folder in all_runs(output_dir) if folder.path.name.startswith(run)]
-    if len(matches) == 1:
-        return matches[0]
-    if matches:
+    if len(matches) > 1:
         places = ", ".join(str(folder.path) for folder in matches[:5])
         raise RunError(f"{run}: {len(matches)} runs begin so ({places}). Give more digits, or the folder.")
-    raise RunError(
-        f"{run}: no such run in {output_dir}. gatelab runs lists them; --output-dir names another root of run folders."
-    )
+    if not matches:
+        raise RunError(f"{run}: no such run in {output_dir}. {WHERE_RUNS_ARE}")
+    return matches[0]

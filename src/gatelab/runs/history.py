@@ -67,9 +67,7 @@ class NewValues:
 
     def read(self) -> list[Value]:
         """The values of the complete lines that are new; of all lines where the file was cut back to a checkpoint.
-
-        Raises FileNotFoundError.
-        """
+        Raises FileNotFoundError."""
         with open(self.metrics_file, "rb") as stream:
             if stream.seek(0, 2) < self._offset:
                 self.reset()

@@ -10,7 +10,7 @@ from typing import Any
 from gatelab.config.identity import OUTSIDE, key_in
 from gatelab.errors import RunError, did_you_mean
 from gatelab.runs.config import load_config
-from gatelab.runs.folder import RunFolder, all_runs
+from gatelab.runs.folder import WHERE_RUNS_ARE, RunFolder, all_runs
 from gatelab.runs.record import RunRecord
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
@@ -36,23 +36,9 @@ class Run:
         return self.record.started
 
     @property
-    def seconds(self) -> float | None:
-        return self.record.seconds
-
-    @property
     def place(self) -> tuple[int, str, str]:
         """Sorts runs by their job's number in the multirun, then by start."""
         return self.record.job or 0, self.started, self.identity
-
-    @property
-    def choices(self) -> dict[str, str]:
-        """The choice of each config group; empty for a run that did not record it."""
-        return self.record.choices
-
-    @property
-    def changed(self) -> dict[str, Any] | None:
-        """The settings that differ from those of its choices; None for a run that did not record them."""
-        return self.record.changed
 
 
 def load_runs(folders: list[RunFolder]) -> list[Run]:
@@ -71,41 +57,41 @@ def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
     """The runs of all names; a name may also be a folder such as outputs/try. Raises RunError for one without runs."""
     folders: list[RunFolder] = []
     for name in dict.fromkeys(names):
-        found = all_runs(output_dir, name) or all_runs(Path(), name)
+        found = runs_of_name(name, output_dir)
         if not found:
-            known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
             raise RunError(
-                f"{name}: no runs of this name in {output_dir}.{did_you_mean(name, known)} gatelab runs lists them; "
-                "--output-dir names another root of run folders."
+                f"{name}: no runs of this name in {output_dir}.{near_name(name, output_dir)} {WHERE_RUNS_ARE}"
             )
         folders += found
     return folders
 
 
-def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder]:
-    """The run given by its folder or the first digits of its identity, or all runs of a name.
+def runs_of_name(name: str, output_dir: Path) -> list[RunFolder]:
+    return all_runs(output_dir, name) or all_runs(Path(), name)
 
-    Raises RunError where it is neither, or both.
-    """
+
+def near_name(name: str, output_dir: Path) -> str:
+    return did_you_mean(name, sorted({folder.path.parent.name for folder in all_runs(output_dir)}))
+
+
+def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder]:
+    """The run given by its folder or the first digits of its identity, or all runs of a name. Raises RunError where it is
+    neither, or both."""
     if (Path(what) / "run.json").is_file():
         return RunFolder(what)
     begin_so = [folder for folder in all_runs(output_dir) if folder.path.name.startswith(what)]
-    of_name = all_runs(output_dir, what) or all_runs(Path(), what)
+    of_name = runs_of_name(what, output_dir)
     if of_name and not begin_so:
         return of_name
     if len(begin_so) == 1 and not of_name:
         return begin_so[0]
     if begin_so:
         places = [
-            *(f"the name {of_name[0].path.parent}" for _ in of_name[:1]),
-            *(f"{folder.path}" for folder in begin_so[:5]),
+            *(f"the name {folder.path.parent}" for folder in of_name[:1]),
+            *(str(folder.path) for folder in begin_so[:5]),
         ]
         raise RunError(f"{what}: may be {' or '.join(places)}. Give the folder, or more digits.")
-    known = sorted({folder.path.parent.name for folder in all_runs(output_dir)})
-    raise RunError(
-        f"{what}: no run and no name in {output_dir}.{did_you_mean(what, known)} gatelab runs lists them; --output-dir names "
-        "another root of run folders."
-    )
+    raise RunError(f"{what}: no run and no name in {output_dir}.{near_name(what, output_dir)} {WHERE_RUNS_ARE}")
 
 
 def data_places(runs: Iterable[Run]) -> dict[str, int]:
@@ -114,16 +100,14 @@ def data_places(runs: Iterable[Run]) -> dict[str, int]:
 
 
 def name_data(runs: list[Run]) -> None:
-    """Set data.path to the names of the files read, equal if and only if their content is.
-
-    Left out where the other data settings determine the content, as for generated data.
-    """
+    """Set data.path to the names of the files read, equal if and only if their content is. Left out where the other
+    data settings determine the content, as for generated data."""
     names = name_contents(runs)
-    told = [data_settings(run) for run in runs]
+    data_keys = [data_settings(run) for run in runs]
     by_settings: dict[str, set[str]] = defaultdict(set)
-    for settings, run in zip(told, runs, strict=True):
+    for settings, run in zip(data_keys, runs, strict=True):
         by_settings[settings].add(run.content)
-    for run, settings in zip(runs, told, strict=True):
+    for run, settings in zip(runs, data_keys, strict=True):
         path = run.settings.pop("data.path", None)
         if run.settings and (path is not None or len(by_settings[settings]) > 1):
             run.settings["data.path"] = names[run.content]

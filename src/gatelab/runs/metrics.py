@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 PARTS = ("train", "validation", "test")
-LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "perplexity")  # ends of the keys of metrics that stand in no table
+LOWER_IS_BETTER = ("loss", "error", "mse", "mae", "perplexity")  # suffixes, for metrics that are not in the table
 
 
 class Metric(NamedTuple):

@@ -20,10 +20,8 @@ MODEL, LINEAR = "probability:", "linear:"  # what a column begins with; a class 
 def write_predictions(
     file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any], linear: NDArray[Any] | None = None
 ) -> None:
-    """rows (N,) index the prepared data, probabilities (N, K); linear (R, K) of all R test rows, in their order.
-
-    file and line name the row in its source file; tokens is its length as the model reads it.
-    """
+    """rows (N,) index the prepared data, probabilities (N, K); linear (R, K) of all R test rows, in their order. file
+    and line name the row in its source file; tokens is its length as the model reads it."""
     classes = prepared.classes
     names = [Path(name).name for name in prepared.record["files"]]
     values = probabilities if linear is None else np.hstack([probabilities, linear_of(prepared, rows, linear)])

@@ -98,9 +98,7 @@ def write_diff(folder: RunFolder) -> None:
 
 def uncommitted_diff(record: RunRecord, output_dir: Path) -> str:
     """How the checkouts differ from their recorded commits, for git apply, with new files; empty where they do not.
-
-    Without secrets, binary files, output_dir, and what exceeds 5 MB.
-    """
+    Without secrets, binary files, output_dir, and what exceeds 5 MB."""
     states = (record.git, record.project_git)
     tops = {state.top: None for state in states if state and state.dirty}
     return "".join(_diff(Path(top), output_dir.resolve()) for top in tops)
@@ -148,11 +146,9 @@ def hash_of_module(name: str) -> str | None:
     if found is None or found.origin is None:
         return None
     origin = Path(found.origin)
-    return (
-        hash_of_package(origin.parent)
-        if origin.name == "__init__.py"
-        else hashlib.sha256(origin.read_bytes()).hexdigest()
-    )
+    if origin.name == "__init__.py":
+        return hash_of_package(origin.parent)
+    return hashlib.sha256(origin.read_bytes()).hexdigest()
 
 
 def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str:

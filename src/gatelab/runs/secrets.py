@@ -42,10 +42,8 @@ _MIN_LENGTH_IN_ENVIRONMENT = 8  # characters; a shorter value would be found in 
 
 
 def redact(value: Any, name: str = "", *, numbers: bool = True) -> Any:
-    """A nested value with every secret replaced; name is its key.
-
-    numbers: whether a number under such a name is a secret. The row count of a class named "token" is not.
-    """
+    """A nested value with every secret replaced; name is its key. numbers: whether a number under such a name is a
+    secret. The row count of a class named "token" is not."""
     return _redact(value, name, numbers, secrets_in_environment())
 
 
@@ -63,10 +61,8 @@ def _redact(value: Any, name: str, numbers: bool, known: list[str]) -> Any:
 
 
 def redact_text(text: str, known: list[str] | None = None) -> str:
-    """text without secrets given as name=value or name: value, in URLs, or in a known format.
-
-    known: secrets of the environment, where already looked up.
-    """
+    """text without secrets given as name=value or name: value, in URLs, or in a known format. known: secrets of the
+    environment, where already looked up."""
     return _BARE.sub(rf"\g<1>{HIDDEN}", redact_code(text, known))
 
 

@@ -96,7 +96,7 @@ def assert_all_same(charts: Sequence[Chart]) -> None:
 
 
 def test_the_charts_of_a_run(hostile_run: Path) -> None:
-    page = page_values(RunFolder(hostile_run), read_predictions(hostile_run / "predictions.csv"))
+    page = page_values(RunFolder(hostile_run))
     assert_all_same(page["learning"])
     for chart in (*page["curves"], page["by_class"]["chart"], page["by_length"]["chart"]):
         assert_all_same([chart])
@@ -171,7 +171,7 @@ def test_every_seed_of_every_arm(folders: Folders) -> None:
 
 def test_the_confusion_matrix(hostile_run: Path) -> None:
     rows = read_predictions(hostile_run / "predictions.csv")
-    (axes,) = draw_confusion(page_values(RunFolder(hostile_run), rows)["confusion"]).axes
+    (axes,) = draw_confusion(page_values(RunFolder(hostile_run))["confusion"]).axes
     counts = np.zeros((len(rows.classes),) * 2)
     np.add.at(counts, (rows.labels, rows.predictions), 1)
     np.testing.assert_allclose(axes.images[0].get_array(), counts / counts.sum(1, keepdims=True))  # type: ignore[arg-type]
@@ -179,7 +179,7 @@ def test_the_confusion_matrix(hostile_run: Path) -> None:
 
 
 def test_the_gates(hostile_run: Path) -> None:
-    readings = page_values(RunFolder(hostile_run), None)["readings"]
+    readings = page_values(RunFolder(hostile_run))["readings"]
     assert readings
     for reading in readings.values():
         page = place_reading(reading)

@@ -166,7 +166,7 @@ def test_gatelab_report_writes_the_page_and_the_pictures_again(run: RunFolder) -
         (run.gates / f"{number}.npz").unlink()
     output = gatelab("report", run.path.name[:5], "--output-dir", str(run.path.parents[1]), cwd=run.path)
     assert f"report      {run.report}" in output
-    assert f"pictures    {run.figures}, 10 files" in output
+    assert f"figures     {run.figures}, 10 files" in output
     assert {file.name for file in run.gates.iterdir()} == {"1.npz", "1.svg", "1.pdf"}
     assert page.startswith(run.report.read_bytes().split(b'<section id="gates">')[0])
 
@@ -277,7 +277,7 @@ def test_a_broken_model_is_called_so_on_the_screen_and_on_its_page(broken_run: P
         assert re.search("caution: +only one class is predicted", part)
     assert max(map(len, re.findall(r"loss (\S+)", screen))) <= 10
     cautions = page.split('<ul class="cautions">')[1].split("</ul>")[0]
-    for sentence in ("The model looks broken", "only one class is predicted", "in part not a number"):
+    for sentence in ("The model looks broken", "only one class is predicted", "not a number: they are gaps"):
         assert sentence in cautions
 
 

@@ -93,16 +93,11 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
     if not columns:  # one arm, or none
         titles, cells = ["name"], [(" ".join(sorted({run.settings["name"] for run in group})),) for group in groups]
     seed_keys = tuple(key for key in SEED_KEYS if key not in keys)
-    return Arms(
-        tuple(titles),
-        tuple(
-            Arm(texts, arm_name(titles, texts, columns), tuple(group), seed_keys)
-            for texts, group in zip(cells, groups, strict=True)
-        ),
-        tuple(columns_of(known, [key for key in differing if key not in keys])),
-        tuple(run for run in runs if not run.settings),
-        len(known) - sum(map(len, groups)),
-    )
+    names = [arm_name(titles, texts, columns) for texts in cells]
+    arms = [Arm(texts, name, tuple(group), seed_keys) for texts, name, group in zip(cells, names, groups, strict=True)]
+    pooled = columns_of(known, [key for key in differing if key not in keys])
+    without_config = tuple(run for run in runs if not run.settings)
+    return Arms(tuple(titles), tuple(arms), tuple(pooled), without_config, len(known) - sum(map(len, groups)))
 
 
 def members_of(runs: Iterable[Run], columns: Sequence[Column]) -> dict[tuple[Seed, str], list[Run]]:
@@ -125,7 +120,7 @@ def deduplicated(runs: Iterable[Run]) -> list[Run]:
 
 def best_named(runs: list[Run]) -> Run:
     """The first run that records its choices, else the first."""
-    return next((run for run in runs if run.choices), runs[0])
+    return next((run for run in runs if run.record.choices), runs[0])
 
 
 def arm_name(titles: Sequence[str], cells: Sequence[str], columns: Sequence[Column]) -> str:

@@ -28,10 +28,8 @@ class Band:
 
 
 def seed_bands(arm: Arm) -> dict[str, Band]:
-    """A band for each metric logged per epoch, over the finished runs, or over all while none is finished.
-
-    Raises RunError for a damaged file.
-    """
+    """A band for each metric logged per epoch, over the finished runs, or over all while none is finished. Raises
+    RunError for a damaged file."""
     by_run = [epoch_values(run) for run in arm.finished or arm.runs]
     bands = {}
     for name in in_order({name for values in by_run for name in values} - {"train/loss_step"}):

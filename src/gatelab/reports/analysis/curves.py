@@ -116,10 +116,8 @@ def calibration(probabilities: NDArray[Any], labels: NDArray[Any]) -> Calibratio
 
 
 def length_bins(tokens: NDArray[Any]) -> list[tuple[int, int]]:
-    """About six ranges of lengths, both ends included, with similar numbers of rows.
-
-    A length shared by most rows of its range, as where texts are truncated, is a range of its own.
-    """
+    """About six ranges of lengths, both ends included, with similar numbers of rows. A length shared by most rows of
+    its range, as where texts are truncated, is a range of its own."""
     highs = np.unique(np.quantile(tokens, np.linspace(0, 1, MAX_LENGTHS + 1)[1:], method="lower")).tolist()
     bins, low = [], int(tokens.min())
     for high in highs:

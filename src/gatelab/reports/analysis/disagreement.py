@@ -57,9 +57,7 @@ class Disagreement:
 
 def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
     """Of the first 20 arms that have predictions; None where there are not two, or none of their rows is the same.
-
-    Raises RunError for predictions.csv that cannot be read.
-    """
+    Raises RunError for predictions.csv that cannot be read."""
     import pandas as pd
 
     compared = [arm for arm in arms if any(map(has_rows, arm.finished))][:MAX_ARMS]
@@ -78,13 +76,8 @@ def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
     if shared.sum() == np.trace(shared):
         return None
     disputed = np.flatnonzero(is_right.any(0) & is_wrong.any(0))
-    keys = dict(
-        zip(
-            disputed.tolist(),
-            table.drop_duplicates("row")[KEY].iloc[disputed].itertuples(index=False, name=None),
-            strict=True,
-        )
-    )
+    first = table.drop_duplicates("row")[KEY].iloc[disputed]
+    keys = dict(zip(disputed.tolist(), first.itertuples(index=False, name=None), strict=True))
     texts = find_texts([run for _, run in runs], set(keys.values()), names)
     has_text = np.array([key in texts for key in keys.values()], dtype=bool)
     chosen = disputed[most_disputed(counts[:, disputed], rights[:, disputed], has_text)].tolist()

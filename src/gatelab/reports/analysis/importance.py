@@ -64,13 +64,9 @@ def explained_variance(
     num_combinations, num_seeds, runs = len(set(combinations)), len(set(seeds)), len(values) - 1
     beyond = all_of_them - sum(fractions), (num_combinations - 1 - sum(freedoms)) / runs
     by_seed = between(seeds, values) / total, (num_seeds - 1) / runs
-    return Importance(
-        "grid",
-        tuple(fractions),
-        tuple(freedom / runs for freedom in freedoms),
-        interactions=beyond if len(values) > num_combinations and len(keys) > 1 else None,
-        seed=by_seed if num_seeds > 1 else None,
-    )
+    interactions = beyond if len(values) > num_combinations and len(keys) > 1 else None
+    chances = tuple(freedom / runs for freedom in freedoms)
+    return Importance("grid", tuple(fractions), chances, interactions, by_seed if num_seeds > 1 else None)
 
 
 def between(groups: Sequence[Any], values: NDArray[Any]) -> float:

@@ -85,10 +85,8 @@ def resample_cells(
 
 
 def resample_auroc(labels: NDArray[Any], scores: Mapping[str, NDArray[Any]]) -> dict[str, NDArray[Any]]:
-    """The area (R,) of each entry of scores (N, K): of the second of two classes, else the mean of one against the rest.
-
-    Empty where rows and classes are too many for 100 resamples within about a second.
-    """
+    """The area (R,) of each entry of scores (N, K): of the second of two classes, else the mean of one against the
+    rest. Empty where rows and classes are too many for 100 resamples within about a second."""
     num_rows, num_classes = next(iter(scores.values())).shape
     wanted = [1] if num_classes == 2 else list(range(num_classes))
     cost = max(num_rows, 2000) * len(wanted)  # smaller samples take no less time

@@ -26,11 +26,8 @@ class Column:
 def differing_keys(runs: Sequence[Run]) -> list[str]:
     """The config keys whose values differ between runs, except those that cannot affect a metric."""
     keys = {key: None for run in runs for key in run.settings}
-    return [
-        key
-        for key in keys
-        if not key_in(key, IRRELEVANT) and len({comparable(run.settings.get(key)) for run in runs}) > 1
-    ]
+    values = {key: {comparable(run.settings.get(key)) for run in runs} for key in keys if not key_in(key, IRRELEVANT)}
+    return [key for key, found in values.items() if len(found) > 1]
 
 
 def columns_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
@@ -39,7 +36,7 @@ def columns_of(runs: Sequence[Run], keys: Sequence[str]) -> list[Column]:
     for key in keys:
         group = key.split(".")[0]
         in_group = tuple(other for other in keys if other.split(".")[0] == group)
-        chosen = {run.choices[group] for run in runs if group in run.choices}
+        chosen = {run.record.choices[group] for run in runs if group in run.record.choices}
         if len(chosen) > 1 or any(other.endswith("._target_") for other in in_group):
             columns[group] = Column(group, in_group, group)
         else:
@@ -147,20 +144,18 @@ def show_exactly(run: Run, key: str) -> str:
 
 
 def column_cells(runs: Sequence[Run], column: Column) -> list[str]:
-    """For a group its choice, and its differing settings that were changed from that choice.
-
-    Where that is not recorded or ambiguous: the settings that differ from most runs.
-    """
+    """For a group its choice, and its differing settings that were changed from that choice. Where that is not recorded
+    or ambiguous: the settings that differ from most runs."""
     if column.group is None:
         return [show(run.settings[column.keys[0]]) if column.keys[0] in run.settings else "" for run in runs]
     names = build_names(runs, column.group)
     keys = [key for key in column.keys if key != f"{column.group}._target_"]
     cells = [
-        group_cell(run, name, [key for key in keys if key in (run.changed or {})], column.group)
+        group_cell(run, name, [key for key in keys if key in (run.record.changed or {})], column.group)
         for run, name in zip(runs, names, strict=True)
     ]
     built = {tuple(comparable(run.settings.get(key)) for key in column.keys) for run in runs}
-    if all(names) and all(run.changed is not None for run in runs) and len(set(cells)) == len(built):
+    if all(names) and all(run.record.changed is not None for run in runs) and len(set(cells)) == len(built):
         return cells
     common = {key: usual(runs, key, column.group) for key in keys}
     cells = []
@@ -181,9 +176,9 @@ def build_names(runs: Sequence[Run], group: str) -> list[str]:
     targets = [run.settings.get(f"{group}._target_") for run in runs]
     built: dict[str, set[Any]] = {}
     for run, target in zip(runs, targets, strict=True):
-        built.setdefault(run.choices.get(group, ""), set()).add(target)
+        built.setdefault(run.record.choices.get(group, ""), set()).add(target)
     return [
-        choice if (choice := run.choices.get(group)) and len(built[choice]) == 1 else show(target or "")
+        choice if (choice := run.record.choices.get(group)) and len(built[choice]) == 1 else show(target or "")
         for run, target in zip(runs, targets, strict=True)
     ]
 

@@ -21,19 +21,13 @@ class Sample:
 
 
 def describe(values: Sequence[float]) -> Sample:
-    return Sample(
-        len(values),
-        statistics.fmean(values) if values else None,
-        statistics.stdev(values) if len(values) > 1 else None,
-        bootstrap_interval(values),
-    )
+    mean, std = statistics.fmean(values) if values else None, statistics.stdev(values) if len(values) > 1 else None
+    return Sample(len(values), mean, std, bootstrap_interval(values))
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
-    """The 95 % bootstrap interval of the mean, deterministic; None for fewer than three values.
-
-    Percentile below ten values, bias-corrected and accelerated from there (Efron 1987).
-    """
+    """The 95 % bootstrap interval of the mean, deterministic; None for fewer than three values. Percentile below ten
+    values, bias-corrected and accelerated from there (Efron 1987)."""
     if len(values) < INTERVAL_FROM:
         return None
     if max(values) == min(values):
@@ -52,10 +46,8 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
 
 
 def sign_flip_test(differences: Sequence[float]) -> float | None:
-    """The two-sided p that the mean difference of pairs is zero; None for fewer than two pairs.
-
-    Exact over all 2^n signs for up to 13 pairs, else over 9,999 random ones; deterministic.
-    """
+    """The two-sided p that the mean difference of pairs is zero; None for fewer than two pairs. Exact over all 2^n
+    signs for up to 13 pairs, else over 9,999 random ones; deterministic."""
     if len(differences) < 2:
         return None
     import numpy as np

@@ -30,10 +30,8 @@ class SweptKey:
 
 
 def swept_keys(runs: Sequence[Run]) -> list[SweptKey]:
-    """The keys that differ between the runs, except seeds and keys that cannot affect a metric.
-
-    The choice of a group such as encoder is one key; its settings are further ones, unless the choice determines them.
-    """
+    """The keys that differ between the runs, except seeds and keys that cannot affect a metric. The choice of a group
+    such as encoder is one key; its settings are further ones, unless the choice determines them."""
     keys = [key for key in differing_keys(runs) if key not in SEED_KEYS]
     found = []
     for column in columns_of(runs, keys):

@@ -57,9 +57,8 @@ class Line:
 
 @dataclass(frozen=True)
 class Stop:
-    """x, points (y, kind of the line) in the units of the axes, and the tooltip. tips: further text for each point, shown with its
-    line.
-    """
+    """x, points (y, kind of the line) in the units of the axes, and the tooltip. tips: further text for each point,
+    shown with its line."""
 
     x: float
     points: Sequence[tuple[float, str]]

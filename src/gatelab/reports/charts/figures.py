@@ -18,17 +18,17 @@ def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> lis
     """Write the page's learning curves, precision and recall, calibration, confusion matrix and, if wanted, gates. Returns the
     files."""
     precision_recall, calibration = page["curves"]
-    pictures: dict[str, Callable[[], Figure]] = {
+    drawings: dict[str, Callable[[], Figure]] = {
         "precision_recall": lambda: draw_charts([precision_recall]),
         "calibration": lambda: draw_charts([calibration]),
     }
     if page["learning"]:
-        pictures["learning_curves"] = lambda: draw_charts(page["learning"], height=3.2)
+        drawings["learning_curves"] = lambda: draw_charts(page["learning"], height=3.2)
     if len(page["confusion"]["classes"]) <= MAX_IN_MATRIX:
-        pictures["confusion_matrix"] = lambda: draw_confusion(page["confusion"])
+        drawings["confusion_matrix"] = lambda: draw_confusion(page["confusion"])
     for name, reading in page["readings"].items() if gates else ():
-        pictures[f"gates/{name}"] = lambda reading=reading: draw_reading(reading, PAGE_WIDTH)  # type: ignore[misc]
-    return save_figures(folder.figures, pictures)
+        drawings[f"gates/{name}"] = lambda reading=reading: draw_reading(reading, PAGE_WIDTH)  # type: ignore[misc]
+    return save_figures(folder.figures, drawings)
 
 
 def draw_confusion(confusion: Mapping[str, Any]) -> Figure:
@@ -47,6 +47,8 @@ def draw_confusion(confusion: Mapping[str, Any]) -> Figure:
     size = 7 if num_classes <= 6 else 5
     for i, (_, cells, _) in enumerate(confusion["rows"]):
         for j, (count, fraction, _) in enumerate(cells):
-            told = f"{count:,}\n{fraction:.1%}" if num_classes <= 8 else f"{count:,}"
-            axes.text(j, i, told, ha="center", va="center", fontsize=size, color="white" if fraction > 0.55 else INK)
+            cell_text = f"{count:,}\n{fraction:.1%}" if num_classes <= 8 else f"{count:,}"
+            axes.text(
+                j, i, cell_text, ha="center", va="center", fontsize=size, color="white" if fraction > 0.55 else INK
+            )
     return figure

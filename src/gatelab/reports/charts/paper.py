@@ -39,21 +39,21 @@ LOOKS: dict[str, dict[str, Any]] = {f"c{number}": {"color": colour} for number, 
 MARKERS = {"linear": "D", "majority": "s"}
 
 
-def save_figures(folder: Path, pictures: Mapping[str, Callable[[], Figure]]) -> list[Path]:
+def save_figures(folder: Path, drawings: Mapping[str, Callable[[], Figure]]) -> list[Path]:
     """Write each figure as folder/<name>.svg and .pdf. Returns the files."""
     folder.mkdir(exist_ok=True)
     files = []
     with matplotlib.rc_context(), style.context(STYLE), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", "Glyph .* missing")  # an emoji is an empty box in the picture
-        for name, draw in pictures.items():
+        warnings.filterwarnings("ignore", "Glyph .* missing")  # an emoji is an empty box
+        for name, draw in drawings.items():
             figure = draw()
             for kind in FORMATS:
                 files.append(folder / f"{name}.{kind}")
-                atomic_write(files[-1], picture(figure, kind))
+                atomic_write(files[-1], rendered(figure, kind))
     return files
 
 
-def picture(figure: Figure, kind: str) -> bytes:
+def rendered(figure: Figure, kind: str) -> bytes:
     """The same figure gives the same bytes."""
     content = BytesIO()
     undated: dict[str, Any] = {"Date": None} if kind == "svg" else {"CreationDate": None}

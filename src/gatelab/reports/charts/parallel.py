@@ -78,26 +78,23 @@ def draw_parallel(
     for number, run in enumerate(runs):
         ys = [column[number] for column in places]
         goodness = 0.5 if best == worst else (values[number] - worst) / (best - worst)
-        drawn = [
-            y + (SPREAD * (1 - 2 * goodness) if is_crowded else 0) for y, is_crowded in zip(ys, crowded, strict=True)
-        ]
-        told = [f"{key.title} {show_value(key.values[number])}" for key in shown]
-        tip = [
-            *told,
+        offset = SPREAD * (1 - 2 * goodness)
+        drawn = [y + offset * is_crowded for y, is_crowded in zip(ys, crowded, strict=True)]
+        tip = [f"{key.title} {show_value(key.values[number])}" for key in shown]
+        tip += [
             f"seed {run.settings.get('seed')}",
             f"{title_of(metric)} {numbers.metric(values[number])}",
             f"run {run.identity}",
         ]
-        lines.append(
-            ParallelLine(
-                points=" ".join(f"{axis.x:g},{round(y, 1):g}" for axis, y in zip(axes, drawn, strict=True)),
-                ys=" ".join(f"{y:g}" for y in ys),
-                shade=min(SHADES - 1, int(goodness * SHADES)),
-                value=values[number],
-                tip=visible(" · ".join(tip)),
-                url=link(run),
-            )
+        line = ParallelLine(
+            points=" ".join(f"{axis.x:g},{round(y, 1):g}" for axis, y in zip(axes, drawn, strict=True)),
+            ys=" ".join(f"{y:g}" for y in ys),
+            shade=min(SHADES - 1, int(goodness * SHADES)),
+            value=values[number],
+            tip=visible(" · ".join(tip)),
+            url=link(run),
         )
+        lines.append(line)
     lines.sort(key=lambda line: line.value, reverse=lower_is_better)  # the best on top
     title = title_of(metric)
     left_out = [key.title for key in keys[MAX_AXES:]]

@@ -1,7 +1,7 @@
 """The charts of one run's page."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,13 +60,13 @@ def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -
     if not len(every):
         return None
     in_epochs = learning.best is not None
-    told: dict[float, list[tuple[str, float]]] = {}
+    by_epoch: dict[float, list[tuple[str, float]]] = {}
     for name, (x, y) in curves.items():
         for epoch, value in zip(x.tolist(), y.tolist(), strict=True):
-            told.setdefault(epoch, []).append((name, value))
+            by_epoch.setdefault(epoch, []).append((name, value))
     rows, stops = [], []
-    for epoch in sorted(told):
-        values = dict(told[epoch])
+    for epoch in sorted(by_epoch):
+        values = dict(by_epoch[epoch])
         place = f"epoch {epoch:.2f}".removesuffix(".00") if in_epochs else f"step {epoch:.0f}"
         said = " · ".join(f"{name} {numbers.metric(value)}" for name, value in values.items())
         best = " · best" if epoch == learning.best else ""
@@ -76,12 +76,9 @@ def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -
     lines = [
         Line(name, names[name][1], x, y, dots=len(x) <= (1 if name == STEPS else 60)) for name, (x, y) in curves.items()
     ]
-    x_axis = number_axis("epoch" if in_epochs else "step", 0, max(told), integers=True)
-    summary = (
-        f"Best epoch {learning.best:g}, by {title_of(f'validation/{learning.monitor}')}."
-        if in_epochs
-        else "No epoch has ended yet."
-    )
+    x_axis = number_axis("epoch" if in_epochs else "step", 0, max(by_epoch), integers=True)
+    by = title_of(f"validation/{learning.monitor}")
+    summary = f"Best epoch {learning.best:g}, by {by}." if in_epochs else "No epoch has ended yet."
     if STEPS in curves:
         behind = f"the mean of {learning.averaged} logged batches" if learning.averaged > 1 else "one batch"
         summary += f" Each point of {STEPS} is {behind}."
@@ -174,75 +171,43 @@ def calibration_chart(found: Calibration, linear: Calibration | None, error: flo
     return Chart("Calibration", summary, x, y, lines, stops, table, bars=bars, notes=["bars: rows"])
 
 
-def length_chart(
-    bins: Sequence[tuple[int, int]],
-    accuracies: Sequence[float],
-    bounds: Sequence[Interval],
-    linear: Sequence[float],
-    model: str,
-) -> Chart:
-    """Accuracy by length of text, with its interval."""
-    x = np.arange(len(bins), dtype=float)
-    names = [range_name(*ends) for ends in bins]
-    lines = [Line(model, MODEL, x, np.array(accuracies), dots=True, whiskers=np.array(bounds))]
-    if linear:
-        lines.insert(0, Line("linear baseline", BASELINE, x, np.array(linear), dots=True))
-    stops, rows = [], []
-    for number, name in enumerate(names):
-        said = f"{name} tokens · {model} {numbers.metric(accuracies[number])} ({numbers.interval(bounds[number])})"
-        cells = [name, numbers.metric(accuracies[number]), numbers.interval(bounds[number])]
-        if linear:
-            said += f" · linear {numbers.metric(linear[number])}"
-            cells.append(numbers.metric(linear[number]))
-        stops.append(Stop(float(number), [(accuracies[number], MODEL)], said))
-        rows.append(cells)
-    lowest, highest = min(*(low for low, _ in bounds), *linear), max(*(high for _, high in bounds), *linear)
-    x_axis = Axis("tokens", -0.5, len(bins) - 0.5, list(zip(x.tolist(), names, strict=True)))
-    header = ["tokens", model, "95 % interval", *(["linear baseline"] if linear else [])]
-    summary = "Bars: 95 % intervals (Wilson) over the rows of that length."
-    return Chart(
-        "Accuracy by length of text",
-        summary,
-        x_axis,
-        number_axis("accuracy", lowest, highest),
-        lines,
-        stops,
-        Table(header, rows),
-    )
+class Measured(NamedTuple):
+    """A metric for each name on the x axis, with its 95 % intervals or none."""
+
+    source: str
+    kind: str
+    values: Sequence[float]
+    bounds: Sequence[Interval]
+
+    def texts(self, number: int) -> list[str]:
+        bounds = [numbers.interval(self.bounds[number])] if self.bounds else []
+        return [numbers.metric(self.values[number]), *bounds]
 
 
-def class_chart(
-    names: Sequence[str],
-    f1: Sequence[float],
-    bounds: Sequence[Interval],
-    linear: Sequence[float],
-    linear_bounds: Sequence[Interval],
-    model: str,
+def interval_chart(
+    title: str, axes: tuple[str, str], names: Sequence[str], measured: Sequence[Measured], summary: str
 ) -> Chart:
-    """F1 of each class and of the linear baseline, with intervals."""
-    x = np.arange(len(names), dtype=float)
-    aside = 0.08 if linear else 0.0
-    lines = [Line(model, MODEL, x - aside, np.array(f1), joined=False, dots=True, whiskers=np.array(bounds))]
-    if linear:
-        values, ends = np.array(linear), np.array(linear_bounds)
-        lines.append(Line("linear baseline", "other", x + aside, values, joined=False, dots=True, whiskers=ends))
+    """A metric by class or length, of the model and the linear baseline side by side. axes: the titles of x and y."""
+    lines, header = [], [axes[0]]
+    for number, (source, kind, values, bounds) in enumerate(measured):
+        x = np.arange(len(names)) + 0.16 * (number - (len(measured) - 1) / 2)
+        whiskers = np.array(bounds) if bounds else None
+        lines.append(Line(source, kind, x, np.array(values), joined=False, dots=True, whiskers=whiskers))
+        header += [source, *(["95 % interval"] if bounds else [])]
     stops, rows = [], []
     for number, name in enumerate(names):
-        said = f"{shorten(name)} · {model} {numbers.metric(f1[number])} ({numbers.interval(bounds[number])})"
-        cells = [visible(name), numbers.metric(f1[number]), numbers.interval(bounds[number])]
-        if linear:
-            cells += [numbers.metric(linear[number]), numbers.interval(linear_bounds[number])]
-            said += f" · linear {cells[-2]} ({cells[-1]})"
-        stops.append(Stop(float(number), [], said))
-        rows.append(cells)
-    most = max(4, 44 // len(names))
-    x_axis = Axis("class", -0.5, len(names) - 0.5, [(float(k), shorten(name, most)) for k, name in enumerate(names)])
-    lowest, highest = (
-        pick(end) for pick, end in zip((min, max), zip(*bounds, *linear_bounds, strict=True), strict=True)
-    )
-    header = ["class", model, "95 % interval", *(["linear baseline", "95 % interval"] if linear else [])]
-    summary = "Bars: 95 % intervals over the test rows."
-    return Chart("F1 by class", summary, x_axis, number_axis("F1", lowest, highest), lines, stops, Table(header, rows))
+        cells = [one.texts(number) for one in measured]
+        said = [
+            f"{one.source} {text} {''.join(f'({bounds})' for bounds in more)}"
+            for one, (text, *more) in zip(measured, cells, strict=True)
+        ]
+        stops.append(Stop(float(number), [], " · ".join([shorten(name), *map(str.strip, said)])))
+        rows.append([visible(name), *(text for texts in cells for text in texts)])
+    ends = [end for one in measured for end in (*one.values, *(end for pair in one.bounds for end in pair))]
+    width = max(4, 44 // len(names))
+    ticks = [(float(k), shorten(name, width)) for k, name in enumerate(names)]
+    x_axis, y_axis = Axis(axes[0], -0.5, len(names) - 0.5, ticks), number_axis(axes[1], min(ends), max(ends))
+    return Chart(title, summary, x_axis, y_axis, lines, stops, Table(header, rows))
 
 
 def range_name(low: int, high: int) -> str:

@@ -93,8 +93,8 @@ def tip(metric: str, row: Row, run: Run, value: float) -> str:
 
 def summary(rows: Sequence[Row], outside: Sequence[str], left_out: int) -> str:
     intervals = any(row.values.interval for row in rows)
-    told = "Each dot is a run, the long stroke the mean" + (", the bar its 95 % interval." if intervals else ".")
-    told += "".join(f" The {baseline}." for baseline in outside)
+    text = "Each dot is a run, the long stroke the mean" + (", the bar its 95 % interval." if intervals else ".")
+    text += "".join(f" The {baseline}." for baseline in outside)
     if left_out > 0:
-        told += f" The {len(rows)} first of {len(rows) + left_out} arms."
-    return told
+        text += f" The {len(rows)} first of {len(rows) + left_out} arms."
+    return text

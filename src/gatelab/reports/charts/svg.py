@@ -64,8 +64,8 @@ def draw_chart(chart: Chart) -> Drawing:
     for number, stop in enumerate(chart.stops):
         strip = round(edges[number], 1), round(edges[number + 1] - edges[number], 1)
         tips = stop.tips or [""] * len(stop.points)
-        told = zip(stop.points, tips, strict=True)
-        points = [(up(value), kind, tip) for (value, kind), tip in told if math.isfinite(value)]
+        pairs = zip(stop.points, tips, strict=True)
+        points = [(up(value), kind, tip) for (value, kind), tip in pairs if math.isfinite(value)]
         drawing.stops.append((*strip, middles[number], points, stop.tip))
     return drawing
 

@@ -21,10 +21,8 @@ MAX_BANDS = 7  # distinguishable colours
 
 
 def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]) -> list[Path]:
-    """Write arms, learning_curves and, for a search, trials, as far as there are values. Returns the files.
-
-    Arms are named by their cells without titles, since a column is narrow.
-    """
+    """Write arms, learning_curves and, for a search, trials, as far as there are values. Returns the files. Arms are
+    named by their cells without titles, since a column is narrow."""
     metric, rows = next(iter(comparison.tables.items()))
     rows = [replace(row, name=", ".join(row.cells)) for row in rows if row.kind == "arm"]
     tested = [row for row in rows if row.values.mean is not None][:MAX_ARMS]
@@ -36,11 +34,11 @@ def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]
     paper = [curve_title(f"validation/{name}") for name in ("loss", monitor)]
     curves = [chart for chart in curves if chart.title in paper]
     search = search_chart(runs)
-    pictures: dict[str, Callable[[], Figure]] = {}
+    drawings: dict[str, Callable[[], Figure]] = {}
     if plot:
-        pictures["arms"] = lambda: draw_strip_plot(plot, ", ".join(comparison.arms.titles))
+        drawings["arms"] = lambda: draw_strip_plot(plot, ", ".join(comparison.arms.titles))
     if curves:
-        pictures["learning_curves"] = lambda: draw_charts(curves, 3.3 + 0.07 * len(legend), legend, columns=2)
+        drawings["learning_curves"] = lambda: draw_charts(curves, 3.3 + 0.07 * len(legend), legend, columns=2)
     if search:
-        pictures["trials"] = lambda: draw_charts([search], legend=search.legend)
-    return save_figures(folder, pictures)
+        drawings["trials"] = lambda: draw_charts([search], legend=search.legend)
+    return save_figures(folder, drawings)

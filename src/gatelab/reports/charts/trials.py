@@ -68,10 +68,8 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
     best = best_so_far(valued, metric)
     x, y = np.array([trial.number for trial in valued], dtype=float), np.array([trial.value for trial in valued])
     complete = np.array([trial.is_complete for trial in valued])
-    lines = (
-        [Line("not trained to its end", "other", x[~complete], y[~complete], joined=False, dots=True)]
-        if (~complete).any()
-        else []
+    lines = [Line("not trained to its end", "other", x[~complete], y[~complete], joined=False, dots=True)] * bool(
+        (~complete).any()
     )
     lines.append(Line("trial", MODEL, x[complete], y[complete], joined=False, dots=True))
     known = [(number, value) for number, value in zip(x, best, strict=True) if value is not None]
@@ -80,25 +78,20 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
     stops, rows = [], []
     for trial, so_far in zip(valued, best, strict=True):
         ended = "" if trial.is_complete else f" · {trial.run.status}"
-        told = settings.get(id(trial.run), "")
+        setting = settings.get(id(trial.run), "")
         kind = MODEL if trial.is_complete else "other"
-        tip = f"trial {trial.number} · {told} · {numbers.metric(trial.value)}{ended} · best so far {numbers.metric(so_far)}"
+        tip = f"trial {trial.number} · {setting} · {numbers.metric(trial.value)}{ended} · best so far {numbers.metric(so_far)}"
         stops.append(Stop(float(trial.number), [(float(trial.value or 0.0), kind)], tip))
         rows.append(
-            [str(trial.number), numbers.metric(trial.value), trial.run.status, numbers.metric(so_far), visible(told)]
+            [str(trial.number), numbers.metric(trial.value), trial.run.status, numbers.metric(so_far), visible(setting)]
         )
     counts = f"{sum(complete)} of {counted(len(trials), 'trial')} trained to the end"
     summary = f"{counts}; best {numbers.metric(best[-1])}." if best[-1] is not None else f"{counts}."
     title = title_of(metric)
-    return Chart(
-        f"{title} by trial",
-        summary,
-        number_axis("trial", float(x.min()), float(x.max()), integers=True),
-        number_axis(title, float(y.min()), float(y.max())),
-        lines,
-        stops,
-        Table(["trial", title, "status", "best so far", "settings"], rows),
-    )
+    x_axis = number_axis("trial", float(x.min()), float(x.max()), integers=True)
+    y_axis = number_axis(title, float(y.min()), float(y.max()))
+    table = Table(["trial", title, "status", "best so far", "settings"], rows)
+    return Chart(f"{title} by trial", summary, x_axis, y_axis, lines, stops, table)
 
 
 def steps(known: Sequence[tuple[float, float]]) -> tuple[NDArray[Any], NDArray[Any]]:

@@ -18,14 +18,10 @@ def disagreement_matrix(found: Disagreement) -> list[tuple[str, list[tuple[int, 
     lines = []
     for i, arm in enumerate(found.arms):
         cells: list[tuple[int, str, int] | None] = []
-        for j in range(len(found.arms)):
-            fraction = found.won[i, j] / max(1, found.shared[i, j])
-            is_there = i != j and found.shared[i, j]
-            cells.append(
-                (int(found.won[i, j]), numbers.percentage(fraction), round(10 * fraction / largest))
-                if is_there
-                else None
-            )
+        for j, (won, shared) in enumerate(zip(found.won[i].tolist(), found.shared[i].tolist(), strict=True)):
+            fraction = won / max(1, shared)
+            shade = round(10 * fraction / largest)
+            cells.append((won, numbers.percentage(fraction), shade) if i != j and shared else None)
         lines.append((arm.name, cells))
     return lines
 
@@ -34,25 +30,19 @@ def disputed_table(found: Disagreement) -> dict[str, Any]:
     """The rows with the verdict of each arm; for more than five arms, the matrix numbers of correct and wrong ones."""
     each = len(found.arms) <= MAX_VERDICTS
     columns = [("text", "long"), ("label", "text")]
-    columns += (
-        [(shorten(arm.name), "text") for arm in found.arms]
-        if each
-        else [("arms correct", "text"), ("arms wrong", "text")]
-    )
+    by_arm = [(shorten(arm.name), "text") for arm in found.arms]
+    columns += by_arm if each else [("arms correct", "text"), ("arms wrong", "text")]
     columns.append(("line", "number"))
     files = sorted({row.file for row in found.rows})
     rows = []
     for row in found.rows:
         place = f"line {row.line} of {row.file}"
-        text = (
-            Markup('<span class="note">not kept</span>')
-            if row.text is None
-            else folded(row.text, row.characters, place)
-        )
+        missing = Markup('<span class="note">not kept</span>')
+        text = missing if row.text is None else folded(row.text, row.characters, place)
         said = [verdict_cell(verdict) for verdict in row.verdicts] if each else sides(row)
         line = f"{row.line}" if len(files) == 1 else f"{row.file}:{row.line}"
         rows.append([text, isolated(row.label), *said, (isolated(line), row.line)])
-    note = f"Lines of {files[0]}." if len(files) == 1 else "The line stands after its file."
+    note = f"Lines of {files[0]}." if len(files) == 1 else "Lines follow the file name."
     return {"columns": columns, "rows": rows, "note": note}
 
 
@@ -75,8 +65,8 @@ def sides(row: DisputedRow) -> list[Any]:
         elif verdict is not None and 2 * verdict.right < verdict.tested:
             wrong.append(number)
             said.add(verdict.prediction)
-    told = Markup('{} <span class="note">{}</span>').format(ranges(wrong), isolated(", ".join(sorted(said))))
-    return [(ranges(right), len(right)), (told, len(wrong))]
+    errors = Markup('{} <span class="note">{}</span>').format(ranges(wrong), isolated(", ".join(sorted(said))))
+    return [(ranges(right), len(right)), (errors, len(wrong))]
 
 
 def ranges(counted: Sequence[int]) -> str:

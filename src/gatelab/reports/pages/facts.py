@@ -33,9 +33,9 @@ def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
         facts.append(("split", SPLITS.get(config["data.split.by"], str(config["data.split.by"]))))
     if leak := data.leakage:
         facts.append(("duplicates", duplicates(data.duplicates)))
-        told = f"{leak['exact']:,} of {leak['test_rows']:,} word for word ({numbers.percentage(leak['exact_share'])}), "
-        told += f"{leak['normalised']:,} normalised ({numbers.percentage(leak['normalised_share'])})"
-        facts.append(("test texts in train", told))
+        text = f"{leak['exact']:,} of {leak['test_rows']:,} word for word ({numbers.percentage(leak['exact_share'])}), "
+        text += f"{leak['normalised']:,} normalised ({numbers.percentage(leak['normalised_share'])})"
+        facts.append(("test texts in train", text))
     if data.vocab_size is not None:
         vocabulary = f"{counted(data.vocab_size, 'word')}, fitted on the training rows; {counted(data.num_tokens or 0, 'token')} in all"
         facts.append(("vocabulary", vocabulary))
@@ -62,15 +62,17 @@ def cost_facts(record: RunRecord) -> Facts:
     if record.seconds is not None:
         facts.append(("time", numbers.duration(record.seconds)))
     counts = (("epoch", record.epochs), ("step", record.steps))
-    if told := [counted(count, noun) for noun, count in counts if count is not None]:
-        facts.append(("training", ", ".join(told)))
+    if parts := [counted(count, noun) for noun, count in counts if count is not None]:
+        facts.append(("training", ", ".join(parts)))
     if record.parameters is not None:
         facts.append(("parameters", f"{record.parameters:,}"))
     facts += resource_facts(record.resources)
     if hardware := record.hardware:
         counts = (("core", hardware.cores), ("thread", hardware.threads))
-        told = [counted(count, noun) for noun, count in counts if count is not None]
-        facts.append(("machine", ", ".join([hardware.processor, *told]) + "".join(f"; {gpu}" for gpu in hardware.gpus)))
+        parts = [counted(count, noun) for noun, count in counts if count is not None]
+        facts.append(
+            ("machine", ", ".join([hardware.processor, *parts]) + "".join(f"; {gpu}" for gpu in hardware.gpus))
+        )
         facts.append(("system", hardware.system))
     facts.append(("started", numbers.moment(record.started)))
     facts += [("resumed", numbers.moment(iso)) for iso in record.resumed]
@@ -86,8 +88,8 @@ def resource_facts(used: Resources) -> Facts:
         if size:
             facts.append((title, numbers.size(size)))
     if used.energy_joules:
-        told = some([f"{name} {joules:,.0f} J" for name, joules in used.energy_joules.items()])
-        facts.append(("energy", f"{told}, of the whole machine"))
+        text = some([f"{name} {joules:,.0f} J" for name, joules in used.energy_joules.items()])
+        facts.append(("energy", f"{text}, of the whole machine"))
     return facts
 
 

@@ -17,10 +17,8 @@ HERE = Path(__file__).parent
 
 
 def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **values: Any) -> str:
-    """The page of a template in templates/, with values escaped.
-
-    assets: names in assets/ whose .css and .js follow those of every page. forms: whether a form may send to its own server.
-    """
+    """The page of a template in templates/, with values escaped. assets: names in assets/ whose .css and .js follow
+    those of every page. forms: whether a form may send to its own server."""
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
@@ -28,20 +26,11 @@ def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters |= {
-        "visible": shown.visible,
-        "isolated": shown.isolated,
-        "shorten": shown.shorten,
-        "metric": numbers.metric,
-        "interval": numbers.interval,
-        "count": numbers.count,
-        "counted": counted,
-        "percentage": numbers.percentage,
-        "drawn": svg.draw_chart,
-        "read": reading_svg.draw_reading,
-        "percent": svg.percent,
-        "lifted": svg.lifted,
-    }
+    environment.filters.update(
+        visible=shown.visible, isolated=shown.isolated, shorten=shown.shorten, metric=numbers.metric, counted=counted,
+        interval=numbers.interval, count=numbers.count, percentage=numbers.percentage, drawn=svg.draw_chart,
+        read=reading_svg.draw_reading, percent=svg.percent, lifted=svg.lifted,
+    )  # fmt: skip
     style, script = style_and_script(assets)
     policy = content_security_policy(style, script, forms)
     return environment.get_template(template).render(

@@ -101,7 +101,7 @@ def run_row(run: Run, settings: str) -> list[Any]:
         isolated(rounded(settings)),
         run.record.seed_text,
         *map(numbers.metric, measured),
-        "" if run.seconds is None else f"{run.seconds:.0f}",
+        "" if run.record.seconds is None else f"{run.record.seconds:.0f}",
         moment(run.started),
     ]
 

@@ -17,6 +17,7 @@ from gatelab.reports.analysis.intervals import RESAMPLES, metric_intervals
 from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.pages import facts, run_tables
+from gatelab.reports.pages.html import render
 from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
 from gatelab.reports.shown import visible
 from gatelab.runs.config import load_config
@@ -59,14 +60,11 @@ def reported(folder: RunFolder) -> Iterator[None]:
 
 
 def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
-    """Write report.html and, for a finished run, figures/; returns the files, the page first.
-
-    gates: also draw the gates, which take most of the time. Raises RunError for damaged files.
-    """
+    """Write report.html and, for a finished run, figures/; returns the files, the page first. gates: also draw the
+    gates, which take most of the time. Raises RunError for damaged files."""
     with only_run_errors(folder.path):
-        rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
-        page = page_values(folder, rows)
-        atomic_write(folder.report, rendered(page).encode("utf-8", "replace"))
+        page = page_values(folder)
+        atomic_write(folder.report, render("run.html.j2", **page).encode("utf-8", "replace"))
         if folder.status != "finished" or not page["curves"]:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures
@@ -87,18 +85,13 @@ def only_run_errors(place: Path) -> Iterator[None]:
         ) from error
 
 
-def run_page(folder: RunFolder, rows: Predictions | None) -> str:
-    return rendered(page_values(folder, rows))
+def run_page(folder: RunFolder) -> str:
+    return render("run.html.j2", **page_values(folder))
 
 
-def rendered(page: dict[str, Any]) -> str:
-    from gatelab.reports.pages.html import render
-
-    return render("run.html.j2", **page)
-
-
-def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
+def page_values(folder: RunFolder) -> dict[str, Any]:
     """The values of the page, with its charts and gate readings."""
+    rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
     record, config = folder.record, load_config(folder)
     if missing := [key for key in NEEDED if not getattr(record, key) and getattr(record, key) != 0]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
@@ -131,7 +124,7 @@ def page_values(folder: RunFolder, rows: Predictions | None) -> dict[str, Any]:
     if rows is not None and record.metrics is not None:
         warnings = cautions(record, config, len(rows), learning)
         if any(reading.has_gaps for reading in values["readings"].values()):
-            warnings.insert(0, "What the gates did is in part not a number: gaps in their pictures.")
+            warnings.insert(0, "Some gate values are not a number: they are gaps in the figures.")
         values |= tested(record, rows, model, warnings)
         values["examples"] = run_tables.examples(folder)
     elif record.metrics is not None and status == "finished":

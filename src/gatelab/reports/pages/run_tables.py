@@ -1,6 +1,7 @@
 """The tables of a run's page; a cell is text, markup, or (shown, sort key). N rows, K classes."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from numpy.typing import NDArray
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import proportion_interval
-from gatelab.reports.charts.run_charts import class_chart, length_chart, range_name
+from gatelab.reports.charts.chart import MODEL
+from gatelab.reports.charts.run_charts import Measured, interval_chart, range_name
 from gatelab.reports.pages.run_answer import MAX_CLASSES
 from gatelab.reports.shown import folded, isolated
 from gatelab.runs.examples import read_examples
@@ -52,21 +54,23 @@ def by_class(record: RunRecord, intervals: dict[str, Any], averages: dict[str, f
     rows = []
     for name, values in scores.items():
         measured = [numbers.metric(values[key]) for key in ("precision", "recall", "f1")]
-        told = numbers.interval(intervals["model"][f"f1 {name}"])
-        rows.append([isolated(name), f"{values['support']:,}", *measured, told, numbers.metric(averages.get(name))])
+        interval = numbers.interval(intervals["model"][f"f1 {name}"])
+        rows.append([isolated(name), f"{values['support']:,}", *measured, interval, numbers.metric(averages.get(name))])
         if linear:
             rows[-1].append(numbers.metric(linear[name]["f1"]))
     chart = None
     if len(rows) <= MAX_CLASSES:
-        names = list(scores)
-        f1 = [values["f1"] for values in scores.values()]
-        bounds = [intervals["model"][f"f1 {name}"] for name in names]
-        linear_f1 = [linear[name]["f1"] for name in names] if linear else []
-        linear_bounds = (
-            [intervals["linear"][f"f1 {name}"] for name in names] if linear and "linear" in intervals else []
-        )
-        chart = class_chart(names, f1, bounds, linear_f1, linear_bounds, model)
+        points = [class_points(model, MODEL, scores, intervals["model"])]
+        points += [class_points("linear baseline", "other", linear, intervals.get("linear", {}))] if linear else []
+        summary = "Bars: 95 % intervals over the test rows."
+        chart = interval_chart("F1 by class", ("class", "F1"), list(scores), points, summary)
     return {"columns": columns, "rows": rows, "chart": chart}
+
+
+def class_points(name: str, kind: str, scores: Mapping[str, Any], bounds: Mapping[str, Any]) -> Measured:
+    return Measured(
+        name, kind, [values["f1"] for values in scores.values()], [bounds[f"f1 {k}"] for k in scores] if bounds else []
+    )
 
 
 def by_length(rows: Predictions, model: str) -> dict[str, Any]:
@@ -91,7 +95,11 @@ def by_length(rows: Predictions, model: str) -> dict[str, Any]:
             linear.append(exact["linear"][0])
             row += [numbers.metric(value) for value in exact["linear"]]
         table.append(row)
-    return {"chart": length_chart(bins, accuracies, bounds, linear, model), "columns": columns, "rows": table}
+    measured = [Measured(model, MODEL, accuracies, bounds)]
+    measured += [Measured("linear baseline", "other", linear, [])] if linear else []
+    names, summary = [range_name(*ends) for ends in bins], "Bars: 95 % intervals (Wilson) over the rows of that length."
+    chart = interval_chart("Accuracy by length of text", ("tokens", "accuracy"), names, measured, summary)
+    return {"chart": chart, "columns": columns, "rows": table}
 
 
 def exact_metrics(labels: NDArray[Any], predicted: NDArray[Any], num_classes: int) -> tuple[float, float]:
@@ -113,7 +121,7 @@ def examples(folder: RunFolder) -> list[tuple[str, str, list[list[Any]]]]:
     found = []
     for name, rows in read_examples(folder.examples).items():
         files = sorted({row["file"] for row in rows})
-        place = f"Lines of {', '.join(files)}." if len(files) == 1 else "The line stands after its file."
+        place = f"Lines of {', '.join(files)}." if len(files) == 1 else "Lines follow the file name."
         note = f"{place} Rows with the same text and label are listed once, with their number."
         cells = []
         for row in rows:
@@ -143,10 +151,8 @@ def rejects(data: Data) -> dict[str, Any]:
 
 def settings(config: dict[str, Any]) -> list[list[Any]]:
     """Keys and values as in a config: null, true, [1, 2]."""
-    return [
-        [
-            isolated(key),
-            isolated(value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)),
-        ]
+    texts = {
+        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
         for key, value in config.items()
-    ]
+    }
+    return [[isolated(key), isolated(text)] for key, text in texts.items()]

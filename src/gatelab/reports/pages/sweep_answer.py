@@ -19,10 +19,8 @@ MANY_ARMS = 5  # from which choosing the best biases its value noticeably
 
 
 def answer_sweep(comparison: Comparison) -> Answer:
-    """In the first metric the best arm, and its difference to the reference and the linear baseline where that is clear.
-
-    With several data sets, only the first.
-    """
+    """In the first metric the best arm, and its difference to the reference and the linear baseline where that is
+    clear. With several data sets, only the first."""
     metric = next(iter(comparison.tables))
     rows = [row for row in comparison.tables[metric] if row.kind == "arm" and row.values.mean is not None]
     rows = [row for row in rows if row.content == rows[0].content]
@@ -86,10 +84,10 @@ def verdict(difference: Sample, p: float | None, num_tests: int, other: str) -> 
     """The difference as a headline, claiming only what its interval and its test support."""
     too_few = p is None or smallest_p(difference.num) * num_tests >= LEVEL
     clear = is_clear(difference.interval) and (too_few or p is None or p < LEVEL)
-    told = compare(difference.mean or 0.0, other, clear)
-    if too_few and told[0].isdigit():  # it claims a number
-        return f"{told} ({'one seed' if difference.num == 1 else 'too few seeds'})"
-    return told
+    claim = compare(difference.mean or 0.0, other, clear)
+    if too_few and claim[0].isdigit():  # it claims a number
+        return f"{claim} ({'one seed' if difference.num == 1 else 'too few seeds'})"
+    return claim
 
 
 def difference_of(best: Row, rows: Sequence[Row], comparison: Comparison, metric: str) -> str:
@@ -138,8 +136,8 @@ def unfinished(arms: Arms) -> list[str]:
     counts = Counter(run.status or "unknown" for run in runs if run.status not in ("finished", "pruned"))
     if not counts:
         return []
-    told = ", ".join(f"{num} {status}" for status, num in counts.most_common())
-    return [f"{sum(counts.values())} of {counted(len(runs), 'run')} not finished: {told}. No mean includes them."]
+    by_status = ", ".join(f"{num} {status}" for status, num in counts.most_common())
+    return [f"{sum(counts.values())} of {counted(len(runs), 'run')} not finished: {by_status}. No mean includes them."]
 
 
 def baseline_means(arm: Arm, metric: str) -> dict[str, float]:

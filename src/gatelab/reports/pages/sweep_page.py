@@ -52,10 +52,8 @@ SECTIONS = (
 
 
 def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
-    """Write report.html of a name and figures/; returns the files, the page first.
-
-    options: those of ``compare``. Raises RunError for damaged files.
-    """
+    """Write report.html of a name and figures/; returns the files, the page first. options: those of ``compare``.
+    Raises RunError for damaged files."""
     from gatelab.reports.charts.sweep_figures import draw_sweep_figures
 
     place = folders[0].path.parent
@@ -121,11 +119,8 @@ def sweep_page(
     problems: Sequence[str] = (),
     digest: str = "",
 ) -> str:
-    """The page as text.
-
-    link: from the page to a run's files. form: the request to gatelab ui, to be edited. problems: sentences on unreadable
-    runs. digest: identifies the runs of a page with default options.
-    """
+    """The page as text. link: from the page to a run's files. form: the request to gatelab ui, to be edited. problems:
+    sentences on unreadable runs. digest: identifies the runs of a page with default options."""
     arms, metric = ordered_arms(comparison), next(iter(comparison.tables))
     source, published = published_numbers(runs)
     legend, curves = arm_curves(arms)
@@ -136,9 +131,7 @@ def sweep_page(
         "form": form,
         "digest": digest,
         "kicker": kicker(runs),
-        "question": next(
-            (run.settings["experiment.question"] for run in runs if run.settings.get("experiment.question")), ""
-        ),
+        "question": next((asked for run in runs if (asked := run.settings.get("experiment.question"))), ""),
         "answer": answer,
         "comparisons": [sweep_tables.comparison_table(comparison, name) for name in comparison.tables],
         "notes": method_notes(comparison),
@@ -176,10 +169,10 @@ def kicker(runs: Sequence[Run]) -> str:
     """54 runs, 50 finished · reviews.csv · started 2026-11-24 20:56:02 UTC"""
     finished = sum(run.status == "finished" for run in runs)
     files = dict.fromkeys(Path(file).name for run in runs for file in files_of(run))
-    told = [f"{counted(len(runs), 'run')}, {finished:,} finished"]
-    told += [", ".join(list(files)[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")] if files else []
-    told += [f"started {numbers.moment(run.started)}" for run in runs[:1] if run.started]
-    return visible(" · ".join(told))
+    parts = [f"{counted(len(runs), 'run')}, {finished:,} finished"]
+    parts += [", ".join(list(files)[:3]) + (f" and {len(files) - 3} more" if len(files) > 3 else "")] if files else []
+    parts += [f"started {numbers.moment(run.started)}" for run in runs[:1] if run.started]
+    return visible(" · ".join(parts))
 
 
 def arm_strips(
@@ -220,31 +213,21 @@ def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
     if found is None:
         return {"matrix": None}
     numbered = len(found.arms) > 6 or any(len(arm.name) > 14 for arm in found.arms)
-    table, matrix = disputed_table(found), disagreement_matrix(found)
     left_out = sum(any(map(has_rows, arm.finished)) for arm in arms) - len(found.arms)
-    return {
-        "matrix": matrix,
-        "left_out": left_out,
-        "numbered": numbered,
-        "disputed": table,
-        "num_disputed": found.num_rows,
-    }
+    values = {"matrix": disagreement_matrix(found), "disputed": disputed_table(found), "num_disputed": found.num_rows}
+    return {**values, "left_out": left_out, "numbered": numbered}
 
 
 def commands(runs: Sequence[Run]) -> list[str]:
     """The commands that started the runs, as far as recorded, and the one that compares them."""
-    typed = [run for run in runs if "gatelab" in Path(program(run)).name or is_module(run)]
-    found = list(dict.fromkeys(train_command(run.record) for run in typed))
+    found = list(dict.fromkeys(train_command(run.record) for run in runs if was_typed(run)))
     names = list(dict.fromkeys(run.folder.path.parent.name for run in runs))
     root = runs[0].folder.path.parents[1]
     place = [] if root.resolve() == Path("outputs").resolve() else ["--output-dir", str(root)]
     return [*found[:MAX_COMMANDS], visible(shlex.join(["gatelab", "compare", *names, *place]))]
 
 
-def program(run: Run) -> str:
-    return run.record.command[0] if run.record.command else ""
-
-
-def is_module(run: Run) -> bool:
-    """Whether it was started as python -m gatelab.cli; the command of a launcher's worker repeats nothing."""
-    return program(run).endswith("gatelab/cli.py")
+def was_typed(run: Run) -> bool:
+    """Whether a user started it, by gatelab or python -m gatelab.cli; the command of a launcher's worker repeats nothing."""
+    program = run.record.command[0] if run.record.command else ""
+    return "gatelab" in Path(program).name or program.endswith("gatelab/cli.py")

@@ -26,11 +26,8 @@ def comparison_table(comparison: Comparison, metric: str) -> dict[str, Any]:
     mean, _, difference, _, p = number_titles(comparison)
     columns = [(title, "text") for title in comparison.arms.titles]
     columns += [(title, "number") for title in (*count_titles(comparison), mean, difference, p)]
-    return {
-        "title": title_of(metric),
-        "columns": columns,
-        "rows": [comparison_row(comparison, row) for row in comparison.tables[metric]],
-    }
+    rows = [comparison_row(comparison, row) for row in comparison.tables[metric]]
+    return {"title": title_of(metric), "columns": columns, "rows": rows}
 
 
 def comparison_row(comparison: Comparison, row: Row) -> tuple[str, list[Any]]:
@@ -38,11 +35,12 @@ def comparison_row(comparison: Comparison, row: Row) -> tuple[str, list[Any]]:
     mean, interval, difference, difference_interval, p = number_texts(row)
     cells: list[Any] = [isolated(cell) for cell in row.cells]
     cells += count_texts(comparison, row)
-    cells.append((with_interval(mean, interval), row.values.mean))
-    cells.append(
-        (with_interval(difference, difference_interval), None if row.difference is None else row.difference.mean)
-    )
-    cells.append(p)
+    difference_mean = None if row.difference is None else row.difference.mean
+    cells += [
+        (with_interval(mean, interval), row.values.mean),
+        (with_interval(difference, difference_interval), difference_mean),
+        p,
+    ]
     classes = [row.kind, *(word for word, is_so in (("best", row.is_best), ("reference", row.is_reference)) if is_so)]
     return " ".join(classes), [
         ("", "") if isinstance(cell, tuple) and not cell[0] else sortable(cell) for cell in cells
@@ -123,15 +121,12 @@ def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[A
         lines.append(
             ("residual" if found.interactions or len(keys) == 1 else "interactions and residual", "", rest, None)
         )
-    return [
-        [
-            isolated(title),
-            (numbers.percentage(max(fraction, 0.0)), f"{fraction:.6f}"),
-            *([] if found.measure != "grid" else ["" if chance is None else numbers.percentage(chance)]),
-            bar(fraction),
-        ]
-        for title, _, fraction, chance in lines
-    ]
+    rows = []
+    for title, _, fraction, chance in lines:
+        by_chance_cell = ["" if chance is None else numbers.percentage(chance)] if found.measure == "grid" else []
+        shown = (numbers.percentage(max(fraction, 0.0)), f"{fraction:.6f}")
+        rows.append([isolated(title), shown, *by_chance_cell, bar(fraction)])
+    return rows
 
 
 def bar(fraction: float) -> Markup:
@@ -160,7 +155,7 @@ def runs_table(runs: Sequence[Run], metrics: Sequence[str], link: Link) -> dict[
         row: list[Any] = [isolated(run.folder.path.parent.name)] if len(names) > 1 else []
         row += [linked(run.identity, link(run, "report.html")), status(run), *map(isolated, cells)]
         row += [numbers.metric(value) for value in (*measured, linear)]
-        row.append("" if run.seconds is None else f"{run.seconds:.0f}")
+        row.append("" if run.record.seconds is None else f"{run.record.seconds:.0f}")
         rows.append((places[run.content], order_of(metrics[0], measured[0]), row))
     rows.sort(key=lambda line: line[:2])
     return {"columns": columns, "rows": [row for *_, row in rows]}
@@ -182,16 +177,7 @@ def failures_table(comparison: Comparison, link: Link) -> list[list[Any]]:
     for name, run in [*((arm.name, run) for arm in comparison.arms.arms for run in arm.unfinished), *without]:
         if run.status == "pruned":
             continue
-        error = run.record.first_error_line
-        log = link(run, "error.log")
-        rows.append(
-            [
-                linked(run.identity, link(run, "report.html")),
-                status(run),
-                isolated(name),
-                run.record.seed_text,
-                folded(error, len(error), "error.log"),
-                "" if log is None else linked("error.log", log),
-            ]
-        )
+        error, log = run.record.first_error_line, link(run, "error.log")
+        about = [linked(run.identity, link(run, "report.html")), status(run), isolated(name), run.record.seed_text]
+        rows.append([*about, folded(error, len(error), "error.log"), "" if log is None else linked("error.log", log)])
     return rows

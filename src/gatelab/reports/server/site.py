@@ -6,6 +6,7 @@ DNS rebinding), only reads, serves only known kinds of files inside the output f
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -132,31 +133,22 @@ class Site:
         from gatelab.reports.pages.index import ASSETS, index_page
 
         runs, problems = self.runs.read(self.folders())
-
-        def make() -> str:
-            return index_page(named(runs), problems, str(self.output_dir))
-
-        return page(self.pages.get("/", (state_of(runs), *problems), make), ASSETS, forms=True)
+        key = (state_of(runs), *problems)
+        content = self.pages.get("/", key, lambda: index_page(named(runs), problems, str(self.output_dir)))
+        return page(content, ASSETS, forms=True)
 
     def run_report(self, path: Path) -> Response:
         from gatelab.reports.pages.run_page import only_run_errors, run_page
-        from gatelab.runs.predictions import read_predictions
 
-        folders = [folder for folder in self.folders(path.parent.name) if folder.path == path]
-        runs, problems = self.runs.read(folders)
+        runs, problems = self.runs.read([folder for folder in self.folders(path.parent.name) if folder.path == path])
         if problems:
             raise RunError(problems[0])
         if not runs:
             return message("There is no such run.", 404)
-        (folder,) = folders
-        if stored := stored_page(folder.report, runs, ()):
+        if stored := stored_page(runs[0].folder.report, runs, ()):
             return page(stored, ())
-
-        def make() -> str:
-            with only_run_errors(path):
-                return run_page(folder, read_predictions(folder.predictions) if folder.predictions.exists() else None)
-
-        return page(self.pages.get(path, state_of(runs), make), ())
+        with only_run_errors(path):
+            return page(self.pages.get(path, state_of(runs), lambda: run_page(runs[0].folder)), ())
 
     def sweep_report(self, path: Path) -> Response:
         from gatelab.reports.pages.links import links_from
@@ -173,10 +165,10 @@ class Site:
 
         def make() -> str:
             known, link = named(runs), links_from(path, made_on_request=True)
-            with only_run_errors(path):
-                return sweep_page(known, compare_sweep(known), path.name, link, problems=problems)
+            return sweep_page(known, compare_sweep(known), path.name, link, problems=problems)
 
-        return page(self.pages.get(path, (state_of(runs), *problems), make), ASSETS)
+        with only_run_errors(path):
+            return page(self.pages.get(path, (state_of(runs), *problems), make), ASSETS)
 
     def compare(self, request: Request) -> Response:
         from gatelab.reports.pages.index import comparison_page
@@ -191,12 +183,11 @@ class Site:
             return message(f"{missing[0]}: there is no such run or name any more.", 404)
         runs, problems = self.runs.read(folders)
         asked = {key: request.args.get(key, "").strip() for key in ("by", "metric", "reference")}
-
-        def make() -> str:
-            with only_run_errors(self.root):
-                return comparison_page(named(runs), self.root, picks, asked, problems)
-
-        return page(self.pages.get(request.full_path, (state_of(runs), *problems), make), ASSETS, forms=True)
+        key = (state_of(runs), *problems)
+        with only_run_errors(self.root):
+            make = partial(comparison_page, named(runs), self.root, picks, asked, problems)
+            content = self.pages.get(request.full_path, key, make)
+        return page(content, ASSETS, forms=True)
 
     def picked(self, names: Sequence[str], runs: Sequence[str]) -> tuple[list[RunFolder], list[str]]:
         """The distinct runs of the names and of name/identity, and those that are missing."""
@@ -222,11 +213,9 @@ def message(sentence: str, status: int) -> Response:
 def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
     """The page in the run folder, unless it is older than its data, of a running run, or of another version of gatelab."""
     results = [path for run in runs for path in (run.folder.metrics, run.folder.predictions, run.folder.examples)]
-    if (
-        any(run.record.status == "running" for run in runs)
-        or not file.is_file()
-        or file.stat().st_mtime_ns < max((time for _, time, _ in stamp_of(results)), default=0)
-    ):
+    changed = max((time for _, time, _ in stamp_of(results)), default=0)
+    is_running = any(run.record.status == "running" for run in runs)
+    if is_running or not file.is_file() or file.stat().st_mtime_ns < changed:
         return None
     content = file.read_bytes()
     policy = str(escape(content_security_policy(*style_and_script(assets))))

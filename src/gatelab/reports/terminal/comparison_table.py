@@ -75,15 +75,15 @@ def number_titles(comparison: Comparison) -> list[str]:
 def number_texts(row: Row) -> list[str]:
     values, difference = row.values, row.difference or Sample(0, None, None, None)
     mean = metric(values.mean)
-    told = [
+    mean_texts = [
         mean if values.std is None else f"{mean} ± {metric(values.std)}",
         "" if values.interval is None else f"[{', '.join(map(metric, values.interval))}]",
     ]
     if row.is_identical:
-        return [*told, "identical", "", ""]
+        return [*mean_texts, "identical", "", ""]
     bounds = () if difference.interval is None else difference.interval
     return [
-        *told,
+        *mean_texts,
         "reference" if row.is_reference else "" if difference.mean is None else decimal(difference.mean, sign="+"),
         f"[{', '.join(decimal(bound, sign='+') for bound in bounds)}]" if bounds else "",
         metric(row.p_holm),

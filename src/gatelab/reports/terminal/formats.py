@@ -43,7 +43,7 @@ def to_csv(comparison: Comparison) -> str:
 
 def to_markdown(comparison: Comparison) -> str:
     """A GitHub table for each metric, the best line bold, and the notes."""
-    titles = all_titles(comparison)
+    titles = [*comparison.arms.titles, *count_titles(comparison), *number_titles(comparison)]
     num_names = len(comparison.arms.titles)
     rules = ["---"] * num_names + ["---:"] * (len(titles) - num_names)
     lines = []
@@ -61,9 +61,7 @@ def to_markdown(comparison: Comparison) -> str:
 
 def to_latex(comparison: Comparison) -> str:
     """A table environment with booktabs: intervals below their numbers, the best line bold, the notes as caption.
-
-    Unfinished runs are counted in the table and listed in comments.
-    """
+    Unfinished runs are counted in the table and listed in comments."""
     names, counts = comparison.arms.titles, count_titles(comparison)
     num_columns = len(names) + len(counts) + 3
     lines = [
@@ -96,10 +94,6 @@ def two_lines(names: Iterable[str], counts: list[str], numbers: list[str], is_be
     below = [rf"\scriptsize {text}" if text else "" for text in (interval, difference_interval)]
     lower = [*[""] * (len(cells) + len(counts)), *below, ""]
     return [ampersands(upper), *([ampersands(lower)] if any(below) else [])]
-
-
-def all_titles(comparison: Comparison) -> list[str]:
-    return [*comparison.arms.titles, *count_titles(comparison), *number_titles(comparison)]
 
 
 def bars(texts: Iterable[str]) -> str:

@@ -41,7 +41,7 @@ def runs_table(folders: list[RunFolder]) -> Table:
             status_text(run.status),
             *cells,
             *(metric(number) for number in numbers),
-            "" if run.seconds is None else f"{run.seconds:.0f}",
+            "" if run.record.seconds is None else f"{run.record.seconds:.0f}",
             end_section=following is not None and following.content != run.content,
         )
     return table

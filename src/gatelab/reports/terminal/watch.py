@@ -45,12 +45,8 @@ def watch_runs(output_dir: Path, name: str | None, seconds: float, console: Cons
 
 
 RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
-LEFT_OUT_FIRST = (
-    "seconds\nper epoch",
-    "train\nloss",
-    "best",
-    "identity",
-)  # left out, or shortened, in a narrow terminal
+# Left out, or shortened, in a narrow terminal, in this order.
+LEFT_OUT_FIRST = ("seconds\nper epoch", "train\nloss", "best", "identity")
 SHORT = 4  # digits of an identity
 WIDEST_WORD = 24
 
@@ -93,10 +89,8 @@ class Watch:
         return time.monotonic() - self._ran < SECONDS_TO_APPEAR or (bool(self.runs) and is_alive(self._latest()))
 
     def table(self, max_rows: int | None = None, width: int | None = None) -> Table | str:
-        """A line for each run in the order of the sweep; with max_rows, only running runs and the latest others.
-
-        Less important columns are left out where the width does not suffice.
-        """
+        """A line for each run in the order of the sweep; with max_rows, only running runs and the latest others. Less
+        important columns are left out where the width does not suffice."""
         if not self.runs:
             return f"No runs in {self.output_dir / (self.name or '')} yet."
         shown = self._chosen(max(1, max_rows or 0)) if max_rows is not None else self.runs
@@ -165,7 +159,8 @@ class Watch:
     def _seconds_left(self, waiting: int) -> float | None:
         """For all runs, assuming the current parallelism and the duration of finished runs; None where unknown."""
         left = [run.seconds_left for run in self.runs if run.status == "running"]
-        taken = [run.run.seconds for run in self.runs if run.status == "finished" and run.run.seconds is not None]
+        finished = [run.run.record.seconds for run in self.runs if run.status == "finished"]
+        taken = [seconds for seconds in finished if seconds is not None]
         known = [seconds for seconds in left if seconds is not None]
         if not left or len(known) < len(left) or (waiting and not taken):
             return None
@@ -199,5 +194,5 @@ def is_alive(run: WatchedRun) -> bool:
     except ProcessLookupError:
         return False
     except PermissionError:  # of another user
-        return True
+        pass
     return True
