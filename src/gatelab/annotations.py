@@ -16,6 +16,7 @@ Passed = Annotated[T, PASSED]  # Passed[int]: an int that the task passes, so no
 
 
 class ArgumentsOf(NamedTuple):
-    """``**more: Annotated[Any, ArgumentsOf(Base)]``: the further arguments are those of Base, to which they go."""
+    """``**more: Annotated[Any, ArgumentsOf(Base)]``: the further arguments are those of Base, to which they go; of several, each."""
 
     target: Any
+    without: tuple[str, ...] = ()

@@ -20,6 +20,10 @@ class BackendError(UserError):
     """The backend that was asked for by name cannot compute this cell here."""
 
 
+class CellError(UserError):
+    """A cell whose equations cannot be computed: names the method and line at fault and what to do."""
+
+
 class RunError(UserError):
     """A run that cannot be found, started or read."""
 

@@ -1,5 +1,6 @@
 """What a cell may be, how its weights begin, and what a trace and a backend promise."""
 
+import inspect
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatelab.config.schema import CONF_DIR
-from gatelab.recurrent import Cell, GatedEncoder, GatedLSTM, LSTMEncoder
+from gatelab.recurrent import CellEncoder, GatedEncoder, GatedLSTM, LSTMEncoder
+from gatelab.recurrent.cells import LSTM
 
 E, H, B, T = 3, 5, 4, 6
 LENGTHS = torch.tensor([3, 6, 1, 4])
@@ -59,14 +61,18 @@ def test_every_encoder_yaml_is_short_and_says_how_to_run_it(path: Path) -> None:
     settings = load(text)
     if path.stem not in ("lstm", "gru", "rnn", "gated"):
         assert settings.pop("defaults") == ["gated", "_self_"]
-        Cell(**settings)
+        GatedLSTM(E, H, **settings)
 
 
 def test_gated_yaml_lists_every_setting_of_a_cell_with_its_default() -> None:
     settings = load((CONF_DIR / "encoder" / "gated.yaml").read_text(encoding="utf-8"))
-    cell = Cell()
-    listed = {name: settings[name] for name in Cell.__dataclass_fields__}
-    assert listed == {name: getattr(cell, name) for name in Cell.__dataclass_fields__}
+    defaults = {
+        one.name: one.default
+        for kind in (LSTM, CellEncoder)
+        for one in inspect.signature(kind).parameters.values()
+        if one.default is not one.empty
+    }
+    assert {name: settings[name] for name in defaults} == defaults
 
 
 @pytest.mark.parametrize(("options", "row"), [({}, 1), ({"coupled": "forget"}, 0), ({"input_gate": False}, 0)])
@@ -200,6 +206,6 @@ def test_shapes_that_do_not_fit_are_refused(arguments: Any, sentence: str) -> No
 
 def test_the_gated_encoder_takes_every_setting_of_a_cell() -> None:
     encoder = GatedEncoder(E, H, bidirectional=True, peepholes=True, backend="fused")
-    assert encoder.lstm.cell == Cell(peepholes=True)
+    assert encoder.recurrent.cell.settings == {"peepholes": True}
     assert encoder(torch.randn(B, T, E), LENGTHS)[0].shape == (B, T, 2 * H)
     assert list(encoder.trace(torch.randn(B, T, E), LENGTHS)) == ["l0", "l0_reverse"]

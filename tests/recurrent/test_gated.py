@@ -11,8 +11,9 @@ from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatelab.recurrent import GatedLSTM
-from gatelab.recurrent.cell import Cell
-from gatelab.recurrent.equations import Weights, lstm_step
+from gatelab.recurrent.cells import LSTM
+from gatelab.recurrent.equations import trace_layer
+from gatelab.recurrent.weights import Noise, Weights
 
 E, H, B, T = 3, 5, 4, 6
 LENGTHS = torch.tensor([3, 6, 1, 4])
@@ -127,8 +128,8 @@ def test_a_step_is_the_six_textbook_equations() -> None:
 
     stacked = torch.tensor(np.concatenate([W[gate] for gate in "ifCo"]))
     weights = Weights(stacked[:, H:], stacked[:, :H], torch.tensor(np.concatenate([b[gate] for gate in "ifCo"])))
-    step = lstm_step(torch.tensor(x), torch.tensor(h_before), torch.tensor(C_before), weights, Cell())
-    h, c = step.hidden, step.cell
+    state = torch.tensor(h_before), torch.tensor(C_before)
+    _, (h, c) = trace_layer(torch.tensor(x)[:, None], state, weights, LSTM(), None, Noise())
     np.testing.assert_allclose(h.numpy(), h_t, rtol=0, atol=1e-12)
     np.testing.assert_allclose(c.numpy(), C_t, rtol=0, atol=1e-12)
 

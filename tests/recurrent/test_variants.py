@@ -104,7 +104,7 @@ def by_the_book(lstm: GatedLSTM, x: NDArray[Any], y: NDArray[Any], c: NDArray[An
             for n in gates:
                 for m in gates:
                     from_y[n] = from_y[n] + p["weight_gates_l0"][gate_rows[n], gate_rows[m]] @ last[m]
-        if cell.layer_norm:
+        if lstm.layer_norm:
             whole_x = standardized(np.concatenate([from_x[n] for n in names])) * p["norm_ih_l0"]
             whole_y = standardized(np.concatenate([from_y[n] for n in names])) * p["norm_hh_l0"]
             from_x, from_y = {n: whole_x[rows[n]] for n in names}, {n: whole_y[rows[n]] for n in names}
@@ -125,7 +125,7 @@ def by_the_book(lstm: GatedLSTM, x: NDArray[Any], y: NDArray[Any], c: NDArray[An
             f = sigmoid(peep("f", c)) if cell.forget_gate else np.ones(H)
         c = z * i + c * f
         o = sigmoid(peep("o", c)) if cell.output_gate else np.ones(H)
-        seen = standardized(c) * p["norm_cell_l0"][0] + p["norm_cell_l0"][1] if cell.layer_norm else c
+        seen = standardized(c) * p["norm_cell_l0"][0] + p["norm_cell_l0"][1] if lstm.layer_norm else c
         y = squash(seen, cell.output_activation, 1.0) * o
         opened: dict[str, NDArray[Any]] = {"i": i, "f": f, "o": o}
         last = {n: opened[n] for n in gates}
@@ -213,6 +213,10 @@ def test_fused_is_the_equations_at_any_shape_and_lengths(data: st.DataObject) ->
 def test_fused_in_float32_keeps_to_the_equations(options: dict[str, Any]) -> None:
     """‖difference‖ / ‖result‖ below 1e-5 of outputs and of every gradient, at a size where sums are long."""
     lstm = {backend: GatedLSTM(32, 64, backend=backend, **options) for backend in ("equations", "fused")}
+    if lstm[
+        "equations"
+    ].layer_norm:  # from small weights a normalised recurrent term makes any rounding grow step by step
+        random_weights(lstm["equations"])
     lstm["fused"].load_state_dict(lstm["equations"].state_dict())
     x = torch.randn(40, 16, 32)
     lengths = torch.randint(0, 41, (16,))

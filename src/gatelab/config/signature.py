@@ -47,7 +47,8 @@ def arguments_of(target: Any) -> Iterator[inspect.Parameter]:
     for argument in signature.parameters.values():
         others = [more for more in getattr(argument.annotation, "__metadata__", ()) if isinstance(more, ArgumentsOf)]
         if others:
-            yield from arguments_of(others[0].target)
+            for other in others:
+                yield from (more for more in arguments_of(other.target) if more.name not in other.without)
         elif argument.kind not in (argument.POSITIONAL_ONLY, argument.VAR_POSITIONAL):
             yield argument
 

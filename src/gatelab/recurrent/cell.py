@@ -1,117 +1,238 @@
-"""What a gate-level cell is made of: its gates, how its weights begin, and how it is regularised."""
+"""What a recurrent cell is: its gates, its states and the equations of one step. The shipped ones are in ``cells``.
 
-from dataclasses import dataclass, fields
-from typing import Annotated, Literal, get_args
+    class Leaky(Cell):
+        gates = ("forget", "candidate")
 
-from annotated_types import Ge
+        def update(self, a, c):
+            forget_gate = sigmoid(a.forget)
+            return forget_gate * c + (1 - forget_gate) * tanh(a.candidate)
 
-from gatelab.annotations import Dropout
+        def readout(self, c):
+            return tanh(c)
 
-Activation = Literal["tanh", "identity", "tanh_1997"]
+Everything else follows: parameters, gradients, the fused loop, the trace by name, the formula. B batch, H hidden.
+"""
+
+import copy
+import inspect
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from types import FrameType, SimpleNamespace
+from typing import Any, ClassVar, NamedTuple
+
+from torch import Tensor
+
+from gatelab.errors import CellError, did_you_mean
+
+BOTH, X, H, APART, INNER = "x + h", "x", "h", "x, h", "x + inner"
+EPSILON = 1e-5  # of layer normalisation
+FIXED = ("a", "p", "h")  # arguments of the equations besides states and named values
 
 
-@dataclass(frozen=True, kw_only=True)
 class Cell:
-    """A description of the cell; the defaults are the LSTM of ``nn.LSTM``.
+    """One recurrent step, written as in a textbook. Derive from it; the class attributes say what the equations are about.
 
-    Gates (docs/gates.md has every equation):
-        input_gate, forget_gate, output_gate: without one, it is 1 (Greff et al. 2017: NIG, NFG, NOG).
-        coupled: "input" learns the input gate and forgets f = 1 − i (Greff et al. 2017: CIFG); "forget" learns the forget
-            gate and lets in i = 1 − σ(a_f − coupling_shift) (van der Westhuizen & Lasenby 2018).
-        peepholes: the gates see the cell state (Gers & Schmidhuber 2000).
-        gate_recurrence: the gates see the gates of the step before, which are 0 before the first (Greff et al. 2017: FGR).
-        candidate_activation, output_activation: tanh, identity (Greff et al. 2017: NIAF, NOAF), or tanh_1997, the ranges
-            of Hochreiter & Schmidhuber 1997: g(a) = 2 tanh(a/2) in [−2, 2] and h(C) = tanh(C/2) in [−1, 1].
-        layer_norm: of the input term, the recurrent term and the cell state (Ba et al. 2016), each over its
-            whole vector, ε = 1e-5.
+    gates: the names of what has weights, in the order of their rows. Each sees ``"x + h"``: W x_t + U h_{t-1} + b. A mapping
+        says otherwise: ``"x"`` or ``"h"`` only; ``"x, h"`` both, apart, as ``a.NAME.x`` and ``a.NAME.h``; ``"x + inner"``
+        what ``inner`` returns in place of h_{t-1}.
+    states: what a step hands to the next. ``"h"`` among them is the hidden state itself; else ``readout`` returns that.
+    vectors: one weight a unit, {parameter: (name, …)}: ``p.NAME`` (H,) in the equations, rows of ``weight_PARAMETER``.
+    recurrent: named values of a step that the gates ``recurrent_gates`` of the next see besides h, through ``weight_gates``.
+    keeps, writes: the gates that hold the state and that let into it, with 1, or −1 where a shut gate does: what
+        forget_bias and chrono set.
+    pointwise: unit j of every state sees unit j only of gates and states. Nearly every gated cell is so, and only then there
+        is a fast path; a cell that is not says False and is computed step by step.
 
-    Initial weights:
-        forget_bias: of the forget gate (Gers et al. 2000; Jozefowicz et al. 2015). Where f = 1 − i, −forget_bias is the
-            input gate's.
-        chrono: the longest dependency in steps, T: b_f = log u with u uniform in [1, T − 1], and b_i = −b_f (Tallec &
-            Ollivier 2018).
-        orthogonal: the recurrent matrix of every gate.
+    The equations are methods whose arguments are taken by their names:
 
-    Regularisation, in training; probabilities in [0, 1):
-        zoneout_hidden, zoneout_cell: that a unit keeps its last state (Krueger et al. 2017); in evaluation the
-            states are mixed in these proportions.
-        recurrent_dropout, input_dropout: of h_{t-1} and of the layer's input, one mask a row for all its steps (Gal &
-            Ghahramani 2016, one mask for all gates).
-        weight_drop: of single recurrent weights, one mask a forward pass (Merity et al. 2018).
+        update(self, a, c)    from the preactivations ``a.GATE`` (B, H) and the states before: the states after
+        readout(self, a, c)   from the states after: the hidden state (B, H). Not with a state h.
+        inner(self, a, h)     for ``"x + inner"``
 
-    Raises ValueError for what is out of range or contradicts itself.
+    Each may ask for a, p and the states, readout for any named value of update too. They compute with torch's functions on
+    whole tensors, change nothing in place and keep nothing. A value with a name is traced under it; end the names of gates,
+    which lie in [0, 1], with ``_gate``.
     """
 
-    input_gate: bool = True
-    forget_gate: bool = True
-    output_gate: bool = True
-    coupled: Literal["input", "forget"] | None = None
-    coupling_shift: float = 0.0
-    peepholes: bool = False
-    gate_recurrence: bool = False
-    candidate_activation: Activation = "tanh"
-    output_activation: Activation = "tanh"
-    layer_norm: bool = False
-    forget_bias: float | None = None
-    chrono: Annotated[int, Ge(3)] | None = None
-    orthogonal: bool = False
-    zoneout_hidden: Dropout = 0.0
-    zoneout_cell: Dropout = 0.0
-    recurrent_dropout: Dropout = 0.0
-    input_dropout: Dropout = 0.0
-    weight_drop: Dropout = 0.0
+    gates: Sequence[str] | Mapping[str, str] = ()
+    states: Sequence[str] = ("c",)
+    vectors: Mapping[str, Sequence[str]] = {}
+    recurrent: Sequence[str] = ()
+    recurrent_gates: Sequence[str] = ()
+    keeps: Mapping[str, int] = {"forget": 1}
+    writes: Mapping[str, int] = {"input": 1}
+    pointwise: bool = True
+    symbols: ClassVar[Mapping[str, str]] = {}  # of names in formulas, in LaTeX
 
-    def __post_init__(self) -> None:
-        for name in ("candidate_activation", "output_activation"):
-            if getattr(self, name) not in get_args(Activation):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(Activation))}, not {getattr(self, name)}")
-        for name in ("zoneout_hidden", "zoneout_cell", "recurrent_dropout", "input_dropout", "weight_drop"):
-            if not 0 <= getattr(self, name) < 1:
-                raise ValueError(f"{name} must lie in [0, 1), not {getattr(self, name)}")
-        if self.coupled not in (None, "input", "forget"):
-            raise ValueError(f'coupled must be "input", "forget" or none at all, not {self.coupled}')
-        for name in ("input_gate", "forget_gate"):
-            if self.coupled and not getattr(self, name):
-                raise ValueError(
-                    f"coupled={self.coupled} ties the input and the forget gate, but {name}=false takes one away"
-                )
-        if self.coupling_shift and self.coupled != "forget":
-            raise ValueError("coupling_shift belongs to coupled=forget: i = 1 − σ(a_f − coupling_shift)")
-        if not self.learned_gates:
-            for name in ("peepholes", "gate_recurrence"):
-                if getattr(self, name):
-                    raise ValueError(
-                        f"{name}=true needs a gate, but input_gate, forget_gate and output_gate are all false"
-                    )
-        if self.forget_bias is not None and self.chrono is not None:
-            raise ValueError("forget_bias and chrono both set the forget gate's bias: leave one out")
-        if self.chrono is not None and self.chrono < 3:
-            raise ValueError(f"chrono is the longest dependency in steps, at least 3, not {self.chrono}")
-        for name in ("forget_bias", "chrono"):
-            if getattr(self, name) is not None and not self.forget_gate:
-                raise ValueError(f"{name} sets the bias of the forget gate, which forget_gate=false takes away")
+    update: Callable[..., Any]
+    readout: Callable[..., Any]
+    inner: Callable[..., Any]
+
+    def initialize(self, weights: "GateWeights") -> None:
+        """Overwrite in place the initial weights, uniform in ±1/√H, where the cell's paper says otherwise."""
+
+    def normalize(self, c: Tensor) -> Tensor:
+        """c, layer-normalised where the layer asks for it. For readout."""
+        return c if self._normalized is None else self._normalized(c)
+
+    _normalized: Callable[[Tensor], Tensor] | None = None
+
+    def normalizing(self, function: Callable[[Tensor], Tensor]) -> "Cell":
+        """A copy whose ``normalize`` is function."""
+        other = copy.copy(self)
+        other._normalized = function
+        return other
 
     @property
-    def learned(self) -> tuple[str, ...]:
-        """What has weights, in the order of their rows: that of ``nn.LSTM``."""
-        present = {
-            "input": self.input_gate and self.coupled != "forget",
-            "forget": self.forget_gate and self.coupled != "input",
-            "candidate": True,
-            "output": self.output_gate,
+    def settings(self) -> dict[str, Any]:
+        """The constructor's arguments that are not the defaults, where they are kept under their names."""
+        parameters = inspect.signature(type(self).__init__).parameters.values()
+        return {
+            one.name: getattr(self, one.name)
+            for one in parameters
+            if one.default is not one.empty and getattr(self, one.name, one.default) != one.default
         }
-        return tuple(name for name, here in present.items() if here)
 
     @property
-    def learned_gates(self) -> tuple[str, ...]:
-        return tuple(name for name in self.learned if name != "candidate")
+    def sees(self) -> dict[str, str]:
+        """What each gate sees, in the order of their rows."""
+        return dict(self.gates) if isinstance(self.gates, Mapping) else dict.fromkeys(self.gates, BOTH)
 
     @property
-    def extras(self) -> list[str]:
-        """The settings that make a step other than that of ``nn.LSTM``, as "name=value"."""
-        harmless = {"forget_bias", "chrono", "orthogonal", "input_dropout", "weight_drop"}
-        return [
-            f"{field.name}={getattr(self, field.name)}"
-            for field in fields(self)
-            if field.name not in harmless and getattr(self, field.name) != field.default
-        ]
+    def inner_states(self) -> tuple[str, ...]:
+        """The states but for h."""
+        return tuple(name for name in self.states if name != "h")
+
+    @property
+    def state_names(self) -> tuple[str, ...]:
+        """Those of a layer's state, in its order."""
+        return ("h", *self.inner_states)
+
+    @property
+    def vector_names(self) -> tuple[str, ...]:
+        return tuple(name for names in self.vectors.values() for name in names)
+
+
+class GateWeights(NamedTuple):
+    """Views into the initial weights of one layer and direction, by gate: input (H, E), recurrent (H, H), bias (H,); vector
+    (H,) by name. A gate that sees x and h has a second bias, bias_hidden, that is added."""
+
+    input: Mapping[str, Tensor]
+    recurrent: Mapping[str, Tensor]
+    bias: Mapping[str, Tensor]
+    vector: Mapping[str, Tensor]
+    bias_hidden: Mapping[str, Tensor]
+
+
+class StepValues(NamedTuple):
+    """states: after the step, h among them. named: what the equations call by a name, the states among them, in the order of
+    a textbook; without names the states only."""
+
+    states: dict[str, Any]
+    named: dict[str, Any]
+
+
+def argument_names(function: Any) -> tuple[str, ...]:
+    code = function.__func__.__code__
+    return code.co_varnames[1 : code.co_argcount]
+
+
+def step(cell: Cell, a: Any, p: Any, before: Mapping[str, Any], named: bool = False) -> StepValues:
+    """One step of the equations. a, p: namespaces; before: the states by name, h among them."""
+    run = observed if named or _needs_names(cell) else plainly
+    states: dict[str, Any] = {}
+    values: dict[str, Any] = {"a": a, "p": p, **before}
+    found: dict[str, Any] = {}
+    if cell.states:
+        after, found = run(cell.update, values)
+        states = dict(zip(cell.states, after if len(cell.states) > 1 else (after,), strict=True))
+    found |= states
+    if "h" not in states:
+        states["h"], read = run(cell.readout, {**values, **found})
+        found |= read
+    return StepValues(states, {**found, "h": states["h"]} if "h" not in found else found)
+
+
+def _needs_names(cell: Cell) -> bool:
+    known = {*FIXED, *cell.states}
+    return bool(cell.recurrent) or ("h" not in cell.states and not known.issuperset(argument_names(cell.readout)))
+
+
+def plainly(function: Any, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    return function(**{name: values[name] for name in argument_names(function)}), {}
+
+
+def observed(function: Any, values: Mapping[str, Any]) -> tuple[Any, dict[str, Any]]:
+    """What function returns, and what it calls by a name of its own."""
+    names, code = argument_names(function), function.__func__.__code__
+    found: dict[str, Any] = {}
+
+    def look(frame: FrameType, event: str, _: Any) -> None:
+        if event == "return" and frame.f_code is code:
+            found.update(frame.f_locals)
+
+    before = sys.getprofile()
+    sys.setprofile(look)
+    try:
+        result = function(**{name: values[name] for name in names})
+    finally:
+        sys.setprofile(before if callable(before) else None)
+    values_found = {
+        name: value
+        for name, value in found.items()
+        if name not in names and name != "self" and isinstance(value, Tensor | int | float)
+    }
+    return result, values_found
+
+
+def check_names(cell: Cell) -> None:
+    """Raises CellError for names in the equations that the cell does not declare."""
+    kind = type(cell).__name__
+    known = [*FIXED, *cell.states]
+    methods = [name for name in ("update", "readout", "inner") if getattr(cell, name, None) is not None]
+    wanted = (["update"] if cell.states else []) + (["readout"] if "h" not in cell.states else [])
+    for name in wanted:
+        if name not in methods:
+            raise CellError(f"{kind} has no {name}: write it as a method that returns {EXPECTED[name]}.")
+    for gate, seen in cell.sees.items():
+        if seen not in (BOTH, X, H, APART, INNER):
+            raise CellError(
+                f'{kind}.gates: {gate} sees "{seen}", which is none of "{BOTH}", "{X}", "{H}", "{APART}", "{INNER}".'
+            )
+    if INNER in cell.sees.values() and "inner" not in methods:
+        raise CellError(
+            f'{kind} has no inner, but a gate sees "{INNER}": write it as a method that returns {EXPECTED["inner"]}.'
+        )
+    named: list[str] = []
+    for name in methods:
+        function = getattr(cell, name)
+        if not hasattr(function, "__func__"):
+            raise CellError(f"{kind}.{name} must be a plain method: def {name}(self, …).")
+        code = function.__func__.__code__
+        allowed = [*known, *named] if name == "readout" else known
+        for argument in argument_names(function):
+            if argument not in allowed:
+                raise CellError(
+                    f"{kind}.{name} asks for {argument}, which is none of {', '.join(allowed)}.{did_you_mean(argument, allowed)}"
+                )
+        named += list(code.co_varnames[code.co_argcount :])
+
+
+EXPECTED = {
+    "update": "the states after the step",
+    "readout": "the hidden state",
+    "inner": "what the gate sees in place of h",
+}
+
+
+def namespace(values: Iterable[tuple[str, Any]]) -> SimpleNamespace:
+    """{"reset": …, "candidate.x": …} with attributes: .reset, .candidate.x."""
+    space = SimpleNamespace()
+    for name, value in values:
+        gate, _, part = name.partition(".")
+        if part:
+            vars(space).setdefault(gate, SimpleNamespace())
+            setattr(getattr(space, gate), part, value)
+        else:
+            setattr(space, gate, value)
+    return space

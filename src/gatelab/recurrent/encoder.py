@@ -16,17 +16,19 @@ A bidirectional encoder cannot go on, and refuses one. An encoder that has no st
 argument where nothing gives it one.
 """
 
+import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 
 from gatelab.annotations import ArgumentsOf, Count, Dropout
 from gatelab.recurrent.cell import Cell
-from gatelab.recurrent.equations import Step
-from gatelab.recurrent.gated import Backend, GatedLSTM
+from gatelab.recurrent.cells import LSTM
+from gatelab.recurrent.layers import Backend, GatedLSTM, Recurrent
 from gatelab.recurrent.native import Kernel, find_problem, row_ends, warn_of_other, without_onednn
 from gatelab.recurrent.ragged import reverse_valid
 from gatelab.recurrent.state import LateState, check_state, stack_states
@@ -132,7 +134,7 @@ class LSTMEncoder(TorchEncoder):
         h, c = (zeros, zeros) if before is None else before
         return row_ends(x, h, c, list(layer.parameters()), lengths, (final[0][0], final[1][0]))
 
-    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
+    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Any]:
         """Every gate by layer and direction; see ``GatedLSTM.trace``."""
         weights: dict[str, Tensor] = {}
         for direction, layers in (("", self.forward_layers), ("_reverse", self.backward_layers)):
@@ -162,48 +164,82 @@ class RNNEncoder(TorchEncoder):
     kernel = "rnn_tanh"
 
 
-class GatedEncoder(nn.Module):
-    """The gate-level LSTM as an encoder; its weights are those of ``nn.LSTM``, under ``lstm.``.
+class CellEncoder(nn.Module):
+    """Layers of any cell as an encoder; the arguments are those of ``gatelab.recurrent.Recurrent``."""
 
-    backend and the fields of ``gatelab.recurrent.Cell`` as in ``GatedLSTM``.
-    """
+    layers_name = "layers"  # of the module with the weights, in a state_dict
 
     def __init__(
         self,
         input_size: int,
         hidden_size: Count,
         *,
+        cell: Cell,
         num_layers: Count = 1,
         bidirectional: bool = False,
         dropout: Dropout = 0.0,
         backend: Backend = "auto",
-        **cell: Annotated[Any, ArgumentsOf(Cell)],
+        layer_norm: bool = False,
+        forget_bias: float | None = None,
+        chrono: Annotated[int, Ge(3)] | None = None,
+        orthogonal: bool = False,
+        zoneout_hidden: Dropout = 0.0,
+        zoneout_cell: Dropout = 0.0,
+        recurrent_dropout: Dropout = 0.0,
+        input_dropout: Dropout = 0.0,
+        weight_drop: Dropout = 0.0,
     ) -> None:
         super().__init__()
+        layers = Recurrent(
+            cell, input_size, hidden_size, num_layers, batch_first=True, dropout=dropout, bidirectional=bidirectional,
+            backend=backend, layer_norm=layer_norm, forget_bias=forget_bias, chrono=chrono, orthogonal=orthogonal,
+            zoneout_hidden=zoneout_hidden, zoneout_cell=zoneout_cell, recurrent_dropout=recurrent_dropout,
+            input_dropout=input_dropout, weight_drop=weight_drop,
+        )  # fmt: skip
+        self.add_module(self.layers_name, layers)
         self.bidirectional = bidirectional
         self.output_size = hidden_size * (2 if bidirectional else 1)
-        self.lstm = GatedLSTM(
-            input_size,
-            hidden_size,
-            num_layers=num_layers,
-            batch_first=True,
-            bidirectional=bidirectional,
-            dropout=dropout,
-            backend=backend,
-            **cell,
-        )
+
+    @property
+    def recurrent(self) -> Recurrent:
+        return self.get_submodule(self.layers_name)  # type: ignore[return-value]
 
     def forward(
         self, x: Tensor, lengths: Tensor, state: Sequence[Tensor] | None = None
     ) -> tuple[Tensor, Sequence[Tensor]]:
-        """x (B, T, E), lengths (B,), state: (h, c), each (layers, B, H) → states (B, T, D), state. See above."""
+        """x (B, T, E), lengths (B,), state: as ``Cell.state_names``, each (layers, B, H) → states (B, T, D), state. See above."""
+        layers = self.recurrent
         if state is not None:
-            if self.lstm.cell.gate_recurrence:
-                raise ValueError("gate_recurrence: cannot go on from a state, which lacks the gates of the step before")
-            shape = (self.lstm.num_layers, len(x), self.lstm.hidden_size)
-            check_state(state, ("h", "c"), shape, self.bidirectional)
-        return self.lstm.states_and_final(x, state, lengths)
+            if layers.cell.recurrent:
+                seen = ", ".join(layers.cell.recurrent)
+                raise ValueError(
+                    f"{type(layers.cell).__name__} cannot continue from a state, which lacks {seen} of the step before"
+                )
+            shape = (layers.num_layers, len(x), layers.hidden_size)
+            check_state(state, layers.cell.state_names, shape, self.bidirectional)
+        return layers.states_and_final(x, state, lengths)
 
-    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Step]:
-        """Every gate by layer and direction; see ``GatedLSTM.trace``."""
-        return self.lstm.trace(x, lengths=lengths)
+    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Any]:
+        """Every named value by layer and direction; see ``Recurrent.trace``."""
+        return self.recurrent.trace(x, lengths=lengths)
+
+
+class GatedEncoder(CellEncoder):
+    """The gate-level LSTM as an encoder; its weights are those of ``nn.LSTM``, under ``lstm.``.
+
+    The arguments are those of ``GatedLSTM``: of ``gatelab.recurrent.cells.LSTM`` and ``gatelab.recurrent.Recurrent``.
+    """
+
+    layers_name = "lstm"
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: Count,
+        **settings: Annotated[Any, ArgumentsOf(LSTM), ArgumentsOf(CellEncoder, without=("cell",))],
+    ) -> None:
+        own = set(inspect.signature(LSTM).parameters)
+        cell = LSTM(**{name: value for name, value in settings.items() if name in own})
+        super().__init__(
+            input_size, hidden_size, cell=cell, **{name: value for name, value in settings.items() if name not in own}
+        )

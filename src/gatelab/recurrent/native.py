@@ -12,8 +12,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from gatelab.recurrent.cell import Cell
-from gatelab.recurrent.equations import Noise, State, Weights, trace_layer
+from gatelab.recurrent.cells.lstm import LSTM
+from gatelab.recurrent.equations import trace_layer
+from gatelab.recurrent.weights import Noise, Weights
+
+State = tuple[Tensor, Tensor]
 
 Kernel = Literal["lstm", "gru", "rnn_tanh"]
 GATES: dict[Kernel, int] = {"lstm": 4, "gru": 3, "rnn_tanh": 1}
@@ -37,8 +40,8 @@ def row_ends(x: Tensor, h: Tensor, c: Tensor, parameters: list[Tensor], lengths:
     if bool((lengths == x.shape[1]).all()):
         return kernel_final
     W, U, *biases = parameters
-    b = biases[0] + biases[1] if biases else None
-    return trace_layer(x, h, c, Weights(W, U, b), Cell(), lengths, Noise())[1]
+    _, (h_n, c_n) = trace_layer(x, (h, c), Weights(W, U, *biases), LSTM(), lengths, Noise())
+    return h_n, c_n
 
 
 def product_dtype(weight: Tensor) -> torch.dtype:

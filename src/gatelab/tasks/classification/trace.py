@@ -62,13 +62,16 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
         "probabilities": probabilities.cpu().numpy(),
         "units": units.cpu().numpy(),
         "contributions": contributions[units].cpu().numpy(),
-        "learned": np.array(moving_gates(encoder)),
+        "learned": np.array(moving_gates(traces)),
     }
     for name, step in traces.items():
         gates |= {f"{name}.{field}": value[0].cpu().numpy() for field, value in step._asdict().items()}
     return gates
 
 
-def moving_gates(encoder: Any) -> list[str]:
-    cell = encoder.lstm.cell if hasattr(encoder, "lstm") else None
-    return [f"{name}_gate" for name in ("input", "forget", "output") if cell is None or getattr(cell, f"{name}_gate")]
+def moving_gates(traces: Any) -> list[str]:
+    """By name, in the order of the equations; a gate that a variant takes away is 1 throughout."""
+    step = next(iter(traces.values()))._asdict()
+    return [
+        name for name, value in step.items() if name.endswith("_gate") and bool((value != value.flatten()[0]).any())
+    ]

@@ -1,0 +1,197 @@
+"""From a graph of pointwise operations to a Python function that computes it in few passes over memory.
+
+Every value goes to the place that the caller names, or to scratch space that is used again; products that are added are
+one pass (addcmul, lerp). A function is source text of torch's own calls, compiled once.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import torch
+
+from gatelab.recurrent.program import Graph, Node, is_number, needed
+
+aten = torch.ops.aten
+# Operations that write where they are told. Any other is computed and copied.
+WITH_OUT: dict[str, str] = {
+    **{
+        name: f"torch.{name}({{args}}, out={{out}})"
+        for name in (
+            "sigmoid", "tanh", "mul", "add", "sub", "div", "neg", "exp", "expm1", "log", "log1p", "abs", "sqrt", "rsqrt",
+            "square", "reciprocal", "maximum", "minimum", "addcmul", "lerp", "where", "erf", "sin", "cos", "clamp_min",
+        )
+    },
+    "relu": "torch.clamp({args}, min=0, out={out})",
+    "sigmoid_backward": "aten.sigmoid_backward.grad_input({args}, grad_input={out})",
+    "tanh_backward": "aten.tanh_backward.grad_input({args}, grad_input={out})",
+    "threshold_backward": "aten.threshold_backward.grad_input({args}, grad_input={out})",
+    "softplus": "aten.softplus.out({args}, out={out})",
+}  # fmt: skip
+UNARY = ("sigmoid", "tanh", "relu", "exp", "neg")
+NUMBERS_MAY_LEAD = ("where", "maximum", "minimum")
+
+
+class Source:
+    """A function as it is written: its parameters, each named by a key, and its lines."""
+
+    def __init__(self) -> None:
+        self.parameters: dict[Any, str] = {}
+        self.lines: list[str] = []
+        self.num_scratch = 0
+        self.constants: dict[str, Any] = {"torch": torch, "aten": aten}
+
+    def parameter(self, *key: Any) -> str:
+        return self.parameters.setdefault(key, f"v{len(self.parameters)}")
+
+    def number(self, value: float) -> str:
+        """As a tensor without dimensions, where torch wants no number."""
+        name = f"k{len(self.constants)}"
+        self.constants[name] = torch.tensor(value, dtype=torch.float64)
+        return name
+
+    def build(self) -> tuple[Callable[..., None], list[Any]]:
+        """The function and the keys of its arguments in their order; scratch space is ("scratch", 0), …"""
+        for index in range(self.num_scratch):
+            self.parameters.setdefault(("scratch", index), f"s{index}")
+        text = f"def run({', '.join(self.parameters.values())}):\n    " + "\n    ".join(self.lines or ["pass"])
+        space = dict(self.constants)
+        exec(compile(text, "<gatelab cell>", "exec"), space)
+        space["run"].__doc__ = text
+        return space["run"], list(self.parameters)
+
+
+def write(
+    source: Source,
+    graph: Graph,
+    outputs: Sequence[tuple[Node, str]],
+    given: dict[Node, str],
+    places: dict[Node, str] | None = None,
+) -> None:
+    """Lines that compute outputs, each (node, where it goes), from given (node → its name).
+
+    places: inner values that go to a place of their own, such as over the input that nothing else reads.
+    """
+    names = dict(given)
+    targets: dict[Node, str] = dict(places or {})
+    copies: list[tuple[Node, str]] = []
+    for node, place in outputs:
+        if node in given or node.op == "constant" or node in targets:
+            copies.append((node, place))
+        else:
+            targets[node] = place
+    order = [node for node in needed((node for node, _ in outputs), given) if node.op != "constant"]
+    uses = count_uses(order, [node for node, _ in outputs])
+    fused = {node: fuse(node, uses, given, targets) for node in order}
+    wanted = set(live(order, fused, [node for node, _ in outputs], given))
+    order = [node for node in order if node in wanted]
+    last_use: dict[Node, int] = {}
+    for position, node in enumerate(order):
+        for arg in fused[node][1]:
+            last_use[arg] = position
+    for node, _ in copies:
+        last_use[node] = len(order)
+    free: list[str] = []
+    for position, node in enumerate(order):
+        op, args, template = fused[node]
+        words = [word(source, arg, names, op, index) for index, arg in enumerate(args)]
+        for arg in dict.fromkeys(args):
+            if last_use[arg] == position and names.get(arg, "").startswith("s"):
+                free.append(names[arg])
+        if node not in targets and template is None:  # torch makes its place
+            names[node] = f"t{position}"
+            source.lines.append(f"t{position} = {called(source, node)}({', '.join(words)})")
+            continue
+        if node in targets:
+            place = targets[node]
+        else:
+            place = free.pop() if free else f"s{source.num_scratch}"
+            source.num_scratch = max(source.num_scratch, int(place[1:]) + 1)
+        names[node] = place
+        if template is not None:
+            source.lines.append(template.format(args=", ".join(words), out=place))
+        else:
+            source.lines.append(f"{place}.copy_({called(source, node)}({', '.join(words)}))")
+    for node, place in copies:
+        if node.op == "constant":
+            source.lines.append(f"{place}.fill_({node.value!r})")
+        elif names[node] != place:
+            source.lines.append(f"{place}.copy_({names[node]})")
+
+
+def called(source: Source, node: Node) -> str:
+    name = f"f{len(source.constants)}"
+    source.constants[name] = node.target
+    return name
+
+
+def word(source: Source, arg: Node, names: dict[Node, str], op: str, index: int) -> str:
+    if arg.op != "constant":
+        return names[arg]
+    leads = index == 0 or op in NUMBERS_MAY_LEAD
+    return source.number(arg.value) if leads else repr(arg.value)
+
+
+def count_uses(order: Iterable[Node], outputs: Iterable[Node]) -> dict[Node, int]:
+    uses: dict[Node, int] = {}
+    for node in order:
+        for arg in node.args:
+            uses[arg] = uses.get(arg, 0) + 1
+    for node in outputs:
+        uses[node] = uses.get(node, 0) + 1
+    return uses
+
+
+Fused = tuple[str, tuple[Node, ...], str | None]
+
+
+def fuse(node: Node, uses: dict[Node, int], given: dict[Node, str], targets: dict[Node, str]) -> Fused:
+    """The operation to call, its arguments, and how to write it, with products that only this node reads inside."""
+
+    def product(arg: Node) -> bool:
+        return (
+            arg.op == "mul" and uses[arg] == 1 and arg not in given and arg not in targets
+            and not any(part.op == "constant" for part in arg.args)
+        )  # fmt: skip
+
+    if node.op == "add":
+        x, y = node.args
+        if product(x) and product(y):
+            for one, other in ((x, y), (y, x)):
+                for weight in other.args:
+                    kept = next((part for part in one.args if is_one_minus(part, weight)), None)
+                    if kept is not None:
+                        start, end = rest(one, kept), rest(other, weight)
+                        return "lerp", (start, end, weight), WITH_OUT["lerp"]
+        if product(y) and x.op != "constant":
+            return "addcmul", (x, *y.args), WITH_OUT["addcmul"]
+        if product(x) and y.op != "constant":
+            return "addcmul", (y, *x.args), WITH_OUT["addcmul"]
+    if node.op == "sub" and product(node.args[1]) and node.args[0].op != "constant":
+        return "addcmul", (node.args[0], *node.args[1].args), "torch.addcmul({args}, value=-1, out={out})"
+    if node.op in ("add", "mul") and node.args[0].op == "constant":
+        return node.op, node.args[::-1], WITH_OUT[node.op]
+    return node.op, node.args, WITH_OUT.get(node.op)
+
+
+def is_one_minus(node: Node, weight: Node) -> bool:
+    return node.op == "sub" and is_number(node.args[0], 1) and node.args[1] is weight
+
+
+def rest(product: Node, part: Node) -> Node:
+    x, y = product.args
+    return y if x is part else x
+
+
+def live(order: list[Node], fused: dict[Node, Fused], outputs: Iterable[Node], given: dict[Node, str]) -> list[Node]:
+    """What is still computed once products are inside sums."""
+    found: dict[Node, None] = {}
+
+    def visit(node: Node) -> None:
+        if node not in given and node.op != "constant" and node not in found:
+            for arg in fused[node][1]:
+                visit(arg)
+            found[node] = None
+
+    for node in outputs:
+        visit(node)
+    return [node for node in order if node in found]
