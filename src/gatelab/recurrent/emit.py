@@ -5,11 +5,11 @@ one pass (addcmul, lerp). A function is source text of torch's own calls, compil
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
-from gatelab.recurrent.program import Graph, Node, is_number, needed
+from gatelab.recurrent.program import Node, is_number, needed
 
 aten = torch.ops.aten
 # Operations that write where they are told. Any other is computed and copied.
@@ -31,6 +31,16 @@ UNARY = ("sigmoid", "tanh", "relu", "exp", "neg")
 NUMBERS_MAY_LEAD = ("where", "maximum", "minimum")
 
 
+Key = tuple[Any, ...]
+
+
+class Call(NamedTuple):
+    """A compiled function and the keys of its arguments."""
+
+    run: Callable[..., None]
+    keys: list[Key]
+
+
 class Source:
     """A function as it is written: its parameters, each named by a key, and its lines."""
 
@@ -49,20 +59,19 @@ class Source:
         self.constants[name] = torch.tensor(value, dtype=torch.float64)
         return name
 
-    def build(self) -> tuple[Callable[..., None], list[Any]]:
-        """The function and the keys of its arguments in their order; scratch space is ("scratch", 0), …"""
+    def build(self) -> Call:
+        """Scratch space is ("scratch", 0), …"""
         for index in range(self.num_scratch):
             self.parameters.setdefault(("scratch", index), f"s{index}")
         text = f"def run({', '.join(self.parameters.values())}):\n    " + "\n    ".join(self.lines or ["pass"])
         space = dict(self.constants)
         exec(compile(text, "<gatelab cell>", "exec"), space)
         space["run"].__doc__ = text
-        return space["run"], list(self.parameters)
+        return Call(space["run"], list(self.parameters))
 
 
 def write(
     source: Source,
-    graph: Graph,
     outputs: Sequence[tuple[Node, str]],
     given: dict[Node, str],
     places: dict[Node, str] | None = None,

@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gatelab.recurrent.cell import EPSILON
+from gatelab.recurrent.emit import Key
 from gatelab.recurrent.native import product_dtype
-from gatelab.recurrent.plan import Key, Plan, signal_key
+from gatelab.recurrent.plan import Plan, signal_key
 from gatelab.recurrent.ragged import StepOrder
 from gatelab.recurrent.weights import Noise, Weights
 

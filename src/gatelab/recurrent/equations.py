@@ -46,11 +46,10 @@ def trace_layer(
         h = before["h"] if noise.hidden_mask is None else before["h"] * noise.hidden_mask
         a = preactivations(x[:, t], h, before, weights, cell, seen_gates)
         after, found = step(cell, namespace(a.items()), p, before, named)
-        keeps = {"h": noise.keep_hidden, **dict.fromkeys(cell.inner_states, noise.keep_cell)}
-        after = {
-            name: new if keeps[name] is None else keeps[name][:, t] * before[name] + (1 - keeps[name][:, t]) * new
-            for name, new in after.items()
-        }
+        for name in after:
+            keeps = noise.keep_hidden if name == "h" else noise.keep_cell
+            if keeps is not None:
+                after[name] = keeps[:, t] * before[name] + (1 - keeps[:, t]) * after[name]
         if seen_gates is not None:
             seen_gates = torch.cat([found[name].expand_as(h) for name in cell.recurrent], 1)
         if valid is not None:
@@ -121,4 +120,4 @@ def whole(value: Any, like: Tensor) -> Tensor:
 
 def as_trace(values: Mapping[str, Tensor]) -> Any:
     """A tuple with a name for each value: those of the equations in their order, the cell state before what reads it."""
-    return namedtuple("Step", [SHOWN.get(name, name) for name in values])(*values.values())  # type: ignore[misc]
+    return namedtuple("Step", [SHOWN.get(name, name) for name in values])(*values.values())

@@ -19,7 +19,8 @@ from gatelab.errors import BackendError
 from gatelab.recurrent import cuda, engine, equations, native
 from gatelab.recurrent.cell import INNER, Cell, GateWeights, H, X, check_names
 from gatelab.recurrent.cells.lstm import LSTM
-from gatelab.recurrent.plan import Plan, build_plan
+from gatelab.recurrent.compiler import build_plan
+from gatelab.recurrent.plan import Plan
 from gatelab.recurrent.ragged import StepOrder, reverse_valid
 from gatelab.recurrent.state import LateState, stack_states
 from gatelab.recurrent.weights import Noise, Weights

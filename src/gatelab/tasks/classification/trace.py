@@ -71,7 +71,5 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
 
 def moving_gates(traces: Any) -> list[str]:
     """By name, in the order of the equations; a gate that a variant takes away is 1 throughout."""
-    step = next(iter(traces.values()))._asdict()
-    return [
-        name for name, value in step.items() if name.endswith("_gate") and bool((value != value.flatten()[0]).any())
-    ]
+    gates = {name: value for name, value in next(iter(traces.values()))._asdict().items() if name.endswith("_gate")}
+    return [name for name, value in gates.items() if len(value.unique()) > 1]
