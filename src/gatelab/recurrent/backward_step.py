@@ -1,6 +1,6 @@
 """The functions of a backward step: factors of many steps at once, then what multiplies a step's gradients by them. See plan.py."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from gatelab.recurrent.emit import Call, Key, Source, write
@@ -10,14 +10,14 @@ from gatelab.recurrent.program import Node, needed
 Term = tuple[str, Any]  # the output whose gradient is multiplied, and by what: a number or a key
 
 
-def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, Call]:
+def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, Call, Call]:
     equations, layout = plan.equations, plan.layout
     jacobian = equations.jacobian
     keys = inputs_of(plan)
     for column in layout.columns:  # what each place holds by now
         keys.pop(equations.graph.input(f"a.{column}"))
         keys[saved[column][-1]] = ("column", column)
-    for name, node in {**equations.update, **equations.readout}.items():
+    for name, node in equations.outputs.items():
         if node.op not in ("input", "constant"):
             keys.setdefault(node, output_key(plan, name))
 
@@ -51,8 +51,10 @@ def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, 
     for column in layout.columns:
         if f"a.{column}" not in terms:
             source.lines.append(f"{source.parameter('da', column)}.zero_()")
-    back_readout = back(plan, terms, set(equations.readout), from_update=False)
-    return source.build(), back_readout.build(), back(plan, terms, set(equations.update), from_update=True).build()
+    readout, update, inner = (
+        Lines(plan, terms, outputs) for outputs in (equations.readout, equations.update, equations.inner)
+    )
+    return source.build(), readout.readout(), update.update(), inner.inner()
 
 
 def find_vectors_in_columns(plan: Plan, keys: Mapping[Node, Key]) -> None:
@@ -76,99 +78,120 @@ def multiplied_by(node: Node, factor: Node) -> Node | None:
     return y if x is factor else x
 
 
-def back(plan: Plan, terms: Mapping[str, list[Term]], outputs: set[str], from_update: bool) -> Source:
-    """The lines of one step: from the gradients of outputs to those of the inputs."""
-    source = Source()
-    layout, cell = plan.layout, plan.cell
-    line = source.lines.append
+class Lines:
+    """From the gradients of a stage's outputs to those of its inputs, line by line."""
 
-    def gradient(output: str) -> str:
+    def __init__(self, plan: Plan, terms: Mapping[str, list[Term]], outputs: Iterable[str]) -> None:
+        self.plan, self.states, self.source = plan, plan.cell.inner_states, Source()
+        self.terms = {into: [term for term in all_terms if term[0] in outputs] for into, all_terms in terms.items()}
+
+    def of(self, into: str) -> list[Term]:
+        return self.terms.get(into, [])
+
+    def at(self, *key: str) -> str:
+        return self.source.parameter(*key)
+
+    def line(self, text: str) -> None:
+        self.source.lines.append(text)
+
+    def gradient(self, output: str) -> str:
         if output == "h'":
-            return source.parameter("after", "dh")
-        return source.parameter("d", output[:-1]) if output.endswith("'") else source.parameter("d_signal", output)
+            return self.at("after", "dh")
+        return self.at("d", output[:-1]) if output.endswith("'") else self.at("d_signal", output)
 
-    def mine(into: str) -> list[Term]:
-        return [(output, place) for output, place in terms.get(into, []) if output in outputs]
-
-    def add(target: str, output: str, place: Any) -> None:
-        if isinstance(place, float):
-            line(f"{target}.add_({gradient(output)}" + (")" if place == 1 else f", alpha={place!r})"))
+    def add(self, target: str, term: Term) -> None:
+        output, factor = term
+        if isinstance(factor, float):
+            self.line(f"{target}.add_({self.gradient(output)}, alpha={factor!r})")
         else:
-            line(f"{target}.addcmul_({gradient(output)}, {source.parameter(*place)})")
+            self.line(f"{target}.addcmul_({self.gradient(output)}, {self.at(*factor)})")
 
-    def put(target: str, output: str, place: Any) -> None:
-        if isinstance(place, float):
-            line(f"torch.mul({gradient(output)}, {place!r}, out={target})")
-        else:
-            line(f"torch.mul({gradient(output)}, {source.parameter(*place)}, out={target})")
+    def put(self, target: str, term: Term) -> None:
+        output, factor = term
+        by = repr(factor) if isinstance(factor, float) else self.at(*factor)
+        self.line(f"torch.mul({self.gradient(output)}, {by}, out={target})")
 
-    if not from_update and plan.zoneout_cell:
-        for state in cell.inner_states:
-            d, kept = source.parameter("d", state), source.parameter("kept", state)
-            line(f"torch.mul({d}, {source.parameter('keep', 'cell')}, out={kept})")
-            line(f"{d}.sub_({kept})")
-    # The preactivations: neighbours with one and the same gradient together.
-    groups: list[tuple[str, list[str]]] = []
-    later: list[tuple[str, Term]] = []
-    for column in layout.columns:
-        own = mine(f"a.{column}")
-        for output, place in own:
-            if place != ("da", column):
-                later.append((column, (output, place)))
-            elif groups and groups[-1][0] == output and layout.at(groups[-1][1][-1]) + 1 == layout.at(column):
-                groups[-1][1].append(column)
+    def preactivations(self) -> None:
+        """And vectors. Neighbours with one and the same gradient are multiplied together."""
+        layout = self.plan.layout
+        groups: list[tuple[str, list[str]]] = []
+        for column in layout.columns:
+            for output, factor in self.of(f"a.{column}"):
+                if factor == ("da", column):
+                    if groups and groups[-1][0] == output and layout.at(groups[-1][1][-1]) + 1 == layout.at(column):
+                        groups[-1][1].append(column)
+                    else:
+                        groups.append((output, [column]))
+        for output, columns in groups:
+            if len(columns) == 1:
+                self.line(f"{self.at('da', *columns)}.mul_({self.gradient(output)})")
             else:
-                groups.append((output, [column]))
-    for output, columns in groups:
-        if len(columns) == 1:
-            line(f"{source.parameter('da', columns[0])}.mul_({gradient(output)})")
-        else:
-            line(f"{source.parameter('da_block', columns[0], columns[-1])}.mul_({gradient(output)}.unsqueeze(1))")
-    for column, (output, place) in later:
-        add(source.parameter("da", column), output, place)
-    for name in cell.vector_names:
-        for output, place in mine(f"p.{name}"):
-            add(source.parameter("d_vector", name), output, place)
-    if not from_update:
-        for signal in plan.equations.update:
-            if not signal.endswith("'"):
-                own = mine(signal)
-                for index, (output, place) in enumerate(own):
-                    (add if index or signal in cell.recurrent else put)(
-                        source.parameter("d_signal", signal), output, place
-                    )
-        for state in cell.inner_states:
-            for output, place in mine(f"norm.{state}"):
-                put(source.parameter("d_norm", state), output, place)
-            for output, place in mine(f"{state}'"):
-                add(source.parameter("d", state), output, place)
-        for output, place in mine("h"):
-            add(source.parameter("before", "dh"), output, place)
-        return source
-    for output, place in mine("h"):
-        add(source.parameter("before", "dh"), output, place)
-    own_only = all(
-        output == f"{state}'" for state in cell.inner_states for output, _ in mine(state) if output.endswith("'")
-    )
-    finals = []
-    for state in cell.inner_states:
-        d = source.parameter("d", state)
-        parts = sorted(mine(state), key=lambda term: term[0] != f"{state}'")
-        into = d if own_only else source.parameter("next", state)
-        if not parts:
-            line(f"{into}.zero_()")
-        for index, (output, place) in enumerate(parts):
-            if index:
-                add(into, output, place)
-            elif into != d or output != f"{state}'":
-                put(into, output, place)
-            elif place != 1.0:
-                put(d, output, place)
-        if into != d:
-            finals.append((d, into))
-    for d, into in finals:
-        line(f"{d}.copy_({into})")
-    if plan.zoneout_cell:
-        for state in cell.inner_states:
-            line(f"{source.parameter('d', state)}.add_({source.parameter('kept', state)})")
-    return source
+                self.line(f"{self.at('da_block', columns[0], columns[-1])}.mul_({self.gradient(output)}.unsqueeze(1))")
+        for column in layout.columns:
+            for output, factor in self.of(f"a.{column}"):
+                if factor != ("da", column):
+                    self.add(self.at("da", column), (output, factor))
+        for name in self.plan.cell.vector_names:
+            for term in self.of(f"p.{name}"):
+                self.add(self.at("d_vector", name), term)
+
+    def hidden_before(self) -> None:
+        for term in self.of("h"):
+            self.add(self.at("before", "dh"), term)
+
+    def readout(self) -> Call:
+        if self.plan.zoneout_cell:
+            for state in self.states:
+                d, kept = self.at("d", state), self.at("kept", state)
+                self.line(f"torch.mul({d}, {self.at('keep', 'cell')}, out={kept})")
+                self.line(f"{d}.sub_({kept})")
+        self.preactivations()
+        for signal in self.plan.signals:
+            if signal in self.plan.equations.update:
+                recurs = signal in self.plan.cell.recurrent  # then its gradient has something in it
+                terms = self.of(signal)
+                if not terms and not recurs:
+                    self.line(f"{self.at('d_signal', signal)}.zero_()")
+                for index, term in enumerate(terms):
+                    (self.add if index or recurs else self.put)(self.at("d_signal", signal), term)
+        for state in self.states:
+            for term in self.of(f"norm.{state}"):
+                self.put(self.at("d_norm", state), term)
+            for term in self.of(f"{state}'"):
+                self.add(self.at("d", state), term)
+        self.hidden_before()
+        return self.source.build()
+
+    def update(self) -> Call:
+        self.preactivations()
+        self.hidden_before()
+        mixed = any(
+            output.endswith("'") and output not in ("h'", f"{state}'")
+            for state in self.states
+            for output, _ in self.of(state)
+        )  # then the gradient of a state is still needed when that of another is written
+        for state in self.states:
+            d = self.at("d", state)
+            target = self.at("next", state) if mixed else d
+            terms = sorted(self.of(state), key=lambda term: term[0] != f"{state}'")
+            if not terms:
+                self.line(f"{target}.zero_()")
+            for index, term in enumerate(terms):
+                if index:
+                    self.add(target, term)
+                elif target != d or term != (f"{state}'", 1.0):
+                    self.put(target, term)
+        for state in self.states:
+            if mixed:
+                self.line(f"{self.at('d', state)}.copy_({self.at('next', state)})")
+            if self.plan.zoneout_cell:
+                self.line(f"{self.at('d', state)}.add_({self.at('kept', state)})")
+        return self.source.build()
+
+    def inner(self) -> Call:
+        self.preactivations()
+        self.hidden_before()
+        for state in self.states:
+            for term in self.of(state):
+                self.add(self.at("d", state), term)
+        return self.source.build()

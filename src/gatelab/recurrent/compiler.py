@@ -13,10 +13,10 @@ def build_plan(
     equations = record(cell, normalized=layer_norm and "h" not in cell.states, keep_hidden=zoneout_hidden)
     plan = Plan(cell, equations, Layout(cell), layer_norm, zoneout_hidden, zoneout_cell)
     saved = choose_saved(plan)
-    plan.signals = [name for name in {**equations.update, **equations.readout} if not name.endswith("'")]
-    node_of = {**equations.update, **equations.readout}
+    node_of = equations.outputs
+    plan.signals = [name for name in node_of if not name.endswith("'")]
     column_of = {chain[-1]: column for column, chain in saved.items()}
     plan.in_column = {name: column_of[node_of[name]] for name in plan.signals if node_of[name] in column_of}
-    plan.before_loop, plan.update, plan.readout = forward_step.write_all(plan, saved)
-    plan.factors, plan.back_readout, plan.back_update = backward_step.write_all(plan, saved)
+    plan.before_loop, plan.inner, plan.update, plan.readout = forward_step.write_all(plan, saved)
+    plan.factors, plan.back_readout, plan.back_update, plan.back_inner = backward_step.write_all(plan, saved)
     return plan

@@ -21,6 +21,7 @@ from gatelab.recurrent.cell import EPSILON
 from gatelab.recurrent.emit import Key
 from gatelab.recurrent.native import product_dtype
 from gatelab.recurrent.plan import Plan, signal_key
+from gatelab.recurrent.program import INNER_VALUE
 from gatelab.recurrent.ragged import StepOrder
 from gatelab.recurrent.weights import Noise, Weights
 
@@ -38,7 +39,7 @@ def run_layer(
     dtype = product_dtype(weights.U)
     with torch.autocast(x.device.type, enabled=False):
         states, *final = Engine.apply(
-            terms.to(weights.U.dtype), rows.U, rows.bias_hidden, rows.gates, rows.vectors, rows.norm_hidden, rows.norm_cell,
+            terms.to(weights.U.dtype), rows.U, rows.bias_hidden, rows.gates, rows.vectors, rows.norm_hidden, rows.norm_cell, rows.U_inner,
             None if noise.hidden_mask is None else order.sort_rows(noise.hidden_mask),
             None if noise.keep_hidden is None else order.sort_noise(noise.keep_hidden),
             None if noise.keep_cell is None else order.sort_noise(noise.keep_cell),
@@ -52,20 +53,21 @@ def in_columns(weights: Weights, plan: Plan, input_size: int, H: int) -> Weights
     layout = plan.layout
     W, U, b, b_h = weights.W, weights.U, weights.bias_input, weights.bias_hidden
     norm_input, norm_hidden = weights.norm_input, weights.norm_hidden
+    U_inner = b_inner = None
     if layout.input_order is not None:
         W, b, norm_input = (take_gates(part, layout.input_order, H) for part in (W, b, norm_input))
+    if layout.inner:
+        U_inner, b_inner = (take_gates(part, layout.inner_order, H) for part in (U, b_h))
     if layout.hidden_order is not None:
         U, b_h, norm_hidden = (take_gates(part, layout.hidden_order, H) for part in (U, b_h, norm_hidden))
     if b is not None and b_h is not None:
-        shared = (layout.num_input - layout.first_hidden) * H
-        if shared:
-            first = layout.first_hidden * H
-            b = b + b_h if not first and shared == len(b_h) else torch.cat([b[:first], b[first:] + b_h[:shared]])
+        inner, first, shared = (count * H for count in (len(layout.inner), layout.first_hidden, layout.num_shared))
+        b = b + torch.cat([b[:0] if b_inner is None else b_inner, b.new_zeros(first - inner), b_h[:shared]])
         b_h = b_h[shared:] if layout.hidden_only else None
-    return weights._replace(W=W, U=U, bias_input=b, bias_hidden=b_h, norm_input=norm_input, norm_hidden=norm_hidden)
+    return Weights(W, U, b, b_h, weights.vectors, weights.gates, norm_input, norm_hidden, weights.norm_cell, U_inner)
 
 
-def take_gates(rows: Any, order: Sequence[int], H: int) -> Any:
+def take_gates(rows: Any, order: Any, H: int) -> Any:
     return None if rows is None else rows.unflatten(0, (-1, H))[list(order)].flatten(0, 1)
 
 
@@ -198,12 +200,12 @@ class Engine(torch.autograd.Function):
     @staticmethod
     def forward(
         ctx: Any, terms: Tensor, U: Tensor, bias_hidden: Tensor | None, V: Tensor | None, vectors: Tensor | None,
-        norm_hidden: Tensor | None, norm_cell: Tensor | None, mask: Tensor | None, keep_hidden: Tensor | None,
-        keep_cell: Tensor | None, plan: Plan, order: StepOrder, dtype: torch.dtype, *state: Tensor
+        norm_hidden: Tensor | None, norm_cell: Tensor | None, U_inner: Tensor | None, mask: Tensor | None,
+        keep_hidden: Tensor | None, keep_cell: Tensor | None, plan: Plan, order: StepOrder, dtype: torch.dtype, *state: Tensor
     ) -> tuple[Tensor, ...]:  # fmt: skip
         B, H = state[0].shape
         N, sizes, layout, cell = terms.shape[0], order.sizes, plan.layout, plan.cell
-        T, inner = len(sizes), cell.inner_states
+        T = len(sizes)
         columns = terms.detach()
         if layout.hidden_only:
             columns = terms.new_empty(N, len(layout.columns) * H)
@@ -227,6 +229,10 @@ class Engine(torch.autograd.Function):
         updates, readouts = buffers.each(plan.update.keys, 0, T), buffers.each(plan.readout.keys, 0, T)
         update, readout = plan.update.run, plan.readout.run
         masked = terms.new_empty(B, H)
+        by_U_inner_T = None if U_inner is None else Product(U_inner.t(), B, dtype)
+        if U_inner is not None and N:
+            inners, inner_terms = buffers.each(plan.inner.keys, 0, T), columns[:, : len(layout.inner) * H].split(sizes)
+            inner_values = buffers.each([signal_key(plan, INNER_VALUE)], 0, T)
         if V is not None:
             V_T, opened, signals = (
                 V.t().contiguous(),
@@ -235,7 +241,7 @@ class Engine(torch.autograd.Function):
             )
         normed = buffers.each([(kind, name) for name in plan.norms for kind in ("after", "norm")], 0, T)
         zoned = (
-            buffers.each([(kind, name) for name in inner for kind in ("after", "before", "carried")], 0, T)
+            buffers.each([(kind, name) for name in cell.inner_states for kind in ("after", "before", "carried")], 0, T)
             if keep_cell is not None
             else None
         )
@@ -251,6 +257,10 @@ class Engine(torch.autograd.Function):
                         term[:, at.start * H : at.stop * H].addmm_(opened[:n], V_T[:, rows.start * H : rows.stop * H])
                 if all_recurrent is not None:
                     all_terms[t].add_(torch.native_layer_norm(term, term.shape[1:], norm_hidden, None, EPSILON)[0])
+            if by_U_inner_T is not None:
+                plan.inner.run(*inners[t])
+                (seen,) = inner_values[t]
+                by_U_inner_T.add(inner_terms[t], seen if mask is None else torch.mul(seen, mask[:n], out=masked[:n]))
             update(*updates[t])
             if norm_cell is not None:
                 for c, place in pairs(normed[t]):
@@ -263,7 +273,7 @@ class Engine(torch.autograd.Function):
                 torch.cat(signals[t], 1, out=opened[:n])
 
         ctx.save_for_backward(
-            columns, recurrent, U, V, vectors, norm_hidden, norm_cell, mask, keep_hidden, keep_cell, *states.values(), *kept.values()
+            columns, recurrent, U, V, vectors, norm_hidden, norm_cell, U_inner, mask, keep_hidden, keep_cell, *states.values(), *kept.values()
         )  # fmt: skip
         ctx.plan, ctx.order, ctx.dtype, ctx.kept, ctx.has_bias = plan, order, dtype, list(kept), bias_hidden is not None
         ctx.set_materialize_grads(False)
@@ -272,9 +282,9 @@ class Engine(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, d_states: Tensor | None, *d_final: Tensor | None) -> tuple[Any, ...]:
         refuse_second_derivative()
-        columns, recurrent, U, V, vectors, norm_hidden, norm_cell, mask, keep_hidden, keep_cell, *others = (
-            ctx.saved_tensors
-        )
+        (
+            columns, recurrent, U, V, vectors, norm_hidden, norm_cell, U_inner, mask, keep_hidden, keep_cell, *others,
+        ) = ctx.saved_tensors  # fmt: skip
         plan, order = ctx.plan, ctx.order
         cell, layout, sizes, offsets = plan.cell, plan.layout, order.sizes, order.offsets
         states = dict(zip(cell.state_names, others, strict=False))
@@ -295,6 +305,11 @@ class Engine(torch.autograd.Function):
         all_dh, all_da = dh.split([B, *sizes]), to_hidden.split(sizes) if N else ()
         by_U = Product(U, B, ctx.dtype) if len(U) else None
         carried = hs.new_empty(B, H)
+        by_U_inner = None if U_inner is None else Product(U_inner, B, ctx.dtype)
+        if U_inner is not None:
+            d_inner = buffers.scratch["d_signal", INNER_VALUE] = hs.new_empty(B, H)
+            to_inner = da[:, : len(layout.inner) * H]
+            all_da_inner = to_inner.split(sizes) if N else ()
         d_recurrent: list[Tensor] = []  # of what U and V give, where layer normalisation stands between it and da
         if norm_hidden is not None:
             _, mean_r, rstd_r = torch.native_layer_norm(recurrent, recurrent.shape[1:], norm_hidden, None, EPSILON)
@@ -319,7 +334,9 @@ class Engine(torch.autograd.Function):
                 (new, normed) = buffers.many([("after", name), ("norm", name)], start, stop)
                 normed.copy_(torch.native_layer_norm(new, (H,), norm_cell[0], norm_cell[1], EPSILON)[0])
             plan.factors.run(*buffers.many(plan.factors.keys, start, stop))
-            readouts, updates = (buffers.each(call.keys, start, stop) for call in (plan.back_readout, plan.back_update))
+            readouts, updates, inners = (
+                buffers.each(call.keys, start, stop) for call in (plan.back_readout, plan.back_update, plan.back_inner)
+            )
             for t in range(stop - 1, start - 1, -1):
                 n, rows = sizes[t], slice(offsets[t], offsets[t + 1])
                 plan.back_readout.run(*readouts[t - start])
@@ -330,6 +347,11 @@ class Engine(torch.autograd.Function):
                         d_normed, new, (H,), mean, rstd, norm_cell[0], norm_cell[1], [True, False, False]
                     )[0]
                 plan.back_update.run(*updates[t - start])
+                if by_U_inner is not None:
+                    d_seen = by_U_inner.write(first(d_inner, n), all_da_inner[t])
+                    if mask is not None:
+                        d_seen.mul_(mask[:n])
+                    plan.back_inner.run(*inners[t - start])
                 if by_U is None:
                     continue
                 d_term, dh_before = all_da[t], first(all_dh[t], n)
@@ -357,8 +379,12 @@ class Engine(torch.autograd.Function):
         if mask is not None:
             h_before = h_before * order.repeat_rows(mask)
         d_U = (d_terms.to(ctx.dtype).t() @ h_before.to(ctx.dtype)).to(U.dtype) if len(U) else torch.zeros_like(U)
-        d_bias = d_V = d_vectors = d_norm_hidden = d_norm_cell = None
+        d_U_inner = d_bias = d_V = d_vectors = d_norm_hidden = d_norm_cell = None
         hidden_only = len(layout.hidden_only) * H
+        if U_inner is not None:
+            seen = buffers.rows[signal_key(plan, INNER_VALUE)]
+            seen = seen if mask is None else seen * order.repeat_rows(mask)
+            d_U_inner = (to_inner.to(ctx.dtype).t() @ seen.to(ctx.dtype)).to(U.dtype)
         if ctx.has_bias:
             d_bias = da[:, width - hidden_only :].sum(0)
         if V is not None:
@@ -395,6 +421,7 @@ class Engine(torch.autograd.Function):
             d_vectors,
             d_norm_hidden,
             d_norm_cell,
+            d_U_inner,
             *[None] * 6,
             *d_state,
         )

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatelab.recurrent.cell import APART, BOTH, EPSILON, INNER, Cell, H, X, argument_names, namespace, step
+from gatelab.recurrent.cell import APART, BOTH, EPSILON, INNER, Cell, H, X, namespace, plainly, step
 from gatelab.recurrent.ragged import valid_mask
 from gatelab.recurrent.weights import Noise, Weights
 
@@ -44,7 +44,7 @@ def trace_layer(
     steps: list[dict[str, Tensor]] = []
     for t in range(x.shape[1]):
         h = before["h"] if noise.hidden_mask is None else before["h"] * noise.hidden_mask
-        a = preactivations(x[:, t], h, before, weights, cell, seen_gates)
+        a = preactivations(x[:, t], h, before, weights, cell, seen_gates, noise.hidden_mask, p)
         after, found = step(cell, namespace(a.items()), p, before, named)
         for name in after:
             keeps = noise.keep_hidden if name == "h" else noise.keep_cell
@@ -69,19 +69,27 @@ def trace_layer(
 
 
 def preactivations(
-    x_t: Tensor, h: Tensor, before: Mapping[str, Tensor], weights: Weights, cell: Cell, seen_gates: Tensor | None
+    x_t: Tensor,
+    h: Tensor,
+    before: Mapping[str, Tensor],
+    weights: Weights,
+    cell: Cell,
+    seen_gates: Tensor | None,
+    mask: Tensor | None,
+    p: Any,
 ) -> dict[str, Tensor]:
     """W x_t + U h_{t-1} + b of every gate by name, each (B, H); of one that sees both apart as NAME.x and NAME.h."""
     size, sees = h.shape[1], cell.sees
     from_x = [name for name, seen in sees.items() if seen != H]
     from_h = [name for name, seen in sees.items() if seen != X]
-    W, U = (
-        dict(zip(names, rows.split(size), strict=True)) for names, rows in ((from_x, weights.W), (from_h, weights.U))
-    )
-    b_x, b_h = (
-        dict.fromkeys(names, 0) if rows is None else dict(zip(names, rows.split(size), strict=True))
-        for names, rows in ((from_x, weights.bias_input), (from_h, weights.bias_hidden))
-    )
+    W: Any
+    U: Any
+    W, U, b_x, b_h = (
+        dict.fromkeys(names, 0) if rows is None else dict(zip(names, rows.split(size), strict=False))
+        for names, rows in (
+            (from_x, weights.W), (from_h, weights.U), (from_x, weights.bias_input), (from_h, weights.bias_hidden)
+        )
+    )  # fmt: skip
     x_terms = {name: x_t @ W[name].T for name in from_x}
     h_terms = {name: h @ U[name].T for name in from_h if sees[name] != INNER}
     if seen_gates is not None:
@@ -99,8 +107,8 @@ def preactivations(
             a[name] = x_terms[name] + h_terms[name] + (b_x[name] + b_h[name])
     for name, seen in sees.items():
         if seen == INNER:
-            values = {**before, "h": h, "a": namespace(a.items())}
-            inner = cell.inner(**{argument: values[argument] for argument in argument_names(cell.inner)})
+            inner, _ = plainly(cell.inner, {**before, "a": namespace(a.items()), "p": p})
+            inner = inner if mask is None else inner * mask
             a[name] = x_terms[name] + inner @ U[name].T + (b_x[name] + b_h[name])
     return a
 

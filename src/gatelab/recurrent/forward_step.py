@@ -7,8 +7,8 @@ from gatelab.recurrent.plan import Plan, inputs_of, output_key
 from gatelab.recurrent.program import Node, needed
 
 
-def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, Call]:
-    """before_loop, of all steps at once; update and readout, of one."""
+def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, Call, Call]:
+    """before_loop, of all steps at once; inner, update and readout, of one."""
     equations, layout = plan.equations, plan.layout
     done: set[str] = set()  # columns that hold what they keep
     squashed = [column for column in layout.columns if len(saved[column]) > 1 and is_squashed(saved[column][-1])]
@@ -32,7 +32,7 @@ def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, 
         done.update(rest)
         return source.build()
 
-    return early.build(), stage(equations.update), stage(equations.readout)
+    return early.build(), stage(equations.inner), stage(equations.update), stage(equations.readout)
 
 
 def is_squashed(node: Node) -> bool:

@@ -122,13 +122,15 @@ class Recurrent(nn.Module):
                 raise ValueError("forget_bias and chrono set biases, but bias=False leaves none")
         if self.zoneout_cell and not cell.inner_states:
             raise ValueError(f"zoneout_cell keeps cell states, and {kind} has none but h: use zoneout_hidden")
+        if self.layer_norm and INNER in cell.sees.values():
+            raise ValueError(f"layer_norm normalises the recurrent term as one, and {kind} takes it in two products")
         for name in ("recurrent_dropout", "weight_drop", "orthogonal"):
             if getattr(self, name) and not self._from("h"):
                 raise ValueError(f"{name} acts on the recurrent product, and no gate of {kind} sees h")
 
     def _plan(self) -> Plan | None:
         """What the engine runs; nothing for a cell that has to be computed step by step."""
-        if not self.cell.pointwise or INNER in self.cell.sees.values():
+        if not self.cell.pointwise:
             check_names(self.cell)
             return None
         return build_plan(

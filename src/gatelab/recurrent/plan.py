@@ -10,29 +10,34 @@ computed: the open gate rather than what is squashed to it. Names of tensors are
 
 from dataclasses import dataclass, field
 
-from gatelab.recurrent.cell import APART, BOTH, Cell, H, X
+from gatelab.recurrent.cell import APART, BOTH, INNER, Cell, H, X
 from gatelab.recurrent.emit import UNARY, Call, Key
 from gatelab.recurrent.program import Equations, Node, needed
 
 
 class Layout:
-    """Which columns of (n, C·H) hold which preactivation: first those that see x only, then both, then h only.
+    """Which columns of (n, C·H) hold which preactivation: first those that see x only or besides what ``inner``
+    returns, then both, then h only.
 
     columns: by name, in order. input_rows, hidden_rows: the gates in the order of the columns that x and h write.
     """
 
     def __init__(self, cell: Cell) -> None:
         sees = cell.sees
-        first = [name if seen == X else f"{name}.x" for name, seen in sees.items() if seen in (X, APART)]
+        self.inner = [name for name, seen in sees.items() if seen == INNER]
+        only = [name if seen == X else f"{name}.x" for name, seen in sees.items() if seen in (X, APART)]
+        first = [*self.inner, *only]
         both = [name for name, seen in sees.items() if seen == BOTH]
         last = [name if seen == H else f"{name}.h" for name, seen in sees.items() if seen in (H, APART)]
         self.columns = (*first, *both, *last)
-        self.num_input, self.first_hidden = len(first) + len(both), len(first)
+        self.num_input, self.first_hidden, self.num_shared = len(first) + len(both), len(first), len(both)
         self.input_gates = [name.removesuffix(".x") for name in self.columns[: self.num_input]]
         self.hidden_gates = [name.removesuffix(".h") for name in self.columns[self.first_hidden :]]
         self.input_order = positions([name for name, seen in sees.items() if seen != H], self.input_gates)
-        self.hidden_order = positions([name for name, seen in sees.items() if seen != X], self.hidden_gates)
-        self.input_only = first
+        reached = [name for name, seen in sees.items() if seen != X]
+        self.hidden_order = positions(reached, self.hidden_gates)
+        self.inner_order = positions(reached, self.inner)
+        self.input_only = only
         self.hidden_only = last
 
     def at(self, column: str) -> int:
@@ -57,11 +62,13 @@ class Plan:
     signals: list[str] = field(default_factory=list)  # named values that are kept
     in_column: dict[str, str] = field(default_factory=dict)  # signal → the column that holds it anyway
     before_loop: Call = field(init=False)
+    inner: Call = field(init=False)
     update: Call = field(init=False)
     readout: Call = field(init=False)
     factors: Call = field(init=False)
     back_readout: Call = field(init=False)
     back_update: Call = field(init=False)
+    back_inner: Call = field(init=False)
     from_columns: dict[str, tuple[str, Key]] = field(default_factory=dict)  # vector → a column, and its factor
 
     @property
@@ -107,13 +114,13 @@ def signal_key(plan: Plan, name: str) -> Key:
 def choose_saved(plan: Plan) -> dict[str, list[Node]]:
     """Of each column the values it holds one after another, from the preactivation to what is kept."""
     equations = plan.equations
-    outputs = [*equations.update.values(), *equations.readout.values()]
+    outputs = [*equations.outputs.values()]
     forward = needed(outputs, {})
     users: dict[Node, list[Node]] = {}
     for node in forward:
         for arg in node.args:
             users.setdefault(arg, []).append(node)
-    states = {node for name, node in {**equations.update, **equations.readout}.items() if name.endswith("'")}
+    states = {node for name, node in equations.outputs.items() if name.endswith("'")}
     chains: dict[str, list[Node]] = {}
     for column in plan.layout.columns:
         chain = [equations.graph.input(f"a.{column}")]

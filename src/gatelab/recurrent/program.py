@@ -14,11 +14,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from gatelab.errors import CellError
-from gatelab.recurrent.cell import APART, Cell, check_names, namespace, observed
+from gatelab.recurrent.cell import APART, INNER, Cell, argument_names, check_names, namespace, observed
 
 aten = torch.ops.aten
 SAME = (aten.detach.default, aten.alias.default, aten.lift_fresh.default, aten.clone.default)
 FILLED = {aten.ones_like.default: 1.0, aten.zeros_like.default: 0.0}
+FOLDED = ("add", "sub", "mul", "div", "neg", "exp", "sigmoid", "tanh")  # of numbers a number
+INNER_VALUE = "inner()"  # what inner returns, among the outputs
 BRANCHES = (aten._local_scalar_dense.default, aten.is_nonzero.default, aten.equal.default)
 
 
@@ -105,8 +107,9 @@ class Graph:
 
     def _node(self, target: Any, *args: Node) -> Node:
         op = target.overloadpacket.__name__
-        if all(arg.op == "constant" for arg in args):
-            return self.constant(float(target(*(torch.tensor(arg.value, dtype=torch.float64) for arg in args))))
+        if op in FOLDED and all(arg.op == "constant" for arg in args):
+            first, *rest = (arg.value for arg in args)
+            return self.constant(float(target(torch.tensor(first, dtype=torch.float64), *rest)))
         order = sorted(args, key=id) if op in ("add", "mul", "maximum", "minimum") else args
         return self.known.setdefault((str(target), *order), Node(op, args, target))
 
@@ -187,6 +190,12 @@ class Recorder(TorchDispatchMode):
             if not self.differentiating:
                 raise self.fault(f"changes a tensor in place ({op}). Write a new value instead")
             func, op = getattr(getattr(aten, op.removesuffix("_")), func._overloadname), op.removesuffix("_")
+        if func is aten.log_sigmoid_forward.default:  # with its backward, which take a buffer between them
+            self.know(result[0], self.graph.call(aten.log_sigmoid.default, self.find(args[0])))
+            return result
+        if func is aten.log_sigmoid_backward.default:
+            opposite = self.graph.call(aten.sigmoid.default, self.graph.negative(self.find(args[1])))
+            return self.know(result, self.graph.multiply(self.find(args[0]), opposite))
         if torch.Tag.pointwise not in func.tags or not isinstance(result, Tensor):
             if not any(isinstance(arg, Tensor) and self._knows(arg) for arg in args):
                 return result  # a number made into a tensor
@@ -223,17 +232,21 @@ class Recorder(TorchDispatchMode):
 class Equations:
     """A cell's functions in one graph. Inputs: a.GATE, p.VECTOR, a state before by its name, after with ', h before.
 
-    update, readout: outputs by name (a state's with '); jacobian: (output, input) → the factor, without what is zero.
-    named: what the equations call by name.
+    inner, update, readout: outputs by name (a state's with ', that of inner as INNER_VALUE); jacobian: (output, input) → the
+    factor, without what is zero, in the order in which the backward pass takes them. named: what the equations call by name.
     """
 
     cell: Cell
     graph: Graph
-    columns: tuple[str, ...]
+    inner: dict[str, Node]
     update: dict[str, Node]
     readout: dict[str, Node]
     named: dict[str, Node]
     jacobian: dict[tuple[str, str], Node]
+
+    @property
+    def outputs(self) -> dict[str, Node]:
+        return {**self.inner, **self.update, **self.readout}
 
 
 def column_names(cell: Cell) -> list[str]:
@@ -254,7 +267,7 @@ def record(cell: Cell, *, normalized: bool = False, keep_hidden: bool = False) -
     before = dict(vars(cell).items())
     second = _record(cell, normalized, keep_hidden)
     after = vars(cell)
-    outputs = [[repr(node) for node in {**e.update, **e.readout}.values()] for e in (first, second)]
+    outputs = [[repr(node) for node in e.outputs.values()] for e in (first, second)]
     if outputs[0] != outputs[1] or before.keys() != after.keys() or any(before[k] is not after[k] for k in before):
         raise CellError(
             f"{type(cell).__name__}: a second step has other equations than the first, so the cell keeps something between "
@@ -347,7 +360,14 @@ def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
         recurrent = {name: value for name, value in found.items() if name in cell.recurrent}
         return {"h'": zoneout(hidden, inputs), **recurrent}
 
+    def inner(inputs: dict[str, Tensor], recorder: Recorder) -> dict[str, Any]:
+        seen, found = observed(cell.inner, {**spaces(inputs), **{name: inputs[name] for name in cell.state_names}})
+        named.update({name: recorder.find(value) for name, value in found.items()})
+        return {INNER_VALUE: seen}
+
     keeps = ["keep.hidden"] if keep_hidden else []
+    has_inner = INNER in cell.sees.values()
+    from_inner = equations("inner", inner, [*gates, *vectors, *cell.state_names]) if has_inner else {}
     updated = equations("update", update, [*gates, *vectors, *before, *keeps]) if cell.states else {}
     read: dict[str, Node] = {}
     if "h" not in cell.states:
@@ -356,12 +376,12 @@ def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
         signals = [name for name in updated if not name.endswith("'")]
         hidden_before = ["h"] if keep_hidden else []
         read = equations("readout", readout, [*gates, *vectors, *states, *norms, *signals, *hidden_before, *keeps])
-    return Equations(cell, graph, tuple(columns), updated, read, named, jacobian)
+    stages = {name: stage for stage, outputs in enumerate((read, updated, from_inner)) for name in outputs}
+    ordered = dict(sorted(jacobian.items(), key=lambda item: stages[item[0][0]]))
+    return Equations(cell, graph, from_inner, updated, read, named, ordered)
 
 
 def seen_later(cell: Cell) -> set[str]:
     """The named values of update that readout asks for, or the next step sees."""
-    from gatelab.recurrent.cell import argument_names
-
     asked = set() if "h" in cell.states else set(argument_names(cell.readout)) - {"a", "p", *cell.states}
     return asked | set(cell.recurrent)

@@ -17,6 +17,7 @@ class Weights(NamedTuple):
     norm_input: Tensor | None = None  # (rows of W,) gain
     norm_hidden: Tensor | None = None  # (rows of U,) gain
     norm_cell: Tensor | None = None  # (2, H): gain and bias
+    U_inner: Tensor | None = None  # the rows of U of gates that see what ``Cell.inner`` returns, where they are apart
 
 
 class Noise(NamedTuple):
