@@ -28,7 +28,6 @@ WITH_OUT: dict[str, str] = {
     "softplus": "aten.softplus.out({args}, out={out})",
 }  # fmt: skip
 UNARY = ("sigmoid", "tanh", "relu", "exp", "neg")
-NUMBERS_MAY_LEAD = ("where", "maximum", "minimum")
 
 
 Key = tuple[Any, ...]
@@ -52,6 +51,12 @@ class Source:
 
     def parameter(self, *key: Any) -> str:
         return self.parameters.setdefault(key, f"v{len(self.parameters)}")
+
+    def scratch(self, free: list[str]) -> str:
+        if free:
+            return free.pop()
+        self.num_scratch += 1
+        return f"s{self.num_scratch - 1}"
 
     def number(self, value: float) -> str:
         """As a tensor without dimensions, where torch wants no number."""
@@ -102,7 +107,16 @@ def write(
     free: list[str] = []
     for position, node in enumerate(order):
         op, args, template = fused[node]
-        words = [word(source, arg, names, op, index) for index, arg in enumerate(args)]
+        words, filled = [], []
+        for index, arg in enumerate(args):
+            if arg.op == "constant" and takes(op, index) == "filled":
+                words.append(source.scratch(free))
+                filled.append(words[-1])
+                source.lines.append(f"{words[-1]}.fill_({arg.value!r})")
+            elif arg.op == "constant":
+                words.append(source.number(arg.value) if takes(op, index) == "tensor" else repr(arg.value))
+            else:
+                words.append(names[arg])
         for arg in dict.fromkeys(args):
             if last_use[arg] == position and names.get(arg, "").startswith("s"):
                 free.append(names[arg])
@@ -110,12 +124,9 @@ def write(
             names[node] = f"t{position}"
             source.lines.append(f"t{position} = {called(source, node)}({', '.join(words)})")
             continue
-        if node in targets:
-            place = targets[node]
-        else:
-            place = free.pop() if free else f"s{source.num_scratch}"
-            source.num_scratch = max(source.num_scratch, int(place[1:]) + 1)
+        place = targets[node] if node in targets else source.scratch(free)
         names[node] = place
+        free += filled
         if template is not None:
             source.lines.append(template.format(args=", ".join(words), out=place))
         else:
@@ -133,11 +144,11 @@ def called(source: Source, node: Node) -> str:
     return name
 
 
-def word(source: Source, arg: Node, names: dict[Node, str], op: str, index: int) -> str:
-    if arg.op != "constant":
-        return names[arg]
-    leads = index == 0 or op in NUMBERS_MAY_LEAD
-    return source.number(arg.value) if leads else repr(arg.value)
+def takes(op: str, index: int) -> str:
+    """How torch takes a number there: as a number, as a tensor without dimensions, or as one of full size."""
+    if op in ("maximum", "minimum") or (index == 0 and op in ("sub", "div", "sigmoid_backward", "tanh_backward")):
+        return "tensor"
+    return "filled" if index == 0 or op == "where" else "number"
 
 
 def count_uses(order: Iterable[Node], outputs: Iterable[Node]) -> dict[Node, int]:
