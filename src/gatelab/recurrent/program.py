@@ -293,9 +293,10 @@ def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
     def equations(
         title: str, function: Callable[[dict[str, Tensor], Recorder], dict[str, Tensor]], names: list[str]
     ) -> dict[str, Node]:
-        recorder = Recorder(graph, f"{kind}.{title}")
-        inputs = tensors(names, recorder)
-        with torch.enable_grad(), torch.inference_mode(False), torch.autocast("cpu", enabled=False), recorder:
+        recorder, cpu = Recorder(graph, f"{kind}.{title}"), torch.device("cpu")
+        with cpu:
+            inputs = tensors(names, recorder)
+        with torch.enable_grad(), torch.inference_mode(False), torch.autocast("cpu", enabled=False), cpu, recorder:
             outputs = function(inputs, recorder)
             nodes = {name: recorder.find(value) for name, value in outputs.items()}
             recorder.differentiating = True
