@@ -1,6 +1,6 @@
 """Gate-level cells against torch's nn.LSTM, forward and backward, in one process, interleaved: medians as ratios.
 
-python benchmarks/cells.py · --rounds 9 · --shapes 1 · --ragged · --memory · --bf16
+python benchmarks/cells.py · --rounds 9 · --shapes 1 · --cells gated janet · --ragged · --memory · --bf16
 """
 
 import argparse
@@ -11,16 +11,20 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from omegaconf import OmegaConf
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatelab.commands.train import compose
-from gatelab.recurrent import Cell, GatedLSTM, LSTMEncoder
+from gatelab.config.build import build
+from gatelab.config.schema import CONF_DIR
+from gatelab.recurrent import GatedLSTM, LSTMEncoder, Recurrent
 
 SHAPES = [  # T, B, E, H
     (28, 32, 128, 196),
@@ -30,32 +34,27 @@ SHAPES = [  # T, B, E, H
     (200, 64, 128, 128),
     (64, 64, 256, 512),
 ]
-VARIANTS = [
-    "gated",
-    "no_input_gate",
-    "no_forget_gate",
-    "no_output_gate",
-    "linear_candidate",
-    "linear_output",
-    "coupled",
-    "peephole",
-    "full_gate_recurrence",
-    "janet",
-    "lstm_1997",
-    "layer_norm",
-    "zoneout",
-    "variational_dropout",
-    "weight_drop",
-]
+NOT_A_STEP = ("forget_bias", "chrono", "orthogonal")  # choices that only start a cell otherwise
 
 
-def cell_settings(name: str) -> dict[str, Any]:
-    """The settings of a cell as gatelab train encoder=NAME has them."""
-    encoder = compose([f"encoder={name}"]).encoder
-    return {key: encoder[key] for key in Cell.__dataclass_fields__}
+def make_cells(names: list[str] | None = None) -> dict[str, Callable[..., Recurrent]]:
+    """What builds the layers of each gatelab train encoder=NAME that is computed gate by gate, from (E, H, backend)."""
+    found = {}
+    for file in sorted((CONF_DIR / "encoder").glob("*.yaml")):
+        options = OmegaConf.to_container(compose([f"encoder={file.stem}"]).encoder, resolve=True)
+        if file.stem not in NOT_A_STEP and "backend" in options and (names is None or file.stem in names):
+            found[file.stem] = partial(make_layers, options)
+    return found
 
 
-CELLS = {name: cell_settings(name) for name in VARIANTS}
+def make_layers(options: dict[str, Any], E: int, H: int, backend: str) -> Recurrent:
+    return build("encoder", {**options, "hidden_size": H, "backend": backend}, input_size=E).recurrent
+
+
+def recurrent_blocks(layers: Recurrent) -> int:
+    """The (H, H) products of a step: 4 of an LSTM."""
+    cell = layers.cell
+    return sum(seen != "x" for seen in cell.sees.values()) + len(cell.recurrent_gates) * len(cell.recurrent)
 
 
 def wall_seconds(call: Callable[[], Any]) -> float:
@@ -88,31 +87,51 @@ def step(module: nn.Module, x: Tensor, gradient: Tensor) -> Callable[[], None]:
     return run
 
 
-def compare_cells(shapes: list[tuple[int, ...]], rounds: int, equations: bool) -> None:
-    """Ratios to nn.LSTM of the same shape, dense, float32."""
-    print(f"\ndense, float32, {torch.get_num_threads()} threads: times of nn.LSTM, forward and backward\n")
-    print(f"{'cell':<28}" + "".join(f"{f'{T},{B},{E},{H}':>18}" for T, B, E, H in shapes))
-    table: dict[str, list[float]] = {}
+def compare_cells(shapes: list[tuple[int, ...]], rounds: int, names: list[str] | None) -> None:
+    """Times in those of nn.LSTM of the same shape, dense, float32: of the fused path, and of the naive loop at the first shape.
+
+    Beside the median over the shapes, the same per unit of recurrent work: a cell with k products of (H, H) is compared
+    with k/4 of nn.LSTM.
+    """
+    cells = make_cells(names)
+    closed: dict[str, Callable[..., nn.Module]] = {"nn.GRU": nn.GRU, "nn.RNN": nn.RNN}
+    ratios: dict[str, list[float]] = {}
+    naive: dict[str, float] = {}
     reference: list[float] = []
-    for T, B, E, H in shapes:
-        x, gradient = torch.randn(T, B, E, requires_grad=True), torch.randn(T, B, H)
-        calls = {"nn.LSTM": step(nn.LSTM(E, H), x, gradient)}
-        calls["native"] = step(GatedLSTM(E, H, backend="native"), x, gradient)
-        for name, options in CELLS.items():
-            calls[f"{name} fused"] = step(GatedLSTM(E, H, backend="fused", **options), x, gradient)
-            if equations or name == "gated":
-                calls[f"{name} equations"] = step(GatedLSTM(E, H, backend="equations", **options), x, gradient)
+    blocks: dict[str, int] = {"nn.GRU": 3, "nn.RNN": 1}
+    for number, (T, B, E, H) in enumerate(shapes):
+        x, gradient = torch.randn(B, T, E, requires_grad=True), torch.randn(B, T, H)
+        calls = {"nn.LSTM": step(nn.LSTM(E, H, batch_first=True), x, gradient)}
+        calls |= {name: step(make(E, H, batch_first=True), x, gradient) for name, make in closed.items()}
+        for name, make in cells.items():
+            layers = make(E, H, "auto")
+            blocks[name] = recurrent_blocks(layers)
+            calls[name] = step(make(E, H, "auto" if layers.plan is None else "fused"), x, gradient)
+            if number == 0:
+                calls[f"naive {name}"] = step(make(E, H, "equations"), x, gradient)
         medians = interleaved(calls, rounds)
         reference.append(medians["nn.LSTM"])
         for name, seconds in medians.items():
-            table.setdefault(name, []).append(seconds / medians["nn.LSTM"])
-    print(f"{'nn.LSTM':<28}" + "".join(f"{f'{1e3 * seconds:.2f} ms':>18}" for seconds in reference))
-    for name, ratios in table.items():
-        if name != "nn.LSTM":
-            print(f"{name:<28}" + "".join(f"{ratio:>18.2f}" for ratio in ratios))
-    fused = [ratio for name, ratios in table.items() if name.endswith("fused") for ratio in ratios]
-    print(f"\nfused: median {statistics.median(fused):.2f}, largest {max(fused):.2f}")
-    print(f"native: median {statistics.median(table['native']):.2f}, largest {max(table['native']):.2f}")
+            ratio = seconds / medians["nn.LSTM"]
+            if name.startswith("naive "):
+                naive[name.removeprefix("naive ")] = ratio
+            else:
+                ratios.setdefault(name, []).append(ratio)
+    print(f"\ndense, float32, {torch.get_num_threads()} threads: times of nn.LSTM, forward and backward\n")
+    titles = [f"{T},{B},{E},{H}" for T, B, E, H in shapes]
+    print(f"{'cell':<22}" + "".join(f"{title:>15}" for title in titles) + f"{'median':>8}{'per work':>9}{'naive':>7}")
+    print(f"{'nn.LSTM':<22}" + "".join(f"{f'{1e3 * seconds:.2f} ms':>15}" for seconds in reference))
+    all_medians = []
+    for name, row in ratios.items():
+        if name == "nn.LSTM":
+            continue
+        median = statistics.median(row)
+        by_work = f"{median * 4 / blocks[name]:.2f}" if blocks[name] else "–"
+        loop = f"{naive[name]:.2f}" if name in naive else ""
+        print(f"{name:<22}" + "".join(f"{ratio:>15.2f}" for ratio in row) + f"{median:>8.2f}{by_work:>9}{loop:>7}")
+        if blocks[name] and name in cells:
+            all_medians.append(median * 4 / blocks[name])
+    print(f"\nper unit of recurrent work: median {statistics.median(all_medians):.2f}, largest {max(all_medians):.2f}")
 
 
 def compare_ragged(data: Path, rounds: int, batches: int = 6) -> None:
@@ -183,12 +202,14 @@ def count_memory(shape: tuple[int, ...]) -> None:
     """
     T, B, E, H = shape
     print(f"\nsaved for backward at T, B, E, H = {shape}: numbers a step, row and unit (H = 1)\n")
-    for name, module in [("nn.LSTM", nn.LSTM(E, H))] + [
-        (f"{cell} {backend}", GatedLSTM(E, H, backend=backend, **CELLS[cell]))  # type: ignore[misc]
-        for cell in ("gated", "peephole", "full_gate_recurrence", "layer_norm", "janet", "zoneout")
+    for name, module in [("nn.LSTM", nn.LSTM(E, H, batch_first=True))] + [
+        (f"{cell} {backend}", make(E, H, backend))
+        for cell, make in make_cells(
+            ["gated", "peephole", "full_gate_recurrence", "layer_norm", "janet", "zoneout"]
+        ).items()
         for backend in ("fused", "equations")
     ]:
-        x = torch.randn(T, B, E, requires_grad=True)
+        x = torch.randn(B, T, E, requires_grad=True)
         own = {p.untyped_storage().data_ptr() for p in [x, *module.parameters()]}
         saved: dict[int, int] = {}
 
@@ -259,9 +280,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])  # type: ignore[union-attr]
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--shapes", type=int, default=len(SHAPES), help="only the first so many")
-    parser.add_argument(
-        "--equations", action="store_true", help="the naive loop of every cell, not of the plain one alone"
-    )
+    parser.add_argument("--cells", nargs="*", help="only these, by the names of their YAMLs")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     for part in ("dense", "ragged", "memory", "bf16"):
         parser.add_argument(f"--{part}", action="store_true", help=f"only this part: {part}")
@@ -273,7 +292,7 @@ def main() -> None:
     everything = not (options.dense or options.ragged or options.memory or options.bf16)
     print(f"torch {torch.__version__}, Python {sys.version.split()[0]}")
     if options.dense or everything:
-        compare_cells(shapes, options.rounds, options.equations)
+        compare_cells(shapes, options.rounds, options.cells)
     if options.ragged or everything:
         compare_ragged(data, options.rounds)
     if options.memory or everything:
