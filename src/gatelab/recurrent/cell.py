@@ -190,6 +190,8 @@ def check_names(cell: Cell) -> None:
     kind = type(cell).__name__
     known = [*FIXED, *cell.states]
     methods = [name for name in ("update", "readout", "inner") if getattr(cell, name, None) is not None]
+    if all(seen == H for seen in cell.sees.values()):
+        raise CellError(f"{kind}.gates: none of them sees x, so the layer would not read its input.")
     wanted = (["update"] if cell.states else []) + (["readout"] if "h" not in cell.states else [])
     for name in wanted:
         if name not in methods:

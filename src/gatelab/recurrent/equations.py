@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatelab.recurrent.cell import APART, BOTH, EPSILON, INNER, Cell, H, X, namespace, plainly, step
+from gatelab.recurrent.cell import APART, BOTH, EPSILON, INNER, Cell, H, X, namespace, observed, plainly, step
 from gatelab.recurrent.ragged import valid_mask
 from gatelab.recurrent.weights import Noise, Weights
 
@@ -44,7 +44,7 @@ def trace_layer(
     steps: list[dict[str, Tensor]] = []
     for t in range(x.shape[1]):
         h = before["h"] if noise.hidden_mask is None else before["h"] * noise.hidden_mask
-        a = preactivations(x[:, t], h, before, weights, cell, seen_gates, noise.hidden_mask, p)
+        a, inside = preactivations(x[:, t], h, before, weights, cell, seen_gates, noise.hidden_mask, p, named)
         after, found = step(cell, namespace(a.items()), p, before, named)
         for name in after:
             keeps = noise.keep_hidden if name == "h" else noise.keep_cell
@@ -56,7 +56,7 @@ def trace_layer(
             after = {name: torch.where(valid[:, t], new, before[name]) for name, new in after.items()}
         values = {
             name: after[name] if name in after else whole(value, h)
-            for name, value in (found if named else after).items()
+            for name, value in ({**inside, **found} if named else after).items()
         }
         if valid is not None:
             values = {name: torch.where(valid[:, t], value, 0.0) for name, value in values.items()}
@@ -69,16 +69,11 @@ def trace_layer(
 
 
 def preactivations(
-    x_t: Tensor,
-    h: Tensor,
-    before: Mapping[str, Tensor],
-    weights: Weights,
-    cell: Cell,
-    seen_gates: Tensor | None,
-    mask: Tensor | None,
-    p: Any,
-) -> dict[str, Tensor]:
-    """W x_t + U h_{t-1} + b of every gate by name, each (B, H); of one that sees both apart as NAME.x and NAME.h."""
+    x_t: Tensor, h: Tensor, before: Mapping[str, Tensor], weights: Weights, cell: Cell, seen_gates: Tensor | None,
+    mask: Tensor | None, p: Any, named: bool,
+) -> tuple[dict[str, Tensor], dict[str, Any]]:  # fmt: skip
+    """W x_t + U h_{t-1} + b of every gate by name, each (B, H); of one that sees both apart as NAME.x and NAME.h. And with
+    named what ``inner`` calls by a name."""
     size, sees = h.shape[1], cell.sees
     from_x = [name for name, seen in sees.items() if seen != H]
     from_h = [name for name, seen in sees.items() if seen != X]
@@ -98,6 +93,7 @@ def preactivations(
     x_terms = normalize(x_terms, weights.norm_input)
     h_terms = normalize(h_terms, weights.norm_hidden)
     a: dict[str, Tensor] = {}
+    inside: dict[str, Any] = {}
     for name, seen in sees.items():
         if seen == APART:
             a[f"{name}.x"], a[f"{name}.h"] = x_terms[name] + b_x[name], h_terms[name] + b_h[name]
@@ -107,10 +103,10 @@ def preactivations(
             a[name] = x_terms[name] + h_terms[name] + (b_x[name] + b_h[name])
     for name, seen in sees.items():
         if seen == INNER:
-            inner, _ = plainly(cell.inner, {**before, "a": namespace(a.items()), "p": p})
+            inner, inside = (observed if named else plainly)(cell.inner, {**before, "a": namespace(a.items()), "p": p})
             inner = inner if mask is None else inner * mask
             a[name] = x_terms[name] + inner @ U[name].T + (b_x[name] + b_h[name])
-    return a
+    return a, inside
 
 
 def normalize(terms: dict[str, Tensor], gain: Tensor | None) -> dict[str, Tensor]:
