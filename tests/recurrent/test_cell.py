@@ -209,3 +209,17 @@ def test_the_gated_encoder_takes_every_setting_of_a_cell() -> None:
     assert encoder.recurrent.cell.settings == {"peepholes": True}
     assert encoder(torch.randn(B, T, E), LENGTHS)[0].shape == (B, T, 2 * H)
     assert list(encoder.trace(torch.randn(B, T, E), LENGTHS)) == ["l0", "l0_reverse"]
+
+
+@torch.inference_mode()
+def test_a_cell_can_be_made_where_nothing_is_differentiated() -> None:
+    plan = GatedLSTM(E, H, peepholes=True).plan
+    assert plan is not None
+    assert ("h'", "c'") in plan.equations.jacobian
+
+
+def test_a_cell_is_the_same_on_any_default_device() -> None:
+    with torch.device("meta"):
+        lstm = GatedLSTM(E, H, layer_norm=True, backend="fused")
+    assert lstm.plan is not None
+    assert lstm.plan.norms == ("c",)

@@ -294,25 +294,26 @@ def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
         title: str, function: Callable[[dict[str, Tensor], Recorder], dict[str, Tensor]], names: list[str]
     ) -> dict[str, Node]:
         recorder, cpu = Recorder(graph, f"{kind}.{title}"), torch.device("cpu")
-        with cpu:
+        with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False), cpu:
             inputs = tensors(names, recorder)
-        with torch.enable_grad(), torch.inference_mode(False), torch.autocast("cpu", enabled=False), cpu, recorder:
-            outputs = function(inputs, recorder)
-            nodes = {name: recorder.find(value) for name, value in outputs.items()}
-            recorder.differentiating = True
-            for name, value in outputs.items():
-                if nodes[name].op == "input":
-                    jacobian[name, nodes[name].name] = graph.constant(1)
-                elif isinstance(value, Tensor) and value.requires_grad:
-                    ones = recorder.know(torch.ones_like(value), graph.constant(1))
-                    factors = torch.autograd.grad(
-                        value, list(inputs.values()), ones, retain_graph=True, allow_unused=True
-                    )
-                    for source, factor in zip(inputs, factors, strict=True):
-                        if factor is not None and not is_number(recorder.find(factor), 0):
-                            jacobian[name, source] = recorder.find(factor)
-                elif nodes[name].op != "constant":
-                    raise CellError(f"{kind}.{title}: {name.rstrip(chr(39))} has no derivative. Do not detach it.")
+            with recorder:
+                return differentiate(recorder, inputs, function(inputs, recorder))
+
+    def differentiate(recorder: Recorder, inputs: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Node]:
+        nodes = {name: recorder.find(value) for name, value in outputs.items()}
+        recorder.differentiating = True
+        for name, value in outputs.items():
+            if nodes[name].op == "input":
+                jacobian[name, nodes[name].name] = graph.constant(1)
+            elif isinstance(value, Tensor) and value.requires_grad:
+                ones = recorder.know(torch.ones_like(value), graph.constant(1))
+                factors = torch.autograd.grad(value, list(inputs.values()), ones, retain_graph=True, allow_unused=True)
+                for source, factor in zip(inputs, factors, strict=True):
+                    if factor is not None and not is_number(recorder.find(factor), 0):
+                        jacobian[name, source] = recorder.find(factor)
+            elif nodes[name].op != "constant":
+                name = name.rstrip("'")
+                raise CellError(f"{recorder.name}: {name} has no derivative. Do not detach it.")
         return nodes
 
     named: dict[str, Node] = {}
