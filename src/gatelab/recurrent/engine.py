@@ -10,15 +10,15 @@ Backward, the factors of many steps are computed at once (plan.py), so that the 
 The weight gradients are one GEMM after it. No derivative is written here: they all come from the equations.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from gatelab.recurrent.buffers import Buffers, extra_rows, first, signal_keys
 from gatelab.recurrent.cell import EPSILON
-from gatelab.recurrent.emit import Key
 from gatelab.recurrent.native import product_dtype
 from gatelab.recurrent.plan import Plan, signal_key
 from gatelab.recurrent.program import INNER_VALUE
@@ -108,87 +108,6 @@ class Product:
 
     def _cast_product(self, x: Tensor) -> Tensor:
         return torch.mm(self.x[: len(x)].copy_(x), self.matrix, out=self.product[: len(x)])
-
-
-def first(rows: Tensor, count: int) -> Tensor:
-    return rows if rows.shape[0] == count else rows[:count]
-
-
-class Buffers:
-    """What the functions of a step read and write, by key."""
-
-    def __init__(
-        self, plan: Plan, order: StepOrder, columns: Tensor, states: Mapping[str, Tensor], vectors: Tensor | None
-    ) -> None:
-        """columns (N, C·H); states (B + N, H), the initial ones first; vectors (number · H,)."""
-        self.plan, self.order, self.like, self.states = plan, order, columns, dict(states)
-        self.num_rows, self.hidden_size = order.num_rows, columns.shape[1] // max(1, len(plan.layout.columns))
-        self.rows: dict[Key, Tensor] = {}  # (N, ·)
-        self.chunk: dict[Key, Tensor] = {}  # (rows of some steps, ·)
-        self.scratch: dict[Key, Tensor] = {}  # (B, H), of which a step uses the first rows
-        self.fixed: dict[Key, Tensor] = {}  # (H,)
-        self.split_columns("column", "block", columns)
-        for name, buffer in states.items():
-            self.rows["after", name] = self.rows["carried", name] = buffer[self.num_rows :]
-        if vectors is not None:
-            parts = vectors.split(self.hidden_size)
-            self.fixed = {("vector", name): part for name, part in zip(plan.cell.vector_names, parts, strict=True)}
-
-    def keep(self, kept: Mapping[Key, Tensor], keep_hidden: Tensor | None, keep_cell: Tensor | None) -> None:
-        """What a pass keeps of every step besides columns and states, and what noise keeps of the states: (N, H)."""
-        self.rows |= kept
-        noise = {("keep", "hidden"): keep_hidden, ("keep", "cell"): keep_cell}
-        self.rows |= {key: part for key, part in noise.items() if part is not None}
-
-    def split_columns(self, kind: str, block: str, buffer: Tensor) -> None:
-        """Each column of buffer (N, C·H) as (kind, name), and any neighbours as (block, first, last), (N, k, H)."""
-        H = self.hidden_size
-        for begin, name in enumerate(self.plan.layout.columns):
-            self.rows[kind, name] = buffer[:, begin * H : (begin + 1) * H]
-            for end, other in enumerate(self.plan.layout.columns[begin + 1 :], begin + 2):
-                self.rows[block, name, other] = buffer[:, begin * H : end * H].unflatten(1, (-1, H))
-
-    def many(self, keys: Sequence[Key], start: int, stop: int) -> list[Tensor]:
-        """The arguments of a function of the steps start to stop at once. What is nowhere yet gets a place."""
-        rows = slice(self.order.offsets[start], self.order.offsets[stop])
-        return [self._many(key, rows) for key in keys]
-
-    def _many(self, key: Key, rows: slice) -> Tensor:
-        if key in self.fixed:
-            return self.fixed[key]
-        if key[0] == "before":
-            return self.order.before(self.states[key[1]], rows)
-        if key in self.rows:
-            return self.rows[key][rows]
-        count = rows.stop - rows.start
-        if key not in self.chunk or len(self.chunk[key]) < count:
-            self.chunk[key] = self.like.new_empty(count, self.hidden_size)
-        return self.chunk[key][:count]
-
-    def each(self, keys: Sequence[Key], start: int, stop: int) -> list[tuple[Tensor, ...]]:
-        """The arguments of a function of one step, for each of the steps start to stop."""
-        if not keys:
-            return [()] * (stop - start)
-        return list(zip(*(self._each(key, start, stop) for key in keys), strict=True))
-
-    def _each(self, key: Key, start: int, stop: int) -> Sequence[Tensor]:
-        sizes, offsets = self.order.sizes[start:stop], self.order.offsets
-        if key in self.fixed:
-            return [self.fixed[key]] * len(sizes)
-        if key[0] == "before":
-            parts = self.states[key[1]].split([self.num_rows, *self.order.sizes])[start:stop]
-            return [first(part, n) for part, n in zip(parts, sizes, strict=True)]
-        if key in self.rows:
-            return self.rows[key][offsets[start] : offsets[stop]].split(sizes)
-        if key in self.chunk:
-            return self.chunk[key][: offsets[stop] - offsets[start]].split(sizes)
-        if key not in self.scratch:
-            self.scratch[key] = self.like.new_empty(self.num_rows, self.hidden_size)
-        return [first(self.scratch[key], n) for n in sizes]
-
-
-def signal_keys(plan: Plan) -> list[Key]:
-    return [signal_key(plan, name) for name in plan.cell.recurrent]
 
 
 class Engine(torch.autograd.Function):
@@ -425,14 +344,6 @@ class Engine(torch.autograd.Function):
             *[None] * 6,
             *d_state,
         )
-
-
-def extra_rows(plan: Plan) -> list[Key]:
-    """What is kept of every step besides columns and states."""
-    keys: list[Key] = [("signal", name) for name in plan.signals if name not in plan.in_column]
-    if plan.zoneout_cell:  # the states before it
-        keys += [("after", name) for name in plan.cell.inner_states]
-    return keys
 
 
 def pairs(values: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
