@@ -155,8 +155,11 @@ class Lines:
                 for index, term in enumerate(terms):
                     (self.add if index or recurs else self.put)(self.at("d_signal", signal), term)
         for state in self.states:
-            for term in self.of(f"norm.{state}"):
-                self.put(self.at("d_norm", state), term)
+            terms = self.of(f"norm.{state}")
+            if state in self.plan.norms and not terms:
+                self.line(f"{self.at('d_norm', state)}.zero_()")
+            for index, term in enumerate(terms):
+                (self.add if index else self.put)(self.at("d_norm", state), term)
             for term in self.of(f"{state}'"):
                 self.add(self.at("d", state), term)
         self.hidden_before()

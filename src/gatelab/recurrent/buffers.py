@@ -50,7 +50,7 @@ class Buffers:
 
     def _many(self, key: Key, rows: slice) -> Tensor:
         if key in self.fixed:
-            return self.fixed[key]
+            return self.fixed[key].expand(rows.stop - rows.start, -1)
         if key[0] == "before":
             return self.order.before(self.states[key[1]], rows)
         if key in self.rows:
@@ -69,7 +69,7 @@ class Buffers:
     def _each(self, key: Key, start: int, stop: int) -> Sequence[Tensor]:
         sizes, offsets = self.order.sizes[start:stop], self.order.offsets
         if key in self.fixed:
-            return [self.fixed[key]] * len(sizes)
+            return [self.fixed[key].expand(n, -1) for n in sizes]
         if key[0] == "before":
             parts = self.states[key[1]].split([self.num_rows, *self.order.sizes])[start:stop]
             return [first(part, n) for part, n in zip(parts, sizes, strict=True)]

@@ -20,6 +20,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import FrameType, SimpleNamespace
 from typing import Any, ClassVar, NamedTuple
 
+import torch
 from torch import Tensor
 
 from gatelab.errors import CellError, did_you_mean
@@ -145,12 +146,19 @@ def step(cell: Cell, a: Any, p: Any, before: Mapping[str, Any], named: bool = Fa
     found: dict[str, Any] = {}
     if cell.states:
         after, found = run(cell.update, values)
-        states = dict(zip(cell.states, after if len(cell.states) > 1 else (after,), strict=True))
+        after = after if len(cell.states) > 1 else (after,)
+        states = {name: whole(new, before[name]) for name, new in zip(cell.states, after, strict=True)}
     found |= states
     if "h" not in states:
-        states["h"], read = run(cell.readout, {**values, **found})
+        hidden, read = run(cell.readout, {**values, **found})
+        states["h"] = whole(hidden, before["h"])
         found |= read
     return StepValues(states, {**found, "h": states["h"]} if "h" not in found else found)
+
+
+def whole(value: Any, like: Tensor) -> Tensor:
+    """(B, H), of what may be one number or one a unit."""
+    return value.expand_as(like) if isinstance(value, Tensor) else torch.full_like(like, value)
 
 
 def _needs_names(cell: Cell) -> bool:
@@ -201,6 +209,8 @@ def check_names(cell: Cell) -> None:
             raise CellError(
                 f'{kind}.gates: {gate} sees "{seen}", which is none of "{BOTH}", "{X}", "{H}", "{APART}", "{INNER}".'
             )
+    if set(cell.sees.values()) <= {H}:
+        raise CellError(f"{kind}.gates: none sees x, so the cell would read nothing.")
     if INNER in cell.sees.values() and "inner" not in methods:
         raise CellError(
             f'{kind} has no inner, but a gate sees "{INNER}": write it as a method that returns {EXPECTED["inner"]}.'

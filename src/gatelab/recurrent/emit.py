@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 import torch
 
-from gatelab.recurrent.program import Node, is_number, needed
+from gatelab.recurrent.program import Node, is_number, needed, takes_tensor
 
 aten = torch.ops.aten
 # Operations that write where they are told. Any other is computed and copied.
@@ -109,12 +109,13 @@ def write(
         op, args, template = fused[node]
         words, filled = [], []
         for index, arg in enumerate(args):
-            if arg.op == "constant" and takes(op, index) == "filled":
+            how = takes(op, index, None if template else node)
+            if arg.op == "constant" and how == "filled":
                 words.append(source.scratch(free))
                 filled.append(words[-1])
                 source.lines.append(f"{words[-1]}.fill_({arg.value!r})")
             elif arg.op == "constant":
-                words.append(source.number(arg.value) if takes(op, index) == "tensor" else repr(arg.value))
+                words.append(source.number(arg.value) if how == "tensor" else repr(arg.value))
             else:
                 words.append(names[arg])
         for arg in dict.fromkeys(args):
@@ -144,8 +145,13 @@ def called(source: Source, node: Node) -> str:
     return name
 
 
-def takes(op: str, index: int) -> str:
-    """How torch takes a number there: as a number, as a tensor without dimensions, or as one of full size."""
+def takes(op: str, index: int, called: Node | None) -> str:
+    """How torch takes a number there: as a number, as a tensor without dimensions, or as one of full size.
+
+    called: the operation, where it is called as it is.
+    """
+    if called is not None and index and takes_tensor(called.target._schema.arguments[index]):
+        return "tensor"
     if op in ("maximum", "minimum") or (index == 0 and op in ("sub", "div", "sigmoid_backward", "tanh_backward")):
         return "tensor"
     return "filled" if index == 0 or op == "where" else "number"

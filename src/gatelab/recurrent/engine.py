@@ -68,7 +68,7 @@ def in_columns(weights: Weights, plan: Plan, input_size: int, H: int) -> Weights
 
 
 def take_gates(rows: Any, order: Any, H: int) -> Any:
-    return None if rows is None else rows.unflatten(0, (-1, H))[list(order)].flatten(0, 1)
+    return rows if rows is None or order is None else rows.unflatten(0, (-1, H))[list(order)].flatten(0, 1)
 
 
 def input_terms(x: Tensor, weights: Weights) -> Tensor:

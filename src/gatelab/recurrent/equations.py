@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from gatelab.recurrent.cell import APART, BOTH, EPSILON, INNER, Cell, H, X, namespace, observed, plainly, step
+from gatelab.recurrent.cell import APART, BOTH, EPSILON, INNER, Cell, H, X, namespace, observed, plainly, step, whole
 from gatelab.recurrent.ragged import valid_mask
 from gatelab.recurrent.weights import Noise, Weights
 
@@ -116,10 +116,6 @@ def normalize(terms: dict[str, Tensor], gain: Tensor | None) -> dict[str, Tensor
     together = torch.cat(list(terms.values()), 1)
     parts = F.layer_norm(together, together.shape[1:], gain, None, EPSILON).chunk(len(terms), 1)
     return dict(zip(terms, parts, strict=True))
-
-
-def whole(value: Any, like: Tensor) -> Tensor:
-    return value.expand_as(like) if isinstance(value, Tensor) else torch.full_like(like, value)
 
 
 def as_trace(values: Mapping[str, Tensor]) -> Any:

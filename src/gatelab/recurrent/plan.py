@@ -11,7 +11,7 @@ computed: the open gate rather than what is squashed to it. Names of tensors are
 from dataclasses import dataclass, field
 
 from gatelab.recurrent.cell import APART, BOTH, INNER, Cell, H, X
-from gatelab.recurrent.emit import UNARY, Call, Key
+from gatelab.recurrent.emit import UNARY, WITH_OUT, Call, Key
 from gatelab.recurrent.program import Equations, Node, needed
 
 
@@ -86,7 +86,8 @@ class Plan:
     @property
     def norms(self) -> tuple[str, ...]:
         """The states that readout sees normalised."""
-        return tuple(name for name in self.cell.inner_states if ("h'", f"norm.{name}") in self.equations.jacobian)
+        read = {node.name for node in needed(self.equations.readout.values(), {})}
+        return tuple(name for name in self.cell.inner_states if f"norm.{name}" in read)
 
 
 def key_of(name: str) -> Key:
@@ -128,7 +129,7 @@ def choose_saved(plan: Plan) -> dict[str, list[Node]]:
             (user,) = users[chain[-1]]
             others = [arg for arg in user.args if arg is not chain[-1]]
             late = any(node.name.startswith("a.") for node in needed(others, {}))
-            if user in states or len(user.args) - len(others) != 1 or (others and late):
+            if user in states or user.op not in WITH_OUT or len(user.args) - len(others) != 1 or (others and late):
                 break
             if user.op not in ("add", "sub", *UNARY) and any(arg.op != "constant" for arg in others):
                 break

@@ -19,7 +19,6 @@ from gatelab.recurrent.cell import APART, INNER, Cell, argument_names, check_nam
 aten = torch.ops.aten
 SAME = (aten.detach.default, aten.alias.default, aten.lift_fresh.default, aten.clone.default)
 FILLED = {aten.ones_like.default: 1.0, aten.zeros_like.default: 0.0}
-FOLDED = ("add", "sub", "mul", "div", "neg", "exp", "sigmoid", "tanh")  # of numbers a number
 INNER_VALUE = "inner()"  # what inner returns, among the outputs
 BRANCHES = (aten._local_scalar_dense.default, aten.is_nonzero.default, aten.equal.default)
 
@@ -103,15 +102,31 @@ class Graph:
             return self.subtract(args[1], args[0])
         if op == "div" and is_number(args[1], 1):
             return args[0]
+        if op == "where" and args[0].op == "constant":
+            return args[1] if args[0].value else args[2]
+        if op == "lerp":
+            return self.add(args[0], self.multiply(args[2], self.subtract(args[1], args[0])))
+        if op == "addcmul":
+            return self.add(args[0], self.multiply(*args[1:]))
         return self._node(target, *args)
 
     def _node(self, target: Any, *args: Node) -> Node:
         op = target.overloadpacket.__name__
-        if op in FOLDED and all(arg.op == "constant" for arg in args):
-            first, *rest = (arg.value for arg in args)
-            return self.constant(float(target(torch.tensor(first, dtype=torch.float64), *rest)))
+        if all(arg.op == "constant" for arg in args):
+            return self.constant(target(*map(as_argument, args, target._schema.arguments)).item())
         order = sorted(args, key=id) if op in ("add", "mul", "maximum", "minimum") else args
         return self.known.setdefault((str(target), *order), Node(op, args, target))
+
+
+def as_argument(node: Node, parameter: Any) -> Any:
+    """A constant as an operation takes it: as a tensor or as a number."""
+    if not takes_tensor(parameter):
+        return node.value
+    return torch.tensor(node.value, dtype=torch.bool if isinstance(node.value, bool) else torch.float64)
+
+
+def takes_tensor(parameter: Any) -> bool:
+    return isinstance(parameter.type, torch.TensorType)
 
 
 def is_number(node: Node, value: float) -> bool:
@@ -131,6 +146,13 @@ def needed(outputs: Iterable[Node], given: Mapping[Node, Any]) -> list[Node]:
     for output in outputs:
         visit(output)
     return list(order)
+
+
+def is_pointwise(func: Any) -> bool:
+    """As torch tags it, and the derivatives that it forgets to tag."""
+    forward = getattr(aten, func.overloadpacket.__name__.removesuffix("_backward"), None)
+    overloads = [] if forward is None else [getattr(forward, name) for name in forward.overloads()]
+    return any(torch.Tag.pointwise in one.tags for one in (func, *overloads))
 
 
 class Recorder(TorchDispatchMode):
@@ -169,7 +191,7 @@ class Recorder(TorchDispatchMode):
         raise self.fault(f"passes {type(value).__name__} to an operation, which is no number")
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
+        kwargs = dict(kwargs or {})
         op = func.overloadpacket.__name__
         if func in BRANCHES:
             raise self.fault("decides by the value of a tensor. Use torch.where")
@@ -196,21 +218,27 @@ class Recorder(TorchDispatchMode):
         if func is aten.log_sigmoid_backward.default:
             opposite = self.graph.call(aten.sigmoid.default, self.graph.negative(self.find(args[1])))
             return self.know(result, self.graph.multiply(self.find(args[0]), opposite))
-        if torch.Tag.pointwise not in func.tags or not isinstance(result, Tensor):
+        if not is_pointwise(func) or not isinstance(result, Tensor):
             if not any(isinstance(arg, Tensor) and self._knows(arg) for arg in args):
                 return result  # a number made into a tensor
             raise self.fault(
                 f"computes {op}, which mixes units. Unit j may see unit j only; for a cell that is otherwise, set pointwise = False"
             )
-        alpha = kwargs.get("alpha", 1)
-        nodes = [self.find(arg) for arg in args if arg is not None]
+        if op == "clamp":
+            low, high = (kwargs.get(name, at) for name, at in zip(("min", "max"), (*args[1:], None, None), strict=False))
+            node = self.find(args[0])
+            for bound, limit in ((aten.maximum.default, low), (aten.minimum.default, high)):
+                node = node if limit is None else self.graph.call(bound, node, self.find(limit))
+            return self.know(result, node)
+        alpha = kwargs.pop("alpha", 1) if op in ("add", "sub", "rsub") else 1
+        if kwargs:
+            raise self.fault(f"calls {op} with {', '.join(kwargs)}, which the fast path cannot")
+        nodes = [self.find(arg) for arg in args]
         if op in ("add", "sub", "rsub") and len(args) == 3:
             nodes, alpha = nodes[:2], args[2]
         if alpha != 1:
             scaled = 0 if op == "rsub" else 1
             nodes[scaled] = self.graph.multiply(nodes[scaled], self.graph.constant(alpha))
-        elif set(kwargs) - {"alpha"} and op not in ("clamp",):
-            raise self.fault(f"calls {op} with {', '.join(kwargs)}, which the fast path cannot")
         return self.know(result, self.graph.call(func, *nodes))
 
     def _knows(self, tensor: Tensor) -> bool:
