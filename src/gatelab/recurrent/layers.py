@@ -163,7 +163,7 @@ class Recurrent(nn.Module):
             shapes["weight_gates"] = (len(cell.recurrent_gates) * H, len(cell.recurrent) * H)
         if self.layer_norm:
             shapes |= {"norm_ih": (from_x,), "norm_hh": (from_h,)}
-            if self.plan is None or self.plan.norms:
+            if self.plan.norms if self.plan else "h" not in cell.states:
                 shapes["norm_cell"] = (2, H)
         return {name: shape for name, shape in shapes.items() if shape[0]}
 
