@@ -166,6 +166,20 @@ def test_an_encoder_of_the_users_own_is_one_target_away(tmp_path: Path, monkeypa
     check_config({**resolve(compose()), "encoder": encoder, "allow_targets": ["mine_near"]})
 
 
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        ("encoder=irnn +encoder.cell.nonlinearty=relu", r"^encoder\.cell\.nonlinearty: unknown key\. Did you mean encoder\.cell\.nonlinearity"),
+        ("encoder=irnn encoder.cell.nonlinearity=gelu", r"^encoder\.cell\.nonlinearity=gelu: input should be 'tanh' or 'relu'"),
+        ("encoder=irnn encoder.zoneout_cell=0.1", r"^encoder: zoneout_cell keeps cell states, and RNN has none but h: use zoneout_hidden"),
+        ("encoder=indrnn encoder.cell.num_steps=0", r"^encoder: num_steps must be at least 1, not 0"),
+    ],
+)  # fmt: skip
+def test_the_settings_of_a_cell_are_checked_before_any_data_is_read(overrides: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        check_config(resolve(compose(overrides.split())))
+
+
 def test_what_the_target_refuses_names_the_group() -> None:
     with pytest.raises(ConfigError, match=r"encoder: gatelab\.recurrent\.LSTMEncoder refused its settings.*surprise"):
         build("encoder", {"_target_": "gatelab.recurrent.LSTMEncoder", "hidden_size": 3, "surprise": 1}, input_size=2)
@@ -174,7 +188,7 @@ def test_what_the_target_refuses_names_the_group() -> None:
 
 
 def test_completion_offers_keys_and_the_choices_of_a_group() -> None:
-    assert completions("encoder=g") == ["encoder=gated", "encoder=gru"]
+    assert completions("encoder=g") == ["encoder=gated", "encoder=gru", "encoder=gru_2014", "encoder=gru_open"]
     assert "encoder.hidden_size=" in completions("encoder.h")
     assert "experiments=gop_debate" in completions("experiments=")
     assert completions("tracker=[wandb,ml") == ["tracker=[wandb,mlflow"]

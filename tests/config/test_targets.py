@@ -60,6 +60,20 @@ def test_an_encoder_is_a_module_from_the_known_packages_and_nothing_else(target:
     assert reason in str(raised.value)
 
 
+def test_the_cell_of_an_encoder_is_a_cell_of_gatelabs_or_of_a_listed_module(tmp_path: Path) -> None:
+    def cell(target: str) -> dict[str, Any]:
+        return {"encoder": {"_target_": "gatelab.recurrent.CellEncoder", "cell": {"_target_": target}}}
+
+    check_targets(cell("gatelab.recurrent.cells.GRU"))
+    for target in ("torch.nn.Linear", "gatelab.recurrent.GRUEncoder", "gatelab.recurrent.program.record"):
+        with pytest.raises(ConfigError, match=r"encoder\.cell\._target_=.*: is no Cell, which is what this key builds"):
+            check_targets(cell(target))
+    (tmp_path / "mine_cell.py").write_text("from gatelab.recurrent import Cell\nclass Mine(Cell): pass\n")
+    with pytest.raises(ConfigError, match=r"allow_targets=\[mine_cell\]"):
+        check_targets(cell("mine_cell.Mine"))
+    check_targets(cell("mine_cell.Mine"), ["mine_cell"])
+
+
 @pytest.mark.parametrize(
     "target", ["gatelab.runs.folder.atomic_write", "torch.nn.Linear", "gatelab.trackers.tracking.Trackers"]
 )

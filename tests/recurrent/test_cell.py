@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -59,7 +60,10 @@ def test_every_encoder_yaml_is_short_and_says_how_to_run_it(path: Path) -> None:
     text = path.read_text(encoding="utf-8")
     assert f"gatelab train encoder={path.stem}" in text.splitlines()[0]
     settings = load(text)
-    if path.stem not in ("lstm", "gru", "rnn", "gated"):
+    if "cell" in settings:
+        assert settings["defaults"] == ["base/cell@_here_", "_self_"]
+        CellEncoder(E, H, cell=instantiate(settings["cell"]))
+    elif path.stem not in ("lstm", "gru", "rnn", "gated"):
         assert settings.pop("defaults") == ["gated", "_self_"]
         GatedLSTM(E, H, **settings)
 
@@ -72,6 +76,13 @@ def test_gated_yaml_lists_every_setting_of_a_cell_with_its_default() -> None:
         for one in inspect.signature(kind).parameters.values()
         if one.default is not one.empty
     }
+    assert {name: settings[name] for name in defaults} == defaults
+
+
+def test_the_base_of_every_cell_lists_every_setting_of_its_layers_with_its_default() -> None:
+    settings = load((CONF_DIR / "encoder" / "base" / "cell.yaml").read_text(encoding="utf-8"))
+    parameters = inspect.signature(CellEncoder).parameters.values()
+    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
     assert {name: settings[name] for name in defaults} == defaults
 
 

@@ -129,12 +129,18 @@ def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
     if package is not None and find_spec(package) is None:
         return [f"{group} needs {package}: pip install 'gatelab[{package}]'."]
     problems = _problems(schema_of(group, found, values), values, f"{group}.")
+    if group == "encoder" and isinstance(values.get("cell"), dict):
+        problems += _problems_of_built("encoder.cell", values["cell"])
     if not problems and group == "encoder" and is_inside(target, ("gatelab",)):
         import torch
+        from hydra.errors import InstantiationException
+        from hydra.utils import instantiate
 
         try:
             with torch.device("meta"):  # an encoder without weights, which finds settings that contradict each other
-                found(1, **{key: value for key, value in values.items() if not key.startswith("_")})
+                instantiate(values, _convert_="all", _partial_=True)(1)
+        except InstantiationException as error:  # of what is built inside it
+            return [f"{group}: {error.__cause__ or error}."]
         except (TypeError, ValueError) as error:
             return [f"{group}: {error}."]
     return problems

@@ -67,6 +67,7 @@ def kinds_of(key: str) -> tuple[type, ...]:
     from pytorch_lightning.profilers import Profiler
     from pytorch_lightning.strategies import Strategy
 
+    from gatelab.recurrent import Cell
     from gatelab.trackers.tracker import Tracker
 
     by_group: dict[str, type] = {
@@ -79,6 +80,8 @@ def kinds_of(key: str) -> tuple[type, ...]:
     group, *rest = key.split(".")
     if rest == ["_target_"] and group in by_group:
         return (by_group[group],)
+    if key == "encoder.cell._target_":
+        return (Cell,)
     if group == "callbacks" and len(rest) == 2:
         return (pl.Callback,)
     if group == "tracker" and len(rest) == 2:

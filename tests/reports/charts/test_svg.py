@@ -18,6 +18,23 @@ from gatelab.runs.predictions import read_predictions
 from gatelab.runs.readings import read_readings
 
 
+@pytest.mark.parametrize("states", [("cell", "hidden"), ("hidden",)])
+def test_a_reading_shows_the_cell_state_or_where_there_is_none_the_hidden_state(states: tuple[str, ...]) -> None:
+    values = {
+        f"l{layer}.{name}": np.full((2, 3), layer + len(name)) for layer in (0, 1) for name in ("update_gate", *states)
+    }
+    gates = {
+        "tokens": np.array(["so", "good"]), "unknown": np.zeros(2, bool), "classes": np.array(["no", "yes"]),
+        "probabilities": np.full((2, 2), 0.5), "units": np.array([2]), "contributions": np.array([0.5]),
+        "learned": np.array(["update_gate"]), **values,
+    }  # fmt: skip
+    reading = describe_reading(gates)
+    assert reading.state == states[0]
+    assert [band.tolist() for band in reading.units.values()] == [[1.0 + len(states[0])] * 2]
+    assert list(reading.bands) == ["update"]
+    assert any(title.startswith(f"{states[0]} state of the units") for _, title in draw_reading(reading).titles)
+
+
 @pytest.mark.parametrize(
     ("low", "high", "labels"),
     [

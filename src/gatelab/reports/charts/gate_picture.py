@@ -23,7 +23,7 @@ def draw_gates(gates: Mapping[str, NDArray[Any]]) -> Figure:
 
 def draw_reading(reading: Reading, width: float | None = None) -> Figure:
     """From top to bottom: the probability of each class after each token; a band for each gate, its mean over units, dark where
-    shut; a band for each unit, its cell state and the logits it contributes. width in inches."""
+    shut; a band for each unit, its state and the logits it contributes. width in inches."""
     tokens = [plain(token) for token, _ in reading.tokens]
     bands, low, high = reading.bands, reading.low, reading.high
     longest = max(map(len, tokens))
@@ -55,7 +55,7 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
         axes.tick_params(labelsize=8, length=0)
     if width:
         bottom.tick_params(axis="x", labelsize=min(8.0, 72 * (width - 1.9) / len(tokens)))
-    titles = ["probability after each token", "gates, mean over units", "cell state of the units that contribute most"]
+    titles = ["probability after each token", "gates, mean over units", f"{reading.state} state of the units that contribute most"]
     for axes, title in zip((top, middle, bottom), titles, strict=True):
         axes.set_title(title, fontsize=8, loc="left", color=INK, pad=3)
     if reading.notes:

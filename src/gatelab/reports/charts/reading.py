@@ -17,7 +17,7 @@ MAX_TOKENS = 60
 @dataclass(frozen=True)
 class Reading:
     """role, place, label and prediction describe the row. Values (T,) by name: probabilities of the first 7 classes, bands: gates,
-    mean over units, units: cell states; low and high: the range of the bands."""
+    mean over units, units: states; low and high: the range of the bands."""
 
     role: str
     place: str
@@ -30,6 +30,7 @@ class Reading:
     low: float
     high: float
     units: dict[str, NDArray[Any]]
+    state: str  # what units holds: cell, or hidden where that is the only state
     notes: list[str]
     has_gaps: bool  # whether a value is not finite
     table: Table
@@ -68,6 +69,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         low=low,
         high=high,
         units=units,
+        state=shown_state(gates),
         notes=notes,
         has_gaps=has_gaps,
         table=Table(["token", *(f"P({name})" for name in classes), *bands], rows),
@@ -76,7 +78,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
 
 def last_layer(gates: Mapping[str, NDArray[Any]]) -> list[str]:
     """The names of the directions of the last layer: ["l1", "l1_reverse"]."""
-    names = {name.split(".")[0] for name in gates if name.endswith(".cell")}
+    names = {name.split(".")[0] for name in gates if name.endswith(".hidden")}
     last = max(int(name[1:].split("_")[0]) for name in names)
     return sorted(name for name in names if name.split("_")[0] == f"l{last}")
 
@@ -91,15 +93,19 @@ def gate_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArr
     return bands or {"no gates": np.ones(len(gates["tokens"]) - first)}
 
 
+def shown_state(gates: Mapping[str, NDArray[Any]]) -> str:
+    return "cell" if any(name.endswith(".cell") for name in gates) else "hidden"
+
+
 def unit_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArray[Any]]:
-    """The cell state (T,) of the units that contribute most, named by number and contribution."""
-    names = last_layer(gates)
-    hidden_size = gates[f"{names[0]}.cell"].shape[1]
+    """The state (T,) of the units that contribute most, named by number and contribution."""
+    names, state = last_layer(gates), shown_state(gates)
+    hidden_size = gates[f"{names[0]}.{state}"].shape[1]
     bands = {}
     for unit, contribution in zip(gates["units"].tolist(), gates["contributions"].tolist(), strict=True):
         direction, number = divmod(unit, hidden_size)
         arrow = " ←" if direction else ""
-        bands[f"{number}{arrow}  {numbers.formatted(contribution, '+.2f')}"] = gates[f"{names[direction]}.cell"][
+        bands[f"{number}{arrow}  {numbers.formatted(contribution, '+.2f')}"] = gates[f"{names[direction]}.{state}"][
             first:, number
         ]
     return bands

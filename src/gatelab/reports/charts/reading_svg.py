@@ -45,7 +45,7 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
     drawing = ReadingDrawing(column, LEFT + column * len(tokens) + RIGHT, middles)
     y = place_curves(drawing, reading.probabilities, TOP)
     y = place_bands(drawing, reading, y + GAP)
-    y = place_units(drawing, dict(list(reading.units.items())[:MAX_UNITS]), y + GAP)
+    y = place_units(drawing, reading, y + GAP)
     drawing.bottom = y + 8
     drawing.height = drawing.bottom + 8 + 6.4 * max(len(token) for token, _ in tokens)
     named = reading.probabilities | reading.bands
@@ -85,10 +85,10 @@ def place_bands(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
     return y
 
 
-def place_units(drawing: ReadingDrawing, units: Mapping[str, NDArray[Any]], y: float) -> float:
-    """A band for each unit in its own scale: the cell state above or below its line."""
-    drawing.titles.append((y - 6, "cell state of the units that contribute most, and their logits"))
-    for name, values in units.items():
+def place_units(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
+    """A band for each unit in its own scale: the state above or below its line."""
+    drawing.titles.append((y - 6, f"{reading.state} state of the units that contribute most, and their logits"))
+    for name, values in list(reading.units.items())[:MAX_UNITS]:
         largest = extent(np.abs(values))[1] or 1.0
         bars = []
         for x, value in zip(drawing.middles[np.isfinite(values)], values[np.isfinite(values)], strict=True):
