@@ -209,8 +209,6 @@ def check_names(cell: Cell) -> None:
             raise CellError(
                 f'{kind}.gates: {gate} sees "{seen}", which is none of "{BOTH}", "{X}", "{H}", "{APART}", "{INNER}".'
             )
-    if set(cell.sees.values()) <= {H}:
-        raise CellError(f"{kind}.gates: none sees x, so the cell would read nothing.")
     if INNER in cell.sees.values() and "inner" not in methods:
         raise CellError(
             f'{kind} has no inner, but a gate sees "{INNER}": write it as a method that returns {EXPECTED["inner"]}.'

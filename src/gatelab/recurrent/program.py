@@ -4,9 +4,10 @@ From it come the fused loop, the CUDA kernels and the formula, so none of them c
 """
 
 import traceback
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import torch
@@ -204,7 +205,7 @@ class Recorder(TorchDispatchMode):
             raise self.fault(
                 f"draws random numbers ({op}), which a cell may not. Noise is the layer's: zoneout, dropout"
             )
-        if func is aten.empty_like.default and self.differentiating:
+        if func is aten.empty_like.default:  # which noise and derivatives fill
             return result
         if func is aten.fill_.Scalar and self.differentiating:
             return self.know(result, self.graph.constant(args[1]))
@@ -225,7 +226,9 @@ class Recorder(TorchDispatchMode):
                 f"computes {op}, which mixes units. Unit j may see unit j only; for a cell that is otherwise, set pointwise = False"
             )
         if op == "clamp":
-            low, high = (kwargs.get(name, at) for name, at in zip(("min", "max"), (*args[1:], None, None), strict=False))
+            low, high = (
+                kwargs.get(name, at) for name, at in zip(("min", "max"), (*args[1:], None, None), strict=False)
+            )
             node = self.find(args[0])
             for bound, limit in ((aten.maximum.default, low), (aten.minimum.default, high)):
                 node = node if limit is None else self.graph.call(bound, node, self.find(limit))
@@ -244,16 +247,25 @@ class Recorder(TorchDispatchMode):
     def _knows(self, tensor: Tensor) -> bool:
         return tensor.untyped_storage().data_ptr() in self.node_of
 
-    def fault(self, what: str) -> CellError:
+    def fault(self, what: str, frames: Sequence[traceback.FrameSummary] | None = None) -> CellError:
+        """With the innermost line of the cell's code among frames, those of the caller unless given."""
         own = (
             str(Path(torch.__file__).parent),
             str(Path(__file__).parent / "program.py"),
             str(Path(__file__).parent / "cell.py"),
         )
-        for frame in reversed(traceback.extract_stack()):
+        for frame in reversed(traceback.extract_stack() if frames is None else frames):
+            if frame.filename == __file__ and frame.name == "equations":
+                break
             if not frame.filename.startswith(own) and "contextlib" not in frame.filename:
                 return CellError(f"{self.name}, {frame.filename}, line {frame.lineno}: {frame.line}\n{what}.")
         return CellError(f"{self.name}: {what}.")
+
+
+def explain(error: Exception) -> str:
+    if isinstance(error, AttributeError) and isinstance(error.obj, SimpleNamespace):
+        return f"asks for {error.name}, which is none of {', '.join(vars(error.obj))}"
+    return f"raises {type(error).__name__}: {error}".rstrip(".")
 
 
 @dataclass
@@ -314,7 +326,8 @@ def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
         generator = torch.Generator().manual_seed(0)
         found = {}
         for name in names:
-            value = torch.rand(2, 3, generator=generator, dtype=torch.float64).mul_(0.8).add_(0.1).requires_grad_()
+            value = torch.rand(2, 3, generator=generator, dtype=torch.float64).mul_(0.8).add_(0.1)
+            value = value.requires_grad_().clone()  # no leaf, which torch itself lets nobody change in place
             found[name] = recorder.know(value, graph.input(name))
         return found
 
@@ -325,15 +338,19 @@ def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
         with torch.inference_mode(False), torch.enable_grad(), torch.autocast("cpu", enabled=False), cpu:
             inputs = tensors(names, recorder)
             with recorder:
-                return differentiate(recorder, inputs, function(inputs, recorder))
+                try:
+                    outputs = function(inputs, recorder)
+                except CellError:
+                    raise
+                except Exception as error:  # of the cell's own code, and what torch refuses
+                    raise recorder.fault(explain(error), traceback.extract_tb(error.__traceback__)) from error
+                return differentiate(recorder, inputs, outputs)
 
     def differentiate(recorder: Recorder, inputs: dict[str, Tensor], outputs: dict[str, Tensor]) -> dict[str, Node]:
         nodes = {name: recorder.find(value) for name, value in outputs.items()}
         recorder.differentiating = True
         for name, value in outputs.items():
-            if nodes[name].op == "input":
-                jacobian[name, nodes[name].name] = graph.constant(1)
-            elif isinstance(value, Tensor) and value.requires_grad:
+            if isinstance(value, Tensor) and value.requires_grad:
                 ones = recorder.know(torch.ones_like(value), graph.constant(1))
                 factors = torch.autograd.grad(value, list(inputs.values()), ones, retain_graph=True, allow_unused=True)
                 for source, factor in zip(inputs, factors, strict=True):
@@ -364,8 +381,10 @@ def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
     def update(inputs: dict[str, Tensor], recorder: Recorder) -> dict[str, Any]:
         after, found = observed(cell.update, {**spaces(inputs), **{name: inputs[name] for name in cell.states}})
         values = (after,) if len(cell.states) == 1 else after
-        if not isinstance(values, tuple) or len(values) != len(cell.states):
-            raise CellError(f"{kind}.update must return {', '.join(cell.states)}, not {type(after).__name__}.")
+        known = isinstance(values, tuple) and all(isinstance(value, Tensor | int | float) for value in values)
+        if not known or len(values) != len(cell.states):
+            seen = f"{len(after)} values" if isinstance(after, tuple) else type(after).__name__
+            raise CellError(f"{kind}.update must return {', '.join(cell.states)}, not {seen}.")
         named.update({name: recorder.find(value) for name, value in found.items()})
         outputs = {f"{name}'": value for name, value in zip(cell.states, values, strict=True)}
         if "h" in cell.states:

@@ -55,7 +55,11 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
         axes.tick_params(labelsize=8, length=0)
     if width:
         bottom.tick_params(axis="x", labelsize=min(8.0, 72 * (width - 1.9) / len(tokens)))
-    titles = ["probability after each token", "gates, mean over units", f"{reading.state} state of the units that contribute most"]
+    titles = [
+        "probability after each token",
+        "gates, mean over units",
+        f"{reading.state} state of the units that contribute most",
+    ]
     for axes, title in zip((top, middle, bottom), titles, strict=True):
         axes.set_title(title, fontsize=8, loc="left", color=INK, pad=3)
     if reading.notes:
