@@ -307,13 +307,21 @@ def record(cell: Cell, *, normalized: bool = False, keep_hidden: bool = False) -
     before = dict(vars(cell).items())
     second = _record(cell, normalized, keep_hidden)
     after = vars(cell)
-    outputs = [[repr(node) for node in e.outputs.values()] for e in (first, second)]
-    if outputs[0] != outputs[1] or before.keys() != after.keys() or any(before[k] is not after[k] for k in before):
+    differ = listing(first) != listing(second)
+    if differ or before.keys() != after.keys() or any(before[k] is not after[k] for k in before):
         raise CellError(
             f"{type(cell).__name__}: a second step has other equations than the first, so the cell keeps something between "
             "steps. What is kept is a state: name it in states."
         )
     return first
+
+
+def listing(equations: Equations) -> list[tuple[str, list[int]]]:
+    """What is computed, in order: each operation with the places of its arguments, and those of the outputs."""
+    outputs = equations.outputs.values()
+    places = {node: place for place, node in enumerate(needed(outputs, {}))}
+    steps = [(node.op if node.args else repr(node), [places[arg] for arg in node.args]) for node in places]
+    return [*steps, ("", [places[node] for node in outputs])]
 
 
 def _record(cell: Cell, normalized: bool, keep_hidden: bool) -> Equations:
