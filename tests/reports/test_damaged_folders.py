@@ -118,6 +118,7 @@ DAMAGES: dict[str, list[bytes | Callable[[Path], None]]] = {
     "metrics.csv": [*METRICS, a_folder, Path.unlink],
     "predictions.csv": [*ROWS, a_folder, Path.unlink],
     "examples.json": [b"", b"[1]", b'{"a": 1}', b'{"a": [{"file": []}]}', b"[" * 100_000, a_folder],
+    "equations.json": [b"", b"[1]", b'[{"text": ""}]', b"[" * 100_000, b"\xff"],
     "run.json": [b"", b"[" * 100_000, b'"x"', b"\xff", b'{"status": 1' + b"0" * 5000 + b"}", a_folder],
 }
 

@@ -28,8 +28,10 @@ from torch import Tensor, nn
 from gatelab.annotations import ArgumentsOf, Count, Dropout
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.cells import LSTM
+from gatelab.recurrent.formula import formula
 from gatelab.recurrent.layers import Backend, GatedLSTM, Recurrent
 from gatelab.recurrent.native import Kernel, find_problem, row_ends, warn_of_other, without_onednn
+from gatelab.recurrent.notation import Tree
 from gatelab.recurrent.ragged import reverse_valid
 from gatelab.recurrent.state import LateState, check_state, stack_states
 
@@ -123,6 +125,10 @@ class LSTMEncoder(TorchEncoder):
     layer_type = nn.LSTM
     kernel = "lstm"
     state_names = ("h", "c")
+
+    def formula(self) -> list[Tree]:
+        """The equations, as ``CellEncoder.formula``."""
+        return formula(LSTM())
 
     def _as_torch(self, state: Sequence[Tensor]) -> Any:
         return tuple(part[None].contiguous() for part in state)
@@ -218,6 +224,10 @@ class CellEncoder(nn.Module):
             shape = (layers.num_layers, len(x), layers.hidden_size)
             check_state(state, layers.cell.state_names, shape, self.bidirectional)
         return layers.states_and_final(x, state, lengths)
+
+    def formula(self) -> list[Tree]:
+        """The equations of its cell, for the page of a run."""
+        return formula(self.recurrent.cell, layer_norm=self.recurrent.layer_norm)
 
     def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Any]:
         """Every named value by layer and direction; see ``Recurrent.trace``."""

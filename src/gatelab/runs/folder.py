@@ -33,6 +33,7 @@ class RunFolder:
         self.record_file = self.path / "run.json"
         self.metrics = self.path / "metrics.csv"
         self.predictions = self.path / "predictions.csv"
+        self.equations = self.path / "equations.json"
         self.examples = self.path / "examples.json"
         self.report = self.path / "report.html"
         self.figures = self.path / "figures"

@@ -172,7 +172,7 @@ def test_gatelab_report_writes_the_page_and_the_pictures_again(run: RunFolder) -
 
 
 @pytest.mark.parametrize(
-    "damaged", ["run.json", "metrics.csv", "predictions.csv", "examples.json", "figures/gates/1.npz"]
+    "damaged", ["run.json", "metrics.csv", "predictions.csv", "examples.json", "equations.json", "figures/gates/1.npz"]
 )
 def test_a_damaged_file_is_named(damaged: str, run: RunFolder) -> None:
     (run.path / damaged).write_text('{"x": 1,\n')

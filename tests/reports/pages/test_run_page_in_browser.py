@@ -54,7 +54,7 @@ def predictions(run: Path) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
 def test_the_page_loads_from_its_file_alone_without_a_complaint(open_page: Open, hostile_run: Path) -> None:
     page = open_page()
     assert page.complaints == [(hostile_run / "report.html").as_uri()]
-    assert page.locator("section").count() == 10
+    assert page.locator("section").count() == 11
     assert "macro-F1 on 120 test rows" in page.locator("h1").inner_text()
 
 

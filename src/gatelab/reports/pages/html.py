@@ -11,6 +11,7 @@ from markupsafe import Markup
 
 from gatelab.reports import numbers, shown
 from gatelab.reports.charts import reading_svg, svg
+from gatelab.reports.pages.mathml import mathml
 from gatelab.screen import counted
 
 HERE = Path(__file__).parent
@@ -29,7 +30,7 @@ def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **
     environment.filters.update(
         visible=shown.visible, isolated=shown.isolated, shorten=shown.shorten, metric=numbers.metric, counted=counted,
         interval=numbers.interval, count=numbers.count, percentage=numbers.percentage, drawn=svg.draw_chart,
-        read=reading_svg.draw_reading, percent=svg.percent, lifted=svg.lifted,
+        read=reading_svg.draw_reading, percent=svg.percent, lifted=svg.lifted, mathml=mathml,
     )  # fmt: skip
     style, script = style_and_script(assets)
     policy = content_security_policy(style, script, forms)

@@ -20,6 +20,7 @@ from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
 from gatelab.reports.shown import visible
+from gatelab.runs.cell_equations import read_equations
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions, read_predictions
@@ -37,6 +38,7 @@ SECTIONS = (
     ("classes", "By class and length", "by_class"),
     ("rows", "Selected examples", "examples"),
     ("data", "Data", None),
+    ("cell", "Cell", "equations"),
     ("gates", "Gates", "readings"),
     ("cost", "Time and memory", None),
     ("repeat", "Reproduce", None),
@@ -112,6 +114,7 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "by_class": None,
         "examples": [],
         "example_columns": run_tables.EXAMPLE_COLUMNS,
+        "equations": read_equations(folder.equations),
         "readings": read_readings(folder, describe_reading),
         "data_facts": facts.data_facts(data, config),
         "parts": run_tables.parts(data),

@@ -5,6 +5,8 @@ from typing import Any
 import numpy as np
 
 from gatelab.config.schema import Config
+from gatelab.recurrent.notation import latex, text
+from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import SELECTED
 from gatelab.runs.predictions import write_predictions
@@ -54,10 +56,13 @@ class Classification(Task):
         return record_symptoms(metrics, best_validation)
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
-        """predictions.csv, examples.json, the gates on the most informative rows, and the model."""
+        """predictions.csv, examples.json, equations.json, the gates on the most informative rows, and the model."""
         rows, probabilities = (tensor.numpy() for tensor in module.predictions[:2])
         write_predictions(folder.predictions, data.prepared, rows, probabilities, baselines.predictions)
         write_selected_examples(folder, module, data.prepared, rows, probabilities, config.data["max_length"])
+        if hasattr(module.encoder, "formula"):
+            trees = module.encoder.formula()
+            write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
         save_model(
             folder.model,
             module,
