@@ -15,7 +15,7 @@ LEAVES = {"annotations", "errors", "files", "screen"}
 # Of each room those that it may import. In brackets of a comment: what is not below it, and why.
 MAY_IMPORT: dict[str, set[str]] = {
     "cli": {"commands", "data", "reports", "runs", *LEAVES},
-    "commands": {"sweeps", "reports", "training", "tasks", "data", "runs", "config", *LEAVES},
+    "commands": {"sweeps", "reports", "training", "tasks", "recurrent", "data", "runs", "config", *LEAVES},
     "reports": {"runs", "config", *LEAVES},
     "training": {
         "tasks",
@@ -30,7 +30,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "tasks": {"recurrent", "data", "runs", "config", *LEAVES},
     "trackers": {"runs", "config", *LEAVES},
     "runs": {"config", *LEAVES, "trackers"},  # (the point that both metrics.csv and trackers get)
-    "config": {*LEAVES, "trackers"},  # (what a tracker is)
+    "config": {*LEAVES, "recurrent", "trackers"},  # (what a cell is; what a tracker is)
     "data": LEAVES,
     "recurrent": LEAVES,
     "screen": {"errors", "runs"},  # (secrets)

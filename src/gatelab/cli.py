@@ -112,6 +112,30 @@ def gates(
 
 
 @app.command()
+def cell(
+    name: Annotated[str, typer.Argument(metavar="CELL", help="A shipped one, or MODULE.CLASS of your own.")],
+    settings: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="What the cell is made with.")
+    ] = None,
+    input_size: Annotated[int, typer.Option(min=1, help="Of the parameters that are counted.")] = 128,
+    hidden_size: Annotated[int, typer.Option(min=1, help="Likewise.")] = 128,
+) -> None:
+    """Print a cell's equations and check them.
+
+    Gradients against finite differences, the fused loop against the equations step by step, ragged rows against each by
+    itself; parameters, and its time beside nn.LSTM on this machine. Exit code 1 where a check fails.
+
+    [dim]gatelab cell mine.MyCell[/]
+
+    [dim]gatelab cell LSTM coupled=input peepholes=true[/]
+    """
+    from gatelab.commands.check_cell import check_cell
+
+    with user_errors():
+        sys.exit(0 if check_cell(name, settings or [], input_size, hidden_size) else 1)
+
+
+@app.command()
 def reproduce(
     run: RunName,
     overrides: Annotated[

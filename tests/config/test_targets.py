@@ -34,6 +34,16 @@ def test_every_choice_in_conf_may_be_built() -> None:
             check_targets(settings, settings["allow_targets"])
 
 
+def test_the_cell_of_an_encoder_is_a_cell(tmp_path: Path) -> None:
+    encoder = {"_target_": "gatelab.recurrent.CellEncoder", "cell": {"_target_": "gatelab.recurrent.cells.LSTM"}}
+    check_targets({"encoder": encoder})
+    (tmp_path / "my_cells.py").write_text("from gatelab.recurrent.cells import LSTM\nclass Mine(LSTM):\n    pass\n")
+    check_targets({"encoder": {**encoder, "cell": {"_target_": "my_cells.Mine"}}}, ["my_cells"])
+    for target, reason in {"torch.nn.Linear": "is no Cell", "my_cells.Mine": "only what is inside torch"}.items():
+        with pytest.raises(ConfigError, match=rf"encoder\.cell\._target_={target}: {reason}"):
+            check_targets({"encoder": {**encoder, "cell": {"_target_": target}}})
+
+
 @pytest.mark.parametrize(
     ("target", "reason"),
     [

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import re
+import shutil
 import signal
 import subprocess
 import sys
@@ -32,6 +33,32 @@ QUICK = [
     "report=false",
 ]
 
+FAULTY_CELLS = """
+from torch import tanh
+from gatelab.recurrent import Cell
+
+class Mixing(Cell):
+    gates = ("candidate",)
+    def update(self, a, c):
+        return tanh(a.candidate) + c / 2
+    def readout(self, c):
+        return c - c.mean(1, keepdim=True)
+
+class ByShape(Mixing):
+    def readout(self, c):
+        return c * len(c)
+
+class OverRows(Mixing):
+    pointwise = False
+    def readout(self, c):
+        return c - c.mean(0, keepdim=True)
+
+class Detached(Mixing):
+    pointwise = False
+    def readout(self, c):
+        return c * c.detach()
+"""
+
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
@@ -58,7 +85,7 @@ def test_the_default_command_trains_a_model_that_beats_the_linear_baseline(train
 def test_the_run_folder_holds_what_it_promises(trained: Path) -> None:
     run = the_run(trained)
     names = {"config.yaml", "run.json", "metrics.csv", "predictions.csv", "checkpoints", "model", "wandb"}
-    names |= {"examples.json", "report.html", "figures"}
+    names |= {"equations.json", "examples.json", "report.html", "figures"}
     assert names <= {path.name for path in run.iterdir()}
     assert {path.name for path in (run / "checkpoints").iterdir()} == {
         "best.ckpt",
@@ -313,7 +340,7 @@ def test_the_notebooks_file_trains_from_its_zip(real_data: Path, tmp_path: Path,
     gatelab("train", "data=gop_debate", *common, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "report", "data", "runs"])
+@pytest.mark.parametrize("command", ["train", "predict", "report", "data", "runs", "cell"])
 def test_help_is_worth_reading(command: str, tmp_path: Path) -> None:
     output = gatelab(command, "--help", cwd=tmp_path)
     assert f"gatelab {command}" in output
@@ -342,6 +369,63 @@ def test_the_readmes_own_encoder_trains_and_predicts(tmp_path: Path, cache_dir: 
     run = the_run(tmp_path).name
     assert "--allow-targets mine" in gatelab("predict", run, "a lovely film", cwd=tmp_path, code=2)
     assert "positive" in gatelab("predict", run, "a lovely film", "--allow-targets", "mine", cwd=tmp_path)
+
+
+def test_the_readmes_own_cell_is_checked_and_trains(tmp_path: Path, cache_dir: Path) -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8").split("## Your own cell")[1]
+    (tmp_path / "mine.py").write_text(readme.split("```python\n")[1].split("```")[0])
+    (tmp_path / "conf" / "encoder").mkdir(parents=True)
+    (tmp_path / "conf" / "encoder" / "leaky.yaml").write_text(readme.split("```yaml\n")[1].split("```")[0])
+    commands = [line.split("#")[0].split() for line in readme.splitlines() if line.startswith("    gatelab ")]
+    check, train = commands[:2]
+    output = gatelab(*check[1:], cwd=tmp_path)
+    for part in ("f_t = σ(W_f x_t + U_f h_{t−1} + b_f)", "h_t = tanh(c_t)", "66,048", "nn.LSTM's"):
+        assert part in output
+    assert "FAILED" not in output
+    quick = ["trainer=smoke", "tracker=none", "baseline=none", f"data.cache_dir={cache_dir}"]
+    assert "allow_targets=[mine]" in gatelab(*train[1:-1], *quick, cwd=tmp_path, code=2)
+    assert "leaky" in gatelab("train", "encoder=nope", cwd=tmp_path, code=2)
+    misspelt = gatelab(*train[1:], "encoder.hiden_size=3", cwd=tmp_path, code=2)
+    assert "encoder.hiden_size: unknown key. Did you mean encoder.hidden_size?" in misspelt
+    shutil.move(tmp_path / "conf", tmp_path / "elsewhere")
+    assert misspelt == gatelab(
+        "train", "--config-dir", "elsewhere", *train[2:], "encoder.hiden_size=3", cwd=tmp_path, code=2
+    )
+    shutil.move(tmp_path / "elsewhere", tmp_path / "conf")
+    gatelab(*train[1:], *quick, cwd=tmp_path)
+    run = the_run(tmp_path)
+    equations = json.loads((run / "equations.json").read_text(encoding="utf-8"))
+    assert [equation["text"] for equation in equations][-1] == "h_t = tanh(c_t)"
+    assert '<section id="cell">' in (run / "report.html").read_text(encoding="utf-8")
+    assert "forget_gate" in " ".join(np.load(run / "figures" / "gates" / "1.npz").files)
+    assert "positive" in gatelab("predict", run.name, "a lovely film", "--allow-targets", "mine", cwd=tmp_path)
+
+
+def test_a_cell_that_breaks_a_promise_is_named_with_exit_code_1(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text(FAULTY_CELLS)
+    output = gatelab("cell", "mine.Mixing", cwd=tmp_path, code=1)
+    assert "mine.py, line 10: return c - c.mean(1, keepdim=True)" in output
+    assert "set pointwise = False" in output
+    for name, sentence in {
+        "ByShape": "the fused loop differs from the equations",
+        "OverRows": "rows in one batch differ from each by itself",
+        "Detached": "its gradients are not those of finite differences",
+    }.items():
+        assert f"{name}: {sentence}" in gatelab("cell", f"mine.{name}", cwd=tmp_path, code=1)
+
+
+def test_what_is_no_cell_is_said_in_a_sentence(tmp_path: Path) -> None:
+    (tmp_path / "mine.py").write_text("number = 1\n")
+    (tmp_path / "broken.py").write_text("class Leaky(:\n")
+    for arguments, sentence in {
+        ("LSTN",): "LSTN: is no shipped cell. Did you mean LSTM?",
+        ("mine.number",): "mine.number: is no Cell.",
+        ("mine.Leaky",): "mine.Leaky: cannot be found",
+        ("broken.Leaky",): "broken.py, line 1: invalid syntax",
+        ("LSTM", "peepholes"): "peepholes: is no setting. Give KEY=VALUE",
+        ("LSTM", "coupled=both"): 'coupled must be "input", "forget" or none at all, not both',
+    }.items():
+        assert sentence in gatelab("cell", *arguments, cwd=tmp_path, code=2)
 
 
 def test_on_a_terminal_one_line_moves_with_loss_metric_and_time_left(tmp_path: Path, cache_dir: Path) -> None:

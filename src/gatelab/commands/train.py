@@ -4,6 +4,8 @@ import os
 import re
 import signal
 import sys
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +36,8 @@ def run_hydra(overrides: list[str]) -> int:
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
     # Hydra's parser wants its flags before or after all overrides, not among them.
     ordered = sorted(overrides, key=lambda word: word not in ("-m", "--multirun"))
+    if not folders_given(overrides):
+        ordered += [f"--config-dir={folder}" for folder in config_folders(overrides)[1:]]
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
         hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
@@ -132,13 +136,30 @@ def show_result(folder: Any, trained: bool) -> None:
         console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
 
 
+def folders_given(words: list[str]) -> list[str]:
+    """What --config-dir names."""
+    pairs = pairwise([*words, ""])
+    return [word.partition("=")[2] or after for word, after in pairs if word.split("=")[0] in ("--config-dir", "-cd")]
+
+
+def config_folders(words: list[str]) -> list[Path]:
+    """That of gatelab's configs, and one of the user's own: --config-dir, else conf where they work."""
+    own = Path(next(iter(folders_given(words)), "conf")).resolve()
+    return [CONF_DIR, own] if own.is_dir() and own != CONF_DIR.resolve() else [CONF_DIR]
+
+
+def choices_of(group: str, words: list[str]) -> list[str]:
+    if group == "experiments":
+        return sorted(file.stem for folder in EXPERIMENT_DIRS for file in folder.glob("*.yaml"))
+    return sorted(file.stem for folder in config_folders(words) for file in (folder / group).glob("[!_]*.yaml"))
+
+
 def refuse_null(overrides: list[str]) -> None:
     """Raise ConfigError for a group that is set to null, for which Hydra has no sentence."""
     for text in overrides:
         group, _, value = text.partition("=")
         if value == "null" and (CONF_DIR / group).is_dir():
-            options = sorted(file.stem for file in (CONF_DIR / group).glob("[!_]*.yaml"))
-            raise ConfigError(f"{text}: is no choice. There are: {', '.join(options)}.")
+            raise ConfigError(f"{text}: is no choice. There are: {', '.join(choices_of(group, overrides))}.")
 
 
 def register_experiments() -> None:
@@ -168,9 +189,7 @@ def explain(message: str, overrides: list[str]) -> str:
     choice = re.search(r"Could not (?:find|load) '([^']+)'", message)
     if choice:
         group, _, name = choice[1].rpartition("/")
-        options = sorted(file.stem for file in (CONF_DIR / group).glob("[!_]*.yaml"))
-        if group == "experiments":
-            options = sorted(file.stem for folder in EXPERIMENT_DIRS for file in folder.glob("*.yaml"))
+        options = choices_of(group, overrides)
         return f"{group}={name}: no such choice.{suggest_key(name, options)} There are: {', '.join(options)}."
     group_key = re.search(r"override '([^']+)'", message) or re.search(r"In '[^']*': (.+)", message)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
@@ -184,11 +203,12 @@ def known_keys(overrides: list[str]) -> list[str]:
     """Every key of the config that the overrides' group choices compose."""
     groups = {folder.name for folder in CONF_DIR.iterdir() if folder.is_dir()}
     choices = [text for text in overrides if text.split("=")[0] in groups and "," not in text]
-    return list(flatten(OmegaConf.to_container(compose(choices)))) + sorted(groups)  # type: ignore[arg-type]
+    composed = compose(choices, config_folders(overrides)[1:])
+    return list(flatten(OmegaConf.to_container(composed))) + sorted(groups)  # type: ignore[arg-type]
 
 
-def compose(overrides: list[str] | None = None) -> DictConfig:
-    """The config that gatelab train would run, for tests and notebooks."""
+def compose(overrides: list[str] | None = None, folders: Sequence[Path] = ()) -> DictConfig:
+    """The config that gatelab train would run, for tests and notebooks. folders: with more configs."""
     from hydra import compose as hydra_compose
     from hydra import initialize_config_dir
     from hydra.core.global_hydra import GlobalHydra
@@ -196,16 +216,16 @@ def compose(overrides: list[str] | None = None) -> DictConfig:
     register_experiments()
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(Path(CONF_DIR).resolve()), version_base="1.3"):
-        return hydra_compose("train", overrides=overrides or [])
+        searched = ", ".join(f'"file://{folder}"' for folder in folders)
+        return hydra_compose(
+            "train", overrides=[*(overrides or []), *([f"hydra.searchpath=[{searched}]"] if folders else [])]
+        )
 
 
 def completions(incomplete: str) -> list[str]:
     """What the override being typed could become: groups and keys, or the choices after a group's =."""
     key, equals, value = incomplete.partition("=")
     if equals:
-        names = [file.stem for file in (CONF_DIR / key).glob("[!_]*.yaml")]
-        if key == "experiments":
-            names = [file.stem for folder in EXPERIMENT_DIRS for file in folder.glob("*.yaml")]
         before, last = re.fullmatch(r"(\[(?:\w+,)*)?(.*)", value, re.DOTALL).groups("")  # type: ignore[union-attr]
-        return [f"{key}={before}{name}" for name in sorted(names) if name.startswith(last)]
+        return [f"{key}={before}{name}" for name in choices_of(key, []) if name.startswith(last)]
     return [f"{known}=" for known in sorted(set(known_keys([]))) if known.startswith(key)]

@@ -139,10 +139,10 @@ def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
         try:
             with torch.device("meta"):  # an encoder without weights, which finds settings that contradict each other
                 instantiate(values, _convert_="all", _partial_=True)(1)
-        except InstantiationException as error:  # of what is built inside it
-            return [f"{group}: {error.__cause__ or error}."]
+        except InstantiationException as error:  # of what stands in the group, such as its cell
+            return [f"{group}: {str(error.__cause__ or error).rstrip('.')}."]
         except (TypeError, ValueError) as error:
-            return [f"{group}: {error}."]
+            return [f"{group}: {str(error).rstrip('.')}."]
     return problems
 
 
