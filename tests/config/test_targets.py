@@ -34,6 +34,19 @@ def test_every_choice_in_conf_may_be_built() -> None:
             check_targets(settings, settings["allow_targets"])
 
 
+def test_nothing_that_is_resolved_later_may_stand_where_things_are_built() -> None:
+    foreign = "${oc.create:'{_target_: os.system, _args_: [touch hacked]}'}"
+    for values in (
+        {"hidden_size": foreign},
+        {"cell": {"_target_": "gatelab.recurrent.cells.LSTM", "peepholes": [foreign]}},
+    ):
+        with pytest.raises(ConfigError, match=r"encoder: holds \$\{oc\.create:.*Write the value itself"):
+            check_targets({"encoder": {"_target_": "gatelab.recurrent.LSTMEncoder", **values}})
+    check_targets(
+        {"experiment": {"question": "a text with ${}"}, "encoder": {"_target_": "gatelab.recurrent.LSTMEncoder"}}
+    )
+
+
 def test_the_cell_of_an_encoder_is_a_cell(tmp_path: Path) -> None:
     encoder = {"_target_": "gatelab.recurrent.CellEncoder", "cell": {"_target_": "gatelab.recurrent.cells.LSTM"}}
     check_targets({"encoder": encoder})

@@ -6,6 +6,7 @@ what the name leads to, so that an alias of os.system is os.system.
 """
 
 import importlib
+import re
 import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -20,6 +21,11 @@ def check_targets(config: dict[str, Any], allow_targets: Sequence[str] = ()) -> 
     for module in allow_targets:
         if module.split(".")[0] in sys.stdlib_module_names:
             raise ConfigError(f"allow_targets: {module} is part of Python itself. List modules of your own only.")
+    for group, values in config.items():
+        if any(find_targets(values)) and (found := re.search(r"\$\{[^}]*\}?", str(values))):
+            raise ConfigError(
+                f"{group}: holds {found[0]}, which would be resolved to anything at all. Write the value itself."
+            )
     for key, target in find_targets(config):
         check_target(key, target, allow_targets)
 
