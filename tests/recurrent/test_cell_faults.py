@@ -14,7 +14,7 @@ from gatelab.recurrent import Cell, Recurrent
 class Leaky(Cell):
     """A cell without fault, from which the others differ in one method."""
 
-    gates = ("forget", "candidate")
+    gates: Any = ("forget", "candidate")
 
     def update(self, a: Any, c: Tensor) -> Any:
         forget_gate = sigmoid(a.forget)
@@ -72,7 +72,7 @@ class Detached(Leaky):
 
 class Halting(Leaky):
     def update(self, a: Any, c: Tensor) -> Any:
-        return c / 0 + [1]
+        return c.reshape(5) + a.candidate
 
 
 class KeptAsItIs(Leaky):
@@ -136,7 +136,7 @@ class Blind(Leaky):
 
 
 class UnknownGate(Leaky):
-    def readout(self, a: Any, c: Tensor) -> Any:
+    def readout(self, a: Any, c: Tensor) -> Any:  # type: ignore[override]
         return sigmoid(a.output) * c
 
 
@@ -176,7 +176,7 @@ def line_of(kind: type[Cell], method: str) -> str:
         (BranchingOnItems, "update", "decides by the value of a tensor|mixes units"),
         (WithWeights, "update", "uses a tensor that is neither a gate, a vector nor a state"),
         (Rounded, "readout", "calls div with rounding_mode, which the fast path cannot"),
-        (Halting, "update", "raises TypeError"),
+        (Halting, "update", "raises RuntimeError"),
         (UnknownGate, "readout", "asks for output, which is none of forget, candidate"),
     ],
 )

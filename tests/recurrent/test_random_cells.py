@@ -71,7 +71,8 @@ def cell_sources(draw: st.DrawFn) -> str:
         named["readout"] = []
     names = named["update"] + named["readout"]
     see_h = [gate for gate, sees in gates.items() if sees in ("x + h", "h", "x, h")]
-    if names and see_h and draw(st.booleans()):
+    sees_gates: bool = draw(st.booleans())
+    if names and see_h and sees_gates:
         recurrent = draw(st.lists(st.sampled_from(names), min_size=1, unique=True))
         seeing = draw(st.lists(st.sampled_from(see_h), min_size=1, unique=True))
         lines += [f"recurrent = {tuple(recurrent)}", f"recurrent_gates = {tuple(seeing)}"]
