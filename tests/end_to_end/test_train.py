@@ -438,8 +438,8 @@ def test_on_a_terminal_one_line_moves_with_loss_metric_and_time_left(tmp_path: P
 @pytest.mark.parametrize(
     ("words", "position", "expected"),
     [
-        ("gatelab train encoder=g", 2, ["encoder=gated", "encoder=gru"]),
-        ("gatelab train encoder = g", 4, ["gated", "gru"]),
+        ("gatelab train encoder=g", 2, ["encoder=gated", "encoder=gru", "encoder=gru_2014", "encoder=gru_open"]),
+        ("gatelab train encoder = g", 4, ["gated", "gru", "gru_2014", "gru_open"]),
         ("gatelab train encoder =", 3, ENCODERS),
         ("gatelab train data.split.b", 2, ["data.split.by="]),
     ],
@@ -531,10 +531,20 @@ def test_gates_of_two_layers_in_both_directions_and_of_none_at_all(tmp_path: Pat
     assert {name.split(".")[0] for name in gates if "." in name} == {"l0", "l0_reverse", "l1", "l1_reverse"}
     np.testing.assert_allclose(gates["l1.forget_gate"], 1 - gates["l1.input_gate"], atol=1e-6)
     assert (tmp_path / "both.png").read_bytes().startswith(b"\x89PNG")
-    gatelab("train", *arguments, "encoder=gru", "output_dir=none", cwd=tmp_path)
+    gatelab("train", *arguments, "encoder=gru", "output_dir=gru", cwd=tmp_path)
+    (run,) = tmp_path.glob("gru/*/*/run.json")
+    gatelab("gates", str(run.parent), "a lovely film", "--out", "gru.png", cwd=tmp_path)
+    assert np.load(tmp_path / "gru.npz")["learned"].tolist() == ["reset_gate", "update_gate"]
+    (tmp_path / "mine.py").write_text(
+        "from torch import nn\n\nclass Words(nn.Linear):\n    output_size = 4\n\n    def __init__(self, input_size):\n"
+        "        super().__init__(input_size, 4)\n\n    def forward(self, x, lengths):\n        return super().forward(x), None\n"
+    )
+    words = ["~encoder", "+encoder._target_=mine.Words", "allow_targets=[mine]"]
+    gatelab("train", *arguments, *words, "output_dir=none", cwd=tmp_path)
     (run,) = tmp_path.glob("none/*/*/run.json")
-    output = gatelab("gates", str(run.parent), "a lovely film", cwd=tmp_path, code=2)
-    assert "GRUEncoder has no gates to read: train with encoder=lstm, gated or one of its variants" in output
+    allowed = ["--allow-targets", "mine"]
+    output = gatelab("gates", str(run.parent), "a lovely film", *allowed, cwd=tmp_path, code=2)
+    assert "Words has no gates to read: train with one of gatelab's encoders, such as encoder=lstm" in output
 
 
 @pytest.mark.parametrize("encoder", ["lstm", "peephole", "layer_norm", "gru"])

@@ -213,3 +213,14 @@ def test_bad_settings_are_refused_by_name(encoder_type: Any, settings: dict[str,
     (name,) = settings
     with pytest.raises(ValueError, match=name):
         encoder_type(**{"input_size": E, "hidden_size": H, **settings})
+
+
+@pytest.mark.parametrize("kind", [LSTMEncoder, GRUEncoder, RNNEncoder])
+def test_torchs_layers_are_opened_by_the_cell_of_the_same_weights(kind: Any) -> None:
+    encoder = kind(E, H, num_layers=2, bidirectional=True).double()
+    x, lengths = torch.randn(3, 5, E, dtype=torch.float64), torch.tensor([5, 2, 4])
+    traces, states = encoder.trace(x, lengths), encoder(x, lengths)[0]
+    hidden = torch.cat([traces["l1"].hidden, traces["l1_reverse"].hidden], 2)
+    valid = torch.arange(5) < lengths[:, None]
+    torch.testing.assert_close(hidden[valid], states[valid], rtol=0, atol=1e-10)
+    assert encoder.formula()

@@ -291,6 +291,7 @@ FUNCTIONS: dict[str, Callable[..., Tensor]] = {
     "exp": torch.exp,
     "log": torch.log,
     "max": torch.maximum,
+    "min": torch.minimum,
     "relu": torch.relu,
     "abs": torch.abs,
     "clamp": lambda x, low, high: x.clamp(float(low), float(high)),

@@ -27,9 +27,9 @@ from torch import Tensor, nn
 
 from gatelab.annotations import ArgumentsOf, Count, Dropout
 from gatelab.recurrent.cell import Cell
-from gatelab.recurrent.cells import LSTM
+from gatelab.recurrent.cells import GRU, LSTM, RNN
 from gatelab.recurrent.formula import formula
-from gatelab.recurrent.layers import Backend, GatedLSTM, Recurrent
+from gatelab.recurrent.layers import Backend, Recurrent
 from gatelab.recurrent.native import Kernel, find_problem, row_ends, warn_of_other, without_onednn
 from gatelab.recurrent.notation import Tree
 from gatelab.recurrent.ragged import reverse_valid
@@ -45,6 +45,7 @@ class TorchEncoder(nn.Module):
     """
 
     layer_type: Callable[..., nn.Module]
+    cell: Cell  # the same equations, opened
     kernel: Kernel
     state_names: tuple[str, ...] = ("h",)
 
@@ -107,6 +108,25 @@ class TorchEncoder(nn.Module):
                 states, final = layer(x, hx)
         return states, LateState(partial(self._row_ends, layer, x, lengths, before, states, final))
 
+    def formula(self) -> list[Tree]:
+        """The equations of its cell, for the page of a run."""
+        return formula(self.cell)
+
+    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Any]:
+        """Every named value by layer and direction; see ``Recurrent.trace``."""
+        weights: dict[str, Tensor] = {}
+        for direction, layers in (("", self.forward_layers), ("_reverse", self.backward_layers)):
+            for index, layer in enumerate(layers):
+                for name, value in layer.state_dict().items():
+                    weights[f"{name.removesuffix('_l0')}_l{index}{direction}"] = value
+        W = weights["weight_ih_l0"]
+        stack = Recurrent(
+            self.cell, W.shape[1], self.hidden_size, len(self.forward_layers), batch_first=True, dropout=self.dropout.p,
+            bidirectional=self.bidirectional, device=W.device, dtype=W.dtype,
+        )  # fmt: skip
+        stack.load_state_dict(weights)
+        return stack.train(self.training).trace(x, lengths=lengths)
+
     def _as_torch(self, state: Sequence[Tensor]) -> Any:
         return state[0][None].contiguous()
 
@@ -123,12 +143,9 @@ class LSTMEncoder(TorchEncoder):
     """``nn.LSTM`` layers."""
 
     layer_type = nn.LSTM
+    cell = LSTM()
     kernel = "lstm"
     state_names = ("h", "c")
-
-    def formula(self) -> list[Tree]:
-        """The equations, as ``CellEncoder.formula``."""
-        return formula(LSTM())
 
     def _as_torch(self, state: Sequence[Tensor]) -> Any:
         return tuple(part[None].contiguous() for part in state)
@@ -140,26 +157,12 @@ class LSTMEncoder(TorchEncoder):
         h, c = (zeros, zeros) if before is None else before
         return row_ends(x, h, c, list(layer.parameters()), lengths, (final[0][0], final[1][0]))
 
-    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Any]:
-        """Every gate by layer and direction; see ``GatedLSTM.trace``."""
-        weights: dict[str, Tensor] = {}
-        for direction, layers in (("", self.forward_layers), ("_reverse", self.backward_layers)):
-            for index, layer in enumerate(layers):
-                for name, value in layer.state_dict().items():
-                    weights[f"{name.removesuffix('_l0')}_l{index}{direction}"] = value
-        W, U = weights["weight_ih_l0"], weights["weight_hh_l0"]
-        stack = GatedLSTM(
-            W.shape[1], U.shape[1], len(self.forward_layers), batch_first=True, dropout=self.dropout.p,
-            bidirectional=self.bidirectional, device=W.device, dtype=W.dtype,
-        )  # fmt: skip
-        stack.load_state_dict(weights)
-        return stack.train(self.training).trace(x, lengths=lengths)
-
 
 class GRUEncoder(TorchEncoder):
     """``nn.GRU`` layers."""
 
     layer_type = nn.GRU
+    cell = GRU()
     kernel = "gru"
 
 
@@ -167,6 +170,7 @@ class RNNEncoder(TorchEncoder):
     """``nn.RNN`` layers with tanh."""
 
     layer_type = nn.RNN
+    cell = RNN()
     kernel = "rnn_tanh"
 
 

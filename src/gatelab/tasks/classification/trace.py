@@ -31,7 +31,7 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     encoder: Any = module.encoder
     if not hasattr(encoder, "trace"):
         raise RunError(
-            f"{type(encoder).__name__} has no gates to read: train with encoder=lstm, gated or one of its variants."
+            f"{type(encoder).__name__} has no gates to read: train with one of gatelab's encoders, such as encoder=lstm."
         )
     (ids,) = encode_texts(predictor.tokenizer, [text], predictor.max_length)
     encoded = predictor.tokenizer.encode(text, add_special_tokens=False)
