@@ -10,7 +10,7 @@ from torch import Tensor, sigmoid, tanh
 from torch.nn.functional import logsigmoid
 
 from gatelab.errors import CellError
-from gatelab.recurrent import Recurrent
+from gatelab.recurrent import Recurrent, cells
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.cells import LSTM
 from gatelab.recurrent.equations import trace_layer
@@ -102,6 +102,7 @@ CELLS = {
     "reset after": ResetAfter(),
     "stabilized": Stabilized(),
     "odd": Odd(),
+    **{name: getattr(cells, name)() for name in ("GRU", "GRU2014", "MGU", "UGRNN", "RAN", "MinGRU", "MinLSTM")},
 }
 
 
@@ -257,10 +258,11 @@ def named_weights(cell: Cell, layers: Recurrent) -> dict[str, Tensor]:
     candidate = "z" if isinstance(cell, Stabilized) else "h" if cell.states == ("h",) else "c"
     letters |= {"candidate": candidate, "new_memory": "{new-memory}"}
     found: dict[str, Tensor] = {}
+    x_only = torch.empty(0)  # in place of what a cell without recurrent product has not
 
     def rows(parameter: str, gates: list[str], symbol: str) -> None:
-        blocks = dict(layers.named_parameters())[f"{parameter}_l0"].split(H)
-        for gate, block in zip(gates, blocks, strict=True):
+        blocks = getattr(layers, f"{parameter}_l0", x_only).split(H)
+        for gate, block in zip(gates, blocks, strict=False):
             key = f"{symbol}_{letters[gate]}"
             found[key] = found.get(key, 0) + block
 
@@ -270,8 +272,8 @@ def named_weights(cell: Cell, layers: Recurrent) -> dict[str, Tensor]:
     rows("weight_ih", from_x, "W")
     rows("weight_hh", from_h, "U")
     rows("bias_ih", from_x, "b")
-    hidden_bias = layers.get_parameter("bias_hh_l0").split(H)
-    for gate, block in zip(from_h, hidden_bias, strict=True):
+    hidden_bias = getattr(layers, "bias_hh_l0", x_only).split(H)
+    for gate, block in zip(from_h, hidden_bias, strict=False):
         key = f"{'b′' if gate in apart else 'b'}_{letters[gate]}"
         found[key] = found.get(key, 0) + block
     if isinstance(cell, Odd):

@@ -236,5 +236,7 @@ class Writer:
         if base == "candidate" and self.cell.states:
             found = (self.letter(self.cell.states[0])[0], "tilde")
         if found in self.letters.values() or found[0] in TAKEN:
-            return base.replace("_", "-"), ""
+            found = (base, "")
+        while found in self.letters.values():
+            found = (f"{found[0]}′", "")
         return found[0].replace("_", "-"), found[1]

@@ -19,6 +19,7 @@ class IndRNN(Cell):
     gates = {"hidden": X}
     states = ("h",)
     vectors = {"recurrent": ("hidden",)}
+    symbols = {"recurrent": "u"}
 
     def __init__(self, num_steps: int = 32) -> None:
         if num_steps < 1:

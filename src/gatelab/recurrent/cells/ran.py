@@ -5,7 +5,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, sigmoid
 
-from gatelab.recurrent.cell import BOTH, Cell, X
+from gatelab.recurrent.cell import BOTH, Cell, GateWeights, X
 
 
 class RAN(Cell):
@@ -28,6 +28,10 @@ class RAN(Cell):
         if output_activation not in ("tanh", "identity"):
             raise ValueError(f"output_activation must be one of tanh, identity, not {output_activation}")
         self.output_activation = output_activation
+
+    def initialize(self, weights: GateWeights) -> None:
+        if "candidate" in weights.bias:
+            weights.bias["candidate"].zero_()
 
     def update(self, a: Any, c: Tensor) -> Tensor:
         candidate = a.candidate

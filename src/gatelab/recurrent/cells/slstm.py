@@ -3,7 +3,7 @@
 from typing import Any
 
 import torch
-from torch import Tensor, exp, sigmoid, tanh
+from torch import Tensor, exp, relu, sigmoid, tanh
 from torch.nn.functional import softplus
 
 from gatelab.recurrent.cell import Cell
@@ -29,9 +29,11 @@ class SLSTM(Cell):
 
     def update(self, a: Any, c: Tensor, n: Tensor, m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         log_forget = torch.where(n > 0, m, a.input) - softplus(-a.forget)
-        stabilizer = torch.maximum(log_forget, a.input)
-        input_gate = exp(a.input - stabilizer)
-        forget_gate = exp(log_forget - stabilizer)
+        ahead = a.input - log_forget
+        excess = relu(ahead)
+        stabilizer = log_forget + excess  # max(log_forget, a.input), whose derivative costs more
+        input_gate = exp(ahead - excess)
+        forget_gate = exp(-excess)
         candidate = tanh(a.candidate)
         return forget_gate * c + input_gate * candidate, forget_gate * n + input_gate, stabilizer
 

@@ -21,6 +21,7 @@ class SRU(Cell):
 
     gates = {"forget": X, "reset": X, "candidate": X, "highway": X}
     vectors = {"recurrent": ("forget", "reset")}
+    symbols = {"recurrent": "v"}
 
     def update(self, a: Any, c: Tensor, p: Any) -> Tensor:
         forget_gate = sigmoid(a.forget + p.forget * c)
