@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence
 
-from cells import CELLS, VARIANTS, interleaved
+from cells import interleaved, make_cells
 from gatelab.recurrent import GatedLSTM
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
@@ -89,8 +89,9 @@ def compare(
             nn.LSTM(H, H, **options), pack_padded_sequence(x, lengths, enforce_sorted=False), gradient
         ),
     }
-    for name in arguments.cells:
-        calls[name] = step(GatedLSTM(H, H, backend="fused", **CELLS[name], **options), x, gradient)
+    rows_first = x.transpose(0, 1), None if gradient is None else gradient.transpose(0, 1)
+    for name, make in arguments.cells.items():
+        calls[name] = step(make(H, H, "fused").to(**options), *rows_first)
     ragged = GatedLSTM(H, H, backend="fused", **options)
     at_device = lengths.cuda()
     calls["gated, ragged"] = step(_Ragged(ragged, at_device), x, gradient)
@@ -120,13 +121,14 @@ def main() -> None:
     parser.add_argument(
         "--precision", choices=["highest", "high"], default="high", help="high: TF32 in float32 products"
     )
-    parser.add_argument("--cells", nargs="+", choices=VARIANTS, default=["gated", "peephole", "coupled", "layer_norm"])
+    parser.add_argument("--cells", nargs="+", default=["gated", "peephole", "coupled", "layer_norm"])
     parser.add_argument("--rounds", type=int, default=9)
     parser.add_argument("--meeting", type=float, default=1e-6, help="seconds that programs need to meet once")
     parser.add_argument("--compile", action="store_true")
     arguments = parser.parse_args()
     if not torch.cuda.is_available():
         sys.exit("this benchmark needs a CUDA device; on the CPU: python benchmarks/cells.py")
+    arguments.cells = make_cells(arguments.cells)
     torch.manual_seed(141)
     torch.set_float32_matmul_precision(arguments.precision)
     torch.backends.cudnn.allow_tf32 = arguments.precision == "high"  # like with like

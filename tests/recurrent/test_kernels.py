@@ -3,29 +3,38 @@
 B batch, T time, E embedding, H hidden.
 """
 
+import itertools
 import os
 import subprocess
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from example_cells import NoProduct, Pointwise, SecondProduct, TwoStates
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from gatelab.recurrent import GatedLSTM, cuda
+from gatelab.recurrent import GatedLSTM, Recurrent, cells, cuda
 from gatelab.recurrent.cuda import Tiles, choose_tiles, run_layer
-from gatelab.recurrent.equations import Noise, Weights, trace_layer
+from gatelab.recurrent.equations import trace_layer
+from gatelab.recurrent.kernels.operations import CODE
+from gatelab.recurrent.program import needed, record
+from gatelab.recurrent.weights import Noise, Weights
 
 pytest.importorskip("triton", reason="Triton is not installed: the CUDA kernels cannot be tested")
 
 ON_DEVICE = torch.cuda.is_available()  # where there is none, conftest.py turns the interpreter on
 DEVICE = torch.device("cuda" if ON_DEVICE else "cpu")
-pytestmark = pytest.mark.usefixtures("one_thread_one_seed")
+pytestmark = [
+    pytest.mark.usefixtures("one_thread_one_seed"),
+    pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning"),  # NumPy's, of the side of tl.where not taken
+]
 
 CELLS: dict[str, dict[str, Any]] = {
     "plain": {},
@@ -48,8 +57,23 @@ CELLS: dict[str, dict[str, Any]] = {
     "zoneout": {"zoneout_hidden": 0.2, "zoneout_cell": 0.4},
     "zoneout_and_all": {"zoneout_cell": 0.4, "gate_recurrence": True, "peepholes": True, "layer_norm": True},
     "recurrent_dropout": {"recurrent_dropout": 0.4},
-}
-FEW = ("plain", "coupled", "janet", "full_gate_recurrence", "layer_norm", "zoneout", "recurrent_dropout")
+    "gru": {"cell": cells.GRU()},
+    "gru_and_all": {"cell": cells.GRU(), "layer_norm": True, "zoneout_hidden": 0.2, "recurrent_dropout": 0.4},
+    "two_states": {"cell": TwoStates()},
+    "two_states_and_all": {
+        "cell": TwoStates(), "layer_norm": True, "zoneout_hidden": 0.2, "zoneout_cell": 0.4, "recurrent_dropout": 0.4
+    },
+    "no_product": {"cell": NoProduct()},
+    "no_product_and_all": {"cell": NoProduct(), "layer_norm": True, "zoneout_hidden": 0.2, "zoneout_cell": 0.4},
+    "second_product": {"cell": SecondProduct()},
+    "second_product_and_all": {
+        "cell": SecondProduct(), "zoneout_hidden": 0.2, "zoneout_cell": 0.4, "recurrent_dropout": 0.4
+    },
+}  # fmt: skip
+FEW = (
+    "plain", "coupled", "janet", "full_gate_recurrence", "layer_norm", "zoneout", "recurrent_dropout", "gru", "two_states",
+    "no_product", "second_product",
+)  # fmt: skip
 every_cell = pytest.mark.parametrize("options", CELLS.values(), ids=CELLS.keys())
 few_cells = pytest.mark.parametrize("options", [CELLS[name] for name in FEW], ids=FEW)
 
@@ -73,38 +97,55 @@ def poisoned_buffers() -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
+def build(options: dict[str, Any], input_size: int, hidden_size: int, **others: Any) -> Recurrent:
+    others |= {name: value for name, value in options.items() if name != "cell"}
+    if "cell" in options:
+        return Recurrent(options["cell"], input_size, hidden_size, **others)
+    return GatedLSTM(input_size, hidden_size, **others)
+
+
 class Case:
     """Random input of one layer in float64, the same for every way of computing it."""
 
     def __init__(self, options: dict[str, Any], shape: tuple[int, ...], ragged: bool) -> None:
         B, T, E, H = shape
-        lstm = GatedLSTM(E, H, batch_first=True, dtype=torch.float64, device=DEVICE, **options)
-        for parameter in lstm.parameters():
+        layers = build(options, E, H, batch_first=True, dtype=torch.float64, device=DEVICE)
+        for parameter in layers.parameters():
             nn.init.normal_(parameter, std=1.2 / H**0.5)
-        self.cell, self.noise = lstm.cell, lstm._noise(torch.randn(B, T, E, device=DEVICE))
-        weights = lstm.weights(0)
-        self.names = [name for name, value in zip(Weights._fields, weights, strict=True) if value is not None]
-        self.inputs = [torch.randn(*shape, device=DEVICE, dtype=torch.float64) for shape in ((B, T, E), (B, H), (B, H))]
+        assert layers.plan is not None
+        self.cell, self.plan = layers.cell, layers.plan
+        self.noise = layers._noise(torch.randn(B, T, E, device=DEVICE))
+        weights = layers.weights(0)
+        self.weight_names = [name for name, value in zip(Weights._fields, weights, strict=True) if value is not None]
+        states = [(B, H)] * len(self.cell.state_names)
+        self.inputs = [torch.randn(*shape, device=DEVICE, dtype=torch.float64) for shape in ((B, T, E), *states)]
         self.inputs += [value.detach() for value in weights if value is not None]
-        self.probes = [torch.randn(*shape, device=DEVICE, dtype=torch.float64) for shape in ((B, T, H), (B, H), (B, H))]
+        self.probes = [torch.randn(*shape, device=DEVICE, dtype=torch.float64) for shape in ((B, T, H), *states)]
         self.lengths = torch.randint(0, T + 1, (B,), device=DEVICE) if ragged else None
+
+    def layer(self, leaves: list[Tensor]) -> tuple[Tensor, list[Tensor], Weights]:
+        """x, the state before and the weights, out of leaves as they are in ``inputs``."""
+        end = 1 + len(self.cell.state_names)
+        given: dict[str, Any] = dict(zip(self.weight_names, leaves[end:], strict=True))
+        return leaves[0], leaves[1:end], Weights(*(given.get(name) for name in Weights._fields))  # type: ignore[arg-type]
 
     def run(self, by_kernels: bool, dtype: torch.dtype, tiles: Tiles | None = None) -> dict[str, Tensor]:
         """States, final states and the gradients of a weighted sum of them all."""
         leaves = [value.to(dtype).requires_grad_() for value in self.inputs]
-        x, h, c = leaves[:3]
-        given: dict[str, Any] = dict(zip(self.names, leaves[3:], strict=True))
-        weights = Weights(*(given.get(name) for name in Weights._fields))  # type: ignore[arg-type]
+        x, state, weights = self.layer(leaves)
         noise = Noise(*(None if part is None else part.to(dtype) for part in self.noise))
         if by_kernels:
-            states, (h_n, c_n) = run_layer(x, h, c, weights, self.cell, self.lengths, noise, tiles)
+            states, final = run_layer(x, state, weights, self.plan, self.lengths, noise, tiles)
         else:
-            trace, (h_n, c_n) = trace_layer(x, h, c, weights, self.cell, self.lengths, noise)
-            states = trace.hidden
-        results = (states, h_n, c_n)
-        gradients = torch.autograd.grad(results, leaves, [probe.to(dtype) for probe in self.probes])
-        names = ("states", "h_n", "c_n", "d_x", "d_h_0", "d_c_0", *(f"d_{name}" for name in self.names))
-        return dict(zip(names, (*results, *gradients), strict=True))
+            trace, final = trace_layer(x, state, weights, self.cell, self.lengths, noise)
+            states = trace["h"]
+        results = (states, *final)
+        probes = [probe.to(dtype) for probe in self.probes]
+        gradients = torch.autograd.grad(results, leaves, probes, materialize_grads=True)
+        names = self.cell.state_names
+        keys = ("states", *(f"{name}_n" for name in names), "d_x", *(f"d_{name}_0" for name in names))
+        keys += tuple(f"d_{name}" for name in self.weight_names)
+        return dict(zip(keys, (*results, *gradients), strict=True))
 
 
 def assert_close(got: dict[str, Tensor], wanted: dict[str, Tensor], bound: float) -> None:
@@ -120,6 +161,46 @@ def test_every_cell_equals_the_equations_in_float64(options: dict[str, Any], rag
     for shape, tiles in SHAPES[:2]:
         case = Case(options, shape, ragged)
         assert_close(case.run(True, torch.float64, tiles), case.run(False, torch.float64), 1e-10)
+
+
+FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "abs": lambda a, c: a.abs(), "addcmul": lambda a, c: torch.addcmul(c, a, a), "clamp": lambda a, c: a.clamp(-0.25, 0.5),
+    "clamp_max": lambda a, c: a.clamp_max(0.3), "clamp_min": lambda a, c: a.clamp_min(0.3),
+    "clamp_tensor": lambda a, c: torch.clamp(a, max=c), "cos": lambda a, c: a.cos() + c.sin(),
+    "div": lambda a, c: a / (1 + c * c), "erf": lambda a, c: torch.erf(a), "exp": lambda a, c: torch.exp(-a * a),
+    "expm1": lambda a, c: torch.expm1(a / 4), "hardsigmoid": lambda a, c: F.hardsigmoid(4 * a),
+    "hardtanh": lambda a, c: F.hardtanh(a), "leaky_relu": lambda a, c: F.leaky_relu(a, 0.1),
+    "lerp": lambda a, c: torch.lerp(a, c, torch.sigmoid(a)), "log": lambda a, c: (1 + a * a).log(),
+    "log1p": lambda a, c: (a * a).log1p(), "log_sigmoid": lambda a, c: F.logsigmoid(a),
+    "logaddexp": lambda a, c: torch.logaddexp(a, c), "logical": lambda a, c: torch.where((a > 0) & ~(c >= 0) | (c < -1), a, c),
+    "logical_functions": lambda a, c: torch.where(torch.logical_or(a > 1, torch.logical_not(c != 0.25)), a, c / 2),
+    "maximum": lambda a, c: torch.maximum(a, c), "minimum": lambda a, c: torch.minimum(a, c.new_tensor(0.5)),
+    "powers": lambda a, c: a**3 + (1 + c * c) ** -0.5, "reciprocal": lambda a, c: 1 / (1 + a * a),
+    "relu": lambda a, c: F.relu(a), "rsqrt": lambda a, c: (1 + a.square()).rsqrt(), "silu": lambda a, c: F.silu(a),
+    "sign": lambda a, c: torch.sign(a) * c, "softplus": lambda a, c: F.softplus(a, beta=2, threshold=1),
+    "softsign": lambda a, c: F.softsign(a), "sqrt": lambda a, c: (1 + a * a).sqrt(),
+}  # fmt: skip
+
+
+def test_every_operation_with_triton_code_is_among_these_functions() -> None:
+    all_equations = [record(Pointwise(function)) for function in FUNCTIONS.values()]
+    nodes = [needed([*each.outputs.values(), *each.jacobian.values()], {}) for each in all_equations]
+    assert set(CODE) <= {node.op for node in itertools.chain(*nodes)}
+
+
+@pytest.mark.skipif(ON_DEVICE, reason="float64 is the interpreter's alone")
+@pytest.mark.parametrize("function", FUNCTIONS.values(), ids=FUNCTIONS.keys())
+def test_every_operation_equals_torchs(function: Callable[[Tensor, Tensor], Tensor]) -> None:
+    case = Case({"cell": Pointwise(function)}, (9, 3, 2, 11), ragged=False)
+    assert_close(case.run(True, torch.float64, SHAPES[0][1]), case.run(False, torch.float64), 1e-10)
+
+
+@pytest.mark.skipif(ON_DEVICE, reason="float64 is the interpreter's alone")
+@pytest.mark.parametrize("name", [name for name in cells.__all__ if name != "LSTM"])
+def test_every_shipped_cell_equals_the_equations_in_float64(name: str) -> None:
+    shape, tiles = SHAPES[1]
+    case = Case({"cell": getattr(cells, name)()}, shape, ragged=True)
+    assert_close(case.run(True, torch.float64, tiles), case.run(False, torch.float64), 1e-10)
 
 
 @pytest.mark.parametrize(
@@ -144,8 +225,8 @@ def test_each_dtype_stays_within_its_bound(
             if dtype.itemsize == 2:  # against the numbers that the 16-bit input stands for
                 case.inputs = [value.to(dtype).double() for value in case.inputs]
                 case.noise = Noise(*(None if part is None else part.to(dtype).double() for part in case.noise))
-            if options.get("layer_norm") and dtype == torch.bfloat16:
-                bound = 2e-2  # the equations themselves reach 1.2e-2 in bfloat16
+            if (options.get("layer_norm") or "cell" in options) and dtype == torch.bfloat16:
+                bound = 2e-2  # the equations themselves reach 1.2e-2 in bfloat16, and 1.6e-2 of the example cells
             assert_close(case.run(True, dtype, tiles), case.run(False, torch.float64), bound)
     finally:
         torch.set_float32_matmul_precision(before)
@@ -188,20 +269,17 @@ def test_under_autocast_the_products_are_16_bit_and_the_results_float32() -> Non
 
 def test_no_steps_and_no_rows_give_the_states_back() -> None:
     case = Case({}, (2, 3, 3, 5), ragged=False)
-    x, h, c = (value.float() for value in case.inputs[:3])
-    weights = Weights(*(value.float() for value in case.inputs[3:]))
-    states, final = run_layer(x[:, :0], h, c, weights, case.cell, None, Noise())
+    x, (h, c), weights = case.layer([value.float() for value in case.inputs])
+    states, final = run_layer(x[:, :0], (h, c), weights, case.plan, None, Noise())
     assert states.shape == (2, 0, 5)
     assert final[0] is h
-    assert run_layer(x[:0], h[:0], c[:0], weights, case.cell, None, Noise())[0].shape == (0, 3, 5)
+    assert run_layer(x[:0], (h[:0], c[:0]), weights, case.plan, None, Noise())[0].shape == (0, 3, 5)
 
 
 def test_a_second_derivative_is_refused() -> None:
     case = Case({}, SHAPES[0][0], ragged=False)
-    x = case.inputs[0].float().requires_grad_()
-    weights = Weights(*(value.float() for value in case.inputs[3:]))
-    h, c = (value.float() for value in case.inputs[1:3])
-    states, _ = run_layer(x, h, c, weights, case.cell, None, Noise(), SHAPES[0][1])
+    x, state, weights = case.layer([value.float().requires_grad_() for value in case.inputs])
+    states, _ = run_layer(x, state, weights, case.plan, None, Noise(), SHAPES[0][1])
     with pytest.raises(RuntimeError, match="no second derivative"):
         torch.autograd.grad(states.sum(), x, create_graph=True)
 
@@ -210,7 +288,7 @@ class Refusing:
     """A kernel that raises where ``refuses`` says so and is itself otherwise; it counts its launches."""
 
     def __init__(self, kernel: Any, refuses: Any) -> None:
-        self.kernel, self.refuses, self.launches = kernel, refuses, 0
+        self.kernel, self.refuses, self.launches, self.arg_names = kernel, refuses, 0, kernel.arg_names
 
     def __getitem__(self, grid: tuple[int, ...]) -> Any:
         def launch(*args: Any, **options: Any) -> None:
@@ -223,19 +301,17 @@ class Refusing:
 
 
 def test_a_grid_that_does_not_fit_at_once_runs_phase_by_phase(monkeypatch: pytest.MonkeyPatch) -> None:
-    from gatelab.recurrent import kernels
-
     def too_many(options: dict[str, Any]) -> Exception | None:
         together = options.get("launch_cooperative_grid")
         return RuntimeError("Triton Error [CUDA]: too many blocks in cooperative launch") if together else None
 
     case = Case({}, SHAPES[1][0], ragged=False)
-    kernel = Refusing(kernels.forward_kernel, too_many)
-    monkeypatch.setattr(kernels, "forward_kernel", kernel)
+    kernels = cuda.build_kernels(case.plan, masked=False, ragged=False)
+    kernel = Refusing(kernels.forward, too_many)
+    monkeypatch.setattr(cuda, "build_kernels", lambda *_, **__: kernels._replace(forward=kernel))
     monkeypatch.setattr(cuda, "can_meet", lambda device: True)
-    weights = Weights(*(value.float() for value in case.inputs[3:]))
-    x, h, c = (value.float() for value in case.inputs[:3])
-    states, _ = run_layer(x, h, c, weights, case.cell, None, Noise(), SHAPES[1][1])
+    x, state, weights = case.layer([value.float() for value in case.inputs])
+    states, _ = run_layer(x, state, weights, case.plan, None, Noise(), SHAPES[1][1])
     assert kernel.launches == 1 + x.shape[1]
     torch.testing.assert_close(states.double(), case.run(False, torch.float64)["states"], rtol=0, atol=1e-5)
 
@@ -245,22 +321,20 @@ def test_too_little_shared_memory_takes_smaller_products_and_at_the_end_the_equa
 ) -> None:
     from triton.runtime.errors import OutOfResources
 
-    from gatelab.recurrent import kernels
-
     lstm = GatedLSTM(3, 20, batch_first=True, device=DEVICE)
     monkeypatch.setattr(lstm, "_choose", lambda *_, **__: "kernels")
     x = torch.randn(2, 3, 3, device=DEVICE)
     with torch.no_grad():
         expected = lstm(x)[0]
-        kernel = Refusing(kernels.forward_kernel, lambda options: None)
+        kernels = cuda.build_kernels(lstm.plan, masked=False, ragged=False)
         for largest, launches in ((16, 2), (8, 2)):
             kernel = Refusing(
-                kernel.kernel,
+                kernels.forward,
                 lambda options, largest=largest: (
                     OutOfResources(1, 2, "shared memory") if options["DEPTH"] > largest else None
                 ),
             )
-            monkeypatch.setattr(kernels, "forward_kernel", kernel)
+            monkeypatch.setattr(cuda, "build_kernels", lambda *_, kernel=kernel, **__: kernels._replace(forward=kernel))
             cuda.warn_of_equations.cache_clear()
             with warnings.catch_warnings(record=True) as caught:
                 warnings.simplefilter("always")
@@ -271,21 +345,27 @@ def test_too_little_shared_memory_takes_smaller_products_and_at_the_end_the_equa
             assert all("equations is used" in str(warning.message) for warning in caught)
 
 
-@pytest.mark.parametrize("reason", ["dtype", "triton"])
+@pytest.mark.parametrize(
+    ("reason", "sentence"),
+    [("dtype", "float64"), ("triton", "needs Triton"), ("operation", "no Triton code for digamma")],
+)
 def test_what_the_kernels_cannot_do_falls_back_to_the_equations_with_one_warning(
-    reason: str, monkeypatch: pytest.MonkeyPatch
+    reason: str, sentence: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     dtype = torch.float64 if reason == "dtype" else torch.float32
-    lstm = GatedLSTM(3, 4, backend="fused", dtype=dtype, device=DEVICE)
+    options: dict[str, Any] = (
+        {"cell": Pointwise(lambda a, c: torch.digamma(1 + a * a))} if reason == "operation" else {}
+    )
+    layers = build(options, 3, 4, backend="fused", dtype=dtype, device=DEVICE)
     x = torch.randn(5, 2, 3, dtype=dtype, device=DEVICE)
-    monkeypatch.setattr(lstm, "_choose", lambda *_, **__: "equations")
-    expected = lstm(x)[0]
-    monkeypatch.setattr(lstm, "_choose", lambda *_, **__: "kernels")
+    monkeypatch.setattr(layers, "_choose", lambda *_, **__: "equations")
+    expected = layers(x)[0]
+    monkeypatch.setattr(layers, "_choose", lambda *_, **__: "kernels")
     if reason == "triton":
         monkeypatch.setitem(sys.modules, "triton", None)
     cuda.warn_of_equations.cache_clear()
-    with pytest.warns(UserWarning, match="float64" if reason == "dtype" else "needs Triton") as caught:
-        outputs = [lstm(x)[0] for _ in range(2)]
+    with pytest.warns(UserWarning, match=sentence) as caught:
+        outputs = [layers(x)[0] for _ in range(2)]
     assert all(torch.equal(output, expected) for output in outputs)
     assert len(caught) == 1
 
@@ -315,4 +395,4 @@ def test_both_kernels_compile_for_ampere_and_hopper_without_a_device() -> None:
     environment = {name: value for name, value in os.environ.items() if name != "TRITON_INTERPRET"}
     done = subprocess.run([sys.executable, str(COMPILE)], env=environment, capture_output=True, text=True, timeout=280)
     assert done.returncode == 0, done.stderr
-    assert len(done.stdout.splitlines()) == 24, done.stdout
+    assert len(done.stdout.splitlines()) == 58, done.stdout

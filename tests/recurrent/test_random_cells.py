@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from torch import nn
 
 from gatelab.errors import CellError
-from gatelab.recurrent import Cell, Recurrent
+from gatelab.recurrent import Cell, Recurrent, cuda
 
 E, H, B, T = 2, 3, 4, 4
 LENGTHS = torch.tensor([3, 4, 0, 1])
@@ -134,6 +134,26 @@ def results(
 @settings(max_examples=60, deadline=None)
 @given(source=cell_sources(), data=st.data())
 def test_the_engine_computes_any_equations_as_autograd_does(source: str, data: st.DataObject) -> None:
+    compare_fused(source, data, H)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="float64 is the interpreter's alone")
+@pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy's, of the side of tl.where not taken
+@settings(max_examples=12, deadline=None)
+@given(source=cell_sources(), data=st.data())
+def test_the_cuda_kernels_compute_any_equations_as_autograd_does(source: str, data: st.DataObject) -> None:
+    pytest.importorskip("triton", reason="Triton is not installed: the CUDA kernels cannot be tested")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(cuda, "check", lambda weight: None)  # which refuses float64
+        patch.setattr(cuda, "choose_tiles", lambda *_: cuda.Tiles(16, 16, 16, 4))
+        patch.setattr(
+            Recurrent, "_choose", lambda self, *_, **__: "kernels" if self.backend == "fused" else "equations"
+        )
+        compare_fused(source, data, hidden_size=19)
+
+
+def compare_fused(source: str, data: st.DataObject, hidden_size: int) -> None:
+    """backend=fused with backend=equations."""
     cell = build(source)
     sees_h = any(sees != "x" for sees in cell.sees.values())
     options: Any = {
@@ -146,16 +166,16 @@ def test_the_engine_computes_any_equations_as_autograd_does(source: str, data: s
     }
     torch.manual_seed(data.draw(st.integers(0, 1000), label="seed"))
     try:
-        equations = Recurrent(cell, E, H, backend="equations", batch_first=True, **options).double()
+        equations = Recurrent(cell, E, hidden_size, backend="equations", batch_first=True, **options).double()
     except CellError as error:
         assume("has no derivative" not in str(error))  # a step function
         raise
     for parameter in equations.parameters():
         nn.init.normal_(parameter, std=0.7)
-    fused = Recurrent(cell, E, H, backend="fused", batch_first=True, **options).double()
+    fused = Recurrent(cell, E, hidden_size, backend="fused", batch_first=True, **options).double()
     fused.load_state_dict(equations.state_dict())
     x = torch.randn(B, T, E, dtype=torch.float64)
-    hx = [torch.randn(1 + options["bidirectional"], B, H, dtype=torch.float64) for _ in cell.state_names]
+    hx = [torch.randn(1 + options["bidirectional"], B, hidden_size, dtype=torch.float64) for _ in cell.state_names]
     lengths = data.draw(st.sampled_from([None, LENGTHS]), label="lengths")
     expected = results(equations, x, hx, lengths)
     torch.testing.assert_close(results(fused, x, hx, lengths), expected, rtol=1e-8, atol=1e-10)

@@ -1,0 +1,76 @@
+"""Cells that between them use all that a ``Cell`` may say, for the tests of the kernels."""
+
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, sigmoid, tanh
+from torch.nn import functional as F
+
+from gatelab.recurrent import Cell
+
+
+class TwoStates(Cell):
+    """States that see each other, vectors, gates that see x only and h only, recurrent values of either function."""
+
+    gates = {"input": "x + h", "forget": "x", "candidate": "x + h", "output": "h"}
+    states = ("c", "n")
+    vectors = {"peephole": ("input", "output"), "decay": ("decay",)}
+    recurrent = ("output_gate", "level")
+    recurrent_gates = ("output", "input")
+
+    def update(self, a: Any, c: Tensor, n: Tensor, p: Any) -> tuple[Tensor, Tensor]:
+        level = a.forget - p.input * n
+        inflow = F.softplus(a.input + p.input * c)
+        forget_gate = sigmoid(a.forget) * sigmoid(p.decay)
+        count = forget_gate * n + inflow**2 / (1 + inflow) + 0.1 * level
+        return forget_gate * c + inflow * tanh(a.candidate), count
+
+    def readout(self, a: Any, c: Tensor, n: Tensor, level: Tensor, p: Any) -> Tensor:
+        output_gate = sigmoid(a.output + p.output * c)
+        return output_gate * self.normalize(c) / (1 + n**2) + 0.1 * level
+
+
+class NoProduct(Cell):
+    """No gate sees h, and readout asks for a value of update."""
+
+    gates = {"forget": "x", "candidate": "x", "highway": "x"}
+    vectors = {"recurrent": ("forget",)}
+
+    def update(self, a: Any, c: Tensor, p: Any) -> Tensor:
+        forget_gate = sigmoid(a.forget + p.forget * c)
+        return forget_gate * c + (1 - forget_gate) * a.candidate
+
+    def readout(self, a: Any, c: Tensor, forget_gate: Tensor) -> Tensor:
+        return forget_gate * tanh(self.normalize(c)) + (1 - forget_gate) * a.highway
+
+
+class SecondProduct(Cell):
+    """Two gates see what ``inner`` makes of the states, a vector and a gate whose terms are apart."""
+
+    gates = {"forget": "x + h", "output": "x, h", "candidate": "x + inner", "scale": "x + inner"}
+    vectors = {"peephole": ("inner",)}
+
+    def inner(self, a: Any, h: Tensor, c: Tensor, p: Any) -> Tensor:
+        return sigmoid(a.forget + p.inner * c) * h + a.output.h
+
+    def update(self, a: Any, c: Tensor) -> Tensor:
+        forget_gate = sigmoid(a.forget)
+        return forget_gate * c + (1 - forget_gate) * tanh(a.candidate) * a.scale
+
+    def readout(self, a: Any, c: Tensor) -> Tensor:
+        return sigmoid(a.output.x + a.output.h) * tanh(c)
+
+
+class Pointwise(Cell):
+    """c' = function(a, c) · 0.9 + c / 10."""
+
+    gates = ("input",)
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]) -> None:
+        self.function = function
+
+    def update(self, a: Any, c: Tensor) -> Tensor:
+        return 0.9 * self.function(a.input, c) + 0.1 * c
+
+    def readout(self, c: Tensor) -> Tensor:
+        return tanh(c)
