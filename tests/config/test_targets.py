@@ -148,7 +148,7 @@ def model(tmp_path: Path) -> Path:
 
     settings = resolve(compose(["encoder.hidden_size=4", "model.embedding_size=4"]))
     tokenizer = new_tokenizer()
-    fit_tokenizer(tokenizer, ["a b c"], vocab_size=None, min_count=1)
+    fit_tokenizer(tokenizer, dict.fromkeys("abc", 1), vocab_size=None, min_count=1)
     tokenizer.save(str(tmp_path / "tokenizer.json"))
     module = build_model(settings["model"], settings["encoder"], vocab_size=tokenizer.get_vocab_size(), num_classes=2)
     folder = tmp_path / "model"

@@ -16,7 +16,7 @@ def data() -> Prepared:
     tokens = random.integers(2, 500, size=offsets[-1]).astype(np.int32)
     zeros = np.zeros(1000, dtype=np.int32)
     labels = random.integers(0, 3, size=1000).astype(np.int32)
-    return Prepared(Path(), tokens, offsets, labels, zeros.astype(np.int64), zeros, {}, {})
+    return Prepared(Path(), Path(), tokens, offsets, labels, zeros.astype(np.int64), zeros, {}, {})
 
 
 def loader(data: Prepared, shuffle: bool = True, rank: int = 0, world_size: int = 1, seed: int = 1) -> BatchLoader:

@@ -60,6 +60,36 @@ def test_a_second_start_reads_the_cache_and_a_changed_file_or_setting_does_not(
     assert len(builds) == 3
 
 
+def test_another_split_or_vocabulary_reads_and_tokenizes_nothing_again(
+    write_csv: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, split = write_csv(ROWS), Settings().split
+    first = prepare(Source([file]), Settings(), tmp_path / "cache")
+    other = Settings(split={**split, "seed": 7}, tokenizer={"min_count": 3, "vocab_size": 9}, max_length=3)
+    expected = prepare(Source([file]), other, tmp_path / "fresh cache")
+    monkeypatch.setattr(steps, "read_rows", None)
+    another = prepare(Source([file]), other, tmp_path / "cache")
+    assert another.parts["test"].tolist() != first.parts["test"].tolist()
+    for part, rows in expected.parts.items():
+        assert np.array_equal(another.parts[part], rows)
+    assert np.array_equal(another.tokens, expected.tokens)
+    assert another.record == expected.record
+    assert another.tokenizer_file.read_bytes() == expected.tokenizer_file.read_bytes()
+
+
+def test_rows_of_dropped_labels_leave_texts_and_tokens_of_the_others_in_place(write_csv: Write, tmp_path: Path) -> None:
+    dropped = [(f"so so number {n}", "meh") for n in range(40)]
+    mixed = [*dropped[:3], *ROWS[:50], *dropped[3:9], *ROWS[50:], *dropped[9:]]
+    settings = Settings(labels=["pos", "neg"])
+    prepared = prepare(Source([write_csv(mixed)]), settings, tmp_path / "cache")
+    without = prepare(Source([write_csv([row for row in mixed if row[1] != "meh"])]), settings, tmp_path / "other")
+    assert list(prepared.texts) == list(without.texts)
+    assert np.array_equal(prepared.tokens, without.tokens)
+    assert np.array_equal(prepared.labels, without.labels)
+    assert prepared.record["dropped"] == {"train": {"meh": 40}}
+    assert [mixed[line - 2][0] for line in prepared.lines] == list(prepared.texts)
+
+
 def test_a_failed_preparation_leaves_nothing_in_the_cache(write_csv: Write, tmp_path: Path) -> None:
     with pytest.raises(DataError):
         prepare(Source([write_csv(ROWS[:2] * 2)]), Settings(), tmp_path / "cache")

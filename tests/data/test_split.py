@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatelab.data.split import _NOT_WORD, _RETWEET, _URL, assign, group_key, split_rows
+from gatelab.data.split import _NOT_WORD, _RETWEET, _URL, assign, first_equal, group_key, split_rows
 from gatelab.errors import DataError
 
 WORDS = ["red", "green", "blue", "calm", "loud", "sweet", "sour", "near", "far", "old", "new", "big", "small"]
@@ -54,9 +54,9 @@ def test_every_row_is_in_one_part_and_the_shares_are_kept_for_each_class() -> No
 
 def test_the_same_seed_gives_the_same_split_on_every_platform() -> None:
     keys = [f"text {number}" for number in range(12)]
-    parts = assign(keys, [0, 1] * 6, validation=0.2, test=0.3, seed=141)
-    assert parts.tolist() == assign(keys, [0, 1] * 6, validation=0.2, test=0.3, seed=141).tolist()
-    assert parts.tolist() != assign(keys, [0, 1] * 6, validation=0.2, test=0.3, seed=142).tolist()
+    parts = assign(np.arange(12), keys, [0, 1] * 6, validation=0.2, test=0.3, seed=141)
+    assert parts.tolist() == assign(np.arange(12), keys, [0, 1] * 6, validation=0.2, test=0.3, seed=141).tolist()
+    assert parts.tolist() != assign(np.arange(12), keys, [0, 1] * 6, validation=0.2, test=0.3, seed=142).tolist()
 
 
 def test_the_order_of_the_rows_does_not_move_a_text_to_another_part() -> None:
@@ -112,3 +112,12 @@ def test_duplicates_are_the_rows_that_repeat_an_earlier_text() -> None:
     texts = ["a film", "A film!", "a film", "RT @you: a film http://x.y", "a book", "🎬", "🎬"]
     found = split_rows(texts * 3, [0, 1, 0, 1, 0, 1, 0] * 3, validation=0.2, test=0.2, by="random", seed=1).duplicates
     assert found == {"exact": 21 - 5, "normalised": 21 - 3}
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.sampled_from("abcd"), max_size=12))
+def test_equal_texts_are_found_also_where_hashes_collide(texts: list[str]) -> None:
+    expected = [texts.index(text) for text in texts]
+    assert first_equal(texts).tolist() == expected
+    assert first_equal(texts, [0] * len(texts)).tolist() == expected, "every hash collides"
+    assert first_equal(texts, [ord(text) // 2 for text in texts]).tolist() == expected

@@ -1,1 +1,1 @@
-"""From a sentiment CSV to batches, one module for each step: fetch, read, split, tokenize, prepare, batch."""
+"""From a sentiment CSV to batches, one module for each step: fetch, read, tokenize, split, prepare, batch."""

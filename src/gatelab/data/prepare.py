@@ -1,12 +1,16 @@
-"""Read, split, fit, encode once; afterwards the arrays are mapped from a cache named by content and settings."""
+"""Read and tokenize once, then split, fit and number; afterwards the arrays are mapped from a cache.
+
+Two folders, each named by what it depends on: rows/ by the content of the files and how they are read and tokenized, and
+prepared/ by the split and the vocabulary too. So another seed's split reads and tokenizes nothing again.
+"""
 
 import hashlib
 import json
 import os
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,44 +19,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.data.fetch import sha256_of
-from gatelab.data.read import Table, expand_paths, read_table
-from gatelab.data.split import Indices, Split, count_duplicates, group_key, leakage, split_rows
-from gatelab.data.texts import Texts, write_texts
-from gatelab.data.tokenize import encode_texts, fit_tokenizer, new_tokenizer
+from gatelab.data.read import expand_paths
+from gatelab.data.rows import PARTS, Settings, Source, Words, read_rows, write_json
+from gatelab.data.split import Indices, count_duplicates, cut_rows, leakage
+from gatelab.data.texts import Texts
+from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer, new_tokenizer
 from gatelab.errors import DataError
 
-FORMAT = 3  # raised when the content of a cache folder, or its computation, changes
-CHUNK = 20_000
-PARTS = ("train", "validation", "test")
-MAX_LISTED_REJECTS = 1000
-
-
-@dataclass(frozen=True)
-class Source:
-    """The files of each part of a data set; validation and test are cut from train where not given."""
-
-    train: Sequence[Path]
-    validation: Sequence[Path] = ()
-    test: Sequence[Path] = ()
-
-    def parts(self) -> dict[str, Sequence[Path]]:
-        return {part: files for part in PARTS if (files := getattr(self, part))}
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The settings that, with the content of the files, determine the arrays. Keys as in conf/data."""
-
-    text: str | None = None
-    label: str | None = None
-    labels: Any = None
-    encoding: str | None = None
-    delimiter: str | None = None
-    split: Mapping[str, Any] = field(
-        default_factory=lambda: {"by": "group", "validation": 0.1, "test": 0.2, "seed": 141}
-    )
-    tokenizer: Mapping[str, Any] = field(default_factory=dict)
-    max_length: int | None = None
+FORMAT = 4  # raised when the content of a cache folder, or its computation, changes
 
 
 @dataclass(frozen=True)
@@ -63,6 +37,7 @@ class Prepared:
     """
 
     folder: Path
+    rows: Path
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
     labels: NDArray[np.int32]
@@ -81,7 +56,7 @@ class Prepared:
 
     @cached_property
     def texts(self) -> Texts:
-        return Texts(self.folder)
+        return Texts(self.rows, "texts", np.load(self.rows / "kept.npy", mmap_mode="r"))
 
     @property
     def tokenizer_file(self) -> Path:
@@ -99,28 +74,38 @@ def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
     """The arrays of a data set, from the cache or made now. Raises DataError."""
     cache_dir.mkdir(parents=True, exist_ok=True)
     content = content_of(source, cache_dir / "sha256.json")
-    plain = json.dumps([FORMAT, content, asdict(settings)], sort_keys=True, default=str)
-    folder = cache_dir / "prepared" / hashlib.sha256(plain.encode()).hexdigest()[:20]
+    rows = in_cache(
+        cache_dir / "rows", [content, settings.of_rows()], lambda folder: read_rows(source, settings, content, folder)
+    )
+    prepared = in_cache(
+        cache_dir / "prepared", [content, asdict(settings)], lambda folder: build(rows, settings, folder)
+    )
+    names = [str(file) for files in source.parts().values() for file in expand_paths(list(files))]
+    return load(prepared, rows, names)
+
+
+def in_cache(parent: Path, key: Any, make: Callable[[Path], None]) -> Path:
+    """The folder in parent that is named by the key; make fills it, record.json last, if it is not there."""
+    plain = json.dumps([FORMAT, key], sort_keys=True, default=str)
+    folder = parent / hashlib.sha256(plain.encode()).hexdigest()[:20]
     if not (folder / "record.json").exists():
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=folder.name, dir=folder.parent))
+        parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=folder.name, dir=parent))
         try:
-            build(source, settings, content, temporary)
+            make(temporary)
             os.replace(temporary, folder)
         except OSError:
             if not (folder / "record.json").exists():  # else another process has made the same folder
                 raise
         finally:
             shutil.rmtree(temporary, ignore_errors=True)
-    return load(folder, [str(file) for files in source.parts().values() for file in expand_paths(list(files))])
+    return folder
 
 
-def load(folder: Path, names: list[str]) -> Prepared:
+def load(folder: Path, rows: Path, names: list[str]) -> Prepared:
     """names: the current names of the files, by part; the cache identifies them by position."""
-    arrays = {
-        name: np.load(folder / f"{name}.npy", mmap_mode="r")
-        for name in ("tokens", "offsets", "labels", "lines", "files")
-    }
+    arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("tokens", "offsets")}
+    arrays |= {name: np.load(rows / f"{name}.npy", mmap_mode="r") for name in ("labels", "lines", "files")}
     parts = {part: np.load(folder / f"{part}.npy") for part in PARTS}
     distinct = list(dict.fromkeys(names))
     if len(distinct) < len(names):
@@ -128,106 +113,81 @@ def load(folder: Path, names: list[str]) -> Prepared:
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     rejects = [{**reject, "file": names[reject["file"]]} for reject in record["rejects"]]
     record = {"sha256": record["sha256"], "files": distinct, **record, "rejects": rejects}
-    return Prepared(folder, parts=parts, record=record, **arrays)
+    return Prepared(folder, rows, parts=parts, record=record, **arrays)
 
 
-def read_source(source: Source, settings: Settings) -> dict[str, Table]:
-    """The table of every part that has files, all with the classes and columns of the first."""
-    tables: dict[str, Table] = {}
-    text, label, labels = settings.text, settings.label, settings.labels
-    for part, files in source.parts().items():
-        table = read_table(
-            list(files), text=text, label=label, labels=labels, encoding=settings.encoding, delimiter=settings.delimiter
-        )
-        if tables and sorted(table.classes) != sorted(tables["train"].classes):
-            raise DataError(
-                f"the {part} file has the classes {table.classes}, the train file {tables['train'].classes}. "
-                "Choose those that both have with data.labels=."
-            )
-        if not tables:
-            text, label = table.text_column, table.label_column
-            labels = table.classes if labels is None else labels
-        tables[part] = table
-    return tables
-
-
-def build(source: Source, settings: Settings, content: dict[str, list[str]], folder: Path) -> None:
-    tables = read_source(source, settings)
-    texts = [text for table in tables.values() for text in table.texts]
-    labels = np.array([label for table in tables.values() for label in table.labels], dtype=np.int32)
-    split = cut_parts(tables, texts, labels, settings.split)
-    for part in PARTS:
-        rows = getattr(split, part)
-        if not len(rows):
+def build(rows: Path, settings: Settings, folder: Path) -> None:
+    """Fill a folder of prepared/ from one of rows/."""
+    record = json.loads((rows / "record.json").read_text(encoding="utf-8"))
+    parts, facts = cut_parts(rows, record.pop("sizes"), settings.split)
+    for part, members in parts.items():
+        if not len(members):
             raise DataError(f"the {part} part is empty: raise data.split.{part}, or give a file with more rows.")
-        np.save(folder / f"{part}.npy", rows)
+        np.save(folder / f"{part}.npy", members)
 
-    options = dict(settings.tokenizer)
-    vocab_size, min_count = options.pop("vocab_size", None), options.pop("min_count", 1)
-    tokenizer = new_tokenizer(**options)
-    fit_tokenizer(tokenizer, (texts[row] for row in split.train), vocab_size=vocab_size, min_count=min_count)
+    words = Words(rows)
+    tokenizer = fit(words, parts["train"], settings)
     tokenizer.save(str(folder / "tokenizer.json"))
-    flat, lengths = [], []
-    for begin in range(0, len(texts), CHUNK):
-        encoded = encode_texts(tokenizer, texts[begin : begin + CHUNK], settings.max_length)
-        lengths.append(np.fromiter(map(len, encoded), dtype=np.int64, count=len(encoded)))
-        flat.append(np.concatenate([np.array(ids, dtype=np.int32) for ids in encoded]))
-    offsets = np.concatenate([[0], np.cumsum(np.concatenate(lengths))])
-    np.save(folder / "tokens.npy", np.concatenate(flat))
-    np.save(folder / "offsets.npy", offsets)
-    np.save(folder / "labels.npy", labels)
-    np.save(folder / "lines.npy", np.array([line for table in tables.values() for line in table.lines], dtype=np.int64))
-    files, rejects, begin = [], [], 0
-    for table in tables.values():
-        files += [begin + file for file in table.files]
-        rejects += [{**asdict(reject), "file": begin + table.file_names.index(reject.file)} for reject in table.rejects]
-        begin += len(table.file_names)
-    np.save(folder / "files.npy", np.array(files, dtype=np.int32))
-    write_texts(folder, texts)
+    offsets = encode(words, tokenizer, settings.max_length, folder)
 
-    train = tables["train"]
-    record = {
-        "sha256": content,
-        "classes": train.classes,
-        "columns": {"text": train.text_column, "label": train.label_column, "all": train.columns},
-        "encoding": train.encoding,
-        "rows": sum(table.num_rows for table in tables.values()),
-        "used": len(texts),
-        "rejected": len(rejects),
-        "rejects": rejects[:MAX_LISTED_REJECTS],
-        "dropped": {part: table.dropped for part, table in tables.items()},
-        "notes": [note for table in tables.values() for note in table.notes],
+    labels, classes = np.load(rows / "labels.npy"), record["classes"]
+    record |= {
         "label_counts": {
-            part: dict(zip(train.classes, np.bincount(labels[getattr(split, part)], minlength=len(train.classes)).tolist(), strict=True))
-            for part in PARTS
+            part: dict(zip(classes, np.bincount(labels[members], minlength=len(classes)).tolist(), strict=True))
+            for part, members in parts.items()
         },
-        "split_sizes": {part: len(getattr(split, part)) for part in PARTS},
-        "leakage": split.leakage,
-        "duplicates": split.duplicates,
+        "split_sizes": {part: len(members) for part, members in parts.items()},
+        **facts,
         "vocab_size": tokenizer.get_vocab_size(),
         "num_tokens": int(offsets[-1]),
-    }  # fmt: skip
-    (folder / "record.json").write_text(json.dumps(record, indent=1, ensure_ascii=False), encoding="utf-8")
+    }
+    write_json(folder / "record.json", record)
+
+
+def fit(words: Words, train: Indices, settings: Settings) -> Any:
+    """A tokenizer whose vocabulary is that of the training rows."""
+    tokenizer = new_tokenizer(**settings.rules)
+    vocab_size, min_count = settings.tokenizer.get("vocab_size"), settings.tokenizer.get("min_count", 1)
+    fit_tokenizer(tokenizer, words.counts(train), vocab_size=vocab_size, min_count=min_count)
+    return tokenizer
+
+
+def encode(words: Words, tokenizer: Any, max_length: int | None, folder: Path) -> NDArray[np.int64]:
+    """Write tokens.npy and offsets.npy (N + 1,); returns the offsets."""
+    vocabulary = tokenizer.get_vocab()
+    token_of = np.array([vocabulary.get(word, UNKNOWN_ID) for word in words.names], dtype=np.int32)
+    lengths = words.lengths(max_length)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    np.save(folder / "offsets.npy", offsets)
+    tokens = np.lib.format.open_memmap(folder / "tokens.npy", mode="w+", dtype=np.int32, shape=(int(offsets[-1]),))
+    begin = 0
+    for chunk in words.chunks(np.arange(len(lengths)), lengths):
+        tokens[begin : begin + len(chunk)] = token_of[chunk]
+        begin += len(chunk)
+    tokens.flush()
+    return offsets
 
 
 def cut_parts(
-    tables: dict[str, Table], texts: list[str], labels: NDArray[np.int32], wanted: Mapping[str, Any]
-) -> Split:
-    """Parts that have files are those files; the others are cut from the training file."""
-    train = tables["train"]
-    fractions = {part: 0.0 if part in tables else wanted[part] for part in ("validation", "test")}
-    split = split_rows(train.texts, train.labels, by=wanted["by"], seed=wanted["seed"], **fractions)
-    parts = {part: getattr(split, part) for part in PARTS}
-    begin = 0
-    for part, table in tables.items():
-        if part != "train":
-            parts[part] = np.arange(begin, begin + len(table.texts))
-        begin += len(table.texts)
-    if len(tables) == 1:
-        return split
-    keys = [group_key(text) for text in texts]
-    leak = leakage(texts, keys, parts["train"], parts["test"])
-    return Split(**parts, leakage=leak, duplicates=count_duplicates(texts, keys))
+    rows: Path, sizes: Mapping[str, int], wanted: Mapping[str, Any]
+) -> tuple[dict[str, Indices], dict[str, dict[str, Any]]]:
+    """The rows of each part, and the record of leakage and duplicates. Parts that have files are those files; the others are
+    cut from the training file, whose rows come first."""
+    kept, labels, exact, normalised = (
+        np.load(rows / f"{name}.npy") for name in ("kept", "labels", "exact", "normalised")
+    )
+    train = slice(sizes["train"])
+    fractions = {part: 0.0 if part in sizes else wanted[part] for part in ("validation", "test")}
+    keys = Texts(rows, "keys", kept)
+    cut = cut_rows(normalised[train], keys, labels[train], by=wanted["by"], seed=wanted["seed"], **fractions)
+    parts = dict(zip(PARTS, cut, strict=True))
+    begin = sizes["train"]
+    for part in PARTS[1:]:
+        if part in sizes:
+            parts[part] = np.arange(begin, begin + sizes[part])
+            begin += sizes[part]
+    leak = leakage(exact, normalised, parts["train"], parts["test"])
+    return parts, {"leakage": leak, "duplicates": count_duplicates(exact, normalised)}
 
 
 def summary_lines(data: dict[str, Any]) -> list[str]:

@@ -10,12 +10,16 @@ import io
 import itertools
 import zipfile
 import zlib
+from array import array
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from gatelab.data.columns import find_columns
 from gatelab.errors import DataError
@@ -48,15 +52,16 @@ class Reject:
 class Table:
     """Texts with their labels, as they are in the files.
 
-    labels holds indices into classes; lines the line on which each row begins in its file, files[row] that file's index
-    in file_names.
+    labels (N,) holds indices into classes; lines (N,) the line on which each row begins in its file, files (N,) that file's
+    index in file_names; kept (N,) the row's number among those of any label.
     """
 
     texts: list[str]
-    labels: list[int]
+    labels: NDArray[np.int32]
     classes: list[str]
-    lines: list[int]
-    files: list[int]
+    lines: NDArray[np.int64]
+    files: NDArray[np.int32]
+    kept: NDArray[np.int64]
     file_names: list[str]
     rejects: list[Reject]
     dropped: dict[str, int]
@@ -78,87 +83,85 @@ def read_table(
     encoding: str | None = None,
     delimiter: str | None = None,
     labelled: bool = True,
+    take_text: Callable[[str], None] | None = None,
 ) -> Table:
     """Read one file, a list or a glob of files (.csv, .tsv, either with .gz, or a .zip with one table in it).
 
     text and label name the columns; without them they are found by name and content. labels selects, orders and renames
     the classes: a list of label values, or a mapping from value to class name (null drops it). labelled=False reads
-    only texts.
+    only texts. take_text is called with the text of each row of any label, in their order, and Table.texts stays empty.
 
     Raises DataError, naming the file and where it can the line or column.
     """
-    raw = read_rows(path, text=text, label=label, encoding=encoding, delimiter=delimiter, labelled=labelled)
-    if not labelled:
-        return raw.table([0] * len(raw.texts), list(range(len(raw.texts))), [], {}, [])
-    spellings, notes = merge_spellings(Counter(raw.label_values))
-    chosen, classes = choose_classes(spellings, labels, raw)
-    dropped: Counter[str] = Counter()
-    keep, indices = [], []
-    for row, value in enumerate(raw.label_values):
-        index = chosen.get(spellings[value])
-        if index is None:
-            dropped[spellings[value]] += 1
-        else:
-            keep.append(row)
-            indices.append(index)
-    if len(set(indices)) < 2:
+    texts: list[str] = []
+    raw = read_rows(take_text or texts.append, path, text, label, encoding, delimiter, labelled)
+    spellings, notes = merge_spellings(raw.label_counts())
+    chosen, classes = choose_classes(spellings, labels, raw) if labelled else ({"": 0}, [])
+    class_of = np.array([chosen.get(spellings[value], -1) for value in raw.label_numbers], dtype=np.int32)
+    indices = class_of[np.frombuffer(raw.labels, dtype=np.int32)]
+    kept = np.flatnonzero(indices >= 0)
+    indices = indices[kept]
+    if labelled and len(np.unique(indices)) < 2:
         found = ", ".join(sorted(set(spellings.values()))[:20])
         raise DataError(
             f"{raw.where}: column '{raw.label_column}' leaves fewer than two classes (found: {found}). "
             "A classifier needs at least two: give the right column with data.label=, or other data.labels=."
         )
-    return raw.table(indices, keep, classes, dict(dropped), notes)
+    dropped: Counter[str] = Counter()
+    for value, count in raw.label_counts().items():
+        if spellings[value] not in chosen:
+            dropped[spellings[value]] += count
+    return Table(
+        texts=[texts[row] for row in kept] if texts else [],
+        labels=indices,
+        classes=classes,
+        lines=np.frombuffer(raw.lines, dtype=np.int64)[kept],
+        files=np.frombuffer(raw.files, dtype=np.int32)[kept],
+        kept=kept,
+        file_names=raw.file_names,
+        rejects=raw.rejects,
+        dropped=dict(dropped),
+        notes=notes,
+        columns=raw.columns,
+        text_column=raw.text_column,
+        label_column=raw.label_column,
+        encoding=raw.encoding,
+        num_rows=raw.num_rows,
+        label_counts=dict(zip(classes, np.bincount(indices, minlength=len(classes)).tolist(), strict=labelled)),
+    )
 
 
 @dataclass
 class Rows:
-    """The usable rows of one or several files, labels still as written."""
+    """The usable rows of one or several files without their texts; labels (N,) number the values as written."""
 
     where: str
     columns: list[str]
     text_column: str
     label_column: str | None
     encoding: str
-    texts: list[str] = field(default_factory=list)
-    label_values: list[str] = field(default_factory=list)
-    lines: list[int] = field(default_factory=list)
-    files: list[int] = field(default_factory=list)
+    take_text: Callable[[str], None]
+    label_numbers: dict[str, int] = field(default_factory=dict)
+    labels: "array[int]" = field(default_factory=lambda: array("i"))
+    lines: "array[int]" = field(default_factory=lambda: array("q"))
+    files: "array[int]" = field(default_factory=lambda: array("i"))
     file_names: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     num_rows: int = 0
 
-    def table(
-        self, labels: list[int], keep: list[int], classes: list[str], dropped: dict[str, int], notes: list[str]
-    ) -> Table:
-        counts = Counter(labels)
-        keeps_all = len(keep) == len(self.texts)
-        return Table(
-            texts=self.texts if keeps_all else [self.texts[row] for row in keep],
-            labels=labels,
-            classes=classes,
-            lines=self.lines if keeps_all else [self.lines[row] for row in keep],
-            files=self.files if keeps_all else [self.files[row] for row in keep],
-            file_names=self.file_names,
-            rejects=self.rejects,
-            dropped=dropped,
-            notes=notes,
-            columns=self.columns,
-            text_column=self.text_column,
-            label_column=self.label_column,
-            encoding=self.encoding,
-            num_rows=self.num_rows,
-            label_counts={name: counts[index] for index, name in enumerate(classes)},
-        )
+    def label_counts(self) -> Counter[str]:
+        counts = np.bincount(np.frombuffer(self.labels, dtype=np.int32)).tolist()
+        return Counter(dict(zip(self.label_numbers, counts, strict=True)))
 
 
 def read_rows(
+    take_text: Callable[[str], None],
     path: str | Path | Sequence[str | Path],
-    *,
-    text: str | None = None,
-    label: str | None = None,
-    encoding: str | None = None,
-    delimiter: str | None = None,
-    labelled: bool = True,
+    text: str | None,
+    label: str | None,
+    encoding: str | None,
+    delimiter: str | None,
+    labelled: bool,
 ) -> Rows:
     """The rows of all files, with columns resolved on the first and required of the others."""
     result: Rows | None = None
@@ -171,7 +174,7 @@ def read_rows(
                 head = list(itertools.islice(records, 1000))
                 records = itertools.chain(head, records)
                 columns = find_columns(file, header, [fields for _, fields in head], text, label, labelled)
-                result = Rows(str(file), header, *columns, encoding=used)
+                result = Rows(str(file), header, *columns, encoding=used, take_text=take_text)
             for column in (result.text_column, result.label_column):
                 if column is not None and column not in header:
                     raise DataError(
@@ -182,7 +185,7 @@ def read_rows(
             result.rejects += reader.rejects
             result.num_rows += reader.num_records
     assert result is not None
-    if not result.texts:
+    if not result.lines:
         raise no_usable_rows(result)
     result.rejects.sort(key=lambda reject: (reject.file, reject.line))
     return result
@@ -199,8 +202,8 @@ def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str
         elif label_index is not None and not value.strip():
             rows.rejects.append(Reject(rows.file_names[-1], line, "no label"))
         else:
-            rows.texts.append(text)
-            rows.label_values.append(value)
+            rows.take_text(text)
+            rows.labels.append(rows.label_numbers.setdefault(value, len(rows.label_numbers)))
             rows.lines.append(line)
             rows.files.append(len(rows.file_names) - 1)
 

@@ -8,13 +8,13 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Gt, Lt
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
 from typing_extensions import TypedDict
 
@@ -66,10 +66,40 @@ def split_rows(
     validation and test are fractions of all rows. Raises DataError for a class with too few rows for all parts.
     """
     keys = [group_key(text) for text in texts]
-    parts = assign(keys if by == "group" else [str(row) for row in range(len(texts))], labels, validation, test, seed)
-    train_rows, validation_rows, test_rows = (np.flatnonzero(parts == part) for part in range(3))
-    leak = leakage(texts, keys, train_rows, test_rows)
-    return Split(train_rows, validation_rows, test_rows, leak, count_duplicates(texts, keys))
+    exact, normalised = first_equal(texts), first_equal(keys)
+    train_rows, validation_rows, test_rows = cut_rows(
+        normalised, keys, labels, validation=validation, test=test, by=by, seed=seed
+    )
+    leak = leakage(exact, normalised, train_rows, test_rows)
+    return Split(train_rows, validation_rows, test_rows, leak, count_duplicates(exact, normalised))
+
+
+def cut_rows(
+    normalised: Indices, keys: Sequence[str], labels: ArrayLike, *, validation: float, test: float, by: str, seed: int
+) -> list[Indices]:
+    """The rows of train, validation and test. normalised (N,) is the first row with the same of the keys. See split_rows."""
+    names: Iterable[str]
+    if by == "group":
+        first, groups = np.unique(normalised, return_inverse=True)
+        names = (keys[row] for row in first)
+    else:
+        groups = np.arange(len(normalised))
+        names = map(str, groups.tolist())
+    parts = assign(groups, names, labels, validation, test, seed)
+    return [np.flatnonzero(parts == part) for part in range(3)]
+
+
+def first_equal(values: Sequence[str], hashes: ArrayLike | None = None) -> Indices:
+    """The first row with the same value, for each row: found by 8-byte hashes, and where these are equal the values are
+    compared."""
+    hashes = np.fromiter(map(hash, values), dtype=np.int64, count=len(values)) if hashes is None else np.asarray(hashes)
+    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
+    result = first[inverse].astype(np.int64)
+    collided: dict[str, int] = {}
+    for row in np.flatnonzero(result != np.arange(len(result))).tolist():
+        if values[row] != values[result[row]]:
+            result[row] = collided.setdefault(values[row], row)
+    return result
 
 
 def group_key(text: str) -> str:
@@ -83,22 +113,23 @@ def group_key(text: str) -> str:
     return bare or lowered.strip()
 
 
-def assign(keys: Sequence[str], labels: Sequence[int], validation: float, test: float, seed: int) -> NDArray[np.int8]:
-    """The part of each row: 0 train, 1 validation, 2 test."""
-    numbers: dict[str, int] = {}
-    groups = np.fromiter((numbers.setdefault(key, len(numbers)) for key in keys), dtype=np.int64, count=len(keys))
+def assign(
+    groups: NDArray[np.integer], names: Iterable[str], labels: ArrayLike, validation: float, test: float, seed: int
+) -> NDArray[np.int8]:
+    """The part of each row: 0 train, 1 validation, 2 test. groups (N,) numbers the groups, names are theirs in that order."""
     sizes = np.bincount(groups)
     label_array = np.asarray(labels, dtype=np.int64)
     num_classes = int(label_array.max()) + 1
-    votes = np.zeros((len(sizes), num_classes), dtype=np.int64)
-    np.add.at(votes, (groups, label_array), 1)
-    strata = votes.argmax(axis=1)  # a group with several labels belongs to the most frequent one
+    votes = np.bincount(groups * num_classes + label_array, minlength=len(sizes) * num_classes)
+    strata = votes.reshape(-1, num_classes).argmax(
+        axis=1
+    )  # a group with several labels belongs to the most frequent one
     salt = str(seed).encode()
     order_of = np.fromiter(
-        (int.from_bytes(hashlib.blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(), "big") >> 1
-         for key in numbers),
+        (int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(), "big") >> 1
+         for name in names),
         dtype=np.int64,
-        count=len(numbers),
+        count=len(sizes),
     )  # fmt: skip
     group_parts = np.zeros(len(sizes), dtype=np.int8)
     for stratum in range(num_classes):
@@ -109,9 +140,9 @@ def assign(keys: Sequence[str], labels: Sequence[int], validation: float, test: 
     wanted = [0] + [1] * (validation > 0) + [2] * (test > 0)
     for label in range(num_classes):
         rows = label_array == label
-        if not set(wanted) <= set(parts[rows].tolist()):
+        if not set(wanted) <= set(np.unique(parts[rows]).tolist()):
             raise DataError(
-                f"class number {label + 1} has only {counted(int(rows.sum()), 'row')} ({len(set(groups[rows].tolist()))} different), "
+                f"class number {label + 1} has only {counted(int(rows.sum()), 'row')} ({len(np.unique(groups[rows]))} different), "
                 f"too few for {len(wanted)} parts with fractions validation={validation}, test={test}. Drop the class with "
                 "data.labels=, add rows, or set data.split.validation=0."
             )
@@ -135,28 +166,25 @@ def cut(sizes: NDArray[np.int64], validation: float, test: float) -> NDArray[np.
     return parts
 
 
-def leakage(texts: Sequence[str], keys: Sequence[str], train: Indices, test: Indices) -> dict[str, Any]:
-    """How many test texts are in the training set, word for word (exact) and by group key (normalised)."""
-    counts = {}
-    for name, values in (("exact", texts), ("normalised", keys)):
-        seen = {values[row] for row in train}
-        counts[name] = sum(values[row] in seen for row in test)
-    total = max(1, len(test))
+def leakage(exact: Indices, normalised: Indices, train: Indices, test: Indices) -> dict[str, Any]:
+    """How many test texts are in the training set, word for word (exact) and by group key (normalised): both (N,) as
+    ``first_equal`` gives them."""
+    result: dict[str, Any] = {"test_rows": len(test)}
+    for name, first in (("exact", exact), ("normalised", normalised)):
+        count = int(np.isin(first[test], first[train]).sum())
+        result |= {name: count, f"{name}_share": count / max(1, len(test))}
+    return result
+
+
+def count_duplicates(exact: Indices, normalised: Indices) -> dict[str, int]:
+    """How many rows repeat an earlier text, word for word (exact) and by group key (normalised)."""
     return {
-        "test_rows": len(test),
-        "exact": counts["exact"],
-        "normalised": counts["normalised"],
-        "exact_share": counts["exact"] / total,
-        "normalised_share": counts["normalised"] / total,
+        name: int((first != np.arange(len(first))).sum())
+        for name, first in (("exact", exact), ("normalised", normalised))
     }
 
 
-def count_duplicates(texts: Sequence[str], keys: Sequence[str]) -> dict[str, int]:
-    """How many rows repeat an earlier text, word for word (exact) and by group key (normalised)."""
-    return {name: len(values) - len(set(values)) for name, values in (("exact", texts), ("normalised", keys))}
-
-
-def conflicts(values: Sequence[str], labels: Sequence[int]) -> dict[str, Counter[int]]:
+def conflicts(values: Sequence[str], labels: Iterable[int]) -> dict[str, Counter[int]]:
     """The texts with several labels, with the count of each."""
     seen: dict[str, Counter[int]] = {}
     for value, label in zip(values, labels, strict=True):

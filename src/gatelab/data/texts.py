@@ -1,36 +1,38 @@
-"""The texts of a prepared data set as they were read, in one file with offsets."""
+"""The texts of a data set in one file, written one by one and mapped into memory to read them."""
 
 import mmap
-from collections.abc import Sequence
+from array import array
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
-CHUNK = 20_000
 ERRORS = "surrogatepass"  # keeps what the file's encoding allows
 
 
-def write_texts(folder: Path, texts: Sequence[str]) -> None:
-    """Write texts.bin, the texts in UTF-8, and text_offsets.npy (N + 1,), in bytes."""
-    lengths = np.zeros(len(texts) + 1, dtype=np.int64)
-    with open(folder / "texts.bin", "wb") as stream:
-        for begin in range(0, len(texts), CHUNK):
-            encoded = [text.encode("utf-8", ERRORS) for text in texts[begin : begin + CHUNK]]
-            lengths[begin + 1 : begin + 1 + len(encoded)] = [len(text) for text in encoded]
-            stream.writelines(encoded)
-    np.save(folder / "text_offsets.npy", np.cumsum(lengths))
+@contextmanager
+def text_writer(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
+    """A function that appends a text to NAME.bin, in UTF-8; at the end NAME.npy (N + 1,) has their offsets in bytes."""
+    lengths = array("q", [0])
+    with open(folder / f"{name}.bin", "wb") as stream:
+        yield lambda text: lengths.append(stream.write(text.encode("utf-8", ERRORS)))
+    np.save(folder / f"{name}.npy", np.cumsum(lengths))
 
 
-class Texts:
-    """texts[row], from a file mapped into memory."""
+class Texts(Sequence[str]):
+    """texts[row], of the files of a text_writer; rows (N,) selects and orders them."""
 
-    def __init__(self, folder: Path) -> None:
-        self.offsets = np.load(folder / "text_offsets.npy", mmap_mode="r")
-        with open(folder / "texts.bin", "rb") as stream:
-            self.content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+    def __init__(self, folder: Path, name: str, rows: NDArray[np.int64] | None = None) -> None:
+        self.rows = rows
+        self.offsets = np.load(folder / f"{name}.npy", mmap_mode="r")
+        with open(folder / f"{name}.bin", "rb") as stream:
+            self.content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if self.offsets[-1] else b""
 
     def __len__(self) -> int:
-        return len(self.offsets) - 1
+        return len(self.offsets) - 1 if self.rows is None else len(self.rows)
 
-    def __getitem__(self, row: int) -> str:
+    def __getitem__(self, row: int) -> str:  # type: ignore[override]
+        row = row if self.rows is None else self.rows[row]
         return self.content[self.offsets[row] : self.offsets[row + 1]].decode("utf-8", ERRORS)

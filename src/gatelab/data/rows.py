@@ -1,0 +1,212 @@
+"""The rows of a data set: its texts, their group keys and their words, read and tokenized in one pass.
+
+Nothing of a row but integers is held in memory: texts, keys and word numbers are streamed to their files.
+"""
+
+import json
+from array import array
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from itertools import chain
+from pathlib import Path
+from typing import IO, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatelab.data.read import Table, read_table
+from gatelab.data.split import Indices, first_equal, group_key
+from gatelab.data.texts import Texts, text_writer
+from gatelab.data.tokenize import SPECIAL, PieceCache, WordNumbers, new_tokenizer
+from gatelab.errors import DataError
+
+CHUNK = 20_000
+PARTS = ("train", "validation", "test")
+MAX_LISTED_REJECTS = 1000
+OF_VOCABULARY = ("vocab_size", "min_count")  # the tokenizer's settings that matter only once the rows are split
+
+
+@dataclass(frozen=True)
+class Source:
+    """The files of each part of a data set; validation and test are cut from train where not given."""
+
+    train: Sequence[Path]
+    validation: Sequence[Path] = ()
+    test: Sequence[Path] = ()
+
+    def parts(self) -> dict[str, Sequence[Path]]:
+        return {part: files for part in PARTS if (files := getattr(self, part))}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The settings that, with the content of the files, determine the arrays. Keys as in conf/data."""
+
+    text: str | None = None
+    label: str | None = None
+    labels: Any = None
+    encoding: str | None = None
+    delimiter: str | None = None
+    split: Mapping[str, Any] = field(
+        default_factory=lambda: {"by": "group", "validation": 0.1, "test": 0.2, "seed": 141}
+    )
+    tokenizer: Mapping[str, Any] = field(default_factory=dict)
+    max_length: int | None = None
+
+    @property
+    def rules(self) -> dict[str, Any]:
+        """The tokenizer's settings that do not depend on the split."""
+        return {key: value for key, value in self.tokenizer.items() if key not in OF_VOCABULARY}
+
+    def of_rows(self) -> list[Any]:
+        """What, with the content of the files, determines the rows and their words."""
+        return [self.text, self.label, self.labels, self.encoding, self.delimiter, self.rules]
+
+
+def read_rows(source: Source, settings: Settings, content: dict[str, list[str]], folder: Path) -> None:
+    """Fill a folder of rows/ in one pass.
+
+    Of every usable row: texts, keys (its group key), words.bin with words.npy (M + 1,) (its word numbers and their offsets),
+    recounts.npy (·, 3) (row, word, and how many more of it a vocabulary counts). kept.npy (N,) are the rows that have one of the
+    classes, and of these are labels, lines, files, exact and normalised (the first equal row).
+    """
+    with (
+        text_writer(folder, "texts") as write_text,
+        text_writer(folder, "keys") as write_key,
+        open(folder / "words.bin", "wb") as stream,
+    ):
+        writer = RowWriter(new_tokenizer(**settings.rules), write_text, write_key, stream)
+        tables = read_source(source, settings, writer.append)
+        writer.flush()
+    starts = np.cumsum([0, *(table.num_rows - len(table.rejects) for table in tables.values())])
+    kept = np.concatenate([begin + table.kept for begin, table in zip(starts, tables.values(), strict=False)])
+    num_files = np.cumsum([0, *(len(table.file_names) for table in tables.values())])
+    arrays = {
+        "words": np.cumsum(writer.lengths),
+        "recounts": np.frombuffer(writer.recounts or array("q"), np.int64).reshape(-1, 3),
+        "kept": kept,
+        "labels": np.concatenate([table.labels for table in tables.values()]),
+        "lines": np.concatenate([table.lines for table in tables.values()]),
+        "files": np.concatenate(
+            [begin + table.files for begin, table in zip(num_files, tables.values(), strict=False)]
+        ),
+        "exact": first_equal(Texts(folder, "texts", kept), np.frombuffer(writer.text_hashes, np.int64)[kept]),
+        "normalised": first_equal(Texts(folder, "keys", kept), np.frombuffer(writer.key_hashes, np.int64)[kept]),
+    }
+    for name, values in arrays.items():
+        np.save(folder / f"{name}.npy", values)
+    rejects = [
+        {**asdict(reject), "file": int(begin) + table.file_names.index(reject.file)}
+        for begin, table in zip(num_files, tables.values(), strict=False)
+        for reject in table.rejects
+    ]
+    train = tables["train"]
+    record = {
+        "sha256": content,
+        "classes": train.classes,
+        "columns": {"text": train.text_column, "label": train.label_column, "all": train.columns},
+        "encoding": train.encoding,
+        "rows": sum(table.num_rows for table in tables.values()),
+        "used": len(kept),
+        "rejected": len(rejects),
+        "rejects": rejects[:MAX_LISTED_REJECTS],
+        "dropped": {part: table.dropped for part, table in tables.items()},
+        "notes": [note for table in tables.values() for note in table.notes],
+        "sizes": {part: len(table.kept) for part, table in tables.items()},
+    }
+    write_json(folder / "words.json", list(writer.words.numbers))
+    write_json(folder / "record.json", record)
+
+
+def read_source(source: Source, settings: Settings, take_text: Callable[[str], None]) -> dict[str, Table]:
+    """The table of every part that has files, all with the classes and columns of the first; see read_table."""
+    tables: dict[str, Table] = {}
+    text, label, labels = settings.text, settings.label, settings.labels
+    for part, files in source.parts().items():
+        table = read_table(
+            list(files), text=text, label=label, labels=labels, encoding=settings.encoding,
+            delimiter=settings.delimiter, take_text=take_text,
+        )  # fmt: skip
+        if tables and sorted(table.classes) != sorted(tables["train"].classes):
+            raise DataError(
+                f"the {part} file has the classes {table.classes}, the train file {tables['train'].classes}. "
+                "Choose those that both have with data.labels=."
+            )
+        if not tables:
+            text, label = table.text_column, table.label_column
+            labels = table.classes if labels is None else labels
+        tables[part] = table
+    return tables
+
+
+class RowWriter:
+    """Takes the texts one by one and writes what read_rows says of them; holds the integers of a row alone."""
+
+    def __init__(
+        self, tokenizer: Any, write_text: Callable[[str], None], write_key: Callable[[str], None], stream: IO[bytes]
+    ) -> None:
+        self.words = WordNumbers(tokenizer)
+        self.pieces = PieceCache(self.words)
+        self.write_text, self.write_key, self.stream = write_text, write_key, stream
+        self.waiting: list[str] = []
+        self.text_hashes, self.key_hashes, self.lengths = array("q"), array("q"), array("q", [0])
+        self.recounts = array("q")  # row, word, difference, and so on
+
+    def append(self, text: str) -> None:
+        key = group_key(text)
+        self.text_hashes.append(hash(text))
+        self.key_hashes.append(hash(key))
+        self.write_text(text)
+        self.write_key(key)
+        self.waiting.append(text)
+        if len(self.waiting) == CHUNK:
+            self.flush()
+
+    def flush(self) -> None:
+        for text, words in zip(self.waiting, self.pieces.encode(self.waiting), strict=True):
+            if any(special in text for special in SPECIAL):  # counted as it is written, encoded as one token
+                counts = Counter(chain.from_iterable(self.words(text.split("\n"))))
+                counts.subtract(words.tolist())
+                row = len(self.lengths) - 1
+                self.recounts.extend(chain.from_iterable((row, word, count) for word, count in counts.items()))
+            self.stream.write(words.data)
+            self.lengths.append(len(words))
+        self.waiting.clear()
+
+
+class Words:
+    """The word numbers of the rows, as read_rows has written them."""
+
+    def __init__(self, folder: Path) -> None:
+        self.names: list[str] = json.loads((folder / "words.json").read_text(encoding="utf-8"))
+        self.numbers = np.memmap(folder / "words.bin", dtype=np.int32, mode="r")
+        self.offsets = np.load(folder / "words.npy", mmap_mode="r")
+        self.kept = np.load(folder / "kept.npy", mmap_mode="r")
+        self.recounts = np.load(folder / "recounts.npy")
+
+    def lengths(self, max_length: int | None) -> NDArray[np.int64]:
+        """(N,)"""
+        lengths = self.offsets[self.kept + 1] - self.offsets[self.kept]
+        return lengths if max_length is None else np.minimum(lengths, max_length)
+
+    def chunks(self, rows: Indices, lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
+        """The first lengths[row] words of each row, one after the other, a chunk of rows at a time."""
+        for begin in range(0, len(rows), CHUNK):
+            chunk = rows[begin : begin + CHUNK]
+            ends = np.cumsum(lengths[chunk])
+            starts = self.offsets[self.kept[chunk]] - (ends - lengths[chunk])
+            yield self.numbers[np.arange(ends[-1]) + np.repeat(starts, lengths[chunk])]
+
+    def counts(self, rows: Indices) -> dict[str, int]:
+        """How often each word stands in the rows, as the ``tokenizers`` library counts them in training."""
+        counts = np.zeros(len(self.names), dtype=np.int64)
+        for chunk in self.chunks(rows, self.lengths(None)):
+            counts += np.bincount(chunk, minlength=len(counts))
+        _, words, differences = self.recounts[np.isin(self.recounts[:, 0], self.kept[rows])].T
+        np.add.at(counts, words, differences)
+        return {name: count for name, count in zip(self.names, counts.tolist(), strict=True) if name not in SPECIAL}
+
+
+def write_json(file: Path, content: Any) -> None:
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False), encoding="utf-8")
