@@ -121,9 +121,3 @@ def fit_tokenizer(tokenizer: Any, counts: Mapping[str, int], *, vocab_size: int 
     vocabulary = [PAD, UNKNOWN, *frequent][:vocab_size]
     tokenizer.model = models.WordLevel({word: token for token, word in enumerate(vocabulary)}, unk_token=UNKNOWN)
     tokenizer.add_special_tokens([PAD, UNKNOWN])
-
-
-def encode_texts(tokenizer: Any, texts: Sequence[str], max_length: int | None) -> list[list[int]]:
-    """Token ids of each text, cut to max_length; a text without any token becomes one unknown token."""
-    encoded = tokenizer.encode_batch_fast(texts, add_special_tokens=False)
-    return [encoding.ids[:max_length] or [UNKNOWN_ID] for encoding in encoded]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gatelab.data.tokenize import PAD_ID, encode_texts
+from gatelab.data.tokenize import PAD_ID, fitted_cache
 from gatelab.tasks.classification.export import load_model
 
 CHUNK = 8192  # texts sorted by length together
@@ -20,6 +20,7 @@ class Predictor:
 
     def __init__(self, model_folder: Path, device: str | None = None, allow_targets: Sequence[str] = ()) -> None:
         self.module, self.tokenizer, config = load_model(model_folder, allow_targets)
+        self.pieces = fitted_cache(self.tokenizer)
         self.classes: list[str] = config["classes"]
         self.max_length: int | None = config["max_length"]
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
@@ -39,7 +40,7 @@ class Predictor:
     @torch.inference_mode()
     def probabilities(self, texts: list[str]) -> NDArray[Any]:
         """(N, K) for N texts."""
-        encoded = encode_texts(self.tokenizer, texts, self.max_length)
+        encoded = self.pieces.encode(texts, self.max_length)
         lengths = np.array([len(ids) for ids in encoded])
         result = np.empty((len(texts), len(self.classes)))
         order = np.argsort(lengths, kind="stable")

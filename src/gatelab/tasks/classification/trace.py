@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gatelab.data.tokenize import UNKNOWN_ID, encode_texts
+from gatelab.data.tokenize import UNKNOWN_ID
 from gatelab.errors import RunError
 from gatelab.tasks.classification.prediction import Predictor
 
@@ -33,8 +33,8 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
         raise RunError(
             f"{type(encoder).__name__} has no gates to read: train with one of gatelab's encoders, such as encoder=lstm."
         )
-    (ids,) = encode_texts(predictor.tokenizer, [text], predictor.max_length)
     encoded = predictor.tokenizer.encode(text, add_special_tokens=False)
+    ids = encoded.ids[: predictor.max_length] or [UNKNOWN_ID]
     pieces = [
         token if token in STAND_INS else text[begin:end]
         for token, (begin, end) in zip(encoded.tokens, encoded.offsets, strict=True)
