@@ -79,28 +79,29 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         writer = RowWriter(new_tokenizer(**settings.rules), write_text, write_key, stream)
         tables = read_source(source, settings, writer.append)
         writer.flush()
-    starts = np.cumsum([0, *(table.num_rows - len(table.rejects) for table in tables.values())])
-    kept = np.concatenate([begin + table.kept for begin, table in zip(starts, tables.values(), strict=False)])
-    num_files = np.cumsum([0, *(len(table.file_names) for table in tables.values())])
-    arrays = {
-        "words": np.cumsum(writer.lengths),
-        "recounts": np.frombuffer(writer.recounts or array("q"), np.int64).reshape(-1, 3),
-        "kept": kept,
-        "labels": np.concatenate([table.labels for table in tables.values()]),
-        "lines": np.concatenate([table.lines for table in tables.values()]),
-        "files": np.concatenate(
-            [begin + table.files for begin, table in zip(num_files, tables.values(), strict=False)]
-        ),
-        "exact": first_equal(Texts(folder, "texts", kept), np.frombuffer(writer.text_hashes, np.int64)[kept]),
-        "normalised": first_equal(Texts(folder, "keys", kept), np.frombuffer(writer.key_hashes, np.int64)[kept]),
-    }
-    for name, values in arrays.items():
+    kept, files, rejects = [], [], []
+    num_usable = num_files = 0
+    for table in tables.values():
+        kept.append(num_usable + table.kept)
+        files.append(num_files + table.files)
+        rejects += [
+            {**asdict(reject), "file": num_files + table.file_names.index(reject.file)} for reject in table.rejects
+        ]
+        num_usable += table.num_rows - len(table.rejects)
+        num_files += len(table.file_names)
+
+    def save(name: str, values: NDArray[Any]) -> None:
         np.save(folder / f"{name}.npy", values)
-    rejects = [
-        {**asdict(reject), "file": int(begin) + table.file_names.index(reject.file)}
-        for begin, table in zip(num_files, tables.values(), strict=False)
-        for reject in table.rejects
-    ]
+
+    rows = np.concatenate(kept)
+    save("kept", rows)
+    save("files", np.concatenate(files))
+    save("labels", np.concatenate([table.labels for table in tables.values()]))
+    save("lines", np.concatenate([table.lines for table in tables.values()]))
+    save("words", np.cumsum(writer.lengths, dtype=np.int64))
+    save("recounts", np.array(writer.recounts, dtype=np.int64).reshape(-1, 3))
+    save("exact", first_equal(Texts(folder, "texts", rows), np.frombuffer(writer.text_hashes, np.int64)[rows]))
+    save("normalised", first_equal(Texts(folder, "keys", rows), np.frombuffer(writer.key_hashes, np.int64)[rows]))
     train = tables["train"]
     record = {
         "sha256": content,
@@ -108,7 +109,7 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         "columns": {"text": train.text_column, "label": train.label_column, "all": train.columns},
         "encoding": train.encoding,
         "rows": sum(table.num_rows for table in tables.values()),
-        "used": len(kept),
+        "used": len(rows),
         "rejected": len(rejects),
         "rejects": rejects[:MAX_LISTED_REJECTS],
         "dropped": {part: table.dropped for part, table in tables.items()},
@@ -150,7 +151,7 @@ class RowWriter:
         self.pieces = PieceCache(self.words)
         self.write_text, self.write_key, self.stream = write_text, write_key, stream
         self.waiting: list[str] = []
-        self.text_hashes, self.key_hashes, self.lengths = array("q"), array("q"), array("q", [0])
+        self.text_hashes, self.key_hashes, self.lengths = array("q"), array("q"), array("i", [0])
         self.recounts = array("q")  # row, word, difference, and so on
 
     def append(self, text: str) -> None:

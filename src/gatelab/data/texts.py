@@ -15,18 +15,18 @@ ERRORS = "surrogatepass"  # keeps what the file's encoding allows
 @contextmanager
 def text_writer(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
     """A function that appends a text to NAME.bin, in UTF-8; at the end NAME.npy (N + 1,) has their offsets in bytes."""
-    lengths = array("q", [0])
+    lengths = array("i", [0])
     with open(folder / f"{name}.bin", "wb") as stream:
         yield lambda text: lengths.append(stream.write(text.encode("utf-8", ERRORS)))
-    np.save(folder / f"{name}.npy", np.cumsum(lengths))
+    np.save(folder / f"{name}.npy", np.cumsum(lengths, dtype=np.int64))
 
 
 class Texts(Sequence[str]):
     """texts[row], of the files of a text_writer; rows (N,) selects and orders them."""
 
     def __init__(self, folder: Path, name: str, rows: NDArray[np.int64] | None = None) -> None:
-        self.rows = rows
-        self.offsets = np.load(folder / f"{name}.npy", mmap_mode="r")
+        self.rows = None if rows is None else np.asarray(rows)
+        self.offsets = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))  # a plain array is indexed faster
         with open(folder / f"{name}.bin", "rb") as stream:
             self.content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if self.offsets[-1] else b""
 
