@@ -1,14 +1,42 @@
 import random
+from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from gatelab.data.split import _NOT_WORD, _RETWEET, _URL, assign, first_equal, group_key, split_rows
+from gatelab.data.split import (
+    _NOT_WORD,
+    _RETWEET,
+    _URL,
+    Indices,
+    assign,
+    count_duplicates,
+    first_equal,
+    group_key,
+    leakage,
+    split_rows,
+)  # fmt: skip
 from gatelab.errors import DataError
 
 WORDS = ["red", "green", "blue", "calm", "loud", "sweet", "sour", "near", "far", "old", "new", "big", "small"]
+
+
+class Split(NamedTuple):
+    train: Indices
+    validation: Indices
+    test: Indices
+    leakage: dict[str, Any]
+    duplicates: dict[str, int]
+
+
+def cut(texts: list[str], labels: list[int], **options: Any) -> Split:
+    keys = [group_key(text) for text in texts]
+    exact, normalised = first_equal(texts), first_equal(keys)
+    train, validation, test = split_rows(normalised, keys, labels, **options)
+    leak = leakage(exact, normalised, train, test)
+    return Split(train, validation, test, leak, count_duplicates(exact, normalised))
 
 
 def make_texts(num_rows: int, seed: int = 0) -> tuple[list[str], list[int]]:
@@ -22,7 +50,7 @@ def make_texts(num_rows: int, seed: int = 0) -> tuple[list[str], list[int]]:
 
 def test_no_test_text_stands_in_the_training_set_of_a_group_split() -> None:
     texts, labels = make_texts(900)
-    split = split_rows(texts, labels, validation=0.1, test=0.2, by="group", seed=1)
+    split = cut(texts, labels, validation=0.1, test=0.2, by="group", seed=1)
     parts = [{group_key(texts[row]) for row in rows} for rows in (split.train, split.validation, split.test)]
     assert not parts[0] & parts[1]
     assert not parts[0] & parts[2]
@@ -32,7 +60,7 @@ def test_no_test_text_stands_in_the_training_set_of_a_group_split() -> None:
 
 def test_a_random_split_counts_what_it_leaks() -> None:
     texts, labels = make_texts(900)
-    split = split_rows(texts, labels, validation=0.1, test=0.2, by="random", seed=1)
+    split = cut(texts, labels, validation=0.1, test=0.2, by="random", seed=1)
     train = [texts[row] for row in split.train]
     assert split.leakage["exact"] == sum(texts[row] in train for row in split.test) > 0
     keys = {group_key(text) for text in train}
@@ -43,7 +71,7 @@ def test_a_random_split_counts_what_it_leaks() -> None:
 def test_every_row_is_in_one_part_and_the_shares_are_kept_for_each_class() -> None:
     texts, labels = make_texts(3000)
     for by in ("group", "random"):
-        split = split_rows(texts, labels, validation=0.1, test=0.2, by=by, seed=5)
+        split = cut(texts, labels, validation=0.1, test=0.2, by=by, seed=5)
         rows = np.concatenate([split.train, split.validation, split.test])
         assert sorted(rows.tolist()) == list(range(len(texts)))
         for label in (0, 1):
@@ -61,12 +89,10 @@ def test_the_same_seed_gives_the_same_split_on_every_platform() -> None:
 
 def test_the_order_of_the_rows_does_not_move_a_text_to_another_part() -> None:
     texts, labels = make_texts(300)
-    split = split_rows(texts, labels, validation=0.1, test=0.2, by="group", seed=3)
+    split = cut(texts, labels, validation=0.1, test=0.2, by="group", seed=3)
     order = list(range(len(texts)))
     random.Random(9).shuffle(order)
-    moved = split_rows(
-        [texts[i] for i in order], [labels[i] for i in order], validation=0.1, test=0.2, by="group", seed=3
-    )
+    moved = cut([texts[i] for i in order], [labels[i] for i in order], validation=0.1, test=0.2, by="group", seed=3)
     assert {group_key(texts[row]) for row in split.test} == {group_key(texts[order[row]]) for row in moved.test}
 
 
@@ -98,19 +124,19 @@ def test_texts_of_which_nothing_is_left_are_not_thrown_together() -> None:
 def test_a_class_with_fewer_rows_than_parts_is_refused_with_what_to_do() -> None:
     texts = [f"text {number}" for number in range(50)]
     with pytest.raises(DataError, match=r"class number 2 has only 2 rows.*data\.labels="):
-        split_rows(texts, [0] * 48 + [1] * 2, validation=0.1, test=0.2, by="group", seed=1)
+        cut(texts, [0] * 48 + [1] * 2, validation=0.1, test=0.2, by="group", seed=1)
 
 
 def test_a_class_with_as_many_rows_as_parts_has_one_in_each() -> None:
     texts = [f"text {number}" for number in range(53)]
-    split = split_rows(texts, [0] * 50 + [1] * 3, validation=0.1, test=0.2, by="group", seed=1)
+    split = cut(texts, [0] * 50 + [1] * 3, validation=0.1, test=0.2, by="group", seed=1)
     for rows in (split.train, split.validation, split.test):
         assert sum(row >= 50 for row in rows) == 1
 
 
 def test_duplicates_are_the_rows_that_repeat_an_earlier_text() -> None:
     texts = ["a film", "A film!", "a film", "RT @you: a film http://x.y", "a book", "🎬", "🎬"]
-    found = split_rows(texts * 3, [0, 1, 0, 1, 0, 1, 0] * 3, validation=0.2, test=0.2, by="random", seed=1).duplicates
+    found = cut(texts * 3, [0, 1, 0, 1, 0, 1, 0] * 3, validation=0.2, test=0.2, by="random", seed=1).duplicates
     assert found == {"exact": 21 - 5, "normalised": 21 - 3}
 
 

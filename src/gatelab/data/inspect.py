@@ -1,6 +1,5 @@
 """gatelab data: the content of a table, before training on it."""
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from itertools import groupby
 from typing import Any
@@ -9,7 +8,7 @@ import numpy as np
 from rich.table import Table as ScreenTable
 
 from gatelab.data.read import Table, read_table
-from gatelab.data.split import conflicts, group_key, split_rows
+from gatelab.data.split import conflicts, count_duplicates, first_equal, group_key, leakage, split_rows
 from gatelab.screen import counted
 
 SPLIT = {"validation": 0.1, "test": 0.2, "seed": 141}  # as in conf/train.yaml and conf/data/_table.yaml
@@ -60,24 +59,25 @@ def inspect_table(
 def table_facts(table: Table) -> dict[str, Any]:
     """Numbers of a table: quantiles of length, duplicates, conflicts and ceilings, leakage of either split."""
     keys = [group_key(text) for text in table.texts]
+    exact, normalised = first_equal(table.texts), first_equal(keys)
     facts: dict[str, Any] = {
         "words": _quantiles([len(text.split()) for text in table.texts]),
         "characters": _quantiles([len(text) for text in table.texts]),
         "leakage": {},
     }
-    for name, values in (("exact", table.texts), ("normalised", keys)):
-        counts = Counter(values)
-        torn = conflicts(values, table.labels)
+    duplicates = count_duplicates(exact, normalised)
+    for name, first in (("exact", exact), ("normalised", normalised)):
+        torn = conflicts(first.tolist(), table.labels.tolist())
         lost = sum(sum(votes.values()) - max(votes.values()) for votes in torn.values())
         facts[name] = {
-            "distinct": len(counts),
-            "duplicates": len(values) - len(counts),
+            "distinct": len(first) - duplicates[name],
+            "duplicates": duplicates[name],
             "conflicting": len(torn),
-            "ceiling": 1 - lost / len(values),
+            "ceiling": 1 - lost / len(first),
         }
     for by in ("random", "group"):
-        split = split_rows(table.texts, table.labels, by=by, **SPLIT)  # type: ignore[arg-type]
-        facts["leakage"][by] = (SPLIT["validation"], SPLIT["test"], split.leakage)
+        train, _, test = split_rows(normalised, keys, table.labels, by=by, **SPLIT)  # type: ignore[arg-type]
+        facts["leakage"][by] = (SPLIT["validation"], SPLIT["test"], leakage(exact, normalised, train, test))
     return facts
 
 

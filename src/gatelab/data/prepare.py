@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from gatelab.data.fetch import sha256_of
 from gatelab.data.read import expand_paths
 from gatelab.data.rows import PARTS, Settings, Source, Words, read_rows, write_json
-from gatelab.data.split import Indices, count_duplicates, cut_rows, leakage
+from gatelab.data.split import Indices, count_duplicates, leakage, split_rows
 from gatelab.data.texts import Texts
 from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer, new_tokenizer
 from gatelab.errors import DataError
@@ -179,7 +179,7 @@ def cut_parts(
     train = slice(sizes["train"])
     fractions = {part: 0.0 if part in sizes else wanted[part] for part in ("validation", "test")}
     keys = Texts(rows, "keys", kept)
-    cut = cut_rows(normalised[train], keys, labels[train], by=wanted["by"], seed=wanted["seed"], **fractions)
+    cut = split_rows(normalised[train], keys, labels[train], by=wanted["by"], seed=wanted["seed"], **fractions)
     parts = dict(zip(PARTS, cut, strict=True))
     begin = sizes["train"]
     for part in PARTS[1:]:

@@ -9,7 +9,6 @@ import re
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -47,37 +46,22 @@ def leave_rows_to_train_on(split: SplitSettings) -> SplitSettings:
 CheckedSplit = Annotated[SplitSettings, AfterValidator(leave_rows_to_train_on)]
 
 
-@dataclass(frozen=True)
-class Split:
-    """Ascending row indices of each part, the leakage from train into test, and the number of duplicates."""
-
-    train: Indices
-    validation: Indices
-    test: Indices
-    leakage: dict[str, Any]
-    duplicates: dict[str, int]
-
-
 def split_rows(
-    texts: Sequence[str], labels: Sequence[int], *, validation: float, test: float, by: str = "group", seed: int
-) -> Split:
-    """Split stratified by label, ``by`` "group" (leak-free) or "random" (by row, to reproduce published numbers).
-
-    validation and test are fractions of all rows. Raises DataError for a class with too few rows for all parts.
-    """
-    keys = [group_key(text) for text in texts]
-    exact, normalised = first_equal(texts), first_equal(keys)
-    train_rows, validation_rows, test_rows = cut_rows(
-        normalised, keys, labels, validation=validation, test=test, by=by, seed=seed
-    )
-    leak = leakage(exact, normalised, train_rows, test_rows)
-    return Split(train_rows, validation_rows, test_rows, leak, count_duplicates(exact, normalised))
-
-
-def cut_rows(
-    normalised: Indices, keys: Sequence[str], labels: ArrayLike, *, validation: float, test: float, by: str, seed: int
+    normalised: Indices,
+    keys: Sequence[str],
+    labels: ArrayLike,
+    *,
+    validation: float,
+    test: float,
+    by: str = "group",
+    seed: int,
 ) -> list[Indices]:
-    """The rows of train, validation and test. normalised (N,) is the first row with the same of the keys. See split_rows."""
+    """Ascending rows of train, validation and test, stratified by label, ``by`` "group" (leak-free) or "random" (by row, to
+    reproduce published numbers).
+
+    keys (N,) are the group keys, normalised (N,) is ``first_equal`` of them; validation and test are fractions of all rows.
+    Raises DataError for a class with too few rows for all parts.
+    """
     names: Iterable[str]
     if by == "group":
         first, groups = np.unique(normalised, return_inverse=True)
@@ -184,9 +168,9 @@ def count_duplicates(exact: Indices, normalised: Indices) -> dict[str, int]:
     }
 
 
-def conflicts(values: Sequence[str], labels: Iterable[int]) -> dict[str, Counter[int]]:
-    """The texts with several labels, with the count of each."""
-    seen: dict[str, Counter[int]] = {}
+def conflicts(values: Sequence[int], labels: Sequence[int]) -> dict[int, Counter[int]]:
+    """The texts with several labels, by their first row, with the count of each; values (N,) as ``first_equal`` gives them."""
+    seen: dict[int, Counter[int]] = {}
     for value, label in zip(values, labels, strict=True):
         seen.setdefault(value, Counter())[label] += 1
     return {value: counts for value, counts in seen.items() if len(counts) > 1}
