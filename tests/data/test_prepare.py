@@ -101,6 +101,7 @@ def test_files_given_for_validation_and_test_are_those_parts(write_csv: Write, t
     prepared = prepare(Source([train], [validation], [test]), Settings(), tmp_path / "cache")
     assert prepared.record["split_sizes"] == {"train": 120, "validation": 10, "test": 20}
     assert [prepared.record["files"][prepared.files[row]] for row in prepared.parts["test"]] == [str(test)] * 20
+    assert [prepared.texts[row] for row in prepared.parts["test"]] == [text for text, _ in ROWS[10:30]]
     assert prepared.record["leakage"]["exact"] == 20, "a test file that repeats training rows is counted"
 
 
