@@ -21,7 +21,7 @@ from gatelab.data.texts import Texts, text_writer
 from gatelab.data.tokenize import SPECIAL, PieceCache, WordNumbers, new_tokenizer
 from gatelab.errors import DataError
 
-CHUNK = 20_000
+CHUNK = 5_000  # rows cut into pieces together
 PARTS = ("train", "validation", "test")
 MAX_LISTED_REJECTS = 1000
 OF_VOCABULARY = ("vocab_size", "min_count")  # the tokenizer's settings that matter only once the rows are split
