@@ -3,7 +3,8 @@ split of the same file; each in a process of its own.
 
     python benchmarks/ingest.py                       # 10^4, 10^5 and 10^6 rows of 20 words
     python benchmarks/ingest.py --rows 100000
-    python benchmarks/ingest.py --file tweets.csv     # a file of your own
+    python benchmarks/ingest.py --file tweets.csv     # a table of your own with the columns text and label
+    python benchmarks/ingest.py --datasets peer/bin/python    # with the environment of requirements-datasets.txt
 
 The texts are drawn from 50,000 words with Zipf's frequencies. The settings are those of conf/data. Goals at 10^6 rows: the
 first start within 45 s and 1.5 GiB, the second within 2 s, another split within 3 s, all from before the import of gatelab.
@@ -62,6 +63,7 @@ def measure(file: Path, cache_dir: Path, seed: int) -> dict[str, Any]:
     end = time.perf_counter()
     assert batch.tokens.shape[0] == 32
     return {
+        "rows": len(data.labels),
         "seconds": end - start,
         "without_import": end - imported,
         "peak_gib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20,
@@ -89,11 +91,21 @@ def in_fresh_process(file: Path, cache_dir: Path, seed: int) -> dict[str, Any]:
     return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout)
 
 
+def peer_in_fresh_process(python: str, file: Path, folder: Path, seed: int) -> dict[str, Any]:
+    from gatelab.data.tokenize import new_tokenizer
+
+    rules = folder / "rules.json"
+    new_tokenizer().save(str(rules))
+    command = [python, str(Path(__file__).with_name("datasets_ingest.py")), file, rules, folder / "peer", str(seed)]
+    return json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True).stdout.splitlines()[-1])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rows", type=int, nargs="+", default=[10**4, 10**5, 10**6])
     parser.add_argument("--seed", type=int, default=141)
     parser.add_argument("--file", type=Path, help="measure this table instead of generated rows")
+    parser.add_argument("--datasets", metavar="PYTHON", help="the interpreter of an environment with datasets")
     parser.add_argument("--measure", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.measure:
@@ -112,11 +124,19 @@ def main() -> None:
                 write_csv(file, num_rows, arguments.seed)
             first, second, another = (in_fresh_process(file, cache_dir, seed) for seed in (141, 141, 142))
             print(
-                f"{num_rows:>9,} {first['seconds']:>10.2f} s {first['peak_gib']:>9.2f} {second['seconds']:>11.2f} s "
+                f"{first['rows']:>9,} {first['seconds']:>10.2f} s {first['peak_gib']:>9.2f} {second['seconds']:>11.2f} s "
                 f"{second['without_import']:>10.2f} s {another['seconds']:>12.2f} s   "
                 + " ".join(f"{first['steps'][step]:>5.1f} s" for step in STEPS),
                 flush=True,
             )
+            if arguments.datasets:
+                peer = peer_in_fresh_process(arguments.datasets, file, cache_dir, 141)
+                print(
+                    f"{'datasets':>9} {peer['seconds']:>10.2f} s {peer['peak_gib']:>9.2f}   gatelab takes "
+                    f"{first['seconds'] / peer['seconds']:.2f} of its time, "
+                    f"{first['without_import'] / peer['without_import']:.2f} without imports",
+                    flush=True,
+                )
             if num_rows == 10**6:
                 goals = [
                     ("first start", first["seconds"], MAX_SECONDS, "s"),
