@@ -22,7 +22,8 @@ class Buffers:
         self.chunk: dict[Key, Tensor] = {}  # (rows of some steps, ·)
         self.scratch: dict[Key, Tensor] = {}  # (B, H), of which a step uses the first rows
         self.fixed: dict[Key, Tensor] = {}  # (H,)
-        self.split_columns("column", "block", columns)
+        self.whole: dict[str, Tensor] = {}  # (N, C·H), of whose neighbouring columns are blocks
+        self.split_columns("column", columns)
         for name, buffer in states.items():
             self.rows["after", name] = self.rows["carried", name] = buffer[self.num_rows :]
         if vectors is not None:
@@ -35,13 +36,18 @@ class Buffers:
         noise = {("keep", "hidden"): keep_hidden, ("keep", "cell"): keep_cell}
         self.rows |= {key: part for key, part in noise.items() if part is not None}
 
-    def split_columns(self, kind: str, block: str, buffer: Tensor) -> None:
-        """Each column of buffer (N, C·H) as (kind, name), and any neighbours as (block, first, last), (N, k, H)."""
-        H = self.hidden_size
-        for begin, name in enumerate(self.plan.layout.columns):
-            self.rows[kind, name] = buffer[:, begin * H : (begin + 1) * H]
-            for end, other in enumerate(self.plan.layout.columns[begin + 1 :], begin + 2):
-                self.rows[block, name, other] = buffer[:, begin * H : end * H].unflatten(1, (-1, H))
+    def split_columns(self, kind: str, buffer: Tensor) -> None:
+        """Each column of buffer (N, C·H) as (kind, name), and with ``_block`` any neighbours, (N, k, H)."""
+        self.whole[f"{kind}_block"] = buffer
+        parts = zip(self.plan.layout.columns, buffer.split(self.hidden_size, 1), strict=True)
+        self.rows |= {(kind, name): part for name, part in parts}
+
+    def _of_all_rows(self, key: Key) -> Tensor | None:
+        if key[0] in self.whole and key not in self.rows:
+            begin, end = (self.plan.layout.at(name) for name in key[1:])
+            columns = self.whole[key[0]][:, begin * self.hidden_size : (end + 1) * self.hidden_size]
+            self.rows[key] = columns.unflatten(1, (-1, self.hidden_size))
+        return self.rows.get(key)
 
     def many(self, keys: Sequence[Key], start: int, stop: int) -> list[Tensor]:
         """The arguments of a function of the steps start to stop at once. What is nowhere yet gets a place."""
@@ -53,8 +59,8 @@ class Buffers:
             return self.fixed[key].expand(rows.stop - rows.start, -1)
         if key[0] == "before":
             return self.order.before(self.states[key[1]], rows)
-        if key in self.rows:
-            return self.rows[key][rows]
+        if (buffer := self._of_all_rows(key)) is not None:
+            return buffer[rows]
         count = rows.stop - rows.start
         if key not in self.chunk or len(self.chunk[key]) < count:
             self.chunk[key] = self.like.new_empty(count, self.hidden_size)
@@ -73,8 +79,8 @@ class Buffers:
         if key[0] == "before":
             parts = self.states[key[1]].split([self.num_rows, *self.order.sizes])[start:stop]
             return [first(part, n) for part, n in zip(parts, sizes, strict=True)]
-        if key in self.rows:
-            return self.rows[key][offsets[start] : offsets[stop]].split(sizes)
+        if (buffer := self._of_all_rows(key)) is not None:
+            return buffer[offsets[start] : offsets[stop]].split(sizes)
         if key in self.chunk:
             return self.chunk[key][: offsets[stop] - offsets[start]].split(sizes)
         if key not in self.scratch:

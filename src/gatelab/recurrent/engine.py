@@ -62,7 +62,10 @@ def in_columns(weights: Weights, plan: Plan, input_size: int, H: int) -> Weights
         U, b_h, norm_hidden = (take_gates(part, layout.hidden_order, H) for part in (U, b_h, norm_hidden))
     if b is not None and b_h is not None:
         inner, first, shared = (count * H for count in (len(layout.inner), layout.first_hidden, layout.num_shared))
-        b = b + torch.cat([b[:0] if b_inner is None else b_inner, b.new_zeros(first - inner), b_h[:shared]])
+        if not first and shared == len(b_h):
+            b = b + b_h
+        else:
+            b = b + torch.cat([b[:0] if b_inner is None else b_inner, b.new_zeros(first - inner), b_h[:shared]])
         b_h = b_h[shared:] if layout.hidden_only else None
     return Weights(W, U, b, b_h, weights.vectors, weights.gates, norm_input, norm_hidden, weights.norm_cell, U_inner)
 
@@ -215,7 +218,7 @@ class Engine(torch.autograd.Function):
         da = torch.empty_like(columns)  # (N, C·H): factors, then the gradients of the preactivations
         buffers = Buffers(plan, order, columns, {**states, "dh": dh}, vectors)
         buffers.keep(dict(zip(ctx.kept, others[len(states) :], strict=True)), keep_hidden, keep_cell)
-        buffers.split_columns("da", "da_block", da)
+        buffers.split_columns("da", da)
         for name, d in zip(cell.inner_states, d_final[1:], strict=True):
             buffers.scratch["d", name] = hs.new_zeros(B, H) if d is None else d.clone()
         for name in cell.vector_names:

@@ -58,5 +58,5 @@ def squash(plan: Plan, source: Source, saved: Mapping[str, list[Node]], columns:
         else:
             groups.append([column])
     for group in groups:
-        place = source.parameter(*(("column", group[0]) if len(group) == 1 else ("block", group[0], group[-1])))
+        place = source.parameter(*(("column", group[0]) if len(group) == 1 else ("column_block", group[0], group[-1])))
         source.lines.append(WITH_OUT[saved[group[0]][-1].op].format(args=place, out=place))
