@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from gatelab.commands.train import compose
-from gatelab.config.targets import check_targets
+from gatelab.config.targets import check_target, check_targets
 from gatelab.errors import ConfigError, RunError
 from gatelab.tasks.classification.export import load_model, save_model
 from gatelab.training.run import resolve
@@ -196,3 +196,17 @@ def test_a_checkpoint_that_is_a_pickle_is_passed_over_and_does_not_run(tmp_path:
     with pytest.warns(UserWarning, match="is damaged"):
         assert find_checkpoint(folder) is None
     assert not Path("hacked").exists()
+
+
+@pytest.mark.parametrize(
+    ("target", "sentence"),
+    [
+        ("torch.optim.Adamm", "torch.optim has no Adamm. Did you mean Adam?"),
+        ("torch.optim.Adam.Nothing", "torch.optim.Adam has no Nothing."),
+        ("torch.nowhere.Adam", "torch has no nowhere."),
+    ],
+)
+def test_a_name_that_leads_nowhere_is_told_from_where(target: str, sentence: str) -> None:
+    with pytest.raises(ConfigError) as refused:
+        check_target("optimizer._target_", target)
+    assert sentence in str(refused.value)

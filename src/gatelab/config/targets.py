@@ -11,7 +11,7 @@ import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from gatelab.errors import ConfigError
+from gatelab.errors import ConfigError, did_you_mean
 
 ROOTS = ("torch", "pytorch_lightning", "torchmetrics", "gatelab")
 
@@ -108,7 +108,10 @@ def locate(key: str, target: str) -> Any:
                 importlib.import_module(path)
             found = getattr(found, part)
     except (ImportError, AttributeError) as error:
-        raise ConfigError(f"{key}={target}: cannot be found: {error}.") from None
+        problem = str(error)
+        if isinstance(error, ModuleNotFoundError) and path != first and is_inside(path, [str(error.name)]):
+            problem = f"{path.rpartition('.')[0]} has no {part}.{did_you_mean(part, vars(found))}"
+        raise ConfigError(f"{key}={target}: cannot be found: {problem.rstrip('.')}.") from None
     return found
 
 
