@@ -103,12 +103,12 @@ def run_layer(
 
     Raises Unsupported for an operation that has no Triton code, and where no tile can be compiled for the device.
     """
-    (B, T, E), H = x.shape, state[0].shape[1]
+    (B, T, _), H = x.shape, state[0].shape[1]
     if not B or not T:
         return state[0].new_zeros(B, T, H), tuple(state)
     dtype = product_dtype(weights.U)
     kernels = build_kernels(plan, masked=noise.hidden_mask is not None, ragged=lengths is not None)
-    rows = in_columns(weights, plan, E, H)
+    rows = in_columns(weights, plan, H)
     terms = input_terms(x.transpose(0, 1), rows).to(dtype)  # (T, B, ·)
     if hidden_only := len(plan.layout.hidden_only) * H:
         bias = terms.new_zeros(hidden_only) if rows.bias_hidden is None else rows.bias_hidden.to(dtype)

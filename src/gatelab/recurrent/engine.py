@@ -34,7 +34,7 @@ def run_layer(
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """One layer in one direction over x (B, T, E) from state, (B, H) each: hidden states (B, T, H) and the state after each
     row's last step, as ``equations.trace_layer`` has them."""
-    rows = in_columns(weights, plan, x.shape[2], state[0].shape[1])
+    rows = in_columns(weights, plan, state[0].shape[1])
     terms = input_terms(order.sort_steps(x), rows)  # (N, ·)
     dtype = product_dtype(weights.U)
     with torch.autocast(x.device.type, enabled=False):
@@ -48,7 +48,7 @@ def run_layer(
     return order.unsort_steps(states), tuple(order.unsort_rows(part) for part in final)
 
 
-def in_columns(weights: Weights, plan: Plan, input_size: int, H: int) -> Weights:
+def in_columns(weights: Weights, plan: Plan, H: int) -> Weights:
     """The rows in the order of the columns. What h only reaches keeps its bias; else both biases are bias_input."""
     layout = plan.layout
     W, U, b, b_h = weights.W, weights.U, weights.bias_input, weights.bias_hidden

@@ -290,10 +290,9 @@ class Recurrent(nn.Module):
     def trace(self, input: Tensor, hx: Sequence[Tensor] | None = None, lengths: Tensor | None = None) -> dict[str, Any]:
         """All that the equations call by a name, and the states, by layer and direction: {"l0": Step, "l0_reverse": Step, …}.
 
-
-        Arguments as in ``forward``; each field of a Step, such as ``forget_gate``, ``cell`` and ``hidden``, has the output's layout, (T, B, H) or (B, T, H) with
-        ``batch_first``, in the order of the input, zero past a row's end. Always computed by the equations, so it is the
-        same for every backend.
+        Arguments as in ``forward``; each field of a Step, such as ``forget_gate``, ``cell`` and ``hidden``, has the output's
+        layout, (T, B, H) or (B, T, H) with ``batch_first``, in the order of the input, zero past a row's end. Always computed
+        by the equations, so it is the same for every backend.
         """
         x = input if self.batch_first else input.transpose(0, 1)
         _, _, traces = self._run(x, hx, self._check(x, lengths), "equations", named=True)

@@ -9,6 +9,7 @@ computed: the open gate rather than what is squashed to it. Names of tensors are
 """
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from gatelab.recurrent.cell import APART, BOTH, INNER, Cell, H, X
 from gatelab.recurrent.emit import UNARY, WITH_OUT, Call, Key
@@ -19,7 +20,7 @@ class Layout:
     """Which columns of (n, C·H) hold which preactivation: first those that see x only or besides what ``inner``
     returns, then both, then h only.
 
-    columns: by name, in order. input_rows, hidden_rows: the gates in the order of the columns that x and h write.
+    columns: by name, in order. input_gates, hidden_gates: the gates in the order of the columns that x and h write.
     """
 
     def __init__(self, cell: Cell) -> None:
@@ -71,7 +72,7 @@ class Plan:
     back_inner: Call = field(init=False)
     from_columns: dict[str, tuple[str, Key]] = field(default_factory=dict)  # vector → a column, and its factor
 
-    @property
+    @cached_property
     def seeing_runs(self) -> list[tuple[slice, slice]]:
         """Which rows of weight_gates reach which columns, those of h first: in runs of neighbours, in gates."""
         runs: list[tuple[slice, slice]] = []
@@ -83,7 +84,7 @@ class Plan:
                 runs.append((slice(row, row + 1), slice(at, at + 1)))
         return runs
 
-    @property
+    @cached_property
     def norms(self) -> tuple[str, ...]:
         """The states that readout sees normalised."""
         read = {node.name for node in needed(self.equations.readout.values(), {})}

@@ -304,7 +304,7 @@ def record(cell: Cell, *, normalized: bool = False, keep_hidden: bool = False) -
     """
     check_names(cell)
     first = _record(cell, normalized, keep_hidden)
-    before = dict(vars(cell).items())
+    before = dict(vars(cell))
     second = _record(cell, normalized, keep_hidden)
     after = vars(cell)
     differ = listing(first) != listing(second)
