@@ -1,6 +1,5 @@
 """What a cell may be, how its weights begin, and what a trace and a backend promise."""
 
-import inspect
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from torch import nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
 
 from gatelab.config.schema import CONF_DIR
+from gatelab.config.signature import arguments_of
 from gatelab.recurrent import CellEncoder, GatedEncoder, GatedLSTM, LSTMEncoder
 from gatelab.recurrent.cells import LSTM
 
@@ -73,7 +73,7 @@ def test_gated_yaml_lists_every_setting_of_a_cell_with_its_default() -> None:
     defaults = {
         one.name: one.default
         for kind in (LSTM, CellEncoder)
-        for one in inspect.signature(kind).parameters.values()
+        for one in arguments_of(kind)
         if one.default is not one.empty
     }
     assert {name: settings[name] for name in defaults} == defaults
@@ -81,8 +81,7 @@ def test_gated_yaml_lists_every_setting_of_a_cell_with_its_default() -> None:
 
 def test_the_base_of_every_cell_lists_every_setting_of_its_layers_with_its_default() -> None:
     settings = load((CONF_DIR / "encoder" / "base" / "cell.yaml").read_text(encoding="utf-8"))
-    parameters = inspect.signature(CellEncoder).parameters.values()
-    defaults = {one.name: one.default for one in parameters if one.default is not one.empty}
+    defaults = {one.name: one.default for one in arguments_of(CellEncoder) if one.default is not one.empty}
     assert {name: settings[name] for name in defaults} == defaults
 
 

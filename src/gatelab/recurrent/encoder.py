@@ -16,20 +16,18 @@ A bidirectional encoder cannot go on, and refuses one. An encoder that has no st
 argument where nothing gives it one.
 """
 
-import inspect
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Annotated, Any
 
 import torch
-from annotated_types import Ge
 from torch import Tensor, nn
 
 from gatelab.annotations import ArgumentsOf, Count, Dropout
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.cells import GRU, LSTM, RNN
 from gatelab.recurrent.formula import formula
-from gatelab.recurrent.layers import Backend, Recurrent
+from gatelab.recurrent.layers import Recurrent, lstm_of
 from gatelab.recurrent.native import Kernel, find_problem, row_ends, warn_of_other, without_onednn
 from gatelab.recurrent.notation import Tree
 from gatelab.recurrent.ragged import reverse_valid
@@ -174,6 +172,18 @@ class RNNEncoder(TorchEncoder):
     kernel = "rnn_tanh"
 
 
+GIVEN = (
+    "cell",
+    "input_size",
+    "hidden_size",
+    "bias",
+    "batch_first",
+    "bidirectional",
+    "device",
+    "dtype",
+)  # by an encoder
+
+
 class CellEncoder(nn.Module):
     """Layers of any cell as an encoder; the arguments are those of ``gatelab.recurrent.Recurrent``."""
 
@@ -185,27 +195,11 @@ class CellEncoder(nn.Module):
         hidden_size: Count,
         *,
         cell: Cell,
-        num_layers: Count = 1,
         bidirectional: bool = False,
-        dropout: Dropout = 0.0,
-        backend: Backend = "auto",
-        layer_norm: bool = False,
-        forget_bias: float | None = None,
-        chrono: Annotated[int, Ge(3)] | None = None,
-        orthogonal: bool = False,
-        zoneout_hidden: Dropout = 0.0,
-        zoneout_cell: Dropout = 0.0,
-        recurrent_dropout: Dropout = 0.0,
-        input_dropout: Dropout = 0.0,
-        weight_drop: Dropout = 0.0,
+        **settings: Annotated[Any, ArgumentsOf(Recurrent, without=GIVEN)],
     ) -> None:
         super().__init__()
-        layers = Recurrent(
-            cell, input_size, hidden_size, num_layers, batch_first=True, dropout=dropout, bidirectional=bidirectional,
-            backend=backend, layer_norm=layer_norm, forget_bias=forget_bias, chrono=chrono, orthogonal=orthogonal,
-            zoneout_hidden=zoneout_hidden, zoneout_cell=zoneout_cell, recurrent_dropout=recurrent_dropout,
-            input_dropout=input_dropout, weight_drop=weight_drop,
-        )  # fmt: skip
+        layers = Recurrent(cell, input_size, hidden_size, batch_first=True, bidirectional=bidirectional, **settings)
         self.add_module(self.layers_name, layers)
         self.bidirectional = bidirectional
         self.output_size = hidden_size * (2 if bidirectional else 1)
@@ -252,8 +246,5 @@ class GatedEncoder(CellEncoder):
         hidden_size: Count,
         **settings: Annotated[Any, ArgumentsOf(LSTM), ArgumentsOf(CellEncoder, without=("cell",))],
     ) -> None:
-        own = set(inspect.signature(LSTM).parameters)
-        cell = LSTM(**{name: value for name, value in settings.items() if name in own})
-        super().__init__(
-            input_size, hidden_size, cell=cell, **{name: value for name, value in settings.items() if name not in own}
-        )
+        cell, others = lstm_of(settings)
+        super().__init__(input_size, hidden_size, cell=cell, **others)

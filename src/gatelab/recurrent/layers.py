@@ -5,16 +5,19 @@ Parameters have torch's names and shapes, rows in the order of the cell's gates;
 has no rows for it.
 """
 
+import inspect
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
-from typing import Any, Literal, get_args
+from typing import Annotated, Any, Literal, get_args
 
 import torch
+from annotated_types import Ge
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
+from gatelab.annotations import Count, Dropout
 from gatelab.errors import BackendError
 from gatelab.recurrent import cuda, engine, equations, native
 from gatelab.recurrent.cell import INNER, Cell, GateWeights, H, X, check_names
@@ -63,23 +66,23 @@ class Recurrent(nn.Module):
         self,
         cell: Cell,
         input_size: int,
-        hidden_size: int,
-        num_layers: int = 1,
+        hidden_size: Count,
+        num_layers: Count = 1,
         bias: bool = True,
         batch_first: bool = False,
-        dropout: float = 0.0,
+        dropout: Dropout = 0.0,
         bidirectional: bool = False,
         *,
         backend: Backend = "auto",
         layer_norm: bool = False,
         forget_bias: float | None = None,
-        chrono: int | None = None,
+        chrono: Annotated[int, Ge(3)] | None = None,
         orthogonal: bool = False,
-        zoneout_hidden: float = 0.0,
-        zoneout_cell: float = 0.0,
-        recurrent_dropout: float = 0.0,
-        input_dropout: float = 0.0,
-        weight_drop: float = 0.0,
+        zoneout_hidden: Dropout = 0.0,
+        zoneout_cell: Dropout = 0.0,
+        recurrent_dropout: Dropout = 0.0,
+        input_dropout: Dropout = 0.0,
+        weight_drop: Dropout = 0.0,
         device: torch.device | str | None = None,
         dtype: torch.dtype | None = None,
     ) -> None:
@@ -480,10 +483,8 @@ class GatedLSTM(Recurrent):
         bidirectional: bool = False,
         **settings: Any,
     ) -> None:
-        layer = {name: settings.pop(name) for name in LAYER_SETTINGS if name in settings}
-        super().__init__(
-            LSTM(**settings), input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **layer
-        )
+        cell, others = lstm_of(settings)
+        super().__init__(cell, input_size, hidden_size, num_layers, bias, batch_first, dropout, bidirectional, **others)
 
     @classmethod
     def from_torch(cls, lstm: nn.LSTM, backend: Backend = "auto") -> "GatedLSTM":
@@ -499,7 +500,11 @@ class GatedLSTM(Recurrent):
         return gated.train(lstm.training)
 
 
-LAYER_SETTINGS = ("backend", "layer_norm", "forget_bias", "chrono", "orthogonal", *NOISE, "device", "dtype")
+def lstm_of(settings: Mapping[str, Any]) -> tuple[LSTM, dict[str, Any]]:
+    """The cell of a ``GatedLSTM``, and the settings that are not its own."""
+    own = inspect.signature(LSTM).parameters
+    others = {name: value for name, value in settings.items() if name not in own}
+    return LSTM(**{name: value for name, value in settings.items() if name in own}), others
 
 
 def check_backend(backend: str, layers: Recurrent) -> None:
