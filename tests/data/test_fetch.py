@@ -9,13 +9,12 @@ import struct
 import threading
 import zipfile
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
-from gatelab.data.fetch import check_sha256, download, extract_table, fetch_table, sha256_of
+from gatelab.data.fetch import check_sha256, download, extract_table, fetch_table
 from gatelab.errors import DataError
 
 TABLE = b"text,label\ngood,pos\nbad,neg\n"
@@ -252,44 +251,3 @@ def test_a_file_of_another_checksum_stays_in_its_place(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=f"{SHA256[:16]}.*{'0' * 16}"):
         check_sha256(path, "0" * 64)
     assert path.read_bytes() == TABLE
-
-
-def test_a_checksum_is_cached_until_size_or_mtime_change(tmp_path: Path) -> None:
-    path, cache = write(tmp_path / "a.csv", TABLE), tmp_path / "cache.json"
-    before = path.stat()
-    assert sha256_of(path, cache) == SHA256
-    path.write_bytes(TABLE.upper())
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert sha256_of(path, cache) == SHA256, "the content was read again"
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
-    assert sha256_of(path, cache) == hashlib.sha256(TABLE.upper()).hexdigest()
-    assert names_in(tmp_path) == ["a.csv", "cache.json"]
-
-
-@pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff", b'{"a": 1}', b'{"a": [1, null, "b"]}'])
-def test_a_damaged_cache_is_ignored_and_written_anew(tmp_path: Path, damage: bytes) -> None:
-    path, cache = write(tmp_path / "a.csv", TABLE), write(tmp_path / "cache.json", damage)
-    assert sha256_of(path, cache) == SHA256
-    assert SHA256 in cache.read_text()
-
-
-def test_many_may_add_to_the_cache_at_once(tmp_path: Path) -> None:
-    paths = [write(tmp_path / f"{number}.csv", str(number).encode()) for number in range(100)]
-    with ThreadPoolExecutor(16) as pool:
-        found = list(pool.map(lambda path: sha256_of(path, tmp_path / "cache.json"), paths))
-    assert found == [hashlib.sha256(path.read_bytes()).hexdigest() for path in paths]
-    assert len(names_in(tmp_path)) == 101
-
-
-def test_the_cache_drops_the_oldest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("gatelab.data.fetch.MAX_CACHED", 2)
-    cache = tmp_path / "cache.json"
-    for name in "abc":
-        sha256_of(write(tmp_path / name, name.encode()), cache)
-    digests = [hashlib.sha256(name.encode()).hexdigest() in cache.read_text() for name in "abc"]
-    assert digests == [False, True, True]
-
-
-def test_a_file_that_is_not_there_is_a_data_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"nothing\.csv: cannot be read"):
-        sha256_of(tmp_path / "nothing.csv", tmp_path / "cache.json")

@@ -9,15 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from gatelab.commands.predict import finished
-from gatelab.config.identity import OUTSIDE, flatten, key_in
-from gatelab.errors import ConfigError
+from gatelab.config.identity import FILES, OUTSIDE, flatten, key_in
+from gatelab.config.inputs import input_files
+from gatelab.errors import ConfigError, DataError
 from gatelab.runs.config import read_config
 from gatelab.runs.difference import Condition, conditions, differences
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.record import Hardware
+from gatelab.runs.record import Hardware, RunRecord
 from gatelab.screen import console
 
-PATHS = ("path", "validation_path", "test_path")  # of data
+PLACES = ("data.path", "data.validation_path", "data.test_path", *FILES)
 SHOWN_CONDITIONS = 12
 
 
@@ -33,7 +34,8 @@ def reproduce(
 
     overrides may only give places (data.path=…). threads: by default those of the recorded run.
 
-    Raises RunError where there is no finished run, ConfigError for an override that would make another run.
+    Raises RunError where there is no finished run, ConfigError for an override that would make another run, DataError for a file
+    that is not the recorded one.
     """
     import torch
 
@@ -42,6 +44,7 @@ def reproduce(
     recorded = finished(run, output_dir)
     record = recorded.record
     settings = recorded_settings(recorded, overrides, allow_targets)
+    check_files(record, settings)
     hardware = record.hardware or Hardware()
     torch.set_num_threads(threads or hardware.threads or torch.get_num_threads())
     try:
@@ -62,12 +65,24 @@ def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targe
                 f"{key}: a reproduction keeps its settings. Only where things are can be given, such as data.path=…"
             )
     settings = read_config(recorded)
-    for key in PATHS:
-        if settings["data"].get(key):
-            settings["data"][key] = found_again(settings["data"][key], Path(recorded.record.directory))
+    places = {key: value for key, value in flatten(settings).items() if key in PLACES and value}
     settings |= {"name": "reproduced", "output_dir": str(recorded.path), "force": True}
     settings |= {"tracker": {}, "search": None, "allow_targets": list(allow_targets)}
-    return OmegaConf.to_container(OmegaConf.merge(settings, given))  # type: ignore[return-value]
+    config = OmegaConf.create(settings)
+    for key, place in places.items():
+        OmegaConf.update(config, key, found_again(place, Path(recorded.record.directory)))
+    return OmegaConf.to_container(OmegaConf.merge(config, given))  # type: ignore[return-value]
+
+
+def check_files(record: RunRecord, settings: dict[str, Any]) -> None:
+    """Raise DataError where a file besides the data is not the recorded one."""
+    for key, files in input_files(settings).items():
+        for now, then in zip(files, record.files.get(key, []), strict=False):
+            if now["sha256"] != then.sha256:
+                raise DataError(
+                    f"{key}: {now['name']} has sha256 {now['sha256'][:16]}…, and the run was made with {then.name}, "
+                    f"{then.sha256[:16]}…. Say where that file is now: {key}=…"
+                )
 
 
 def found_again(path: str | list[str], directory: Path) -> str | list[str]:

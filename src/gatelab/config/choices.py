@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from gatelab.config.identity import OUTSIDE, flatten, key_in
+from gatelab.config.identity import FILES, OUTSIDE, flatten, key_in
 
 NUM_JOBS = "GATELAB_NUM_JOBS"  # among what Hydra gives each job of a multirun
 
@@ -43,7 +43,7 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
     changed = {
         key: value
         for key, value in flatten(settings).items()
-        if not key_in(key, OUTSIDE) and (key not in unchanged or unchanged[key] != value)
+        if (key in FILES or not key_in(key, OUTSIDE)) and (key not in unchanged or unchanged[key] != value)
     }
     return {**known, "changed": changed}
 

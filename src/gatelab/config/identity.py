@@ -4,6 +4,8 @@ import hashlib
 import json
 from typing import Any
 
+# Whose value is the path of a file, or a list of paths: the place is outside, the content inside (config/inputs.py).
+FILES = ("model.vectors", "data.tokenizer.file")
 # What only says where things are written or read, or how they are shown.
 OUTSIDE = (
     "name",
@@ -23,6 +25,7 @@ OUTSIDE = (
     "data.validation_path",
     "data.test_path",
     "data.url",
+    *FILES,
     "trainer.log_every_n_steps",
 )
 # Classes by their module now; recorded configs name them by the module that they have left.
@@ -41,8 +44,8 @@ WITHOUT_MONITOR = {
 FORMAT = 1  # raised when the same config no longer gives the same numbers
 
 
-def identity_of(config: dict[str, Any], data_content: Any) -> str:
-    """The identity of a resolved config whose data files have the given content (sha256 digests, part by part)."""
+def identity_of(config: dict[str, Any], content: Any) -> str:
+    """The identity of a resolved config. content: the sha256 digests of its data, part by part, and of what FILES name, by key."""
     inside = {key: value for key, value in flatten(config).items() if not key_in(key, OUTSIDE)}
     inside |= {key: value for key, value in WITHOUT_MONITOR.items() if key in inside and inside[key] is None}
     if inside.get("monitor") is None:
@@ -51,7 +54,7 @@ def identity_of(config: dict[str, Any], data_content: Any) -> str:
     inside = {
         key: first_names.get(value, value) if key.endswith("_target_") else value for key, value in inside.items()
     }
-    plain = json.dumps([FORMAT, inside, data_content], sort_keys=True, default=str)
+    plain = json.dumps([FORMAT, inside, content], sort_keys=True, default=str)
     return hashlib.sha256(plain.encode()).hexdigest()[:10]
 
 

@@ -1,18 +1,16 @@
 """Bring a table from a URL to a local file whose sha256 is known. Files are written atomically after they are checked."""
 
-import hashlib
-import json
 import os
 import stat
 import sys
 import tempfile
 import zipfile
-from contextlib import suppress
 from pathlib import Path, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from gatelab.data.read import table_in_zip
+from gatelab.digest import sha256_of
 from gatelab.errors import DataError
 from gatelab.files import replacing
 from gatelab.screen import errors
@@ -23,7 +21,6 @@ if TYPE_CHECKING:
 MIB = 2**20
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 CACHE_NAME = ".sha256.json"
-MAX_CACHED = 1000
 
 
 def fetch_table(url: str, sha256: str, folder: Path, *, hint: str = "") -> Path:
@@ -127,28 +124,6 @@ def check_sha256(path: Path, expected: str) -> None:
         )
 
 
-def sha256_of(path: Path, cache: Path | None = None) -> str:
-    """The sha256 of a file, in hex; cached in the JSON file cache while size and mtime are unchanged."""
-    try:
-        before = path.stat()  # taken first: a file that changes while it is read is read again next time
-        key = os.path.abspath(path)
-        if cache is not None:
-            cached = read_cache(cache).get(key)
-            if cached and cached[:2] == [before.st_size, before.st_mtime_ns]:
-                return str(cached[2])
-        digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while chunk := file.read(MIB):
-                digest.update(chunk)
-    except OSError as error:
-        raise DataError(
-            f"{path}: cannot be read ({error.strerror}). Check that the path names a readable file."
-        ) from None
-    if cache is not None:
-        add_to_cache(cache, key, [before.st_size, before.st_mtime_ns, digest.hexdigest()])
-    return digest.hexdigest()
-
-
 def receive(response: "requests.Response", file: IO[bytes], url: str, max_bytes: int) -> None:
     from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 
@@ -202,24 +177,6 @@ def refuse_unsafe(archive: Path, member: zipfile.ZipInfo) -> None:
         f"{archive}: refused, because its member '{member.filename}' {problem}, and no honest table needs that. "
         "If you trust its source, unpack it yourself and give the file."
     )
-
-
-def read_cache(cache: Path) -> dict[str, list[int | str]]:
-    """The entries of the cache; empty if it is missing or damaged."""
-    try:
-        entries = json.loads(cache.read_text(encoding="utf-8"))
-        return {key: [int(size), int(mtime), str(digest)] for key, (size, mtime, digest) in entries.items()}
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
-        return {}
-
-
-def add_to_cache(cache: Path, key: str, entry: list[int | str]) -> None:
-    entries = read_cache(cache)
-    entries.pop(key, None)
-    entries[key] = entry  # the newest last
-    text = json.dumps(dict(list(entries.items())[-MAX_CACHED:]), indent=0)
-    with suppress(OSError), replacing(cache) as file:  # a read-only folder costs only time
-        file.write(text.encode())
 
 
 def with_hint(text: str, hint: str) -> str:

@@ -18,12 +18,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.data.fetch import sha256_of
 from gatelab.data.read import expand_paths
 from gatelab.data.rows import PARTS, Settings, Source, Words, read_rows, write_json
 from gatelab.data.split import Indices, count_duplicates, leakage, split_rows
 from gatelab.data.texts import Texts
 from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer, new_tokenizer
+from gatelab.digest import sha256_of
 from gatelab.errors import DataError
 
 FORMAT = 4  # raised when the content of a cache folder, or its computation, changes

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from gatelab.config.identity import OUTSIDE, key_in
+from gatelab.config.identity import FILES, OUTSIDE, key_in
 from gatelab.errors import RunError, did_you_mean
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import WHERE_RUNS_ARE, RunFolder, all_runs
-from gatelab.runs.record import RunRecord
+from gatelab.runs.record import InputFile, RunRecord
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
 
@@ -45,6 +45,7 @@ def load_runs(folders: list[RunFolder]) -> list[Run]:
     """In the order in which they started. Raises RunError for a folder that cannot be read."""
     runs = [load_run(folder) for folder in folders]
     name_data(runs)
+    name_files(runs)
     return sorted(runs, key=lambda run: (run.started, run.identity))
 
 
@@ -111,6 +112,24 @@ def name_data(runs: list[Run]) -> None:
         path = run.settings.pop("data.path", None)
         if run.settings and (path is not None or len(by_settings[settings]) > 1):
             run.settings["data.path"] = names[run.content]
+
+
+def name_files(runs: list[Run]) -> None:
+    """Set each key of FILES that a run has to its files' names, equal if and only if their content is."""
+    for key in FILES:
+        names: dict[str, str] = {}  # by the sha256 of the files
+        found = [(run, files) for run in runs if (files := run.record.files.get(key)) and run.settings]
+        for _, files in found:
+            names.setdefault(digests(files), " ".join(file.name for file in files))
+        shared = Counter(names.values())
+        for run, files in found:
+            content = digests(files)
+            name = names[content]
+            run.settings[key] = name if shared[name] == 1 else f"{name} {content[:8]}"
+
+
+def digests(files: list[InputFile]) -> str:
+    return " ".join(file.sha256 for file in files)
 
 
 def with_data_named(runs: list[Run]) -> list[Run]:

@@ -69,6 +69,14 @@ class Data(Part):
     num_tokens: Count | None = None
 
 
+class InputFile(Part):
+    """A file besides the data that can change the result; bytes: its size."""
+
+    name: str = ""
+    sha256: str = ""
+    bytes: Count | None = None
+
+
 class Git(Part):
     top: str = ""
     commit: str = ""
@@ -118,6 +126,7 @@ class RunRecord(Part):
     job: Count | None = None
     jobs: Count | None = None
     data: Data | None = None
+    files: dict[str, list[InputFile]] = {}  # by the config key that names them
     code: dict[str, str] = {}
     git: Git | None = None
     project_git: Git | None = None

@@ -9,6 +9,7 @@ from omegaconf.errors import MissingMandatoryValue
 
 from gatelab.config.choices import composed_from
 from gatelab.config.identity import flatten, identity_of
+from gatelab.config.inputs import digests_of, input_files
 from gatelab.config.schema import check_config
 from gatelab.errors import ConfigError
 from gatelab.runs.config import write_config
@@ -43,9 +44,10 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     monitor = selection_metric(config.monitor, task)
     settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()
+    files = input_files(settings)
     data = build("data", config.data)
     prepared = data.prepared
-    identity = identity_of(settings, prepared.record["sha256"])
+    identity = identity_of(settings, {**prepared.record["sha256"], **digests_of(files)})
     folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
     with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
         status = None if config.force else folder.record.status
@@ -54,7 +56,7 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
         # We hold the lock, so a run marked as running has died.
         checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
         stop = StopRequest()
-        about = describe(settings, identity, prepared.record, monitor)
+        about = {**describe(settings, identity, prepared.record, monitor), "files": files}
         with (
             Trackers(tracker_makers(config.tracker), settings, folder) as trackers,
             reported(folder) if config.report else nullcontext(),

@@ -5,11 +5,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from gatelab.config.identity import OUTSIDE, key_in
+from gatelab.config.identity import FILES, OUTSIDE, key_in
 from gatelab.errors import RunError, suggest_key
 from gatelab.runs.load import SEED_KEYS, Run
 
-IRRELEVANT = (*(key for key in OUTSIDE if key != "data.path"), "baseline")  # to the metrics of a model
+# To the metrics of a model. What names a file is there by its content (runs/load.py).
+IRRELEVANT = (*(key for key in OUTSIDE if key not in ("data.path", *FILES)), "baseline")
 MAX_COLUMNS = 4  # of settings; more are merged into one column
 MERGED = "settings (where not as in most runs)"
 

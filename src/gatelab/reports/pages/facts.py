@@ -113,6 +113,8 @@ def origin_facts(record: RunRecord) -> Facts:
         facts.append(("code", f"commit {git.commit}{state}"))
     digests = record.data.sha256 if record.data else {}
     facts += [(f"sha256, {part}", some(listed, 5)) for part, listed in digests.items()]
+    for key, files in record.files.items():
+        facts.append((f"sha256, {key}", some([f"{file.name} {file.sha256}" for file in files], 5)))
     versions = [f"{name} {record.versions[name]}" for name in CHIEF_PACKAGES if record.versions.get(name)]
     facts.append(("versions", " · ".join(versions)))
     return facts
