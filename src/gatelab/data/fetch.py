@@ -9,7 +9,7 @@ from pathlib import Path, PureWindowsPath
 from typing import IO, TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from gatelab.data.read import table_in_zip
+from gatelab.data.formats.compression import table_in_zip
 from gatelab.digest import sha256_of
 from gatelab.errors import DataError
 from gatelab.files import replacing

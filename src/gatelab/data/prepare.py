@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.data.read import expand_paths
+from gatelab.data.paths import expand_paths
 from gatelab.data.rows import PARTS, Settings, Source, Words, read_rows, write_json
 from gatelab.data.split import Indices, count_duplicates, leakage, split_rows
 from gatelab.data.texts import Texts

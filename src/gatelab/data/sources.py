@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from gatelab.data.fetch import check_sha256, extract_table, fetch_table
+from gatelab.data.paths import expand_paths
 from gatelab.data.prepare import Source
-from gatelab.data.read import expand_paths
 from gatelab.data.sample import write_sample
 from gatelab.errors import DataError
 

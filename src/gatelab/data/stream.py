@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.data.columns import find_columns
-from gatelab.data.read import RecordReader, Reject, expand_paths, open_table, sniff_delimiter
+from gatelab.data.formats.delimited import RecordReader, Reject, sniff_delimiter
+from gatelab.data.formats.encoding import open_table
+from gatelab.data.paths import expand_paths
 
 
 class RowStream:

@@ -1,0 +1,1 @@
+"""The kinds of files that hold a table, a module each."""
