@@ -35,6 +35,15 @@ def test_the_keys_of_the_plateau_schedule_are_part_of_no_other_runs_identity() -
     assert len({identity(), plateau, identity("optimizer.schedule=plateau", "optimizer.plateau.patience=7")}) == 3
 
 
+def test_folds_and_a_column_of_parts_are_part_of_no_other_runs_identity() -> None:
+    settings = resolve(compose(["data=csv", "data.path=a.csv"]))
+    for key in ("folds", "fold", "column"):
+        del settings["data"]["split"][key]
+    assert identity_of(settings, CONTENT) == identity()
+    folds = [identity("data.split.folds=10", f"data.split.fold={fold}") for fold in (0, 1)]
+    assert len({identity(), *folds, identity("data.split.column=part")}) == 4
+
+
 def test_data_enters_by_its_content() -> None:
     assert identity(content={"train": ["00fe"]}) != identity()
 

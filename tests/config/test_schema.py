@@ -51,6 +51,8 @@ def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command()
     [
         ("encoder.hidden_size=-1", r"encoder\.hidden_size=-1: .*greater than or equal to 1"),
         ("data.split.test=1.2", r"data\.split\.test=1\.2: .*less than 1"),
+        ("data.split.folds=10", r"data\.split.*folds=10 needs the fold.*range\(0,10\)"),
+        ("data.split.fold=0", r"data\.split.*fold=0 needs folds"),
         ("data.split.test=0.95", r"data\.split.*leave no rows to train on"),
         ("model.pooling=sum", r"model\.pooling=sum: .*'last', 'mean' or 'max'"),
         ("encoder.dropout=1.5", r"encoder\.dropout=1\.5"),

@@ -1,5 +1,6 @@
+import itertools
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -111,10 +112,70 @@ def test_a_test_file_with_other_classes_is_refused(write_csv: Write, tmp_path: P
         prepare(Source([write_csv(ROWS)], test=[other]), Settings(), tmp_path / "cache")
 
 
-def test_an_empty_part_is_refused_by_name(write_csv: Write, tmp_path: Path) -> None:
-    split = {"by": "group", "validation": 0.1, "test": 0.0, "seed": 1}
-    with pytest.raises(DataError, match=r"test part is empty"):
-        prepare(Source([write_csv(ROWS)]), Settings(split=split), tmp_path / "cache")
+def test_what_is_not_wanted_is_an_empty_part_and_all_rows_are_trained_on(write_csv: Write, tmp_path: Path) -> None:
+    split = {"by": "group", "validation": 0, "test": 0, "seed": 1}
+    prepared = prepare(Source([write_csv(ROWS)]), Settings(split=split), tmp_path / "cache")
+    assert prepared.record["split_sizes"] == {"train": len(ROWS), "validation": 0, "test": 0}
+    assert prepared.parts["train"].tolist() == list(range(len(ROWS)))
+    assert "no validation · no test" in steps.summary_lines(prepared.record)[2]
+
+
+def named(parts: list[str]) -> Iterator[tuple[str, ...]]:
+    return ((*row, part) for row, part in zip(ROWS, itertools.cycle(parts), strict=False))
+
+
+@pytest.mark.parametrize("names", [["train", "train", "dev", "test"], ["Training", "TRAIN", " val", "tst"]], ids=str)
+def test_a_column_names_the_part_of_each_row(names: list[str], write_csv: Write, tmp_path: Path) -> None:
+    file = write_csv(named(names), header=("text", "label", "part"))
+    settings = Settings(split={**Settings().split, "column": "part"})
+    prepared = prepare(Source([file]), settings, tmp_path / "cache")
+    for part, places in (("train", {0, 1}), ("validation", {2}), ("test", {3})):
+        expected = [text for number, (text, _) in enumerate(ROWS) if number % 4 in places]
+        assert [prepared.texts[row] for row in prepared.parts[part]] == expected
+
+
+def test_a_validation_that_the_column_does_not_name_is_cut_from_the_training_rows(
+    write_csv: Write, tmp_path: Path
+) -> None:
+    file = write_csv(named(["train", "train", "train", "test"]), header=("text", "label", "part"))
+    prepared = prepare(Source([file]), Settings(split={**Settings().split, "column": "part"}), tmp_path / "cache")
+    assert prepared.record["split_sizes"] == {"train": 81, "validation": 9, "test": 30}
+    assert all(row % 4 == 3 for row in prepared.parts["test"])
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (
+            ["train", "test", "unsup"],
+            r"table\.csv: column 'part' says test \(40 rows\), train \(40 rows\), unsup \(40 rows\)\. .*dev",
+        ),
+        (["train", ""], r"says nothing \(60 rows\), train"),
+        (["dev", "test"], r"no row to train on"),
+    ],
+)
+def test_a_column_with_other_names_is_refused_with_what_it_says(
+    names: list[str], message: str, write_csv: Write, tmp_path: Path
+) -> None:
+    file = write_csv(named(names), header=("text", "label", "part"))
+    with pytest.raises(DataError, match=message):
+        prepare(Source([file]), Settings(split={**Settings().split, "column": "part"}), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("split", "message"),
+    [
+        ({"column": "prat"}, r"data\.split\.column=prat: .* has no such column\. It has: text, label"),
+        ({"column": "label"}, r"data\.test_path and data\.split\.column"),
+        ({"folds": 5, "fold": 0}, r"data\.test_path and data\.split\.folds"),
+    ],
+)
+def test_parts_that_are_named_twice_or_nowhere_are_refused(
+    split: dict[str, Any], message: str, write_csv: Write, tmp_path: Path
+) -> None:
+    test = [] if "prat" in message else [write_csv(ROWS[:10], "test.csv")]
+    with pytest.raises(DataError, match=message):
+        prepare(Source([write_csv(ROWS)], test=test), Settings(split={**Settings().split, **split}), tmp_path / "cache")
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,60 @@ def test_a_class_with_as_many_rows_as_parts_has_one_in_each() -> None:
         assert sum(row >= 50 for row in rows) == 1
 
 
+@settings(max_examples=60, deadline=None)
+@given(
+    sizes=st.lists(st.integers(1, 9), min_size=12, max_size=60),
+    folds=st.integers(2, 4),
+    by=st.sampled_from(["group", "random"]),
+    seed=st.integers(0, 9),
+    order=st.randoms(use_true_random=False),
+)
+def test_every_row_is_tested_in_one_fold_and_groups_and_shares_stay_whole(
+    sizes: list[int], folds: int, by: str, seed: int, order: random.Random
+) -> None:
+    texts = [f"text {group} {'!' * copy}" for group, size in enumerate(sizes) for copy in range(size)]
+    order.shuffle(texts)
+    labels = [int(text.split()[1]) % 2 for text in texts]
+    splits = [
+        cut(texts, labels, validation=0.2, test=0.7, by=by, seed=seed, folds=folds, fold=fold) for fold in range(folds)
+    ]
+    assert sorted(row for split in splits for row in split.test.tolist()) == list(range(len(texts)))
+    for split in splits:
+        assert sorted(np.concatenate(split[:3]).tolist()) == list(range(len(texts)))
+        keys = [{group_key(texts[row]) for row in rows} for rows in split[:3]]
+        assert by == "random" or not (keys[0] & keys[1] or keys[0] & keys[2] or keys[1] & keys[2])
+        for label in (0, 1):
+            largest = max(sizes) if by == "group" else 1
+            tested = sum(labels[row] == label for row in split.test)
+            assert abs(tested - labels.count(label) / folds) <= largest
+            kept = labels.count(label) - tested
+            assert abs(sum(labels[row] == label for row in split.validation) - 0.2 * kept) <= largest
+
+
+def test_each_fold_has_another_validation_part() -> None:
+    texts = [f"text {number}" for number in range(100)]
+    labels = [number % 2 for number in range(100)]
+    parts = [
+        cut(texts, labels, validation=0.1, test=0.2, by="group", seed=1, folds=10, fold=fold) for fold in range(10)
+    ]
+    rows = [row for split in parts for row in split.validation.tolist()]
+    assert len(rows) == len(set(rows)) == 80
+
+
+@pytest.mark.parametrize("fold", range(5))
+def test_a_class_with_fewer_rows_than_folds_is_refused_in_every_fold_with_what_to_do(fold: int) -> None:
+    texts = [f"text {number}" for number in range(50)]
+    with pytest.raises(DataError, match=r"class number 2 has only 4 rows.*5 folds.*lower data\.split\.folds"):
+        cut(texts, [0] * 46 + [1] * 4, validation=0, test=0.2, by="group", seed=1, folds=5, fold=fold)
+
+
+def test_the_way_out_of_too_few_rows_that_the_message_names_is_one() -> None:
+    texts, labels = [f"text {number}" for number in range(50)], [0] * 48 + [1] * 2
+    with pytest.raises(DataError, match=r"set data\.split\.validation=0"):
+        cut(texts, labels, validation=0.1, test=0.2, by="group", seed=1)
+    assert len(cut(texts, labels, validation=0, test=0.2, by="group", seed=1).validation) == 0
+
+
 def test_duplicates_are_the_rows_that_repeat_an_earlier_text() -> None:
     texts = ["a film", "A film!", "a film", "RT @you: a film http://x.y", "a book", "🎬", "🎬"]
     found = cut(texts * 3, [0, 1, 0, 1, 0, 1, 0] * 3, validation=0.2, test=0.2, by="random", seed=1).duplicates

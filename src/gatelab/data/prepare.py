@@ -19,8 +19,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.data.paths import expand_paths
-from gatelab.data.rows import PARTS, Settings, Source, Words, read_rows, write_json
-from gatelab.data.split import Indices, count_duplicates, leakage, split_rows
+from gatelab.data.rows import Settings, Source, Words, read_rows, write_json
+from gatelab.data.split import PARTS, Indices, count_duplicates, leakage, split_rows
 from gatelab.data.texts import Texts
 from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer, new_tokenizer
 from gatelab.digest import sha256_of
@@ -72,6 +72,7 @@ def content_of(source: Source, cache: Path | None = None) -> dict[str, list[str]
 
 def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
     """The arrays of a data set, from the cache or made now. Raises DataError."""
+    refuse_named_twice(source, settings.split)
     cache_dir.mkdir(parents=True, exist_ok=True)
     content = content_of(source, cache_dir / "sha256.json")
     rows = in_cache(
@@ -121,8 +122,6 @@ def build(rows: Path, settings: Settings, folder: Path) -> None:
     record = json.loads((rows / "record.json").read_text(encoding="utf-8"))
     parts, facts = cut_parts(rows, record.pop("sizes"), settings.split)
     for part, members in parts.items():
-        if not len(members):
-            raise DataError(f"the {part} part is empty: raise data.split.{part}, or give a file with more rows.")
         np.save(folder / f"{part}.npy", members)
 
     words = Words(rows)
@@ -171,29 +170,51 @@ def encode(words: Words, tokenizer: Any, max_length: int | None, folder: Path) -
 def cut_parts(
     rows: Path, sizes: Mapping[str, int], wanted: Mapping[str, Any]
 ) -> tuple[dict[str, Indices], dict[str, dict[str, Any]]]:
-    """The rows of each part, and the record of leakage and duplicates. Parts that have files are those files; the others are
-    cut from the training file, whose rows come first."""
+    """The rows of each part, and the record of leakage and duplicates. Parts that have files or are named in data.split.column
+    are those; the others are cut from the rows for training."""
     kept, labels, exact, normalised = (
         np.load(rows / f"{name}.npy") for name in ("kept", "labels", "exact", "normalised")
     )
-    train = slice(sizes["train"])
-    fractions = {part: 0.0 if part in sizes else wanted[part] for part in ("validation", "test")}
-    keys = Texts(rows, "keys", kept)
-    cut = split_rows(normalised[train], keys, labels[train], by=wanted["by"], seed=wanted["seed"], **fractions)
-    parts = dict(zip(PARTS, cut, strict=True))
-    begin = sizes["train"]
-    for part in PARTS[1:]:
-        if part in sizes:
-            parts[part] = np.arange(begin, begin + sizes[part])
-            begin += sizes[part]
+    if wanted.get("column"):
+        part_of = np.load(rows / "parts.npy")
+    else:
+        part_of = np.repeat([PARTS.index(part) for part in sizes], [*sizes.values()])
+    parts = {part: np.flatnonzero(part_of == number) for number, part in enumerate(PARTS)}
+    train = parts["train"]
+    cut = split_rows(
+        normalised[train],
+        Texts(rows, "keys", kept),
+        labels[train],
+        by=wanted["by"],
+        seed=wanted["seed"],
+        validation=0.0 if len(parts["validation"]) else wanted["validation"],
+        test=0.0 if len(parts["test"]) else wanted["test"],
+        folds=wanted.get("folds"),
+        fold=wanted.get("fold"),
+    )
+    parts |= {part: train[members] for part, members in zip(PARTS, cut, strict=True) if len(members) or part == "train"}
     leak = leakage(exact, normalised, parts["train"], parts["test"])
     return parts, {"leakage": leak, "duplicates": count_duplicates(exact, normalised)}
+
+
+def refuse_named_twice(source: Source, split: Mapping[str, Any]) -> None:
+    """Raise DataError for a part that both a file and the keys of data.split name."""
+    for part in source.parts():
+        if part != "train" and split.get("column"):
+            raise DataError(
+                f"data.{part}_path and data.split.column={split['column']} both name parts: leave out one of them."
+            )
+        if part == "test" and split.get("folds"):
+            raise DataError(
+                f"data.test_path and data.split.folds={split['folds']} both name the test rows: leave out one of them."
+            )
 
 
 def summary_lines(data: dict[str, Any]) -> list[str]:
     """A summary of a prepared data set, from its record."""
     leak, columns = data["leakage"], data["columns"]
-    sizes = " · ".join(f"{part} {size:,}" for part, size in data["split_sizes"].items())
+    sizes = " · ".join(f"{part} {size:,}" if size else f"no {part}" for part, size in data["split_sizes"].items())
+    leaked = f"; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
     lines = [
         f"data    {', '.join(data['files'])}: text '{columns['text']}', label '{columns['label']}' ({data['encoding']})"
     ]
@@ -201,7 +222,5 @@ def summary_lines(data: dict[str, Any]) -> list[str]:
     lines.append(
         f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)"
     )
-    lines.append(
-        f"split   {sizes}; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
-    )
+    lines.append(f"split   {sizes}{leaked if leak['test_rows'] else ''}")
     return lines + [f"note    {note}" for note in data["notes"]]

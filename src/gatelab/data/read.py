@@ -46,6 +46,7 @@ class Table:
     encoding: str
     num_rows: int
     label_counts: dict[str, int] = field(default_factory=dict)
+    parts: NDArray[np.str_] | None = None  # (N,) what the column of the parts says
 
 
 def read_table(
@@ -58,17 +59,19 @@ def read_table(
     delimiter: str | None = None,
     labelled: bool = True,
     take_text: Callable[[str], None] | None = None,
+    part: str | None = None,
 ) -> Table:
     """Read one file, a list or a glob of files (.csv, .tsv, either with .gz, or a .zip with one table in it).
 
     text and label name the columns; without them they are found by name and content. labels selects, orders and renames
     the classes: a list of label values, or a mapping from value to class name (null drops it). labelled=False reads
-    only texts. take_text is called with the text of each row of any label, in their order, and Table.texts stays empty.
+    only texts. take_text is called with the text of each row of any label, in their order, and Table.texts stays empty. part is
+    the column that says which part of the data each row belongs to.
 
     Raises DataError, naming the file and where it can the line or column.
     """
     texts: list[str] = []
-    raw = read_rows(take_text or texts.append, path, text, label, encoding, delimiter, labelled)
+    raw = read_rows(take_text or texts.append, path, text, label, encoding, delimiter, labelled, part)
     spellings, notes = merge_spellings(raw.label_counts())
     if labelled:
         chosen, classes = choose_classes(
@@ -107,6 +110,7 @@ def read_table(
         encoding=raw.encoding,
         num_rows=raw.num_rows,
         label_counts=dict(zip(classes, np.bincount(indices, minlength=len(classes)).tolist(), strict=labelled)),
+        parts=None if part is None else np.array([*raw.part_numbers])[np.frombuffer(raw.parts, dtype=np.int32)[kept]],
     )
 
 
@@ -127,6 +131,9 @@ class Rows:
     file_names: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
     num_rows: int = 0
+    part_column: str | None = None
+    part_numbers: dict[str, int] = field(default_factory=dict)
+    parts: "array[int]" = field(default_factory=lambda: array("i"))
 
     def label_counts(self) -> Counter[str]:
         counts = np.bincount(np.frombuffer(self.labels, dtype=np.int32)).tolist()
@@ -141,6 +148,7 @@ def read_rows(
     encoding: str | None,
     delimiter: str | None,
     labelled: bool,
+    part: str | None,
 ) -> Rows:
     """The rows of all files, with columns resolved on the first and required of the others."""
     result: Rows | None = None
@@ -153,7 +161,9 @@ def read_rows(
                 head = list(itertools.islice(records, 1000))
                 records = itertools.chain(head, records)
                 columns = find_columns(file, header, [fields for _, fields in head], text, label, labelled)
-                result = Rows(str(file), header, *columns, encoding=used, take_text=take_text)
+                result = Rows(str(file), header, *columns, encoding=used, take_text=take_text, part_column=part)
+            if part is not None and part not in header:
+                raise DataError(f"data.split.column={part}: {file} has no such column. It has: {', '.join(header)}.")
             for column in (result.text_column, result.label_column):
                 if column is not None and column not in header:
                     raise DataError(
@@ -173,6 +183,7 @@ def read_rows(
 def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str]]]) -> None:
     text_index = header.index(rows.text_column)
     label_index = None if rows.label_column is None else header.index(rows.label_column)
+    part_index = None if rows.part_column is None else header.index(rows.part_column)
     for line, fields in records:
         text = fields[text_index]
         value = "" if label_index is None else fields[label_index]
@@ -185,6 +196,8 @@ def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str
             rows.labels.append(rows.label_numbers.setdefault(value, len(rows.label_numbers)))
             rows.lines.append(line)
             rows.files.append(len(rows.file_names) - 1)
+            if part_index is not None:
+                rows.parts.append(rows.part_numbers.setdefault(fields[part_index].strip(), len(rows.part_numbers)))
 
 
 def no_usable_rows(rows: Rows) -> DataError:

@@ -16,13 +16,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.data.read import Table, read_table
-from gatelab.data.split import Indices, first_equal, group_key
+from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
 from gatelab.data.tokenize import SPECIAL, PieceCache, WordNumbers, new_tokenizer
 from gatelab.errors import DataError
 
 CHUNK = 5_000  # rows cut into pieces together
-PARTS = ("train", "validation", "test")
 MAX_LISTED_REJECTS = 1000
 OF_VOCABULARY = ("vocab_size", "min_count")  # the tokenizer's settings that matter only once the rows are split
 
@@ -61,7 +60,8 @@ class Settings:
 
     def of_rows(self) -> list[Any]:
         """What, with the content of the files, determines the rows and their words."""
-        return [self.text, self.label, self.labels, self.encoding, self.delimiter, self.rules]
+        column = self.split.get("column")
+        return [self.text, self.label, self.labels, self.encoding, self.delimiter, self.rules, *filter(None, [column])]
 
 
 def read_rows(source: Source, settings: Settings, content: dict[str, list[str]], folder: Path) -> None:
@@ -69,7 +69,8 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
 
     Of every usable row: texts, keys (its group key), words.bin with words.npy (M + 1,) (its word numbers and their offsets),
     recounts.npy (·, 3) (row, word, and how many more of it a vocabulary counts). kept.npy (N,) are the rows that have one of the
-    classes, and of these are labels, lines, files, exact and normalised (the first equal row).
+    classes, and of these are labels, lines, files, exact and normalised (the first equal row); with data.split.column parts too,
+    indices into PARTS.
     """
     with (
         text_writer(folder, "texts") as write_text,
@@ -103,6 +104,8 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
     save("exact", first_equal(Texts(folder, "texts", rows), np.frombuffer(writer.text_hashes, np.int64)[rows]))
     save("normalised", first_equal(Texts(folder, "keys", rows), np.frombuffer(writer.key_hashes, np.int64)[rows]))
     train = tables["train"]
+    if train.parts is not None:
+        save("parts", parts_by_name(train.parts, f"{train.file_names[0]}: column '{settings.split['column']}'"))
     record = {
         "sha256": content,
         "classes": train.classes,
@@ -127,7 +130,7 @@ def read_source(source: Source, settings: Settings, take_text: Callable[[str], N
     for part, files in source.parts().items():
         table = read_table(
             list(files), text=text, label=label, labels=labels, encoding=settings.encoding,
-            delimiter=settings.delimiter, take_text=take_text,
+            delimiter=settings.delimiter, take_text=take_text, part=settings.split.get("column"),
         )  # fmt: skip
         if tables and sorted(table.classes) != sorted(tables["train"].classes):
             raise DataError(

@@ -5,6 +5,7 @@ hash of (seed, group): the same seed gives the same split on every platform, wha
 """
 
 import hashlib
+import heapq
 import re
 import unicodedata
 from collections import Counter
@@ -12,15 +13,21 @@ from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Gt, Lt
+from annotated_types import Ge, Lt
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
-from typing_extensions import TypedDict
+from typing_extensions import NotRequired, TypedDict
 
 from gatelab.errors import DataError
 from gatelab.screen import counted
 
 Indices = NDArray[np.int64]
+PARTS = ("train", "validation", "test")
+SPELLINGS = {
+    **dict.fromkeys(("train", "training", "trn"), "train"),
+    **dict.fromkeys(("validation", "validate", "valid", "val", "dev", "development"), "validation"),
+    **dict.fromkeys(("test", "testing", "tst"), "test"),
+}
 
 _RETWEET = re.compile(r"^\s*rt\s+@\w+:?\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
@@ -29,17 +36,35 @@ _ASCII_NOT_WORD = {code: " " for code in range(128) if not chr(code).isalnum()}
 
 
 class SplitSettings(TypedDict):
-    """The keys of data.split: the arguments of ``split_rows``."""
+    """The keys of data.split; those of folds and column are missing in the configs of older runs."""
 
     by: Literal["group", "random"]
-    validation: Annotated[float, Gt(0), Lt(1)]
-    test: Annotated[float, Gt(0), Lt(1)]
+    validation: Annotated[float, Ge(0), Lt(1)]
+    test: Annotated[float, Ge(0), Lt(1)]
     seed: int
+    folds: NotRequired[Annotated[int, Ge(2)] | None]
+    fold: NotRequired[Annotated[int, Ge(0)] | None]
+    column: NotRequired[str | None]
 
 
 def leave_rows_to_train_on(split: SplitSettings) -> SplitSettings:
-    if split["validation"] + split["test"] >= 1:
+    folds, fold = split.get("folds"), split.get("fold")
+    if folds is None and fold is not None:
+        raise ValueError(f"fold={fold} needs folds, such as data.split.folds=10")
+    if folds is None and split["validation"] + split["test"] >= 1:
         raise ValueError(f"validation={split['validation']} and test={split['test']} leave no rows to train on")
+    if folds is None:
+        return split
+    if split.get("column") is not None:
+        raise ValueError(
+            f"folds={folds} and column={split['column']} exclude each other: the column names the test rows"
+        )
+    if fold is None:
+        raise ValueError(
+            f"folds={folds} needs the fold to test on: fold=0, or all of them with -m 'data.split.fold=range(0,{folds})'"
+        )
+    if fold >= folds:
+        raise ValueError(f"fold={fold} is none of the {folds} folds, which count from 0 to {folds - 1}")
     return split
 
 
@@ -55,12 +80,15 @@ def split_rows(
     test: float,
     by: str = "group",
     seed: int,
+    folds: int | None = None,
+    fold: int | None = None,
 ) -> list[Indices]:
     """Ascending rows of train, validation and test, stratified by label, ``by`` "group" (leak-free) or "random" (by row, to
     reproduce published numbers).
 
-    keys (N,) are the group keys, normalised (N,) is ``first_equal`` of them; validation and test are fractions of all rows.
-    Raises DataError for a class with too few rows for all parts.
+    keys are the group keys, normalised (N,) is ``first_equal`` of them, by indices into keys; validation and test are fractions
+    of all rows. With folds the test part is that fold, one of as many disjoint parts of about equal size, and validation a
+    fraction of the others. Raises DataError for a class with too few rows for all parts.
     """
     names: Iterable[str]
     if by == "group":
@@ -69,8 +97,27 @@ def split_rows(
     else:
         groups = np.arange(len(normalised))
         names = map(str, groups.tolist())
-    parts = assign(groups, names, labels, validation, test, seed)
+    parts = assign(groups, names, labels, validation, test, seed, folds, fold or 0)
     return [np.flatnonzero(parts == part) for part in range(3)]
+
+
+def parts_by_name(names: NDArray[np.str_], where: str) -> NDArray[np.int8]:
+    """The part of each row, an index into PARTS, from what a file calls it (N,). Raises DataError, which begins with where, for
+    names that are no part, and without a row to train on."""
+    distinct, numbers, counts = np.unique(names, return_inverse=True, return_counts=True)
+    parts = [SPELLINGS.get(name.lower()) for name in distinct.tolist()]
+    found = ", ".join(
+        f"{name or 'nothing'} ({counted(count, 'row')})"
+        for name, count in zip(distinct.tolist(), counts.tolist(), strict=True)
+    )
+    if None in parts:
+        known = ", ".join(SPELLINGS)
+        raise DataError(
+            f"{where} says {found}. The parts are called {known}, in any case: rename or remove the others."
+        )
+    if "train" not in parts:
+        raise DataError(f"{where} says {found}, and so names no row to train on.")
+    return np.array([PARTS.index(part) for part in parts if part], dtype=np.int8)[numbers]
 
 
 def first_equal(values: Sequence[str], hashes: ArrayLike | None = None) -> Indices:
@@ -98,7 +145,14 @@ def group_key(text: str) -> str:
 
 
 def assign(
-    groups: NDArray[np.integer], names: Iterable[str], labels: ArrayLike, validation: float, test: float, seed: int
+    groups: NDArray[np.integer],
+    names: Iterable[str],
+    labels: ArrayLike,
+    validation: float,
+    test: float,
+    seed: int,
+    folds: int | None = None,
+    fold: int = 0,
 ) -> NDArray[np.int8]:
     """The part of each row: 0 train, 1 validation, 2 test. groups (N,) numbers the groups, names are theirs in that order."""
     sizes = np.bincount(groups)
@@ -116,21 +170,55 @@ def assign(
         count=len(sizes),
     )  # fmt: skip
     group_parts = np.zeros(len(sizes), dtype=np.int8)
+    group_folds, fold_sizes = np.zeros(len(sizes), dtype=np.int64), np.zeros(folds or 0, dtype=np.int64)
     for stratum in range(num_classes):
         members = np.flatnonzero(strata == stratum)
         members = members[np.argsort(order_of[members], kind="stable")]
-        group_parts[members] = cut(sizes[members], validation, test)
+        if folds is None:
+            group_parts[members] = cut(sizes[members], validation, test)
+            continue
+        group_folds[members] = dealt = deal(sizes[members], fold_sizes)
+        # Validation begins in the next fold, so that each fold has another one.
+        members = members[np.argsort((dealt - fold) % folds, kind="stable")]
+        tested = group_folds[members] == fold
+        group_parts[members[tested]] = 2
+        group_parts[members[~tested]] = cut(sizes[members[~tested]], validation, 0)
     parts = group_parts[groups]
-    wanted = [0] + [1] * (validation > 0) + [2] * (test > 0)
     for label in range(num_classes):
         rows = label_array == label
-        if not set(wanted) <= set(np.unique(parts[rows]).tolist()):
-            raise DataError(
-                f"class number {label + 1} has only {counted(int(rows.sum()), 'row')} ({len(np.unique(groups[rows]))} different), "
-                f"too few for {len(wanted)} parts with fractions validation={validation}, test={test}. Drop the class with "
-                "data.labels=, add rows, or set data.split.validation=0."
-            )
+        asked = [0] + [1] * (validation > 0) + [2] * (folds is not None or test > 0)
+        lacks_fold = folds is not None and len(np.unique(group_folds[groups[rows]])) < folds
+        if lacks_fold or not set(asked) <= set(np.unique(parts[rows]).tolist()):
+            where = f"{len(asked)} parts with fractions validation={validation}, test={test}"
+            raise too_few(label, groups[rows], where, validation, folds)
     return parts
+
+
+def deal(sizes: NDArray[np.int64], fold_sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """The fold of each group of one class, in their hashed order: the one with the fewest rows of the class so far, of several
+    the one with the fewest rows at all. fold_sizes, the rows of each fold, is brought up to date."""
+    heap = [(0, place, fold) for place, fold in enumerate(np.argsort(fold_sizes, kind="stable").tolist())]
+    dealt = np.empty(len(sizes), dtype=np.int64)
+    for number, size in enumerate(sizes.tolist()):
+        rows, place, fold = heap[0]
+        heapq.heapreplace(heap, (rows + size, place, fold))
+        dealt[number] = fold
+    fold_sizes += np.bincount(dealt, sizes, minlength=len(fold_sizes)).astype(np.int64)
+    return dealt
+
+
+def too_few(label: int, groups: NDArray[np.integer], where: str, validation: float, folds: int | None) -> DataError:
+    """The error of a class that some part has no row of. groups: those of its rows."""
+    ways = ["Drop the class with data.labels=", "add rows"]
+    if folds is not None:
+        where = f"{folds} folds" + (f" with validation={validation}" if validation else "")
+        ways.append("lower data.split.folds")
+    if validation > 0:
+        ways.append("set data.split.validation=0, which trains without validation")
+    return DataError(
+        f"class number {label + 1} has only {counted(len(groups), 'row')} ({len(np.unique(groups))} different), too few for "
+        f"{where}. {', '.join(ways[:-1])}, or {ways[-1]}."
+    )
 
 
 def cut(sizes: NDArray[np.int64], validation: float, test: float) -> NDArray[np.int8]:
