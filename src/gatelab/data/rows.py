@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from gatelab.data.read import Table, read_table
 from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
-from gatelab.data.tokenize import SPECIAL, PieceCache, WordNumbers, new_tokenizer
+from gatelab.data.tokenize import PAD, SPECIAL, UNKNOWN, PieceCache, WordNumbers, new_tokenizer
 from gatelab.errors import DataError
 
 CHUNK = 5_000  # rows cut into pieces together
@@ -73,11 +73,11 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
     indices into PARTS.
     """
     with (
-        text_writer(folder, "texts") as write_text,
-        text_writer(folder, "keys") as write_key,
+        text_writer(folder, "texts") as write_texts,
+        text_writer(folder, "keys") as write_keys,
         open(folder / "words.bin", "wb") as stream,
     ):
-        writer = RowWriter(new_tokenizer(**settings.rules), write_text, write_key, stream)
+        writer = RowWriter(new_tokenizer(**settings.rules), write_texts, write_keys, stream)
         tables = read_source(source, settings, writer.append)
         writer.flush()
     kept, files, rejects = [], [], []
@@ -86,7 +86,8 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         kept.append(num_usable + table.kept)
         files.append(num_files + table.files)
         rejects += [
-            {**asdict(reject), "file": num_files + table.file_names.index(reject.file)} for reject in table.rejects
+            {**asdict(reject), "file": num_files + table.file_names.index(reject.file)}
+            for reject in table.rejects[:MAX_LISTED_REJECTS]
         ]
         num_usable += table.num_rows - len(table.rejects)
         num_files += len(table.file_names)
@@ -95,14 +96,6 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         np.save(folder / f"{name}.npy", values)
 
     rows = np.concatenate(kept)
-    save("kept", rows)
-    save("files", np.concatenate(files))
-    save("labels", np.concatenate([table.labels for table in tables.values()]))
-    save("lines", np.concatenate([table.lines for table in tables.values()]))
-    save("words", np.cumsum(writer.lengths, dtype=np.int64))
-    save("recounts", np.array(writer.recounts, dtype=np.int64).reshape(-1, 3))
-    save("exact", first_equal(Texts(folder, "texts", rows), np.frombuffer(writer.text_hashes, np.int64)[rows]))
-    save("normalised", first_equal(Texts(folder, "keys", rows), np.frombuffer(writer.key_hashes, np.int64)[rows]))
     train = tables["train"]
     if train.parts is not None:
         save("parts", parts_by_name(train.parts, f"{train.file_names[0]}: column '{settings.split['column']}'"))
@@ -113,14 +106,31 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         "encoding": train.encoding,
         "rows": sum(table.num_rows for table in tables.values()),
         "used": len(rows),
-        "rejected": len(rejects),
+        "rejected": sum(len(table.rejects) for table in tables.values()),
         "rejects": rejects[:MAX_LISTED_REJECTS],
         "dropped": {part: table.dropped for part, table in tables.items()},
         "notes": [note for table in tables.values() for note in table.notes],
         "sizes": {part: len(table.kept) for part, table in tables.items()},
     }
+    save("kept", rows)
+    save("files", np.concatenate(files))
+    save("labels", np.concatenate([table.labels for table in tables.values()]))
+    save("lines", np.concatenate([table.lines for table in tables.values()]))
+    save("words", np.cumsum(writer.lengths, dtype=np.int64))
+    save("recounts", np.array(writer.recounts, dtype=np.int64).reshape(-1, 3))
     write_json(folder / "words.json", list(writer.words.numbers))
+    del kept, files, tables, train, writer  # the rows are compared with as little else in memory as can be
+    save("exact", equal_rows(folder, "texts", rows))
+    save("normalised", equal_rows(folder, "keys", rows))
     write_json(folder / "record.json", record)
+
+
+def equal_rows(folder: Path, name: str, rows: Indices) -> Indices:
+    """``first_equal`` of the rows of a text_writer, whose hashes are then removed."""
+    file = folder / f"{name}.hashes"
+    hashes = np.fromfile(file, dtype=np.int64)[rows]
+    file.unlink()
+    return first_equal(Texts(folder, name, rows), hashes)
 
 
 def read_source(source: Source, settings: Settings, take_text: Callable[[str], None]) -> dict[str, Table]:
@@ -145,38 +155,41 @@ def read_source(source: Source, settings: Settings, take_text: Callable[[str], N
 
 
 class RowWriter:
-    """Takes the texts one by one and writes what read_rows says of them; holds the integers of a row alone."""
+    """Takes the texts one by one and writes what read_rows says of them, a chunk at a time."""
 
     def __init__(
-        self, tokenizer: Any, write_text: Callable[[str], None], write_key: Callable[[str], None], stream: IO[bytes]
+        self,
+        tokenizer: Any,
+        write_texts: Callable[[Sequence[str]], None],
+        write_keys: Callable[[Sequence[str]], None],
+        stream: IO[bytes],
     ) -> None:
         self.words = WordNumbers(tokenizer)
         self.pieces = PieceCache(self.words)
-        self.write_text, self.write_key, self.stream = write_text, write_key, stream
+        self.write_texts, self.write_keys, self.stream = write_texts, write_keys, stream
         self.waiting: list[str] = []
-        self.text_hashes, self.key_hashes, self.lengths = array("q"), array("q"), array("i", [0])
+        self.lengths = array("i", [0])
         self.recounts = array("q")  # row, word, difference, and so on
 
     def append(self, text: str) -> None:
-        key = group_key(text)
-        self.text_hashes.append(hash(text))
-        self.key_hashes.append(hash(key))
-        self.write_text(text)
-        self.write_key(key)
         self.waiting.append(text)
         if len(self.waiting) == CHUNK:
             self.flush()
 
     def flush(self) -> None:
-        for text, words in zip(self.waiting, self.pieces.encode(self.waiting), strict=True):
-            if any(special in text for special in SPECIAL):  # counted as it is written, encoded as one token
+        texts, first = self.waiting, len(self.lengths) - 1
+        self.write_texts(texts)
+        self.write_keys([group_key(text) for text in texts])
+        words, lengths = self.pieces.encode_flat(texts)
+        self.stream.write(words.data)
+        self.lengths.extend(lengths.tolist())
+        for number, text in enumerate(texts):
+            if PAD in text or UNKNOWN in text:  # counted as it is written, encoded as one token
                 counts = Counter(chain.from_iterable(self.words(text.split("\n"))))
-                counts.subtract(words.tolist())
-                row = len(self.lengths) - 1
-                self.recounts.extend(chain.from_iterable((row, word, count) for word, count in counts.items()))
-            self.stream.write(words.data)
-            self.lengths.append(len(words))
-        self.waiting.clear()
+                end = int(lengths[: number + 1].sum())
+                counts.subtract(words[end - int(lengths[number]) : end].tolist())
+                self.recounts.extend(chain.from_iterable((first + number, word, n) for word, n in counts.items()))
+        texts.clear()
 
 
 class Words:

@@ -13,11 +13,19 @@ ERRORS = "surrogatepass"  # keeps what the file's encoding allows
 
 
 @contextmanager
-def text_writer(folder: Path, name: str) -> Iterator[Callable[[str], None]]:
-    """A function that appends a text to NAME.bin, in UTF-8; at the end NAME.npy (N + 1,) has their offsets in bytes."""
+def text_writer(folder: Path, name: str) -> Iterator[Callable[[Sequence[str]], None]]:
+    """A function that appends texts to NAME.bin, in UTF-8, and their hashes, which this process alone can compare, to
+    NAME.hashes (N,); at the end NAME.npy (N + 1,) has their offsets in bytes."""
     lengths = array("i", [0])
-    with open(folder / f"{name}.bin", "wb") as stream:
-        yield lambda text: lengths.append(stream.write(text.encode("utf-8", ERRORS)))
+
+    def write(texts: Sequence[str]) -> None:
+        encoded = [text.encode("utf-8", ERRORS) for text in texts]
+        lengths.extend(map(len, encoded))
+        stream.write(b"".join(encoded))
+        hashes.write(array("q", map(hash, texts)))
+
+    with open(folder / f"{name}.bin", "wb") as stream, open(folder / f"{name}.hashes", "wb") as hashes:
+        yield write
     np.save(folder / f"{name}.npy", np.cumsum(lengths, dtype=np.int64))
 
 

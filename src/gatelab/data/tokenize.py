@@ -1,5 +1,6 @@
 """Word-level tokens with the ``tokenizers`` library: normalise, split into words, number them. Fitted only on train."""
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ PAD, UNKNOWN = "<pad>", "<unk>"
 PAD_ID, UNKNOWN_ID = 0, 1
 SPECIAL = {PAD: PAD_ID, UNKNOWN: UNKNOWN_ID}
 MAX_PIECES = 1_000_000  # that a cache holds, some 200 MB; beyond it starts again
+END = "\n"  # of a text, among pieces
 CHUNK = 1000  # pieces normalised together: few calls, and strings that stay in the processor's cache
 
 # A word is letters of any script with their marks, joiners and inner apostrophes; each Chinese character is a token, and
@@ -61,32 +63,67 @@ def new_tokenizer(*, lowercase: bool = True, urls: bool = True, mentions: bool =
 
 
 class PieceCache:
-    """Token ids of texts, each distinct piece between spaces tokenized once: no rule of ``new_tokenizer`` reaches across one.
-
-    tokenize maps pieces to their ids. Other white space may stay inside a piece, where the rules cut as they do in a text.
-    """
+    """Tokenizes each distinct piece between spaces once: no rule reaches across one, nor across a line end."""
 
     def __init__(self, tokenize: Callable[[Sequence[str]], Iterable[Sequence[int]]]) -> None:
         self.tokenize = tokenize
         self._forget()
 
-    def encode(self, texts: Iterable[str], max_length: int | None = None) -> list[NDArray[np.int32]]:
+    def encode(self, texts: Sequence[str], max_length: int | None = None) -> list[NDArray[np.int32]]:
         """Token ids of each text, cut to max_length; a text without any token becomes one unknown token."""
-        rows = [cut_pieces(text) for text in texts]
-        if len(self._known) > MAX_PIECES:
+        ids, lengths = self.encode_flat(texts)
+        return [row[:max_length] for row in np.split(ids, np.cumsum(lengths)[:-1])] if len(texts) else []
+
+    def encode_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        """The token ids of all texts, one text after the other, and the number of each text's (N,)."""
+        if len(self._numbers) > MAX_PIECES:
             self._forget()
-        new = list(dict.fromkeys(piece for row in rows for piece in row if piece not in self._known))
-        self._known.update(zip(new, (np.array(ids, np.int32).tobytes() for ids in self.tokenize(new)), strict=True))
-        joined = (b"".join(map(self._known.__getitem__, row)) or self._known[UNKNOWN] for row in rows)
-        return [np.frombuffer(ids, np.int32)[:max_length] for ids in joined]
+        pieces = cut_pieces(texts)
+        numbers = np.fromiter(map(self._numbers.__getitem__, pieces), dtype=np.int32, count=len(pieces))
+        for ids_of_piece in self.tokenize(self._numbers.take_new()):
+            self._ids.extend(ids_of_piece)
+            self._ends.append(len(self._ids))
+        table_ends = np.frombuffer(self._ends, dtype=np.int64)
+        starts = table_ends[numbers]  # of piece number n: after those of piece n - 1
+        counts = table_ends[numbers + 1] - starts
+        ends = np.cumsum(counts)
+        ids = np.frombuffer(self._ids, dtype=np.int32)[np.arange(ends[-1]) + np.repeat(starts - ends + counts, counts)]
+        row_ends = ends[numbers == self._numbers[END]]
+        lengths = np.diff(row_ends, prepend=0)
+        empty = lengths == 0
+        if empty.any():
+            ids = np.insert(ids, row_ends[empty], UNKNOWN_ID)
+            lengths[empty] = 1
+        return ids, lengths
 
     def _forget(self) -> None:
-        self._known = {word: np.int32(token).tobytes() for word, token in SPECIAL.items()}
+        self._numbers = PieceNumbers([*SPECIAL, END])
+        self._ids, self._ends = array("i", SPECIAL.values()), array("q", [0, 1, 2, 2])
 
 
-def cut_pieces(text: str) -> list[str]:
-    """A text at its spaces and line ends, and around literal special tokens, which the library looks for first."""
-    return text.replace(PAD, f" {PAD} ").replace(UNKNOWN, f" {UNKNOWN} ").replace("\n", " ").split(" ")
+class PieceNumbers(dict[str, int]):
+    """The number of each piece, in the order in which they come."""
+
+    def __init__(self, pieces: Iterable[str]) -> None:
+        super().__init__((piece, number) for number, piece in enumerate(pieces))
+        self._new: list[str] = []
+
+    def __missing__(self, piece: str) -> int:
+        self._new.append(piece)
+        number = self[piece] = len(self)
+        return number
+
+    def take_new(self) -> list[str]:
+        """Those that were numbered since it was last asked."""
+        new, self._new = self._new, []
+        return new
+
+
+def cut_pieces(texts: Sequence[str]) -> list[str]:
+    """The texts at their spaces and line ends, and around literal special tokens, which the library looks for first; END stands
+    after each text."""
+    joined = " \n ".join([*(text.replace("\n", " ") for text in texts), ""])
+    return joined.replace(PAD, f" {PAD} ").replace(UNKNOWN, f" {UNKNOWN} ").split(" ")
 
 
 def fitted_cache(tokenizer: Any) -> PieceCache:
