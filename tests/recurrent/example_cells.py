@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import torch
 from torch import Tensor, sigmoid, tanh
 from torch.nn import functional as F
 
@@ -59,6 +60,22 @@ class SecondProduct(Cell):
 
     def readout(self, a: Any, c: Tensor) -> Tensor:
         return sigmoid(a.output.x + a.output.h) * tanh(c)
+
+
+class Numbers(Cell):
+    """Its states and what its gates see are numbers that float32 has not."""
+
+    gates = {"input": "x", "candidate": "x + inner"}
+    states = ("c", "n")
+
+    def inner(self, h: Tensor) -> Tensor:
+        return 0.1 * torch.ones_like(h)
+
+    def update(self, a: Any, c: Tensor) -> tuple[Any, Any]:
+        return a.candidate * c, 0.1
+
+    def readout(self, a: Any, c: Tensor, n: Tensor) -> Tensor:
+        return sigmoid(a.input) * c + n
 
 
 class Pointwise(Cell):

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 import torch
-from example_cells import NoProduct, Pointwise, SecondProduct, TwoStates
+from example_cells import NoProduct, Numbers, Pointwise, SecondProduct, TwoStates
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
@@ -193,6 +193,12 @@ def test_every_operation_with_triton_code_is_among_these_functions() -> None:
 def test_every_operation_equals_torchs(function: Callable[[Tensor, Tensor], Tensor]) -> None:
     case = Case({"cell": Pointwise(function)}, (9, 3, 2, 11), ragged=False)
     assert_close(case.run(True, torch.float64, SHAPES[0][1]), case.run(False, torch.float64), 1e-10)
+
+
+@pytest.mark.skipif(ON_DEVICE, reason="float64 is the interpreter's alone")
+def test_a_number_that_a_cell_returns_is_kept_in_full_precision() -> None:
+    case = Case({"cell": Numbers()}, SHAPES[0][0], ragged=True)
+    assert_close(case.run(True, torch.float64, SHAPES[0][1]), case.run(False, torch.float64), 1e-14)
 
 
 @pytest.mark.skipif(ON_DEVICE, reason="float64 is the interpreter's alone")

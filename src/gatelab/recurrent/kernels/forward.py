@@ -27,7 +27,7 @@ def write_forward(plan: Plan, masked: bool) -> list[Phase]:
         now.write(*(f"r_{j} = {now.times_gain(j, now.standard(j))}" for j in range(R)))
     complete(now, layout.columns[layout.first_hidden :], "r")
     if layout.inner:
-        now.put("inner + at + own", now.value(equations.inner[INNER_VALUE]))
+        now.put("inner + at + own", now.tensor(equations.inner[INNER_VALUE]))
         phases.append(now := now.next())
         write_product(now, "q", "U_inner", len(layout.inner), "inner + at", masked)
         complete(now, layout.inner, "q")
@@ -97,9 +97,7 @@ def write_outputs(now: Phase, outputs: dict[str, Node]) -> None:
     """Of update or readout: states and what the next step sees."""
     recurrent = list(now.cell.recurrent)
     for name, node in outputs.items():
-        new, state = now.value(node), name.rstrip("'")
-        if node.op == "constant":
-            new = now.let(f"tl.full((ROWS, COLUMNS), {new}, ACC)")
+        new, state = now.tensor(node), name.rstrip("'")
         if name in recurrent:
             place = f"B_long * ({len(recurrent)} * H) + own_signals + {recurrent.index(name)} * H"
             now.put(f"opened + at_signals + {place}", new)

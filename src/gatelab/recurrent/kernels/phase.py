@@ -52,6 +52,11 @@ class Phase:
                 self.names[node] = self.let(self.load(node.name))
         return self.names[node]
 
+    def tensor(self, node: Node) -> str:
+        """Its value where a number alone would be a float32, which a store does not widen."""
+        value = self.value(node)
+        return self.let(f"tl.full((ROWS, COLUMNS), {value}, ACC)") if node.op == "constant" else value
+
     def load(self, name: str) -> str:
         """An input of the equations from memory."""
         kind, _, rest = name.partition(".")
