@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from gatelab.data.batch import BatchLoader
+from gatelab.data.batch import BatchLoader, rows_within
 from gatelab.data.prepare import Prepared
 
 
@@ -62,6 +62,31 @@ def test_the_state_names_the_next_batch_also_after_the_last_one(data: Prepared) 
 def test_similar_lengths_come_together(data: Prepared) -> None:
     padded = sum(batch.tokens.numel() for batch in loader(data))
     assert padded < 1.1 * sum(int(batch.lengths.sum()) for batch in loader(data))
+
+
+@pytest.mark.parametrize(("limit", "num_batches"), [(2, 2), (0.25, 4), (1, 1)])
+def test_a_limit_lets_rows_through_that_are_drawn_at_random_and_not_the_shortest(
+    data: Prepared, limit: float, num_batches: int
+) -> None:
+    rows = np.arange(0, 1000, 2)
+    limited = BatchLoader(data, rows, batch_size=32, seed=1, shuffle=False, limit=limit)
+    epochs = [list(limited) for _ in range(2)]
+    assert sorted(torch.cat([batch.rows for batch in epochs[0]]).tolist()) == rows.tolist()
+    first, again = ([batch.rows.tolist() for batch in epoch[:num_batches]] for epoch in epochs)
+    assert first == again, "the same in every epoch"
+    expected = rows_within(rows, 32, limit, seed=1)
+    assert sorted(row for batch in first for row in batch) == expected.tolist()
+    assert rows_within(rows, 32, limit, seed=2).tolist() != expected.tolist()
+    lengths = np.diff(data.offsets)
+    assert abs(lengths[expected].mean() - lengths[rows].mean()) < 4 * lengths[rows].std() / np.sqrt(len(expected))
+
+
+def test_a_limit_that_lets_all_through_changes_nothing(data: Prepared) -> None:
+    rows = np.arange(0, 1000, 2)
+    expected = [batch.rows.tolist() for batch in loader(data, shuffle=False)]
+    for limit in (1.0, 16, 99):
+        limited = BatchLoader(data, rows, batch_size=32, seed=7, shuffle=False, limit=limit)
+        assert [batch.rows.tolist() for batch in limited] == expected
 
 
 @pytest.mark.parametrize("world_size", [2, 3])

@@ -124,6 +124,8 @@ def show_result(folder: Any, trained: bool) -> None:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
     console.print(result_table(folder))
     record = folder.record
+    if "validation" in record.lacks:
+        console.print("weights     those of the last step: no epoch was validated")
     for clause in record.symptoms:
         console.print(styled("caution:", "yellow"), f"   {clause}", soft_wrap=True)
     console.print(f"run folder  {folder.path}", soft_wrap=True)

@@ -58,6 +58,7 @@ class Optimizer(OpenGroup):
 
 
 Limit = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
+LimitOrNone = Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, le=1)]
 
 
 class Trainer(OpenGroup):
@@ -69,9 +70,14 @@ class Trainer(OpenGroup):
     devices: int | str | list[int]
     deterministic: bool | Literal["warn"]
     limit_train_batches: Limit
-    limit_val_batches: Limit
-    limit_test_batches: Limit
+    limit_val_batches: LimitOrNone
+    limit_test_batches: LimitOrNone
     log_every_n_steps: Count
+
+    @property
+    def tested_batches(self) -> float:
+        """limit_test_batches as Lightning takes it: the number of fast_dev_run where that is given."""
+        return int((self.model_extra or {}).get("fast_dev_run") or 0) or self.limit_test_batches
 
 
 class Config(Group):

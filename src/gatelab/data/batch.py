@@ -27,10 +27,21 @@ class Batch(NamedTuple):
     rows: Tensor
 
 
+def rows_within(rows: NDArray[np.int64], batch_size: int, limit: float, seed: int) -> NDArray[np.int64]:
+    """Those of ascending rows that are evaluated within a limit as of Lightning: a number of batches, or a float, the fraction
+    of all batches. Where it does not let all through they are drawn at random, the same in every epoch."""
+    num_batches = -(-len(rows) // batch_size)
+    kept = min(limit, num_batches) if isinstance(limit, int) else int(limit * num_batches)
+    if kept == num_batches:
+        return rows
+    return np.sort(np.random.default_rng(seed).permutation(rows)[: kept * batch_size])
+
+
 class BatchLoader:
     """Iterates over the batches of one epoch; its state is two integers, epoch and index.
 
-    Iterates from ``index`` to the end of the epoch and is then at the start of the next one. shuffle=False orders by length.
+    Iterates from ``index`` to the end of the epoch and is then at the start of the next one. shuffle=False orders by length, first
+    the rows of ``rows_within(…, limit, …)``.
     With several ranks each takes every world_size-th row of every batch, so that a step does not depend on their number;
     batch_size counts the rows of all ranks.
     """
@@ -43,11 +54,12 @@ class BatchLoader:
         batch_size: int,
         seed: int,
         shuffle: bool,
+        limit: float = 1.0,
         rank: int = 0,
         world_size: int = 1,
     ) -> None:
         self.data, self.rows, self.batch_size, self.seed, self.shuffle = data, rows, batch_size, seed, shuffle
-        self.rank, self.world_size = rank, world_size
+        self.limit, self.rank, self.world_size = limit, rank, world_size
         self.epoch, self.index = 0, 0
         self.lengths = np.diff(data.offsets)[rows]
 
@@ -75,7 +87,8 @@ class BatchLoader:
         """The rows of an epoch in order, and the start of each batch (and the end of the last)."""
         starts = [index * self.batch_size for index in range(len(self))] + [len(self.rows)]
         if not self.shuffle:
-            return self.rows[np.argsort(self.lengths, kind="stable")], starts
+            first = np.isin(self.rows, rows_within(self.rows, self.batch_size, self.limit, self.seed))
+            return self.rows[np.lexsort((self.lengths, ~first))], starts
         random = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
         order = random.permutation(len(self.rows))
         pool = self.batch_size * BATCHES_PER_POOL

@@ -9,10 +9,10 @@ from annotated_types import Ge, Len
 from pydantic import Field
 
 from gatelab.annotations import ArgumentsOf, Count
-from gatelab.data.batch import BatchLoader
+from gatelab.data.batch import BatchLoader, rows_within
 from gatelab.data.prepare import Prepared, Settings, Source, prepare, summary_lines
 from gatelab.data.sources import csv_source, gop_debate_source, sample_source
-from gatelab.data.split import CheckedSplit
+from gatelab.data.split import CheckedSplit, Indices
 from gatelab.data.tokenize import TokenizerSettings
 
 
@@ -61,19 +61,29 @@ class TextData(pl.LightningDataModule):
     def train_dataloader(self) -> BatchLoader:
         return self._loader("train", self.batch_size, shuffle=True)
 
-    def val_dataloader(self) -> BatchLoader:
-        return self._loader("validation", self.eval_batch_size, shuffle=False)
+    def val_dataloader(self) -> list[BatchLoader]:
+        return self._evaluation("validation", self.trainer.limit_val_batches if self.trainer else 1.0)
 
-    def test_dataloader(self) -> BatchLoader:
-        return self._loader("test", self.eval_batch_size, shuffle=False)
+    def test_dataloader(self) -> list[BatchLoader]:
+        return self._evaluation("test", self.trainer.limit_test_batches if self.trainer else 1.0)
 
-    def _loader(self, part: str, batch_size: int, *, shuffle: bool) -> BatchLoader:
+    def evaluated_rows(self, part: str, limit: float) -> Indices:
+        """The rows of validation or test that are evaluated within a limit of Lightning's, ascending."""
+        return rows_within(self.prepared.parts[part], self.eval_batch_size, limit, self.seed)
+
+    def _evaluation(self, part: str, limit: float) -> list[BatchLoader]:
+        """Its loader; none for a part without rows."""
+        is_there = len(self.prepared.parts[part]) > 0
+        return [self._loader(part, self.eval_batch_size, shuffle=False, limit=limit)] if is_there else []
+
+    def _loader(self, part: str, batch_size: int, *, shuffle: bool, limit: float = 1.0) -> BatchLoader:
         return BatchLoader(
             self.prepared,
             self.prepared.parts[part],
             batch_size=batch_size,
             seed=self.seed,
             shuffle=shuffle,
+            limit=limit,
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,
         )

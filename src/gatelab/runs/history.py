@@ -91,10 +91,13 @@ def read_points(metrics_file: Path, size: int) -> list[Point]:
 
 
 def best_validation(metrics_file: Path, monitor: str = SELECTED) -> dict[str, float]:
-    """The validation metrics of the first epoch with the best selection metric, and that epoch, counted from 0."""
+    """The validation metrics of the first epoch with the best selection metric, and that epoch, counted from 0; empty where
+    no epoch was validated."""
     epochs: dict[int, dict[str, float]] = {}
     for epoch, _, name, value in read_values(metrics_file):
         if name.startswith("validation/"):
             epochs.setdefault(epoch, {})[name.removeprefix("validation/")] = value
+    if not epochs:
+        return {}
     best = min(epochs, key=lambda epoch: order_of(monitor, epochs[epoch][monitor]))
     return {"epoch": best, **epochs[best]}

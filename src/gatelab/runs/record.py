@@ -134,7 +134,8 @@ class RunRecord(Part):
     hardware: Hardware | None = None
     determinism: dict[str, Any] = {}
     monitor: str = SELECTED  # the selection metric, as a key of best_validation
-    metrics: Scores | None = None
+    metrics: Scores | None = None  # of a finished run without where it had no test
+    weights: str = ""  # of what epoch the model is: "best epoch", or "last step" where no epoch was validated
     baselines: dict[str, Scores] = {}
     best_validation: dict[str, Any] = {}
     symptoms: list[str] = []
@@ -149,6 +150,13 @@ class RunRecord(Part):
     def content(self) -> str:
         """Identifies its data by the sha256 of the files: only numbers on the same data are ranked or subtracted."""
         return json.dumps(self.data.sha256 if self.data and self.data.sha256 else None, sort_keys=True)
+
+    @property
+    def lacks(self) -> list[str]:
+        """What a finished run was without: validation, test."""
+        if self.status != "finished":
+            return []
+        return ["validation"] * (self.weights == "last step") + ["test"] * (self.metrics is None)
 
     @property
     def last_start(self) -> str:

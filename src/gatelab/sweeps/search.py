@@ -124,6 +124,8 @@ class Search:
     def record(self, study: optuna.Study, trial: optuna.Trial, outcome: Outcome) -> None:
         if outcome.kind in ("done", "skipped"):
             name = self.metric.removeprefix("validation/")
+            if not outcome.validation:
+                raise SearchError(f"a search compares validations, and the run {outcome.folder} had none.")
             if name not in outcome.validation:
                 raise SearchError(
                     f"hydra.sweeper.metric={self.metric}: a run has validation/{', validation/'.join(outcome.validation)}."

@@ -25,7 +25,8 @@ class Baselines(NamedTuple):
 
 class Task(ABC):
     """What is learned. Its methods are called in the order in which they stand here; between the baselines and the test
-    metrics the module is fitted, given the weights of its best epoch, and tested.
+    metrics the module is fitted, given the weights of its best epoch, and tested. Where no epoch is validated it keeps the last
+    weights; where nothing is tested, ``test_metrics`` is not called.
 
     module: what ``build_module`` built. It logs the monitor in each validation, and keeps of the test what the other
     methods need. What ``build_module`` passes to its constructor besides the keys of ``model`` is annotated there as

@@ -13,14 +13,17 @@ def record_result(
 ) -> None:
     # Not current_epoch, which is one less where a resumed run had nothing left to train.
     epochs = trainer.fit_loop.epoch_progress.current.processed
-    metrics = task.test_metrics(module, data)
+    has_test = sum(trainer.num_test_batches) > 0
+    metrics = task.test_metrics(module, data) if has_test else {}
     for logger in trainer.loggers:
         plain = {f"test/{name}": value for name, value in metrics.items() if isinstance(value, float)}
-        logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
+        if plain:
+            logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
     task.write_results(folder, config, module, data, baselines)
     best = best_validation(folder.metrics, folder.record.monitor)
     folder.update(
-        metrics=metrics,
+        **({"metrics": metrics} if has_test else {}),
+        weights="best epoch" if folder.best.exists() else "last step",
         baselines=baselines.metrics,
         best_validation=best,
         symptoms=task.symptoms(metrics, best),

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import ModelCheckpoint
+from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
 from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gatelab.config.build import build
@@ -40,7 +40,8 @@ def fit_and_test(
     config: Config, data: Any, folder: RunFolder, checkpoint: str | Path | None,
     stop: StopRequest, trackers: Trackers | None = None, rank: int = 0,
 ) -> tuple[pl.Trainer, Any]:  # fmt: skip
-    """What each process of a run does: train, load the weights of the best epoch, test. Returns trainer and module.
+    """What each process of a run does: train, load the weights of the best epoch where there was a validation, test.
+    Returns trainer and module.
 
     trackers: those of rank 0, the only one that logs.
     """
@@ -60,7 +61,8 @@ def fit_and_test(
         except Pruned:
             folder.update(epochs=trainer.current_epoch)
             raise
-        module.load_state_dict(load_verified(folder.best)["state_dict"])
+        if folder.best.exists():
+            module.load_state_dict(load_verified(folder.best)["state_dict"])
         trainer.test(module, datamodule=data, verbose=False)
     return trainer, module
 
@@ -119,14 +121,19 @@ def build_trainer(config: Config, folder: RunFolder, stop: StopRequest, loggers:
 def build_callbacks(callbacks: dict[str, dict[str, Any] | None], metric: str) -> list[pl.Callback]:
     """Those of the config; a monitor or mode that is null is that of the run's selection metric."""
     own = monitoring(metric)
-    return [
-        build(
-            f"callbacks.{name}",
-            {key: own[key] if value is None and key in own else value for key, value in options.items()},
-        )
-        for name, options in callbacks.items()
-        if options
-    ]
+    built = []
+    for name, options in callbacks.items():
+        if options:
+            values = {key: own[key] if value is None and key in own else value for key, value in options.items()}
+            kind = locate(f"callbacks.{name}._target_", values["_target_"])
+            if (
+                isinstance(kind, type)
+                and issubclass(kind, EarlyStopping)
+                and "validation/" in str(values.get("monitor"))
+            ):
+                values.setdefault("check_on_train_epoch_end", False)  # which an epoch without validation has, too
+            built.append(build(f"callbacks.{name}", values))
+    return built
 
 
 def monitoring(metric: str) -> dict[str, Any]:

@@ -39,6 +39,7 @@ class ProgressLine(pl.Callback):
         self._before = 0  # batches of earlier starts
         self._best: float | None = None
         self._loss = math.nan
+        self._validated = -1  # the last epoch with a validation
         self._titled = False  # what the columns of the epochs' lines are
 
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -101,6 +102,7 @@ class ProgressLine(pl.Callback):
             raise ConfigError(
                 f"monitor={name}: the validation has no such metric.{did_you_mean(name, known)} There are: {', '.join(known)}."
             )
+        self._validated = trainer.current_epoch
         if not trainer.is_global_zero:
             return
         value = values[self.monitor]
@@ -126,6 +128,12 @@ class ProgressLine(pl.Callback):
         self.console.print(line, highlight=False, style="dim", soft_wrap=True)
         for clause in getattr(module, "symptoms", ()):
             self.console.print(f"{' ' * 10}caution: {clause}", highlight=False, style="yellow", soft_wrap=True)
+
+    def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
+        if self._validated < trainer.current_epoch and trainer.is_global_zero:
+            seconds = time.monotonic() - self._epoch_start
+            line = f"epoch {trainer.current_epoch + 1:>3}  not validated  {seconds:.1f} s  {self._rows_per_second(trainer)}"
+            self.console.print(line, highlight=False, style="dim", soft_wrap=True)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._bar is not None:

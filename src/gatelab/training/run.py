@@ -10,7 +10,7 @@ from omegaconf.errors import MissingMandatoryValue
 from gatelab.config.choices import composed_from
 from gatelab.config.identity import flatten, identity_of
 from gatelab.config.inputs import digests_of, input_files
-from gatelab.config.schema import check_config
+from gatelab.config.schema import Config, check_config
 from gatelab.errors import ConfigError
 from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
@@ -47,6 +47,7 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     files = input_files(settings)
     data = build("data", config.data)
     prepared = data.prepared
+    refuse_without_validation(config, prepared.record)
     identity = identity_of(settings, {**prepared.record["sha256"], **digests_of(files)})
     folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
     with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
@@ -79,6 +80,22 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
                 record_result(folder, config, task, trainer, module, data, baselines)
             folder.update(resources=add_up(folder.record.resources, meter.reading()))
     return folder, True
+
+
+def refuse_without_validation(config: Config, data: dict[str, Any]) -> None:
+    """Raise ConfigError where settings need a validation that others take away."""
+    if data.get("split_sizes", {}).get("validation") == 0:
+        key = "data.split.validation=0"
+    elif config.trainer.limit_val_batches == 0:
+        key = "trainer.limit_val_batches=0"
+    else:
+        return
+    if config.optimizer.schedule == "plateau":
+        raise ConfigError(
+            f"optimizer.schedule=plateau waits for the validation, and {key} leaves none. Take another schedule."
+        )
+    if config.search:
+        raise ConfigError(f"a search compares validations, and {key} leaves none.")
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:

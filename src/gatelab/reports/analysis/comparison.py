@@ -87,11 +87,18 @@ def compare(
 
 
 def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
-    """The wanted metrics, split by ``split_words``; by default accuracy and the selection metric."""
+    """The wanted metrics, split by ``split_words``; by default accuracy and the selection metric, in validation where there is
+    no test."""
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in run.record.numbers()))
     if not wanted:
         leading = [*METRICS, shared_monitor(run.record.monitor for arm in arms for run in arm.finished)]
-        return [name for name in leading if name in known] or known[:2] or leading
+        in_validation = [f"validation/{name}" for name in leading]
+        return (
+            [name for name in leading if name in known]
+            or [name for name in in_validation if name in known]
+            or known[:2]
+            or leading
+        )
     names = [name if name in known else key_of(name) for name in split_words(wanted, known)]
     for name in names:
         if known and name not in known:

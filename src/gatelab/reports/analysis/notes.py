@@ -32,6 +32,7 @@ def caution_notes(comparison: Comparison) -> list[str]:
     for reference in comparison.reference.arms if comparison.reference is not None else ():
         notes += pair_notes(arms.arms, reference, list(comparison.tables))
     notes += broken_notes(arms.arms)
+    notes += lack_notes(arms.arms)
     notes += missing_notes(arms.arms, list(comparison.tables))
     notes += code_notes([run for run in runs if run.status == "finished"])
     if arms.num_repeated:
@@ -183,6 +184,20 @@ def broken_notes(arms: Sequence[Arm]) -> list[str]:
             notes.append(
                 f"{arm.name}: {counts} look broken, such as seed {run.settings.get('seed')}: {'; '.join(clauses)}."
             )
+    return notes
+
+
+def lack_notes(arms: Sequence[Arm]) -> list[str]:
+    """The arms with finished runs that had no validation or no test."""
+    says = {
+        "validation": "no epoch was validated, so that the last weights are the model",
+        "test": "nothing was tested",
+    }
+    notes = []
+    for part, clause in says.items():
+        counts = {arm.name: sum(part in run.record.lacks for run in arm.finished) for arm in arms}
+        names = [f"{name} ({counted(count, 'run')})" for name, count in counts.items() if count]
+        notes += [f"In {some(names, len(arms))} {clause}."] if names else []
     return notes
 
 

@@ -78,7 +78,7 @@ def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -
     ]
     x_axis = number_axis("epoch" if in_epochs else "step", 0, max(by_epoch), integers=True)
     by = title_of(f"validation/{learning.monitor}")
-    summary = f"Best epoch {learning.best:g}, by {by}." if in_epochs else "No epoch has ended yet."
+    summary = f"Best epoch {learning.best:g}, by {by}." if in_epochs else "No epoch has been validated."
     if STEPS in curves:
         behind = f"the mean of {learning.averaged} logged batches" if learning.averaged > 1 else "one batch"
         summary += f" Each point of {STEPS} is {behind}."

@@ -35,7 +35,7 @@ def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
         facts.append(("duplicates", duplicates(data.duplicates)))
         text = f"{leak['exact']:,} of {leak['test_rows']:,} word for word ({numbers.percentage(leak['exact_share'])}), "
         text += f"{leak['normalised']:,} normalised ({numbers.percentage(leak['normalised_share'])})"
-        facts.append(("test texts in train", text))
+        facts.append(("test texts in train", text if leak["test_rows"] else "there is no test"))
     if data.vocab_size is not None:
         vocabulary = f"{counted(data.vocab_size, 'word')}, fitted on the training rows; {counted(data.num_tokens or 0, 'token')} in all"
         facts.append(("vocabulary", vocabulary))

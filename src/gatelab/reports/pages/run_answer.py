@@ -98,6 +98,21 @@ def explain_difference(key: str, other: str, difference: float, bounds: Interval
     )
 
 
+def answer_untested(record: RunRecord, model: str) -> Answer:
+    """The answer of a finished run that had no test."""
+    epochs = "" if record.epochs is None else f" for {counted(record.epochs, 'epoch')}"
+    detail = "No row was tested, so there are no test metrics and no baselines."
+    if (best := record.best_validation.get(record.monitor)) is not None:
+        detail = f"Best {title_of(f'validation/{record.monitor}')}: {numbers.metric(best)}. {detail}"
+    return Answer(f"{shorten(model, 24)} is trained{epochs}, without a test", detail, weights_cautions(record))
+
+
+def weights_cautions(record: RunRecord) -> list[str]:
+    if "validation" not in record.lacks:
+        return []
+    return ["No epoch was validated: the model has the weights of the last step, and nothing stopped it early."]
+
+
 def answer_unfinished(record: RunRecord, model: str, status: str, learning: Learning) -> Answer:
     """The answer of a run without a test: running, or ended before it."""
     monitor = f"validation/{record.monitor}"
@@ -118,6 +133,7 @@ def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learni
     """What to know before relying on the numbers of a finished run."""
     data = record.data or Data()
     found = [f"The model looks broken: {'; '.join(record.symptoms)}."] if record.symptoms else []
+    found += weights_cautions(record)
     leak = data.leakage
     if leak and leak["normalised"]:
         found.append(
@@ -125,9 +141,11 @@ def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learni
             f"in the training set up to case, URLs and punctuation, {leak['exact']:,} of them word for word."
         )
     if num_rows < data.split_sizes.get("test", 0):
+        baselines = {sum(map(sum, scores.confusion_matrix)) for scores in record.baselines.values()}
+        beside = "; the baselines on the same rows" if baselines == {num_rows} else "; the baselines on all of them"
         found.append(
-            f"Only {num_rows:,} of {counted(data.split_sizes['test'], 'test row')} were tested (trainer.limit_test_batches); the "
-            "baselines were tested on all of them."
+            f"Only {num_rows:,} of {counted(data.split_sizes['test'], 'test row')} were tested (trainer.limit_test_batches)"
+            f"{beside if baselines else ''}."
         )
     small = [name for name, values in scores_of(record).per_class.items() if values["support"] < FEW_ROWS]
     if small:

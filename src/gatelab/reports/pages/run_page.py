@@ -18,7 +18,13 @@ from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.html import render
-from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, cautions
+from gatelab.reports.pages.run_answer import (
+    answer_finished,
+    answer_unfinished,
+    answer_untested,
+    cautions,
+    weights_cautions,
+)
 from gatelab.reports.shown import visible
 from gatelab.runs.cell_equations import read_equations
 from gatelab.runs.config import load_config
@@ -131,7 +137,10 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         values |= tested(record, rows, model, warnings)
         values["examples"] = run_tables.examples(folder)
     elif record.metrics is not None and status == "finished":
-        values["answer"] = answer_finished(record, model, data.split_sizes.get("test"), {})
+        answer = answer_finished(record, model, data.split_sizes.get("test"), {})
+        values["answer"] = replace(answer, cautions=weights_cautions(record))
+    elif status == "finished":
+        values["answer"] = answer_untested(record, model)
     else:
         values["answer"] = answer_unfinished(record, model, status, learning)
     values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]

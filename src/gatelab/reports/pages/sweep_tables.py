@@ -167,7 +167,8 @@ def linked(text: str, url: str | None) -> Markup:
 
 
 def status(run: Run) -> Markup:
-    return Markup('<span class="status {0}">{0}</span>').format(run.status or "unknown")
+    name = run.status or "unknown"
+    return Markup('<span class="status {}">{}</span>').format(name, ", no ".join([name, *run.record.lacks]))
 
 
 def failures_table(comparison: Comparison, link: Link) -> list[list[Any]]:

@@ -4,13 +4,16 @@ from rich.table import Table
 
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import title_of
-from gatelab.runs.record import Data, headline_of, scores_of
+from gatelab.runs.record import Data, RunRecord, finite, headline_of, scores_of
 from gatelab.screen import counted, decimal
 
 
-def result_table(folder: RunFolder) -> Table:
-    """Test metrics of model and baselines; for a classifier also F1 by class with its number of rows."""
+def result_table(folder: RunFolder) -> Table | str:
+    """Test metrics of model and baselines; for a classifier also F1 by class with its number of rows. Without a test the
+    validation metrics of the best epoch."""
     record = folder.record
+    if "test" in record.lacks:
+        return validation_table(record)
     scores, data = scores_of(record), record.data or Data()
     columns = {record.choices.get("encoder", "model"): scores, **record.ordered_baselines()}
     rows = f", {counted(data.split_sizes['test'], 'row')}" if "test" in data.split_sizes else ""
@@ -25,4 +28,16 @@ def result_table(folder: RunFolder) -> Table:
     for name, values in scores.per_class.items():
         numbers = (decimal(metrics.per_class[name]["f1"]) for metrics in columns.values())
         table.add_row(f"F1 {name} ({values['support']:,})", *numbers)
+    return table
+
+
+def validation_table(record: RunRecord) -> Table | str:
+    if not record.best_validation:
+        return "no test and no validation: nothing was measured"
+    table = Table(title="no test", title_justify="left")
+    table.add_column("")
+    table.add_column(record.choices.get("encoder", "model"), justify="right")
+    for key, value in finite(record.best_validation).items():
+        if key != "epoch":
+            table.add_row(title_of(f"validation/{key}"), decimal(value))
     return table

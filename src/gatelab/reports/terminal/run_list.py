@@ -38,7 +38,7 @@ def runs_table(folders: list[RunFolder]) -> Table:
         table.add_row(
             run.record.name or run.folder.path.parent.name,
             run.identity,
-            status_text(run.status),
+            status_text(run.status, run.record.lacks),
             *cells,
             *(metric(number) for number in numbers),
             "" if run.record.seconds is None else f"{run.record.seconds:.0f}",
@@ -58,8 +58,9 @@ def ranked(run: Run, monitor: str) -> float | None:
     return values.get(monitor, values.get(f"validation/{monitor}"))
 
 
-def status_text(status: str) -> Text:
-    return Text(status, style=STYLES.get(status, ""))
+def status_text(status: str, lacks: Sequence[str] = ()) -> Text:
+    """finished, no test"""
+    return Text(", no ".join([status, *lacks]), style=STYLES.get(status, ""))
 
 
 def means_table(folders: list[RunFolder]) -> Table:

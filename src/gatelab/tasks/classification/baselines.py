@@ -42,18 +42,25 @@ def fit_baselines(
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
 
-    labels = torch.from_numpy(np.asarray(test_labels, dtype=np.int64))
-    fractions = np.bincount(train_labels, minlength=len(classes)) / len(train_labels)
-    majority = torch.from_numpy(np.tile(fractions, (len(test_labels), 1)))
-
     step = -(-len(train_texts) // MAX_TRAIN_ROWS)
     vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, token_pattern=r"(?u)\b\w+\b")
     features = vectorizer.fit_transform(train_texts[::step])
     model = LogisticRegression(C=10.0, max_iter=1000).fit(features, train_labels[::step])
     linear = np.zeros((len(test_labels), len(classes)), dtype=np.float32)
     linear[:, model.classes_] = model.predict_proba(vectorizer.transform(test_texts))
-    metrics = {
-        "majority": all_metrics(majority, labels, classes),
-        "linear": {**all_metrics(torch.from_numpy(linear), labels, classes), "train_rows": features.shape[0]},
-    }
+    metrics = baseline_metrics(linear, train_labels, test_labels, classes)
+    metrics["linear"]["train_rows"] = features.shape[0]
     return Baselines(metrics, linear)
+
+
+def baseline_metrics(
+    linear: NDArray[Any], train_labels: NDArray[Any], test_labels: NDArray[Any], classes: list[str]
+) -> dict[str, dict[str, Any]]:
+    """Of "majority" and of "linear", whose probabilities (N, K) are given, on test rows with labels (N,)."""
+    labels = torch.from_numpy(np.asarray(test_labels, dtype=np.int64))
+    fractions = np.bincount(train_labels, minlength=len(classes)) / len(train_labels)
+    majority = torch.from_numpy(np.tile(fractions, (len(test_labels), 1)))
+    return {
+        "majority": all_metrics(majority, labels, classes),
+        "linear": all_metrics(torch.from_numpy(linear), labels, classes),
+    }

@@ -11,7 +11,7 @@ from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import SELECTED
 from gatelab.runs.predictions import write_predictions
 from gatelab.tasks.base import Baselines, Task
-from gatelab.tasks.classification.baselines import cached_baselines, fit_baselines
+from gatelab.tasks.classification.baselines import baseline_metrics, cached_baselines, fit_baselines
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.tasks.classification.export import save_model
 from gatelab.tasks.classification.model import build_model
@@ -21,7 +21,7 @@ from gatelab.tasks.classification.symptoms import record_symptoms
 
 
 class Classification(Task):
-    """Needs ``prepared`` as gatelab.data.prepare.Prepared."""
+    """Needs of its data what gatelab.data.module.TextData has."""
 
     monitor = SELECTED
 
@@ -36,17 +36,24 @@ class Classification(Task):
         )
 
     def fit_baselines(self, config: Config, data: Any) -> Baselines:
-        """Those of baseline=linear or none, from the data cache or fitted now."""
-        if config.baseline == "none":
+        """Those of baseline=linear or none on the rows that the model is tested on, from the data cache or fitted now."""
+        tested = data.evaluated_rows("test", config.trainer.tested_batches)
+        if config.baseline == "none" or not len(tested):
             return Baselines()
+        parts, labels, texts = data.prepared.parts, np.asarray(data.prepared.labels), data.prepared.texts
+        train, test = parts["train"], parts["test"]
 
         def compute() -> Baselines:
-            parts, labels, texts = data.prepared.parts, np.asarray(data.prepared.labels), data.prepared.texts
-            train, test = parts["train"], parts["test"]
             train_texts, test_texts = ([texts[row] for row in rows] for rows in (train, test))
             return fit_baselines(train_texts, labels[train], test_texts, labels[test], data.prepared.classes)
 
-        return cached_baselines(data.prepared.folder, compute)
+        baselines = cached_baselines(data.prepared.folder, compute)
+        if len(tested) < len(test):
+            linear = baselines.predictions[np.isin(test, tested)]
+            metrics = baseline_metrics(linear, labels[train], labels[tested], data.prepared.classes)
+            metrics["linear"]["train_rows"] = baselines.metrics["linear"]["train_rows"]
+            return Baselines(metrics, baselines.predictions)
+        return baselines
 
     def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
         _, probabilities, labels = module.predictions
@@ -57,9 +64,10 @@ class Classification(Task):
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """predictions.csv, examples.json, equations.json, the gates on the most informative rows, and the model."""
-        rows, probabilities = (tensor.numpy() for tensor in module.predictions[:2])
-        write_predictions(folder.predictions, data.prepared, rows, probabilities, baselines.predictions)
-        write_selected_examples(folder, module, data.prepared, rows, probabilities, config.data["max_length"])
+        if module.predictions is not None:
+            rows, probabilities = (tensor.numpy() for tensor in module.predictions[:2])
+            write_predictions(folder.predictions, data.prepared, rows, probabilities, baselines.predictions)
+            write_selected_examples(folder, module, data.prepared, rows, probabilities, config.data["max_length"])
         if hasattr(module.encoder, "formula"):
             trees = module.encoder.formula()
             write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
