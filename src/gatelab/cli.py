@@ -271,7 +271,7 @@ def runs(
         console.print(means_table(folders) if mean else runs_table(folders))
 
 
-@app.command(short_help="Compare arms over their seeds: means, intervals, paired tests.")
+@app.command(short_help="Compare arms over their seeds or folds: means, intervals, paired tests.")
 def compare(
     names: Annotated[list[str], typer.Argument(metavar="NAME...", help="The runs of these names.")],
     by: Annotated[
@@ -291,9 +291,9 @@ def compare(
     latex: Annotated[Path | None, typer.Option("--latex", metavar="FILE", help="With booktabs; - prints it.")] = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Compare arms over their seeds: means, bootstrap intervals, paired tests.
+    """Compare arms over their seeds or folds: means, intervals, paired tests.
 
-    An arm is a group of runs that differ only in the seed. --by encoder groups by the encoder and its settings that differ,
+    An arm is a group of runs that differ only in the seed or the fold. --by encoder groups by the encoder and its settings that differ,
     --by optimizer.lr,data.split.by by two keys, --by name by sweep; what else differs is pooled, with a note below the table.
     The default is all settings that differ.
 

@@ -14,6 +14,7 @@ from gatelab.runs.folder import WHERE_RUNS_ARE, RunFolder, all_runs
 from gatelab.runs.record import InputFile, RunRecord
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
+REPLICATE_KEYS = (*SEED_KEYS, "data.split.fold")  # in what the runs of one arm differ
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,12 @@ class Run:
     @property
     def identity(self) -> str:
         return self.folder.path.name
+
+    @property
+    def replicate_text(self) -> str:
+        """seed 1 · seed 1, fold 3"""
+        fold = self.settings.get("data.split.fold")
+        return f"seed {self.record.seed_text}" + ("" if fold is None else f", fold {fold}")
 
     @property
     def content(self) -> str:
@@ -162,6 +169,6 @@ def data_settings(run: Run) -> str:
         sorted(
             (key, repr(value))
             for key, value in run.settings.items()
-            if key.startswith("data.") and key not in SEED_KEYS and not key_in(key, OUTSIDE)
+            if key.startswith("data.") and key not in REPLICATE_KEYS and not key_in(key, OUTSIDE)
         )
     )

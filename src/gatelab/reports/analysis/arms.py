@@ -1,4 +1,4 @@
-"""Arms: groups of runs that differ only in the seed, or in keys that one chooses to pool."""
+"""Arms: groups of runs that differ only in the seed or fold, or in keys that one chooses to pool."""
 
 import json
 import math
@@ -15,9 +15,14 @@ from gatelab.reports.analysis.settings import (
     named_columns,
     setting_cells,
 )
-from gatelab.runs.load import SEED_KEYS, Run, with_data_named
+from gatelab.runs.load import REPLICATE_KEYS, Run, with_data_named
 
-Seed = tuple[str, ...]  # the values of SEED_KEYS
+FOLD_KEYS = (
+    "data.split.seed",
+    "data.split.folds",
+    "data.split.fold",
+)  # of a replicate where it is a fold of some split
+Replicate = tuple[str, ...]  # the values of the arm's replicate_keys
 
 
 @dataclass(frozen=True)
@@ -25,7 +30,8 @@ class Arm:
     cells: tuple[str, ...]  # one for each column of its Arms
     name: str
     runs: tuple[Run, ...]  # in the order in which they started
-    seed_keys: tuple[str, ...] = SEED_KEYS
+    replicate_keys: tuple[str, ...] = REPLICATE_KEYS
+    overlap: float | None = None  # of folds: the rows tested over the rows trained on, n_test / n_train; None of seeds
 
     @property
     def content(self) -> str:
@@ -45,25 +51,31 @@ class Arm:
         """The number of its runs by status."""
         return Counter(run.status for run in self.runs)
 
-    def seed_of(self, run: Run) -> Seed:
-        return tuple(comparable(run.settings.get(key)) for key in self.seed_keys)
+    @property
+    def noun(self) -> str:
+        """What its replicates are."""
+        return "seed" if self.overlap is None else "fold"
+
+    def replicate_of(self, run: Run) -> Replicate:
+        return tuple(comparable(run.settings.get(key)) for key in self.replicate_keys)
 
     def measured(self, metric: str) -> list[tuple[Run, float]]:
         """Its finished runs that have the metric."""
         return [(run, value) for run in self.finished if (value := run.record.numbers().get(metric)) is not None]
 
-    def values(self, metric: str, baseline: str | None = None) -> dict[Seed, float]:
-        """The metric of the runs, or of a baseline, by seed; the mean where a seed has several runs."""
-        found: dict[Seed, list[float]] = {}
+    def values(self, metric: str, baseline: str | None = None) -> dict[Replicate, float]:
+        """The metric of the runs, or of a baseline, by replicate; the mean where one has several runs, as a fold does that several
+        seeds were trained on."""
+        found: dict[Replicate, list[float]] = {}
         for run in self.finished:
             value = run.record.numbers(baseline).get(metric)
             if value is not None:
-                found.setdefault(self.seed_of(run), []).append(value)
+                found.setdefault(self.replicate_of(run), []).append(value)
         return {seed: math.fsum(values) / len(values) for seed, values in found.items()}
 
-    def baseline_record(self, baseline: str) -> dict[Seed, str]:
-        """All scores of a baseline by seed, as comparable text."""
-        scores = {self.seed_of(run): run.record.baselines.get(baseline) for run in self.finished}
+    def baseline_record(self, baseline: str) -> dict[Replicate, str]:
+        """All scores of a baseline by replicate, as comparable text."""
+        scores = {self.replicate_of(run): run.record.baselines.get(baseline) for run in self.finished}
         return {seed: json.dumps(found.model_dump(), sort_keys=True) for seed, found in scores.items() if found}
 
 
@@ -77,9 +89,9 @@ class Arms:
 
 
 def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
-    """Group by the given config keys and groups, else by all that differ except seeds; and always by the data."""
+    """Group by the given config keys and groups, else by all that differ except seeds and folds; and always by the data."""
     known = [run for run in runs if run.settings]
-    differing = [key for key in differing_keys(known) if key not in SEED_KEYS]
+    differing = [key for key in differing_keys(known) if key not in REPLICATE_KEYS]
     columns = columns_of(known, differing) if by is None else named_columns(known, by)
     members = members_of(known, columns)
     if len({values for values, _ in members}) < len(members):  # the columns do not distinguish the data
@@ -92,17 +104,39 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
     cells = distinct_cells([best_named(group) for group in groups], columns, cells)
     if not columns:  # one arm, or none
         titles, cells = ["name"], [(" ".join(sorted({run.settings["name"] for run in group})),) for group in groups]
-    seed_keys = tuple(key for key in SEED_KEYS if key not in keys)
     names = [arm_name(titles, texts, columns) for texts in cells]
-    arms = [Arm(texts, name, tuple(group), seed_keys) for texts, name, group in zip(cells, names, groups, strict=True)]
+    arms = [
+        Arm(texts, name, tuple(group), *replicates_of(group, keys))
+        for texts, name, group in zip(cells, names, groups, strict=True)
+    ]
     pooled = columns_of(known, [key for key in differing if key not in keys])
     without_config = tuple(run for run in runs if not run.settings)
     return Arms(tuple(titles), tuple(arms), tuple(pooled), without_config, len(known) - sum(map(len, groups)))
 
 
-def members_of(runs: Iterable[Run], columns: Sequence[Column]) -> dict[tuple[Seed, str], list[Run]]:
+def replicates_of(runs: Sequence[Run], keys: Sequence[str]) -> tuple[tuple[str, ...], float | None]:
+    """The keys that distinguish the replicates of an arm, beside the keys of its columns, and their overlap if all are folds."""
+    if "data.split.fold" in keys or not all(run.settings.get("data.split.folds") for run in runs):
+        return tuple(key for key in REPLICATE_KEYS if key not in keys), None
+    sizes = [
+        run.record.data.split_sizes for run in runs if run.record.data and run.record.data.split_sizes.get("train")
+    ]
+    if sizes:
+        overlap = math.fsum(size.get("test", 0) / size["train"] for size in sizes) / len(sizes)
+    else:
+        overlap = 1 / (runs[0].settings["data.split.folds"] - 1)
+    return tuple(key for key in FOLD_KEYS if key not in keys), overlap
+
+
+def noun_of(arms: Iterable[Arm]) -> str:
+    """What the replicates of several arms are."""
+    nouns = {arm.noun for arm in arms}
+    return nouns.pop() if len(nouns) == 1 else "replicate" if nouns else "seed"
+
+
+def members_of(runs: Iterable[Run], columns: Sequence[Column]) -> dict[tuple[Replicate, str], list[Run]]:
     """The runs by their values in the columns and their data."""
-    members: dict[tuple[Seed, str], list[Run]] = {}
+    members: dict[tuple[Replicate, str], list[Run]] = {}
     for run in runs:
         values = tuple(comparable(run.settings.get(key)) for column in columns for key in column.keys)
         members.setdefault((values, run.content), []).append(run)

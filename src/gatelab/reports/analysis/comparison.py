@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gatelab.errors import RunError, suggest_key
-from gatelab.reports.analysis.arms import Arm, Arms, Seed, group_arms
+from gatelab.reports.analysis.arms import Arm, Arms, Replicate, group_arms, noun_of
 from gatelab.reports.analysis.settings import show, split_words
-from gatelab.reports.analysis.statistics import Sample, describe, holm, sign_flip_test
+from gatelab.reports.analysis.statistics import Sample, describe, holm, paired_test
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import best_of, key_of, order_of, shared_monitor
 from gatelab.runs.predictions import read_predictions
@@ -30,7 +30,7 @@ class Reference(NamedTuple):
         """The reference on the same data; None where there is none."""
         return next((reference for reference in self.arms if reference.content == arm.content), None)
 
-    def values(self, metric: str, arm: Arm) -> dict[Seed, float]:
+    def values(self, metric: str, arm: Arm) -> dict[Replicate, float]:
         if self.baseline is not None:
             return arm.values(metric, self.baseline)
         reference = self.of(arm)
@@ -39,8 +39,8 @@ class Reference(NamedTuple):
 
 @dataclass(frozen=True)
 class Row:
-    """One arm or baseline in one metric. difference: this minus the reference over shared seeds; is_identical: both predict the
-    same class for every test row of these seeds; is_best: on its data."""
+    """One arm or baseline in one metric. difference: this minus the reference over shared replicates; is_identical: both predict
+    the same class for every test row of these; is_best: on its data."""
 
     cells: tuple[str, ...]
     name: str
@@ -62,6 +62,11 @@ class Comparison:
     reference: Reference | None
     # By metric, and within it by data set: the reference, the other arms from best to worst in the first metric, baselines.
     tables: dict[str, list[Row]]
+
+    @property
+    def noun(self) -> str:
+        """What the replicates of the arms are: seed or fold."""
+        return noun_of(self.arms.arms)
 
     @property
     def num_data(self) -> int:
@@ -156,7 +161,7 @@ def order_arms(arms: Iterable[Arm], reference: Reference | None, metric: str) ->
     return sorted(arms, key=place)
 
 
-def mean_of(values: dict[Seed, float]) -> float | None:
+def mean_of(values: dict[Replicate, float]) -> float | None:
     return sum(values.values()) / len(values) if values else None
 
 
@@ -177,7 +182,8 @@ def metric_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -
 
 def arm_row(metric: str, arm: Arm, reference: Reference | None) -> Row:
     values = arm.values(metric)
-    row = Row(arm.cells, arm.name, "arm", arm.statuses, describe(list(values.values())), arm.content)
+    sample = describe(list(values.values()), arm.overlap)
+    row = Row(arm.cells, arm.name, "arm", arm.statuses, sample, arm.content)
     other = None if reference is None else reference.of(arm)
     if reference is None or arm is other:
         return replace(row, is_reference=reference is not None)
@@ -185,16 +191,17 @@ def arm_row(metric: str, arm: Arm, reference: Reference | None) -> Row:
         return row
     differences = paired(values, reference.values(metric, arm))
     is_identical = other is not None and bool(differences) and not any(differences) and predict_the_same(arm, other)
-    return replace(row, difference=describe(differences), p=sign_flip_test(differences), is_identical=is_identical)
+    difference, p = describe(differences, arm.overlap), paired_test(differences, arm.overlap)
+    return replace(row, difference=difference, p=p, is_identical=is_identical)
 
 
 def predict_the_same(first: Arm, second: Arm) -> bool:
-    """Whether all runs of each shared seed predict the same class for every test row; False if a file cannot be read."""
-    by_seed: dict[Seed, list[list[Run]]] = {}
+    """Whether all runs of each shared replicate predict the same class for every test row; False if a file cannot be read."""
+    by_replicate: dict[Replicate, list[list[Run]]] = {}
     for number, arm in enumerate((first, second)):
         for run in arm.finished:
-            by_seed.setdefault(arm.seed_of(run), [[], []])[number].append(run)
-    shared = [runs for runs in by_seed.values() if all(runs)]
+            by_replicate.setdefault(arm.replicate_of(run), [[], []])[number].append(run)
+    shared = [runs for runs in by_replicate.values() if all(runs)]
     try:
         return all(len({predicted(run.folder.predictions) for side in runs for run in side}) == 1 for runs in shared)
     except (RunError, OSError):
@@ -207,8 +214,8 @@ def predicted(file: Path) -> tuple[Any, ...]:
     return tuple(rows.lines.tolist()), tuple(rows.classes[number] for number in rows.predictions)
 
 
-def paired(values: dict[Seed, float], reference: dict[Seed, float]) -> list[float]:
-    return [values[seed] - reference[seed] for seed in values if seed in reference]
+def paired(values: dict[Replicate, float], reference: dict[Replicate, float]) -> list[float]:
+    return [values[one] - reference[one] for one in values if one in reference]
 
 
 def baseline_rows(metric: str, arms: Sequence[Arm], reference: Reference | None) -> list[Row]:
@@ -218,26 +225,27 @@ def baseline_rows(metric: str, arms: Sequence[Arm], reference: Reference | None)
     for name in names:
         groups = same_baseline(name, arms)
         for group in groups:
-            values = {seed: value for arm in group for seed, value in arm.values(metric, name).items()}
+            values = {one: value for arm in group for one, value in arm.values(metric, name).items()}
             cells = baseline_cells(BASELINES[name], group, len(groups) == 1)
-            title, sample = " ".join(cell for cell in cells if cell), describe(list(values.values()))
+            title, overlap = " ".join(cell for cell in cells if cell), group[0].overlap
+            sample = describe(list(values.values()), overlap)
             row = Row(cells, title, "baseline", None, sample, group[0].content)
             if reference is not None and reference.baseline == name:
                 row = replace(row, is_reference=True)
             elif reference is not None and reference.of(group[0]) in group:
-                row = replace(row, difference=describe(paired(values, reference.values(metric, group[0]))))
+                row = replace(row, difference=describe(paired(values, reference.values(metric, group[0])), overlap))
             rows.append(row)
     return rows
 
 
 def same_baseline(name: str, arms: Sequence[Arm]) -> list[list[Arm]]:
-    """Groups of arms on the same data whose runs agree on the baseline, seed by seed."""
-    groups: list[tuple[list[Arm], dict[Seed, str]]] = []
+    """Groups of arms on the same data whose runs agree on the baseline, replicate by replicate."""
+    groups: list[tuple[list[Arm], dict[Replicate, str]]] = []
     for arm in arms:
         record = arm.baseline_record(name)
         for group, known in groups:
             shared = record.keys() & known.keys()
-            if shared and group[0].content == arm.content and all(record[seed] == known[seed] for seed in shared):
+            if shared and group[0].content == arm.content and all(record[one] == known[one] for one in shared):
                 group.append(arm)
                 known.update(record)
                 break

@@ -3,7 +3,7 @@
 import warnings
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from gatelab.reports.analysis.settings import comparable
 from gatelab.reports.analysis.swept import SweptKey
-from gatelab.runs.load import SEED_KEYS, Run
+from gatelab.runs.load import REPLICATE_KEYS, Run
 
 MIN_TRIALS = 20  # the best quarter is then five, the minimum that Optuna advises
 
@@ -26,6 +26,7 @@ class Importance:
     # In a grid, (fraction, by chance) of the interactions, which need several runs of each combination, and of the seed.
     interactions: tuple[float, float] | None = None
     seed: tuple[float, float] | None = None
+    replicate: str = "seed"  # what that is
 
 
 def importance(runs: Sequence[Run], keys: Sequence[SweptKey], values: Sequence[float]) -> Importance | None:
@@ -34,7 +35,9 @@ def importance(runs: Sequence[Run], keys: Sequence[SweptKey], values: Sequence[f
         return None
     combinations = list(zip(*(key.values for key in keys), strict=True))
     if is_grid(runs, keys, combinations):
-        return explained_variance(keys, combinations, [seed_of(run) for run in runs], np.array(values))
+        found = explained_variance(keys, combinations, [replicate_of(run) for run in runs], np.array(values))
+        folded = any(run.settings.get("data.split.fold") is not None for run in runs)
+        return replace(found, replicate="seed and fold" if folded else "seed")
     return search_importance(runs, keys)
 
 
@@ -42,15 +45,15 @@ def is_grid(runs: Sequence[Run], keys: Sequence[SweptKey], combinations: Sequenc
     """Whether every combination of values was run with the same seeds, with degrees of freedom left to judge the effects."""
     seeds: dict[tuple[Any, ...], Counter[Any]] = {}
     for run, combination in zip(runs, combinations, strict=True):
-        seeds.setdefault(combination, Counter())[seed_of(run)] += 1
+        seeds.setdefault(combination, Counter())[replicate_of(run)] += 1
     levels = [len(key.levels) for key in keys]
     alike = len({tuple(sorted(counts.items())) for counts in seeds.values()}) == 1
     rest = len(runs) - 1 - sum(level - 1 for level in levels)
     return len(seeds) == np.prod(levels) and alike and rest >= sum(level - 1 for level in levels)
 
 
-def seed_of(run: Run) -> tuple[str, ...]:
-    return tuple(comparable(run.settings.get(key)) for key in SEED_KEYS)
+def replicate_of(run: Run) -> tuple[str, ...]:
+    return tuple(comparable(run.settings.get(key)) for key in REPLICATE_KEYS)
 
 
 def explained_variance(

@@ -3,18 +3,18 @@
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from gatelab.reports.analysis.arms import Arm
+from gatelab.reports.analysis.arms import Arm, noun_of
 from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.analysis.settings import column_cells, comparable, differing_keys
-from gatelab.reports.analysis.statistics import BCA_FROM, INTERVAL_FROM, pairs_needed, smallest_p
-from gatelab.runs.load import SEED_KEYS, Run
+from gatelab.reports.analysis.statistics import BCA_FROM, INTERVAL_FROM, Sample, pairs_needed, smallest_p
+from gatelab.runs.load import REPLICATE_KEYS, Run
 from gatelab.runs.record import Git
 from gatelab.screen import counted
 
 MAX_FAILURES = 12
 MAX_NAMES = 6
 # Data settings that do not change the test rows.
-NOT_THE_ROWS = ("data.tokenizer.", "data.max_length", "data.batch_size", "data.eval_batch_size", *SEED_KEYS)
+NOT_THE_ROWS = ("data.tokenizer.", "data.max_length", "data.batch_size", "data.eval_batch_size", *REPLICATE_KEYS)
 
 
 def method_notes(comparison: Comparison) -> list[str]:
@@ -29,6 +29,7 @@ def caution_notes(comparison: Comparison) -> list[str]:
     notes = pooled_notes(comparison)
     if comparison.num_data > 1:
         notes.append(f"The runs use {comparison.num_data} data sets; each is ranked and compared by itself.")
+    notes += fold_notes(arms.arms)
     for reference in comparison.reference.arms if comparison.reference is not None else ():
         notes += pair_notes(arms.arms, reference, list(comparison.tables))
     notes += broken_notes(arms.arms)
@@ -43,13 +44,13 @@ def caution_notes(comparison: Comparison) -> list[str]:
 
 
 def failure_notes(comparison: Comparison) -> list[str]:
-    """For each unfinished run its status, arm, seed, first line of the error, and folder."""
+    """For each unfinished run its status, arm, seed or fold, first line of the error, and folder."""
     lines = []
     for arm in comparison.arms.arms:
         for run in arm.unfinished:
             error = run.record.first_error_line
             error = error if len(error) <= 160 else error[:159] + "…"
-            about = f"{arm.name}, seed {run.settings.get('seed')}" + (f": {error}" if error else "")
+            about = f"{arm.name}, {run.replicate_text}" + (f": {error}" if error else "")
             lines.append(f"{run.status or 'unknown'}  {about}  ({run.folder.path})")
     more = len(lines) - MAX_FAILURES
     return lines if more <= 0 else [*lines[:MAX_FAILURES], f"and {more} more, which gatelab runs lists"]
@@ -67,11 +68,36 @@ def mean_note(comparison: Comparison) -> list[str]:
     where = "validation rows" if len(validation) == len(comparison.tables) else "test rows"
     if validation and where == "test rows":
         where += f" ({', '.join(validation)}: validation rows)"
-    return [f"Mean ± standard deviation over seeds ({share}), on the {where}, at the best validation epoch."]
+    if comparison.noun == "fold":
+        share = "of one split" if len(splits) == 1 else f"of {len(splits)} splits"
+        if any(len(arm.finished) > len({*map(arm.replicate_of, arm.finished)}) for arm in comparison.arms.arms):
+            share += ", first the mean over the seeds trained on each"
+    epoch = "at the best validation epoch"
+    if all("validation" in run.record.lacks for run in finished):
+        epoch = "with the weights of the last step"
+    return [f"Mean ± standard deviation over {comparison.noun}s ({share}), on the {where}, {epoch}."]
 
 
 def interval_note(comparison: Comparison) -> list[str]:
-    counts = {sample.num for rows in comparison.tables.values() for row in rows for sample in (row.values, row.difference) if sample}  # fmt: skip
+    samples = [sample for rows in comparison.tables.values() for row in rows for sample in (row.values, row.difference) if sample]  # fmt: skip
+    return [
+        *fold_interval_note(samples),
+        *seed_interval_note({sample.num for sample in samples if sample.overlap is None}),
+    ]
+
+
+def fold_interval_note(samples: Sequence[Sample]) -> list[str]:
+    overlaps = sorted({sample.overlap for sample in samples if sample.overlap is not None and sample.num > 1})
+    if not overlaps:
+        return []
+    listed = " to ".join(dict.fromkeys(f"{overlap:.3f}" for overlap in (overlaps[0], overlaps[-1])))
+    return [
+        "95 % interval over folds: corrected resampled t (Nadeau & Bengio 2003). The variance of the J folds is taken times "
+        f"1/J + n_test/n_train, here n_test/n_train = {listed}, since the folds share training rows."
+    ]
+
+
+def seed_interval_note(counts: set[int]) -> list[str]:
     counts.discard(0)
     if not counts:
         return []
@@ -92,16 +118,22 @@ def difference_notes(comparison: Comparison) -> list[str]:
     if reference is None or not rows:
         return []
     num_tests = max(sum(row.p is not None for row in rows) for rows in comparison.tables.values())
-    note = f"Difference: mean over shared seeds, minus {reference.name}."
+    note = f"Difference: mean over shared {comparison.noun}s, minus {reference.name}."
     if any(row.is_identical for row in rows):
         note += " Identical: the same class predicted for every test row."
     if num_tests == 0:
-        return [f"{note} A test needs 2 shared seeds."]
+        return [f"{note} A test needs 2 shared {comparison.noun}s."]
     corrected = f", Holm-corrected for {num_tests} arms" if num_tests > 1 else ""
-    note += f" p: two-sided sign-flip permutation test{corrected}."
-    counts = sorted({row.difference.num for row in rows if row.difference and row.p is not None}, reverse=True)
+    tested = [row.difference for row in rows if row.difference and row.p is not None]
+    tests = ["two-sided sign-flip permutation test"] if any(sample.overlap is None for sample in tested) else []
+    if len(tests) < len({sample.overlap is None for sample in tested}):
+        tests.append("two-sided t test over folds, corrected as the interval")
+    note += f" p: {'; '.join(tests)}{corrected}."
+    counts = sorted({sample.num for sample in tested if sample.overlap is None}, reverse=True)
+    if not counts:
+        return [note]
     least = "; ".join(
-        f"{counted(count, 'shared seed')} cannot give p below {smallest_p(count):.3g}"
+        f"{counted(count, f'shared {comparison.noun}')} cannot give p below {smallest_p(count):.3g}"
         + (f" ({min(1.0, num_tests * smallest_p(count)):.3g} corrected)" if num_tests > 1 else "")
         for count in counts
     )
@@ -110,10 +142,23 @@ def difference_notes(comparison: Comparison) -> list[str]:
     return [note, f"{least}{enough}."]
 
 
+def fold_notes(arms: Sequence[Arm]) -> list[str]:
+    """The arms of which folds are missing, so that not every row is tested."""
+    notes = []
+    for arm in arms:
+        if arm.overlap is None:
+            continue
+        splits = {arm.replicate_of(run)[:-1]: run.settings["data.split.folds"] for run in arm.finished}
+        num_folds, found = sum(splits.values()), len({arm.replicate_of(run) for run in arm.finished})
+        if found < num_folds:
+            notes.append(f"{arm.name}: {found} of {counted(num_folds, 'fold')}; the rows of the others are not tested.")
+    return notes
+
+
 def pooled_notes(comparison: Comparison) -> list[str]:
     """A line for each column that differs between runs without defining arms."""
     arms = comparison.arms.arms
-    runs = [run for arm in arms for run in arm.runs]
+    runs, noun = [run for arm in arms for run in arm.runs], comparison.noun
     notes = []
     for column in comparison.arms.pooled:
         cells = dict(zip(map(id, runs), column_cells(runs, column), strict=True))
@@ -127,9 +172,9 @@ def pooled_notes(comparison: Comparison) -> list[str]:
         title = column.group or column.keys[0]
         listed = "; ".join(f"{text} in {some(names, len(arms))}" for text, names in names_by_text.items())
         if len(names_by_text) == 1:
-            notes.append(f"Pooled in every arm: {title} = {next(iter(names_by_text))}; a seed counts with its mean.")
+            notes.append(f"Pooled in every arm: {title} = {next(iter(names_by_text))}; a {noun} counts with its mean.")
         elif any(text.endswith(("run)", "runs)")) for text in names_by_text):
-            notes.append(f"Pooled, not alike: {title} = {listed}; a seed counts with its mean.")
+            notes.append(f"Pooled, not alike: {title} = {listed}; a {noun} counts with its mean.")
         else:
             notes.append(f"The arms differ in {title} too: {listed}.")
     return notes
@@ -143,17 +188,18 @@ def some(names: Sequence[str], num_all: int) -> str:
 
 
 def pair_notes(arms: Sequence[Arm], reference: Arm, metrics: Sequence[str]) -> list[str]:
-    """On the reference's data: arms with fewer pairs than seeds, and arms with other test rows."""
+    """On the reference's data: arms with fewer pairs than replicates, and arms with other test rows."""
     arms = [arm for arm in arms if arm.content == reference.content]
     others = [arm for arm in arms if arm.cells != reference.cells]
     known = reference.values(metrics[0]).keys()
     names_by_count: dict[int, list[str]] = {}
     for arm in others:
-        seeds = arm.values(metrics[0]).keys()
-        if seeds and known and seeds != known:
-            names_by_count.setdefault(len(seeds & known), []).append(arm.name)
+        found = arm.values(metrics[0]).keys()
+        if found and known and found != known:
+            names_by_count.setdefault(len(found & known), []).append(arm.name)
     listed = "; ".join(f"{count} in {some(names, len(others))}" for count, names in names_by_count.items())
-    notes = [f"Seeds shared with {reference.name}: {listed}."] if listed else []
+    noun = noun_of(arms)
+    notes = [f"{noun.capitalize()}s shared with {reference.name}: {listed}."] if listed else []
     keys = [
         key
         for key in differing_keys([run for arm in arms for run in arm.runs])
@@ -164,7 +210,7 @@ def pair_notes(arms: Sequence[Arm], reference: Arm, metrics: Sequence[str]) -> l
     if elsewhere:
         notes.append(
             f"Tested on other rows than {reference.name}, since {', '.join(keys)} differs: {some(elsewhere, len(others))}. "
-            "Their pairs share only the seed."
+            f"Their pairs share only the {noun}."
         )
     return notes
 
@@ -181,9 +227,7 @@ def broken_notes(arms: Sequence[Arm]) -> list[str]:
         if found:
             run, clauses = found[0]
             counts = f"{len(found)} of {counted(len(arm.finished), 'finished run')}"
-            notes.append(
-                f"{arm.name}: {counts} look broken, such as seed {run.settings.get('seed')}: {'; '.join(clauses)}."
-            )
+            notes.append(f"{arm.name}: {counts} look broken, such as {run.replicate_text}: {'; '.join(clauses)}.")
     return notes
 
 
@@ -205,7 +249,7 @@ def missing_notes(arms: Sequence[Arm], metrics: Sequence[str]) -> list[str]:
     notes = []
     for metric in metrics:
         for arm in arms:
-            missing = len({arm.seed_of(run) for run in arm.finished}) - len(arm.values(metric))
+            missing = len({arm.replicate_of(run) for run in arm.finished}) - len(arm.values(metric))
             if missing:
                 notes.append(f"{arm.name}: no {metric} in {counted(missing, 'finished run')}.")
     return notes

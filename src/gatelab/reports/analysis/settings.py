@@ -7,7 +7,7 @@ from typing import Any
 
 from gatelab.config.identity import FILES, OUTSIDE, key_in
 from gatelab.errors import RunError, suggest_key
-from gatelab.runs.load import SEED_KEYS, Run
+from gatelab.runs.load import REPLICATE_KEYS, SEED_KEYS, Run
 
 # To the metrics of a model. What names a file is there by its content (runs/load.py).
 IRRELEVANT = (*(key for key in OUTSIDE if key not in ("data.path", *FILES)), "baseline")
@@ -55,11 +55,11 @@ def split_words(words: Sequence[str], known: Iterable[str]) -> list[str]:
 def named_columns(runs: Sequence[Run], names: Sequence[str]) -> list[Column]:
     """A column for each config key or group, such as encoder or data.split. Raises RunError for an unknown name."""
     known = {key: None for run in runs for key in run.settings}
-    differing = [key for key in differing_keys(runs) if key not in SEED_KEYS]
+    differing = [key for key in differing_keys(runs) if key not in REPLICATE_KEYS]
     columns = []
     names = split_words(names, known)
     for name in names:
-        inside = [key for key in known if key.startswith(f"{name}.") and key not in SEED_KEYS]
+        inside = [key for key in known if key.startswith(f"{name}.") and key not in REPLICATE_KEYS]
         if name in known and not inside:
             columns.append(Column(short_key(name, names), (name,)))
         elif inside:

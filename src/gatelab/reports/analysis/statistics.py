@@ -1,4 +1,8 @@
-"""Means over seeds and differences between arms: bootstrap intervals, sign-flip tests, Holm's correction."""
+"""Means over seeds or folds and differences between arms: intervals, tests, Holm's correction.
+
+Seeds are independent: bootstrap intervals and sign-flip tests. Folds are not, since they share training rows: their variance is
+corrected by the overlap n_test / n_train, of Nadeau & Bengio 2003, "Inference for the Generalization Error".
+"""
 
 import math
 import statistics
@@ -12,17 +16,26 @@ INTERVAL_FROM = 3  # seeds; resamples of two have only three values
 
 @dataclass(frozen=True)
 class Sample:
-    """num values, their mean and standard deviation (n − 1) and the 95 % interval of the mean; None where undefined."""
+    """num values, their mean and standard deviation (n − 1) and the 95 % interval of the mean; None where undefined.
+    overlap: n_test / n_train of values that are of folds."""
 
     num: int
     mean: float | None
     std: float | None
     interval: tuple[float, float] | None
+    overlap: float | None = None
 
 
-def describe(values: Sequence[float]) -> Sample:
+def describe(values: Sequence[float], overlap: float | None = None) -> Sample:
     mean, std = statistics.fmean(values) if values else None, statistics.stdev(values) if len(values) > 1 else None
-    return Sample(len(values), mean, std, bootstrap_interval(values))
+    interval = bootstrap_interval(values) if overlap is None else corrected_interval(values, overlap)
+    return Sample(len(values), mean, std, interval, overlap)
+
+
+def paired_test(differences: Sequence[float], overlap: float | None = None) -> float | None:
+    """The two-sided p that the mean difference of pairs is zero: of seeds by ``sign_flip_test``, of folds by
+    ``corrected_t_test``. None for fewer than two pairs."""
+    return sign_flip_test(differences) if overlap is None else corrected_t_test(differences, overlap)
 
 
 def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
@@ -43,6 +56,34 @@ def bootstrap_interval(values: Sequence[float]) -> tuple[float, float] | None:
         rng=np.random.default_rng(0),
     ).confidence_interval
     return float(interval.low), float(interval.high)
+
+
+def corrected_error(values: Sequence[float], overlap: float) -> float:
+    """The standard error of the mean of J folds: √((1/J + overlap) · variance)."""
+    return math.sqrt((1 / len(values) + overlap) * statistics.variance(values))
+
+
+def corrected_interval(values: Sequence[float], overlap: float) -> tuple[float, float] | None:
+    """The 95 % interval of the mean over folds, by t with J − 1 degrees of freedom; None for fewer than two."""
+    if len(values) < 2:
+        return None
+    from scipy import stats
+
+    reach = float(stats.t.ppf(0.975, len(values) - 1)) * corrected_error(values, overlap)
+    mean = statistics.fmean(values)
+    return mean - reach, mean + reach
+
+
+def corrected_t_test(differences: Sequence[float], overlap: float) -> float | None:
+    """The two-sided p of the corrected resampled t test; None for fewer than two pairs."""
+    if len(differences) < 2:
+        return None
+    from scipy import stats
+
+    mean, error = statistics.fmean(differences), corrected_error(differences, overlap)
+    if error == 0:
+        return 1.0 if mean == 0 else 0.0
+    return float(2 * stats.t.sf(abs(mean) / error, len(differences) - 1))
 
 
 def sign_flip_test(differences: Sequence[float]) -> float | None:

@@ -8,7 +8,7 @@ from itertools import pairwise
 from typing import Any
 
 from gatelab.reports.analysis.settings import build_names, columns_of, comparable, differing_keys, short_key, show
-from gatelab.runs.load import SEED_KEYS, Run
+from gatelab.runs.load import REPLICATE_KEYS, Run
 
 LOG_FROM = 4  # minimum ratio of the largest to the smallest value for a log scale
 
@@ -32,7 +32,7 @@ class SweptKey:
 def swept_keys(runs: Sequence[Run]) -> list[SweptKey]:
     """The keys that differ between the runs, except seeds and keys that cannot affect a metric. The choice of a group
     such as encoder is one key; its settings are further ones, unless the choice determines them."""
-    keys = [key for key in differing_keys(runs) if key not in SEED_KEYS]
+    keys = [key for key in differing_keys(runs) if key not in REPLICATE_KEYS]
     found = []
     for column in columns_of(runs, keys):
         if column.group is None:

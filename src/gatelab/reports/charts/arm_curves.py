@@ -1,4 +1,4 @@
-"""Learning curves of arms: a line for the mean over seeds in a band from minimum to maximum."""
+"""Learning curves of arms: a line for the mean over the runs in a band from minimum to maximum."""
 
 from collections.abc import Sequence
 
@@ -70,12 +70,12 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
         stops.append(Stop(float(epoch), points, f"epoch {epoch}", tips))
         rows.append(cells)
     several = any(band.num.max() > 1 for _, band, _ in drawn)
-    summary = "Line: mean over seeds. Band: minimum to maximum." if several else "One line per arm, of one seed each."
+    summary = "Line: mean over the runs. Band: minimum to maximum." if several else "One line per arm, of one run each."
     summary += f" The axis is cut at {y.high:g}; some values are larger." if is_cut else ""
     summary += " The axis is logarithmic." if y.is_log else ""
     summary += f" Of the first {MAX_ARMS} of {num_arms} arms." if num_arms > MAX_ARMS else ""
     table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
-    notes = ["line: mean over seeds", "band: their range"] if several else []
+    notes = ["line: mean over the runs", "band: their range"] if several else []
     notes += [f"{title_of(name)} cut at {y.high:g}"] if is_cut else []
     return Chart(curve_title(name), summary, x, y, lines, stops, table, notes=notes)
 
@@ -85,11 +85,11 @@ def curve_title(name: str) -> str:
 
 
 def point_text(band: Band, place: int) -> str:
-    """0.8123 (0.8011 to 0.8201), with the number of seeds where not all have a value."""
+    """0.8123 (0.8011 to 0.8201), with the number of runs where not all have a value."""
     num = int(band.num[place])
-    seeds = f", {counted(num, 'seed')}" if num < band.num.max() else ""
+    runs = f", {counted(num, 'run')}" if num < band.num.max() else ""
     spread = f"{numbers.metric(float(band.low[place]))} to {numbers.metric(float(band.high[place]))}" if num > 1 else ""
-    more = f"{spread}{seeds}".removeprefix(", ")
+    more = f"{spread}{runs}".removeprefix(", ")
     return numbers.metric(float(band.mean[place])) + (f" ({more})" if more else "")
 
 

@@ -82,7 +82,7 @@ def draw_parallel(
         drawn = [y + offset * is_crowded for y, is_crowded in zip(ys, crowded, strict=True)]
         tip = [f"{key.title} {show_value(key.values[number])}" for key in shown]
         tip += [
-            f"seed {run.settings.get('seed')}",
+            run.replicate_text,
             f"{title_of(metric)} {numbers.metric(values[number])}",
             f"run {run.identity}",
         ]

@@ -87,8 +87,7 @@ def strip_axis(
 
 
 def tip(metric: str, row: Row, run: Run, value: float) -> str:
-    seed = f"seed {run.settings.get('seed')}"
-    return f"{shorten(row.name, 60)} · {seed} · {title_of(metric)} {numbers.metric(value)} · run {run.identity}"
+    return f"{shorten(row.name, 60)} · {run.replicate_text} · {title_of(metric)} {numbers.metric(value)} · run {run.identity}"
 
 
 def summary(rows: Sequence[Row], outside: Sequence[str], left_out: int) -> str:

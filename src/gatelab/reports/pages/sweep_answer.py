@@ -7,7 +7,7 @@ from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm, Arms
 from gatelab.reports.analysis.comparison import BASELINES, Comparison, Row, mean_of, paired
 from gatelab.reports.analysis.notes import caution_notes
-from gatelab.reports.analysis.statistics import Sample, describe, sign_flip_test, smallest_p
+from gatelab.reports.analysis.statistics import Sample, describe, paired_test, smallest_p
 from gatelab.reports.pages.run_answer import Answer, compare, is_clear
 from gatelab.reports.shown import shorten
 from gatelab.runs.metrics import is_lower_better, title_of
@@ -31,11 +31,11 @@ def answer_sweep(comparison: Comparison) -> Answer:
     arm = arm_of(comparison, best)
     colon = ":" if "=" in best.name else ""
     sentence = f"{shorten(best.name, MAX_NAME_LENGTH)}{colon} {numbers.metric(best.values.mean)} {title_of(metric)}"
-    sentence += f" over {best.values.num} seeds" if best.values.num > 1 else ""
+    sentence += f" over {best.values.num} {arm.noun}s" if best.values.num > 1 else ""
     linear = paired(arm.values(metric), arm.values(metric, "linear"))
-    beside = describe(linear)
+    beside = describe(linear, arm.overlap)
     if linear:
-        sentence += f", {verdict(beside, sign_flip_test(linear), 1, 'the linear baseline')}"
+        sentence += f", {verdict(beside, paired_test(linear, arm.overlap), 1, 'the linear baseline')}"
     sentence += beside_the_others(comparison, best, rows, metric)
     details = [f"{best.name}: 95 % interval {numbers.interval(best.values.interval)}." if best.values.interval else ""]
     details.append(difference_of(best, rows, comparison, metric))
@@ -67,26 +67,28 @@ def beside_the_others(comparison: Comparison, best: Row, rows: Sequence[Row], me
     other = rival(best, rows, metric)
     if other is None:
         return ""
-    differences = paired(*(arm_of(comparison, row).values(metric) for row in (best, other)))
+    arms = [arm_of(comparison, row) for row in (best, other)]
+    differences, overlap = paired(*(arm.values(metric) for arm in arms)), arms[0].overlap
     name = other.name if len(other.name) <= SHORT_NAME else "the reference" if other.is_reference else "the next best"
     if not differences:
-        return f", {compare((best.values.mean or 0.0) - (other.values.mean or 0.0), name, True)} (no shared seeds)"
+        return f", {compare((best.values.mean or 0.0) - (other.values.mean or 0.0), name, True)} (no shared {comparison.noun}s)"
     row = best if other.is_reference else other if best.is_reference else None  # the one that was tested
     if row is None:
-        return f", {verdict(describe(differences), sign_flip_test(differences), 1, name)}"
+        return f", {verdict(describe(differences, overlap), paired_test(differences, overlap), 1, name)}"
     if row.is_identical:
         return f", identical in every prediction to {name}"
     num_tests = sum(each.p is not None for each in comparison.tables[metric])
-    return f", {verdict(describe(differences), row.p_holm, num_tests, name)}"
+    return f", {verdict(describe(differences, overlap), row.p_holm, num_tests, name)}"
 
 
 def verdict(difference: Sample, p: float | None, num_tests: int, other: str) -> str:
     """The difference as a headline, claiming only what its interval and its test support."""
-    too_few = p is None or smallest_p(difference.num) * num_tests >= LEVEL
+    too_few = p is None or (difference.overlap is None and smallest_p(difference.num) * num_tests >= LEVEL)
     clear = is_clear(difference.interval) and (too_few or p is None or p < LEVEL)
     claim = compare(difference.mean or 0.0, other, clear)
     if too_few and claim[0].isdigit():  # it claims a number
-        return f"{claim} ({'one seed' if difference.num == 1 else 'too few seeds'})"
+        noun = "seed" if difference.overlap is None else "fold"
+        return f"{claim} ({f'one {noun}' if difference.num == 1 else f'too few {noun}s'})"
     return claim
 
 
@@ -98,12 +100,12 @@ def difference_of(best: Row, rows: Sequence[Row], comparison: Comparison, metric
     row, against = (best, other) if other.is_reference else (other, best)
     if row.difference is None or not row.difference.mean or not against.is_reference:
         return ""
-    seeds = counted(row.difference.num, "shared seed")
+    pairs = counted(row.difference.num, f"shared {comparison.noun}")
     bounds = f", 95 % interval {numbers.interval(row.difference.interval)}" if row.difference.interval else ""
     num_tests = sum(each.p is not None for each in comparison.tables[metric])
     corrected = f" (Holm-corrected for {num_tests} arms)" if num_tests > 1 else ""
     p = "" if row.p_holm is None else f", p = {numbers.metric(row.p_holm)}{corrected}"
-    return f"{row.name} minus {against.name} over {seeds}: {numbers.signed(row.difference.mean)}{bounds}{p}."
+    return f"{row.name} minus {against.name} over {pairs}: {numbers.signed(row.difference.mean)}{bounds}{p}."
 
 
 def validation_says(comparison: Comparison, best: Row, metric: str) -> str:

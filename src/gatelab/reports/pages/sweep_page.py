@@ -135,6 +135,7 @@ def sweep_page(
         "answer": answer,
         "comparisons": [sweep_tables.comparison_table(comparison, name) for name in comparison.tables],
         "notes": method_notes(comparison),
+        "noun": comparison.noun,
         "published": sweep_tables.published_table(published, arms),
         "source": source,
         "dots": [plot for name in comparison.tables if (plot := arm_strips(comparison, name, arms, published, link))],
@@ -148,7 +149,9 @@ def sweep_page(
         "failures": sweep_tables.failures_table(comparison, link),
         "commands": commands(runs),
     }
-    values["sections"] = [(id, title) for id, title, there in SECTIONS if values[there]]
+    values["sections"] = [
+        (id, title.replace("seed", comparison.noun)) for id, title, there in SECTIONS if values[there]
+    ]
     return render("sweep.html.j2", assets=ASSETS, forms=form is not None, **values)
 
 

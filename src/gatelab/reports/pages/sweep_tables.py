@@ -80,7 +80,7 @@ def published_numbers(runs: Sequence[Run]) -> tuple[str, dict[str, float]]:
 
 def published_table(published: Mapping[str, float], arms: Sequence[Arm]) -> dict[str, Any] | None:
     """The published numbers and those of each arm; without metrics that no run has."""
-    found = [{metric: describe(list(arm.values(metric).values())) for metric in published} for arm in arms]
+    found = [{metric: describe(list(arm.values(metric).values()), arm.overlap) for metric in published} for arm in arms]
     known = [metric for metric in published if any(samples[metric].num for samples in found)]
     if not known:
         return None
@@ -106,7 +106,7 @@ def stated_title(metric: str) -> str:
 
 
 def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[Any]]:
-    """From most to least important; for a grid then interactions, seed and residual."""
+    """From most to least important; for a grid then interactions, seed or fold, and residual."""
     by_chance: Sequence[float | None] = found.by_chance or [None] * len(keys)
     lines = [
         (key.title, key.key, fraction, chance)
@@ -114,7 +114,7 @@ def importance_table(found: Importance, keys: Sequence[SweptKey]) -> list[list[A
     ]
     lines.sort(key=lambda line: -line[2])
     if found.measure == "grid":
-        besides = [("interactions", found.interactions), ("seed", found.seed)]
+        besides = [("interactions", found.interactions), (found.replicate, found.seed)]
         lines += [(title, "", *both) for title, both in besides if both is not None]
         rest = 1 - sum(fraction for _, _, fraction, _ in lines)
         # With one run per setting, interactions and noise cannot be separated.
@@ -172,13 +172,18 @@ def status(run: Run) -> Markup:
 
 
 def failures_table(comparison: Comparison, link: Link) -> list[list[Any]]:
-    """A line for each unfinished run: its arm, seed and status, the first line of its error, and its log; without pruned trials."""
+    """A line for each unfinished run: its arm, seed or fold, and status, the first line of its error, and its log; without pruned trials."""
     without = [("", run) for run in comparison.arms.without_config if run.status != "finished"]
     rows = []
     for name, run in [*((arm.name, run) for arm in comparison.arms.arms for run in arm.unfinished), *without]:
         if run.status == "pruned":
             continue
         error, log = run.record.first_error_line, link(run, "error.log")
-        about = [linked(run.identity, link(run, "report.html")), status(run), isolated(name), run.record.seed_text]
+        about = [
+            linked(run.identity, link(run, "report.html")),
+            status(run),
+            isolated(name),
+            run.replicate_text.removeprefix("seed "),
+        ]
         rows.append([*about, folded(error, len(error), "error.log"), "" if log is None else linked("error.log", log)])
     return rows

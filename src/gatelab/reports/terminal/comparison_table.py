@@ -57,9 +57,9 @@ def stacked(texts: list[str]) -> list[str]:
 
 
 def count_titles(comparison: Comparison) -> list[str]:
-    """seeds, failed, and the other unfinished statuses that occur."""
+    """seeds or folds, failed, and the other unfinished statuses that occur."""
     found = {word for arm in comparison.arms.arms for word in arm.statuses}
-    return ["seeds", "failed", *(word for word in UNFINISHED[1:] if word in found)]
+    return [f"{comparison.noun}s", "failed", *(word for word in UNFINISHED[1:] if word in found)]
 
 
 def count_texts(comparison: Comparison, row: Row) -> list[str]:

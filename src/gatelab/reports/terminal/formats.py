@@ -11,7 +11,7 @@ from gatelab.reports.terminal.comparison_table import UNFINISHED, count_texts, c
 from gatelab.runs.metrics import title_of
 
 CSV_COLUMNS = (
-    "metric", "arm", "kind", "is_reference", "seeds", "finished", *UNFINISHED, "mean", "std", "interval_low",
+    "metric", "arm", "kind", "is_reference", "seeds", "folds", "finished", *UNFINISHED, "mean", "std", "interval_low",
     "interval_high", "pairs", "difference", "difference_low", "difference_high", "p", "p_holm",
 )  # fmt: skip
 NO_INTERVAL = (None, None)
@@ -32,7 +32,8 @@ def to_csv(comparison: Comparison) -> str:
         for row in rows:
             words = ("finished", *UNFINISHED)
             counts = [""] * len(words) if row.statuses is None else [row.statuses[word] for word in words]
-            about = [title_of(metric), row.name, row.kind, str(row.is_reference).lower(), row.values.num, *counts]
+            replicates = [row.values.num, ""] if row.values.overlap is None else ["", row.values.num]
+            about = [title_of(metric), row.name, row.kind, str(row.is_reference).lower(), *replicates, *counts]
             mean = [row.values.mean, row.values.std, *(row.values.interval or NO_INTERVAL)]
             difference: list[float | None] = [None, None, *NO_INTERVAL]
             if row.difference is not None:

@@ -1,4 +1,4 @@
-"""gatelab runs: all runs by data set, from best to worst; or means over seeds."""
+"""gatelab runs: all runs by data set, from best to worst; or means over seeds or folds."""
 
 import statistics
 from collections.abc import Collection, Sequence
@@ -6,7 +6,7 @@ from collections.abc import Collection, Sequence
 from rich.table import Table
 from rich.text import Text
 
-from gatelab.reports.analysis.arms import group_arms
+from gatelab.reports.analysis.arms import group_arms, noun_of
 from gatelab.reports.analysis.settings import differing_settings
 from gatelab.reports.numbers import metric
 from gatelab.runs.folder import RunFolder
@@ -64,14 +64,14 @@ def status_text(status: str, lacks: Sequence[str] = ()) -> Text:
 
 
 def means_table(folders: list[RunFolder]) -> Table:
-    """A line for each arm with finished runs: mean ± standard deviation over seeds."""
+    """A line for each arm with finished runs: mean ± standard deviation over seeds or folds."""
     runs = [run for run in load_runs(folders) if run.status == "finished"]
     arms, places = group_arms(runs), data_places(runs)
     ordered = sorted(arms.arms, key=lambda arm: places.get(arm.content, 0))
     table = Table()
     for title in arms.titles:
         table.add_column(title, overflow="fold")
-    table.add_column("seeds", justify="right")
+    table.add_column(f"{noun_of(arms.arms)}s", justify="right")
     monitor = shared_monitor(run.record.monitor for run in runs)
     both = list(dict.fromkeys(("accuracy", monitor)))
     titles = [title_of(name) for name in both]
@@ -80,7 +80,7 @@ def means_table(folders: list[RunFolder]) -> Table:
     for arm, following in zip(ordered, [*ordered[1:], None], strict=True):
         table.add_row(
             *arm.cells,
-            str(len({arm.seed_of(run) for run in arm.finished})),
+            str(len({arm.replicate_of(run) for run in arm.finished})),
             *(mean_and_spread(arm.values(name).values()) for name in both),
             *(mean_and_spread(arm.values(name, "linear").values()) for name in both),
             mean_and_spread(arm.values("accuracy", "majority").values()),
