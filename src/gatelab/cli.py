@@ -215,14 +215,22 @@ def ui(
 @app.command()
 def data(
     file: Annotated[
-        list[str], typer.Argument(metavar="FILE...", help="A .csv, .tsv, .csv.gz or .zip; several are one.")
+        list[str], typer.Argument(metavar="FILE...", help="A table of any kind in docs/data.md; several are one.")
     ],
-    text: Annotated[str | None, typer.Option(help="The column of the text; found by name and content.")] = None,
+    text: Annotated[
+        list[str] | None, typer.Option(help="The column of the text; found by name and content. Several are joined.")
+    ] = None,
     label: Annotated[str | None, typer.Option(help="The column of the label; found likewise.")] = None,
     encoding: Annotated[str | None, typer.Option(help="For example cp1252.")] = None,
     delimiter: Annotated[str | None, typer.Option(help="For example ';'.")] = None,
+    header: Annotated[
+        bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")
+    ] = None,
+    columns: Annotated[
+        str | None, typer.Option(metavar="NAME,NAME", help="Names for the columns of a file without a header.")
+    ] = None,
 ) -> None:
-    """Inspect a CSV before training on it.
+    """Inspect a table before training on it.
 
     Encoding, columns, rows, rejects by line, labels, lengths, duplicates, texts with conflicting labels, and how much of
     a random test set would be in the training set.
@@ -232,7 +240,10 @@ def data(
     from gatelab.data.inspect import inspect_table
 
     with user_errors():
-        for part in inspect_table(file, text=text, label=label, encoding=encoding, delimiter=delimiter):
+        for part in inspect_table(
+            file, text=text, label=label, encoding=encoding, delimiter=delimiter,
+            header=header, columns=columns.split(",") if columns else None,
+        ):  # fmt: skip
             console.print(part, soft_wrap=isinstance(part, str))
 
 

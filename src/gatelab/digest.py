@@ -14,25 +14,43 @@ MAX_CACHED = 1000
 
 
 def sha256_of(path: Path, cache: Path | None = None) -> str:
-    """The sha256 of a file, in hex; cached in the JSON file cache while size and mtime are unchanged."""
+    """The sha256 of a file, or of the paths and contents in a folder, in hex; cached in the JSON file cache while size and
+    mtime are unchanged."""
     try:
-        before = path.stat()  # taken first: a file that changes while it is read is read again next time
+        before = size_and_time(path)  # taken first: a file that changes while it is read is read again next time
         key = os.path.abspath(path)
         if cache is not None:
             cached = read_cache(cache).get(key)
-            if cached and cached[:2] == [before.st_size, before.st_mtime_ns]:
+            if cached and cached[:2] == before:
                 return str(cached[2])
         digest = hashlib.sha256()
-        with open(path, "rb") as file:
-            while chunk := file.read(MIB):
-                digest.update(chunk)
+        for file in files_in(path):
+            if file != path:
+                digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
+            with open(file, "rb") as stream:
+                while chunk := stream.read(MIB):
+                    digest.update(chunk)
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}). Check that the path names a readable file."
         ) from None
     if cache is not None:
-        add_to_cache(cache, key, [before.st_size, before.st_mtime_ns, digest.hexdigest()])
+        add_to_cache(cache, key, [*before, digest.hexdigest()])
     return digest.hexdigest()
+
+
+def files_in(path: Path) -> list[Path]:
+    """A file itself; of a folder all files in order, hidden ones left out."""
+    if not path.is_dir():
+        return [path]
+    return sorted(file for file in path.rglob("[!.]*") if file.is_file())
+
+
+def size_and_time(path: Path) -> list[int]:
+    """In bytes and nanoseconds; of a folder the sum, and the latest change of a file or folder in it."""
+    stats = [file.stat() for file in files_in(path)]
+    folders = [folder.stat() for folder in (path, *path.rglob("*/"))] if path.is_dir() else []
+    return [sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in (*stats, *folders))]
 
 
 def read_cache(cache: Path) -> dict[str, list[int | str]]:

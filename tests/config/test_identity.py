@@ -44,6 +44,13 @@ def test_folds_and_a_column_of_parts_are_part_of_no_other_runs_identity() -> Non
     assert len({identity(), *folds, identity("data.split.column=part")}) == 4
 
 
+def test_how_a_table_without_a_header_is_named_is_part_of_no_other_runs_identity() -> None:
+    config = resolve(compose(["data=csv", "data.path=a.csv"]))
+    config["data"] = {key: value for key, value in config["data"].items() if key not in ("header", "columns")}
+    assert identity_of(config, CONTENT) == identity()
+    assert len({identity(), identity("data.header=false"), identity("data.columns=[label,text]")}) == 3
+
+
 def test_data_enters_by_its_content() -> None:
     assert identity(content={"train": ["00fe"]}) != identity()
 

@@ -15,6 +15,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from gatelab.data.formats.refused import READ
 from gatelab.data.read import Reject, Table, read_table
 from gatelab.errors import DataError
 
@@ -257,12 +258,12 @@ def test_a_header_alone_is_refused(write: Any, header: str) -> None:
 )
 def test_a_file_of_another_kind_is_refused_by_its_kind(write: Any, magic: bytes, kind: str) -> None:
     file = write(magic + bytes(64))
-    assert refusal(file) == f"{file}: is no table but {kind}. gatelab reads .csv, .tsv, .csv.gz and .zip."
+    assert refusal(file) == f"{file}: is no table but {kind}. {READ}."
 
 
-def test_an_excel_workbook_is_refused_with_what_to_do(write: Any) -> None:
+def test_a_damaged_excel_workbook_is_refused(write: Any) -> None:
     file = write(zipped(**{"xl/workbook.xml": "<x/>", "[Content_Types].xml": "<x/>"}), "a.xlsx")
-    assert refusal(file) == f"{file}: is an Excel workbook. Save it as CSV (UTF-8) and give that file."
+    assert re.fullmatch(rf"{re.escape(str(file))}: is damaged \(.+\)\. Fetch it again\.", refusal(file))
 
 
 @pytest.mark.parametrize(

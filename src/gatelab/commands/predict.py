@@ -47,7 +47,8 @@ def predict_csv(
     ):
         data = folder.record.data
         trained_on = data.columns.get("text") if data and data.columns else None
-        rows.choose_text(text or (trained_on if trained_on in rows.columns else None))
+        texts_of = [text] if text else [trained_on] if isinstance(trained_on, str) else list(trained_on or ())
+        rows.choose_texts(texts_of if text or set(texts_of) <= set(rows.columns) else [])
         task = bar.add_task("predicting", total=rows.num_bytes)
         stream = io.TextIOWrapper(binary, encoding="utf-8", newline="")
         writer = csv.writer(stream, lineterminator="\n")

@@ -41,7 +41,8 @@ WITHOUT_MONITOR = {
     "callbacks.early_stopping.monitor": "validation/macro_f1",
     "callbacks.early_stopping.mode": "max",
 }
-YOUNGER = ("data.split.folds", "data.split.fold", "data.split.column")  # null is as if the key were not there
+# Null is as if the key were not there, as in configs from before it.
+YOUNGER = ("monitor", "data.header", "data.columns", "data.split.folds", "data.split.fold", "data.split.column")
 FORMAT = 1  # raised when the same config no longer gives the same numbers
 
 
@@ -49,7 +50,7 @@ def identity_of(config: dict[str, Any], content: Any) -> str:
     """The identity of a resolved config. content: the sha256 digests of its data, part by part, and of what FILES name, by key."""
     inside = {key: value for key, value in flatten(config).items() if not key_in(key, OUTSIDE)}
     inside |= {key: value for key, value in WITHOUT_MONITOR.items() if key in inside and inside[key] is None}
-    inside = {key: value for key, value in inside.items() if value is not None or key not in ("monitor", *YOUNGER)}
+    inside = {key: value for key, value in inside.items() if value is not None or key not in YOUNGER}
     first_names = {now: then for then, now in MOVED.items()}  # a class that moves names no other run
     inside = {
         key: first_names.get(value, value) if key.endswith("_target_") else value for key, value in inside.items()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from rich.table import Table as ScreenTable
 
+from gatelab.data.prepare import named
 from gatelab.data.read import Table, read_table
 from gatelab.data.split import conflicts, count_duplicates, first_equal, group_key, leakage, split_rows
 from gatelab.screen import counted
@@ -19,17 +20,21 @@ MAX_LISTED = 10
 def inspect_table(
     path: Sequence[str],
     *,
-    text: str | None = None,
+    text: Sequence[str] | None = None,
     label: str | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    header: bool | None = None,
+    columns: Sequence[str] | None = None,
 ) -> Iterator[Any]:
     """The parts of the report, as lines and tables for a rich console. Raises DataError as read_table does."""
-    table = read_table(path, text=text, label=label, encoding=encoding, delimiter=delimiter)
+    table = read_table(
+        path, text=text, label=label, encoding=encoding, delimiter=delimiter, header=header, columns=columns
+    )
     facts = table_facts(table)
     yield f"file       {', '.join(table.file_names)} ({table.encoding})"
     yield f"columns    {len(table.columns)}: {', '.join(table.columns)}"
-    yield f"taken as   text '{table.text_column}', label '{table.label_column}'"
+    yield f"taken as   text {named(table.text_column)}, label '{table.label_column}'"
     yield f"rows       {table.num_rows:,}, usable {len(table.texts):,}, rejected {len(table.rejects):,}"
     for note in table.notes:
         yield f"note       {note}"
@@ -76,7 +81,7 @@ def table_facts(table: Table) -> dict[str, Any]:
             "ceiling": 1 - lost / len(first),
         }
     for by in ("random", "group"):
-        train, _, test = split_rows(normalised, keys, table.labels, by=by, **SPLIT)  # type: ignore[arg-type]
+        train, _, test = split_rows(normalised, keys, table.labels, by=by, classes=table.classes, **SPLIT)  # type: ignore[arg-type]
         facts["leakage"][by] = (SPLIT["validation"], SPLIT["test"], leakage(exact, normalised, train, test))
     return facts
 

@@ -26,11 +26,13 @@ class TextData(pl.LightningDataModule):
         eval_batch_size: Count,
         seed: int,
         cache_dir: str,
-        text: str | None = None,
+        text: str | list[str] | None = None,
         label: str | None = None,
         labels: list[Any] | dict[Any, Any] | None = None,
         encoding: str | None = None,
         delimiter: Annotated[str, Len(1, 1)] | None = None,
+        header: bool | None = None,
+        columns: list[str] | None = None,
         split: CheckedSplit,
         tokenizer: TokenizerSettings,
         max_length: Count | None,
@@ -38,7 +40,9 @@ class TextData(pl.LightningDataModule):
         super().__init__()
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
         self.cache_dir = Path(cache_dir).expanduser()
-        self.settings = Settings(text, label, labels, encoding, delimiter, dict(split), dict(tokenizer), max_length)
+        self.settings = Settings(
+            text, label, labels, encoding, delimiter, header, columns, dict(split), dict(tokenizer), max_length
+        )
         self._prepared: Prepared | None = None
 
     @abstractmethod

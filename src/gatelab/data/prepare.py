@@ -26,7 +26,7 @@ from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer, new_tokenizer
 from gatelab.digest import sha256_of
 from gatelab.errors import DataError
 
-FORMAT = 4  # raised when the content of a cache folder, or its computation, changes
+FORMAT = 5  # raised when the content of a cache folder, or its computation, changes
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ def load(folder: Path, rows: Path, names: list[str]) -> Prepared:
 def build(rows: Path, settings: Settings, folder: Path) -> None:
     """Fill a folder of prepared/ from one of rows/."""
     record = json.loads((rows / "record.json").read_text(encoding="utf-8"))
-    parts, facts = cut_parts(rows, record.pop("sizes"), settings.split)
+    parts, facts = cut_parts(rows, record.pop("sizes"), settings.split, record["classes"])
     for part, members in parts.items():
         np.save(folder / f"{part}.npy", members)
 
@@ -168,7 +168,7 @@ def encode(words: Words, tokenizer: Any, max_length: int | None, folder: Path) -
 
 
 def cut_parts(
-    rows: Path, sizes: Mapping[str, int], wanted: Mapping[str, Any]
+    rows: Path, sizes: Mapping[str, int], wanted: Mapping[str, Any], classes: list[str]
 ) -> tuple[dict[str, Indices], dict[str, dict[str, Any]]]:
     """The rows of each part, and the record of leakage and duplicates. Parts that have files or are named in data.split.column
     are those; the others are cut from the rows for training."""
@@ -191,6 +191,7 @@ def cut_parts(
         test=0.0 if len(parts["test"]) else wanted["test"],
         folds=wanted.get("folds"),
         fold=wanted.get("fold"),
+        classes=classes,
     )
     parts |= {part: train[members] for part, members in zip(PARTS, cut, strict=True) if len(members) or part == "train"}
     leak = leakage(exact, normalised, parts["train"], parts["test"])
@@ -210,13 +211,17 @@ def refuse_named_twice(source: Source, split: Mapping[str, Any]) -> None:
             )
 
 
+def named(columns: str | list[str]) -> str:
+    return " and ".join(f"'{column}'" for column in ([columns] if isinstance(columns, str) else columns))
+
+
 def summary_lines(data: dict[str, Any]) -> list[str]:
     """A summary of a prepared data set, from its record."""
     leak, columns = data["leakage"], data["columns"]
     sizes = " · ".join(f"{part} {size:,}" if size else f"no {part}" for part, size in data["split_sizes"].items())
     leaked = f"; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
     lines = [
-        f"data    {', '.join(data['files'])}: text '{columns['text']}', label '{columns['label']}' ({data['encoding']})"
+        f"data    {', '.join(data['files'])}: text {named(columns['text'])}, label '{columns['label']}' ({data['encoding']})"
     ]
     dropped = sum(sum(counts.values()) for counts in data["dropped"].values())
     lines.append(

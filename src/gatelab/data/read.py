@@ -7,7 +7,8 @@ import itertools
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from operator import itemgetter
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.data.columns import find_columns
-from gatelab.data.formats.delimited import RecordReader, Reject, sniff_delimiter
-from gatelab.data.formats.encoding import open_table
-from gatelab.data.labels import choose_classes, merge_spellings
+from gatelab.data.formats.kinds import open_records
+from gatelab.data.formats.records import HEAD, Reading, Reject
+from gatelab.data.labels import LabelColumn, choose_classes, merge_spellings
 from gatelab.data.paths import expand_paths
 from gatelab.errors import DataError
+
+SEPARATOR = " ␟ "  # the symbol for a unit separator: a token of its own to every tokenizer, and in no text
 
 
 @dataclass
@@ -27,7 +30,7 @@ class Table:
     """Texts with their labels, as they are in the files.
 
     labels (N,) holds indices into classes; lines (N,) the line on which each row begins in its file, files (N,) that file's
-    index in file_names; kept (N,) the row's number among those of any label.
+    index in file_names; kept (N,) the row's number among those of any label; header whether the first file names its columns.
     """
 
     texts: list[str]
@@ -41,8 +44,9 @@ class Table:
     dropped: dict[str, int]
     notes: list[str]
     columns: list[str]
-    text_column: str
+    text_column: str | list[str]
     label_column: str | None
+    header: bool
     encoding: str
     num_rows: int
     label_counts: dict[str, int] = field(default_factory=dict)
@@ -52,46 +56,48 @@ class Table:
 def read_table(
     path: str | Path | Sequence[str | Path],
     *,
-    text: str | None = None,
+    text: str | Sequence[str] | None = None,
     label: str | None = None,
     labels: Sequence[Any] | Mapping[Any, Any] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
+    header: bool | None = None,
+    columns: Sequence[str] | None = None,
     labelled: bool = True,
+    trained: "Table | None" = None,
     take_text: Callable[[str], None] | None = None,
     part: str | None = None,
 ) -> Table:
-    """Read one file, a list or a glob of files (.csv, .tsv, either with .gz, or a .zip with one table in it).
+    """Read one file, a list or a glob of files, or a folder of texts; formats/ has the kinds.
 
-    text and label name the columns; without them they are found by name and content. labels selects, orders and renames
-    the classes: a list of label values, or a mapping from value to class name (null drops it). labelled=False reads
-    only texts. take_text is called with the text of each row of any label, in their order, and Table.texts stays empty. part is
+    text and label name the columns; without them they are found by name and content. The texts of several columns are
+    joined by SEPARATOR. labels selects, orders and renames the classes: a list of label values, or a mapping from value to
+    class name (null drops it). header and columns are found where not given. labelled=False reads only texts. trained is the table of
+    the training file, for a validation or test file: its columns and classes are taken, and of these some may have no
+    rows. take_text is called with the text of each row of any label, in their order, and Table.texts stays empty. part is
     the column that says which part of the data each row belongs to.
 
     Raises DataError, naming the file and where it can the line or column.
     """
     texts: list[str] = []
-    raw = read_rows(take_text or texts.append, path, text, label, encoding, delimiter, labelled, part)
-    spellings, notes = merge_spellings(raw.label_counts())
+    like = None
+    if trained is not None:
+        text, label, like = trained.text_column, trained.label_column, (trained.columns, trained.header)
+    reading = Reading(encoding, delimiter, header, columns, like)
+    raw = read_rows(take_text or texts.append, path, text, label, reading, labelled, part)
+    chosen, classes, notes = {"": 0}, list[str](), list[str]()
+    counts = raw.label_counts()
     if labelled:
-        chosen, classes = choose_classes(
-            spellings, labels, where=raw.where, column=raw.label_column, columns=raw.columns
-        )
-    else:
-        chosen, classes = {"": 0}, []
-    class_of = np.array([chosen.get(spellings[value], -1) for value in raw.label_numbers], dtype=np.int32)
+        column = LabelColumn(raw.where, str(raw.label_column), counts, raw.columns)
+        chosen, classes, notes = choose_classes(column, labels, None if trained is None else trained.classes)
+    class_of = np.array([chosen.get(value, -1) for value in raw.label_numbers], dtype=np.int32)
     indices = class_of[np.frombuffer(raw.labels, dtype=np.int32)]
     kept = np.flatnonzero(indices >= 0)
     indices = indices[kept]
-    if labelled and len(np.unique(indices)) < 2:
-        found = ", ".join(sorted(set(spellings.values()))[:20])
-        raise DataError(
-            f"{raw.where}: column '{raw.label_column}' leaves fewer than two classes (found: {found}). "
-            "A classifier needs at least two: give the right column with data.label=, or other data.labels=."
-        )
+    spellings, _ = merge_spellings(counts)
     dropped: Counter[str] = Counter()
-    for value, count in raw.label_counts().items():
-        if spellings[value] not in chosen:
+    for value, count in counts.items():
+        if value not in chosen:
             dropped[spellings[value]] += count
     return Table(
         texts=[texts[row] for row in kept] if texts else [],
@@ -103,10 +109,11 @@ def read_table(
         file_names=raw.file_names,
         rejects=raw.rejects,
         dropped=dict(dropped),
-        notes=notes,
+        notes=raw.notes + notes,
         columns=raw.columns,
-        text_column=raw.text_column,
+        text_column=raw.text_columns[0] if len(raw.text_columns) == 1 else raw.text_columns,
         label_column=raw.label_column,
+        header=raw.header,
         encoding=raw.encoding,
         num_rows=raw.num_rows,
         label_counts=dict(zip(classes, np.bincount(indices, minlength=len(classes)).tolist(), strict=labelled)),
@@ -120,8 +127,9 @@ class Rows:
 
     where: str
     columns: list[str]
-    text_column: str
+    text_columns: list[str]
     label_column: str | None
+    header: bool
     encoding: str
     take_text: Callable[[str], None]
     label_numbers: dict[str, int] = field(default_factory=dict)
@@ -130,6 +138,7 @@ class Rows:
     files: "array[int]" = field(default_factory=lambda: array("i"))
     file_names: list[str] = field(default_factory=list)
     rejects: list[Reject] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
     num_rows: int = 0
     part_column: str | None = None
     part_numbers: dict[str, int] = field(default_factory=dict)
@@ -143,36 +152,40 @@ class Rows:
 def read_rows(
     take_text: Callable[[str], None],
     path: str | Path | Sequence[str | Path],
-    text: str | None,
+    text: str | Sequence[str] | None,
     label: str | None,
-    encoding: str | None,
-    delimiter: str | None,
+    reading: Reading,
     labelled: bool,
     part: str | None,
 ) -> Rows:
     """The rows of all files, with columns resolved on the first and required of the others."""
     result: Rows | None = None
     for file in expand_paths(path):
-        with open_table(file, encoding) as (stream, used):
-            reader = RecordReader(file, stream, delimiter or sniff_delimiter(file, stream))
-            header = reader.header()
-            records = reader.records()
+        with open_records(file, reading) as opened:
+            records = opened.records()
             if result is None:
-                head = list(itertools.islice(records, 1000))
+                head = list(itertools.islice(records, HEAD))
                 records = itertools.chain(head, records)
-                columns = find_columns(file, header, [fields for _, fields in head], text, label, labelled)
-                result = Rows(str(file), header, *columns, encoding=used, take_text=take_text, part_column=part)
-            if part is not None and part not in header:
-                raise DataError(f"data.split.column={part}: {file} has no such column. It has: {', '.join(header)}.")
-            for column in (result.text_column, result.label_column):
-                if column is not None and column not in header:
+                columns = find_columns(file, opened.columns, [fields for _, fields in head], text, label, labelled)
+                result = Rows(
+                    str(file), opened.columns, *columns, opened.header, opened.encoding, take_text, part_column=part
+                )
+                if reading.like is None:
+                    reading = replace(reading, like=(opened.columns, opened.header))
+            if part is not None and part not in opened.columns:
+                raise DataError(
+                    f"data.split.column={part}: {file} has no such column. It has: {', '.join(opened.columns)}."
+                )
+            for column in (*result.text_columns, result.label_column):
+                if column is not None and column not in opened.columns:
                     raise DataError(
-                        f"{file}: has no column '{column}', which {result.where} has. Its columns: {header}."
+                        f"{file}: has no column '{column}', which {result.where} has. Its columns: {opened.columns}."
                     )
             result.file_names.append(str(file))
-            collect(result, header, records)
-            result.rejects += reader.rejects
-            result.num_rows += reader.num_records
+            collect(result, opened.columns, records)
+            result.rejects += opened.rejects
+            result.notes += opened.notes
+            result.num_rows += opened.num_records
     assert result is not None
     if not result.lines:
         raise no_usable_rows(result)
@@ -181,11 +194,11 @@ def read_rows(
 
 
 def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str]]]) -> None:
-    text_index = header.index(rows.text_column)
+    text_of = text_getter(header, rows.text_columns)
     label_index = None if rows.label_column is None else header.index(rows.label_column)
     part_index = None if rows.part_column is None else header.index(rows.part_column)
     for line, fields in records:
-        text = fields[text_index]
+        text = text_of(fields)
         value = "" if label_index is None else fields[label_index]
         if not text.strip():
             rows.rejects.append(Reject(rows.file_names[-1], line, "no text"))
@@ -200,6 +213,19 @@ def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str
                 rows.parts.append(rows.part_numbers.setdefault(fields[part_index].strip(), len(rows.part_numbers)))
 
 
+def text_getter(header: Sequence[str], columns: Sequence[str]) -> Callable[[list[str]], str]:
+    """The text of a record: that of its one column, or those of several joined; "" where all are empty."""
+    if len(columns) == 1:
+        return itemgetter(header.index(columns[0]))
+    places = [header.index(column) for column in columns]
+
+    def joined(fields: list[str]) -> str:
+        texts = [fields[place].strip() for place in places]
+        return SEPARATOR.join(texts) if any(texts) else ""
+
+    return joined
+
+
 def no_usable_rows(rows: Rows) -> DataError:
     if not rows.num_rows:
         return DataError(f"{rows.where}: has a header ({', '.join(rows.columns)}) and no rows under it.")
@@ -207,5 +233,5 @@ def no_usable_rows(rows: Rows) -> DataError:
     seen = "; ".join(f"{reason}: {count}" for reason, count in reasons.most_common(4))
     return DataError(
         f"{rows.where}: none of its {rows.num_rows} rows can be used ({seen}). The text was looked for in column "
-        f"'{rows.text_column}'; name another with data.text=."
+        f"'{', '.join(rows.text_columns)}'; name another with data.text=."
     )

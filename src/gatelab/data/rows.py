@@ -19,7 +19,6 @@ from gatelab.data.read import Table, read_table
 from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
 from gatelab.data.tokenize import PAD, SPECIAL, UNKNOWN, PieceCache, WordNumbers, new_tokenizer
-from gatelab.errors import DataError
 
 CHUNK = 5_000  # rows cut into pieces together
 MAX_LISTED_REJECTS = 1000
@@ -42,11 +41,13 @@ class Source:
 class Settings:
     """The settings that, with the content of the files, determine the arrays. Keys as in conf/data."""
 
-    text: str | None = None
+    text: str | Sequence[str] | None = None
     label: str | None = None
     labels: Any = None
     encoding: str | None = None
     delimiter: str | None = None
+    header: bool | None = None
+    columns: Sequence[str] | None = None
     split: Mapping[str, Any] = field(
         default_factory=lambda: {"by": "group", "validation": 0.1, "test": 0.2, "seed": 141}
     )
@@ -60,8 +61,8 @@ class Settings:
 
     def of_rows(self) -> list[Any]:
         """What, with the content of the files, determines the rows and their words."""
-        column = self.split.get("column")
-        return [self.text, self.label, self.labels, self.encoding, self.delimiter, self.rules, *filter(None, [column])]
+        read = [self.text, self.label, self.labels, self.encoding, self.delimiter, self.header, self.columns]
+        return [*read, self.rules, *filter(None, [self.split.get("column")])]
 
 
 def read_rows(source: Source, settings: Settings, content: dict[str, list[str]], folder: Path) -> None:
@@ -136,21 +137,12 @@ def equal_rows(folder: Path, name: str, rows: Indices) -> Indices:
 def read_source(source: Source, settings: Settings, take_text: Callable[[str], None]) -> dict[str, Table]:
     """The table of every part that has files, all with the classes and columns of the first; see read_table."""
     tables: dict[str, Table] = {}
-    text, label, labels = settings.text, settings.label, settings.labels
     for part, files in source.parts().items():
-        table = read_table(
-            list(files), text=text, label=label, labels=labels, encoding=settings.encoding,
-            delimiter=settings.delimiter, take_text=take_text, part=settings.split.get("column"),
+        tables[part] = read_table(
+            list(files), text=settings.text, label=settings.label, labels=settings.labels, encoding=settings.encoding,
+            delimiter=settings.delimiter, header=settings.header, columns=settings.columns, trained=tables.get("train"),
+            take_text=take_text, part=settings.split.get("column"),
         )  # fmt: skip
-        if tables and sorted(table.classes) != sorted(tables["train"].classes):
-            raise DataError(
-                f"the {part} file has the classes {table.classes}, the train file {tables['train'].classes}. "
-                "Choose those that both have with data.labels=."
-            )
-        if not tables:
-            text, label = table.text_column, table.label_column
-            labels = table.classes if labels is None else labels
-        tables[part] = table
     return tables
 
 

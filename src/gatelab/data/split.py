@@ -82,13 +82,14 @@ def split_rows(
     seed: int,
     folds: int | None = None,
     fold: int | None = None,
+    classes: Sequence[str] | None = None,
 ) -> list[Indices]:
     """Ascending rows of train, validation and test, stratified by label, ``by`` "group" (leak-free) or "random" (by row, to
     reproduce published numbers).
 
     keys are the group keys, normalised (N,) is ``first_equal`` of them, by indices into keys; validation and test are fractions
     of all rows. With folds the test part is that fold, one of as many disjoint parts of about equal size, and validation a
-    fraction of the others. Raises DataError for a class with too few rows for all parts.
+    fraction of the others. classes are the names of the labels, for errors. Raises DataError for a class with too few rows for all parts.
     """
     names: Iterable[str]
     if by == "group":
@@ -97,7 +98,7 @@ def split_rows(
     else:
         groups = np.arange(len(normalised))
         names = map(str, groups.tolist())
-    parts = assign(groups, names, labels, validation, test, seed, folds, fold or 0)
+    parts = assign(groups, names, labels, validation, test, seed, folds, fold or 0, classes)
     return [np.flatnonzero(parts == part) for part in range(3)]
 
 
@@ -154,6 +155,7 @@ def assign(
     seed: int,
     folds: int | None = None,
     fold: int = 0,
+    classes: Sequence[str] | None = None,
 ) -> NDArray[np.int8]:
     """The part of each row: 0 train, 1 validation, 2 test. groups (N,) numbers the groups, names are theirs in that order."""
     sizes = np.bincount(groups)
@@ -190,8 +192,9 @@ def assign(
         asked = [0] + [1] * (validation > 0) + [2] * (folds is not None or test > 0)
         lacks_fold = folds is not None and len(np.unique(group_folds[groups[rows]])) < folds
         if lacks_fold or not set(asked) <= set(np.unique(parts[rows]).tolist()):
+            name = f"number {label + 1}" if classes is None else f"'{classes[label]}'"
             where = f"{len(asked)} parts with fractions validation={validation}, test={test}"
-            raise too_few(label, groups[rows], where, validation, folds)
+            raise too_few(name, groups[rows], where, validation, folds)
     return parts
 
 
@@ -208,7 +211,7 @@ def deal(sizes: NDArray[np.int64], fold_sizes: NDArray[np.int64]) -> NDArray[np.
     return dealt
 
 
-def too_few(label: int, groups: NDArray[np.integer], where: str, validation: float, folds: int | None) -> DataError:
+def too_few(name: str, groups: NDArray[np.integer], where: str, validation: float, folds: int | None) -> DataError:
     """The error of a class that some part has no row of. groups: those of its rows."""
     ways = ["Drop the class with data.labels=", "add rows"]
     if folds is not None:
@@ -217,7 +220,7 @@ def too_few(label: int, groups: NDArray[np.integer], where: str, validation: flo
     if validation > 0:
         ways.append("set data.split.validation=0, which trains without validation")
     return DataError(
-        f"class number {label + 1} has only {counted(len(groups), 'row')} ({len(np.unique(groups))} different), too few for "
+        f"class {name} has only {counted(len(groups), 'row')} ({len(np.unique(groups))} different), too few for "
         f"{where}. {', '.join(ways[:-1])}, or {ways[-1]}."
     )
 

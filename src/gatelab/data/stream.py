@@ -1,51 +1,53 @@
 """The texts of one table as a stream, for predicting on files of any size."""
 
+import io
 import itertools
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 from gatelab.data.columns import find_columns
-from gatelab.data.formats.delimited import RecordReader, Reject, sniff_delimiter
-from gatelab.data.formats.encoding import open_table
+from gatelab.data.formats.kinds import open_records
+from gatelab.data.formats.records import HEAD, Reading, Reject
 from gatelab.data.paths import expand_paths
+from gatelab.data.read import text_getter
 
 
 class RowStream:
     """Iterates over (line, text) of the usable rows; ``rejects`` names the others. A context manager.
 
-    The text column is found by name and content, or chosen. Raises DataError as read_table does.
+    The text columns are found by name and content, or chosen. Raises DataError as read_table does.
     """
 
     def __init__(self, file: Path, *, encoding: str | None = None) -> None:
         (self.file,) = expand_paths(file)
         with ExitStack() as opened:  # an error on the way closes the file and is explained
-            self._open(opened, encoding)
+            self._opened = opened.enter_context(open_records(self.file, Reading(encoding)))
             self._close = opened.pop_all()
+        self.columns = self._opened.columns
+        self._texts: list[str] = []
 
-    def _open(self, opened: ExitStack, encoding: str | None) -> None:
-        self._stream, _ = opened.enter_context(open_table(self.file, encoding))
-        self._bytes: Any = self._stream.buffer
-        self._reader = RecordReader(self.file, self._stream, sniff_delimiter(self.file, self._stream))
-        self.columns = self._reader.header()
-        self._text: str | None = None
-
-    def choose_text(self, column: str | None) -> None:
-        self._text = column
+    def choose_texts(self, columns: list[str]) -> None:
+        """Those of the file; none to have them found."""
+        self._texts = columns
 
     @property
     def rejects(self) -> list[Reject]:
-        return self._reader.rejects
+        return self._opened.rejects
 
     @property
     def num_bytes(self) -> int | None:
-        """The final ``position``; None for compressed files."""
-        return None if self.file.suffix.lower() in (".gz", ".zip") else self.file.stat().st_size
+        """The final ``position``; None for what is not read from beginning to end as it lies on the disk."""
+        return self.file.stat().st_size if self._bytes is not None else None
 
     @property
     def position(self) -> int:
-        return self._bytes.tell()
+        return 0 if self._bytes is None else self._bytes.tell()
+
+    @property
+    def _bytes(self) -> io.BufferedReader | None:
+        stream = getattr(self._opened.stream, "buffer", None)
+        return stream if isinstance(stream, io.BufferedReader) and isinstance(stream.raw, io.FileIO) else None
 
     def __enter__(self) -> "RowStream":
         return self
@@ -54,14 +56,15 @@ class RowStream:
         return self._close.__exit__(*exception)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        records = self._reader.records()
-        head = list(itertools.islice(records, 1000))
-        text, _ = find_columns(
-            self.file, self.columns, [fields for _, fields in head], self._text, None, labelled=False
+        records = self._opened.records()
+        head = list(itertools.islice(records, HEAD))
+        texts, _ = find_columns(
+            self.file, self.columns, [fields for _, fields in head], self._texts, None, labelled=False
         )
-        index = self.columns.index(text)
+        text_of = text_getter(self.columns, texts)
         for line, fields in itertools.chain(head, records):
-            if fields[index].strip():
-                yield line, fields[index]
+            text = text_of(fields)
+            if text.strip():
+                yield line, text
             else:
                 self.rejects.append(Reject(str(self.file), line, "no text"))

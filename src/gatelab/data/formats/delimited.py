@@ -1,115 +1,140 @@
-"""The records of a file whose fields are parted by a delimiter."""
+"""The records of a file whose fields are separated by a delimiter: CSV, TSV and their like."""
 
 import csv
 import io
-from collections import Counter
+import itertools
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
+from typing import Literal
 
+from gatelab.data.formats.encoding import lines_of, open_text, too_long_line
+from gatelab.data.formats.header import find_header
+from gatelab.data.formats.records import (
+    HEAD,
+    MAX_FIELD_CHARS,
+    MAX_RECORD_CHARS,
+    TOO_LONG,
+    Reading,
+    Records,
+)
 from gatelab.errors import DataError
 
-MAX_FIELD_CHARS = 1_000_000
+SNIFFED = 2**16  # characters
+Quoting = Literal[0, 3]  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
 DELIMITERS = ",\t;|"
+RARE_DELIMITER = "@"  # of the Financial PhraseBank; taken where no other separates the lines evenly
 
 
-@dataclass(frozen=True)
-class Reject:
-    """A rejected row: its file, the line on which it begins, and the reason."""
+class Delimited(Records):
+    """head: the first characters of the file, from which delimiter and header are found."""
 
-    file: str
-    line: int
-    reason: str
-
-
-class RecordReader:
-    """Records of a CSV with their first lines; malformed ones go to ``rejects``."""
-
-    def __init__(self, file: Path, stream: io.TextIOWrapper, delimiter: str) -> None:
-        self.file, self.delimiter = file, delimiter
-        self.rejects: list[Reject] = []
-        self.num_records = 0
+    def __init__(self, file: Path, stream: io.TextIOWrapper, head: str, reading: Reading) -> None:
+        super().__init__(file, stream)
+        delimiter = reading.delimiter or sniff_delimiter(file, head[:SNIFFED])
+        quoting: Quoting = csv.QUOTE_MINIMAL
+        if delimiter in ("\t", RARE_DELIMITER) and not quotes_are_meant(file, stream.encoding, delimiter):
+            quoting = csv.QUOTE_NONE
+            self.notes.append(f"{file.name}: its quotes are read as characters, since they enclose no fields")
         self._has_nul = False
         self._at_end = False
-        self._reader = csv.reader(self._lines(stream), delimiter=delimiter)
-        self._num_columns = 0
+        self._reader = csv.reader(self._lines(stream), delimiter=delimiter, quoting=quoting)
+        with raised_field_limit():
+            reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, quoting=quoting)
+            rows = list(itertools.islice(filter(None, reader), HEAD))
+        if not rows:
+            raise DataError(f"{self.file}: is empty.")
+        header = find_header(file, rows[0], rows[1:-1] or rows[1:], reading)
+        self.columns, self.header = header.names, header.is_there
+        self.notes += header.notes
 
     def _lines(self, stream: io.TextIOWrapper) -> Iterator[str]:
-        for line in stream:
+        for line in iter(partial(stream.readline, MAX_RECORD_CHARS), ""):
             if "\0" in line:
                 self._has_nul = True
                 line = line.replace("\0", "�")
+            if len(line) == MAX_RECORD_CHARS:
+                raise too_long_line(self.file, self._reader.line_num + 1)
             yield line
         self._at_end = True
 
-    def header(self) -> list[str]:
-        line, fields = 1, None
-        with raised_field_limit():
-            for fields in self._reader:
-                if fields:
-                    break
-                line = self._reader.line_num + 1
-        if not fields:
-            raise DataError(f"{self.file}: is empty.")
-        self._refuse_open_quote(line)
-        self._has_nul = False
-        self._num_columns = len(fields)
-        names = [name.strip().lstrip("﻿") for name in fields]
-        twice = [name for name, count in Counter(names).items() if count > 1 and name]
-        if twice:
-            raise DataError(f"{self.file}: column '{twice[0]}' occurs twice in the header. Rename one.")
-        return names
-
     def records(self) -> Iterator[tuple[int, list[str]]]:
+        """Those under the header, if there is one."""
+        is_header, width = self.header, len(self.columns)
         with raised_field_limit():
             last_line = self._reader.line_num
             for fields in self._reader:
                 line, last_line = last_line + 1, self._reader.line_num
-                self._refuse_open_quote(line)
-                if fields:
+                if self._at_end:
+                    self._refuse_open_quote(line)
+                if fields and is_header:
+                    is_header = False
+                elif fields:
                     self.num_records += 1
-                    problem = self._problem(fields)
-                    if problem:
-                        self.rejects.append(Reject(str(self.file), line, problem))
-                    else:
+                    if len(fields) == width and not self._has_nul and max(map(len, fields)) <= MAX_FIELD_CHARS:
                         yield line, fields
+                    else:
+                        self.reject(line, self._problem(fields))
                 self._has_nul = False
 
-    def _problem(self, fields: list[str]) -> str | None:
+    def _problem(self, fields: list[str]) -> str:
         if self._has_nul:
             return "a NUL byte"
-        if len(fields) != self._num_columns:
-            few = "too few" if len(fields) < self._num_columns else "too many"
-            return f"{few} fields ({len(fields)} instead of {self._num_columns})"
-        if max(map(len, fields)) > MAX_FIELD_CHARS:
-            return f"a field of more than {MAX_FIELD_CHARS:,} characters"
-        return None
+        if len(fields) != len(self.columns):
+            few = "too few" if len(fields) < len(self.columns) else "too many"
+            return f"{few} fields ({len(fields)} instead of {len(self.columns)})"
+        return TOO_LONG
 
     def _refuse_open_quote(self, line: int) -> None:
         """A record continues past its line only inside quotes, so one that reaches the end of the file lacks a quote."""
-        if self._at_end:
-            raise DataError(
-                f"{self.file}: line {line}: a quote opens here and is never closed, so the rest of the file would be "
-                'one field. Close it, or write a quote inside a text as "".'
-            )
+        raise DataError(
+            f"{self.file}: line {line}: a quote opens here and is never closed, so the rest of the file would be "
+            'one field. Close it, or write a quote inside a text as "".'
+        )
 
 
-def sniff_delimiter(file: Path, stream: io.TextIOWrapper) -> str:
-    """The delimiter that splits the first rows most evenly into more than one field; a comma if none does."""
-    if file.name.lower().endswith((".tsv", ".tsv.gz")):
+def sniff_delimiter(file: Path, head: str) -> str:
+    """The delimiter that separates the first rows most evenly into more than one field; a comma if none does."""
+    if file.name.lower().split(".")[-1] == "tsv" or ".tsv." in file.name.lower():
         return "\t"
-    head = stream.read(65536).replace("\0", "")
-    stream.seek(0)
     best, best_score = ",", 0.0
-    with raised_field_limit():
-        for delimiter in DELIMITERS:
-            widths = [len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
-            if widths and widths[0] > 1:
-                score = sum(width == widths[0] for width in widths) / len(widths)
-                if score > best_score:
-                    best, best_score = delimiter, score
+    for delimiter in (*DELIMITERS, RARE_DELIMITER):
+        if delimiter == RARE_DELIMITER and best_score > 0.5:
+            break
+        score = evenness(head, delimiter)
+        if score > best_score:
+            best, best_score = delimiter, score
     return best
+
+
+def evenness(head: str, delimiter: str) -> float:
+    """The fraction of rows that have as many fields as the first, if that has several."""
+    quoting: Quoting = csv.QUOTE_NONE if delimiter == RARE_DELIMITER else csv.QUOTE_MINIMAL
+    with raised_field_limit():
+        rows = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, quoting=quoting)
+        widths = [len(row) for row in rows if row]
+    return sum(width == widths[0] for width in widths) / len(widths) if widths and widths[0] > 1 else 0.0
+
+
+def quotes_are_meant(file: Path, encoding: str, delimiter: str) -> bool:
+    """Whether every quote of a file encloses a field or stands doubled in one that is enclosed. Many a TSV knows no quotes."""
+    field = rf'(?:[^"{delimiter}\r\n]*|"(?:[^"]|"")*")'
+    well_formed = re.compile(rf"{field}(?:{delimiter}{field})*[\r\n]*")
+    pending: list[str] = []
+    is_open = False
+    with open_text(file, encoding) as stream:
+        for line in lines_of(file, stream):
+            quotes = line.count('"')
+            if is_open or quotes:
+                pending.append(line)
+                is_open ^= quotes % 2 == 1
+                if not is_open:
+                    if not well_formed.fullmatch("".join(pending)):
+                        return False
+                    pending.clear()
+    return not is_open
 
 
 @contextmanager

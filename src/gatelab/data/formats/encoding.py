@@ -1,58 +1,20 @@
 """Files as text: the given encoding, that of the byte order mark, or UTF-8."""
 
-import gzip
 import io
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 from gatelab.data.formats.compression import open_bytes
+from gatelab.data.formats.records import MAX_RECORD_CHARS
 from gatelab.errors import DataError
 
-NO_TABLE = {
-    b"\x89PNG": "a PNG picture",
-    b"\xff\xd8\xff": "a JPEG picture",
-    b"%PDF": "a PDF document",
-    b"GIF8": "a GIF picture",
-    b"PAR1": "a Parquet file",
-    b"\xd0\xcf\x11\xe0": "an old Excel workbook",
-    b"\x7fELF": "a program",
-    b"SQLite format": "an SQLite database",
-}
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
-
-
-@contextmanager
-def open_table(file: Path, encoding: str | None) -> Iterator[tuple[io.TextIOWrapper, str]]:
-    """Open a table as text, decompressed, in the given encoding, that of its byte order mark, or UTF-8."""
-    try:
-        with open_bytes(file) as stream:
-            used = find_encoding(file, stream.read(4096), encoding)
-            stream.seek(0)
-            try:
-                text = io.TextIOWrapper(stream, encoding=used, newline="")
-            except LookupError:
-                raise DataError(
-                    f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252."
-                ) from None
-            yield text, used
-    except UnicodeEncodeError:
-        raise
-    except UnicodeError as error:  # a UTF-16 without its mark is no UnicodeDecodeError
-        raise undecodable(file, used, error) from None
-    except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        raise DataError(f"{file}: is damaged ({error}). Fetch it again.") from None
 
 
 def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
     """The given encoding, else what the first bytes say, else UTF-8. Raises DataError for what is no text."""
-    if not head:
-        raise DataError(f"{file}: is empty.")
-    for magic, what in NO_TABLE.items():
-        if head.startswith(magic):
-            raise DataError(f"{file}: is no table but {what}. gatelab reads .csv, .tsv, .csv.gz and .zip.")
     found = next((name for mark, name in BYTE_ORDER_MARKS.items() if head.startswith(mark)), None)
     if not encoding and not found and head.count(0) > len(head) // 10:
         raise DataError(
@@ -61,7 +23,36 @@ def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
         )
     if found == "utf-8-sig" and (encoding or "utf-8").lower() in ("utf-8", "utf8"):
         return found
-    return encoding or found or "utf-8"
+    used = encoding or found or "utf-8"
+    try:
+        io.TextIOWrapper(io.BytesIO(), encoding=used)
+    except LookupError:
+        raise DataError(f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252.") from None
+    return used
+
+
+@contextmanager
+def open_text(file: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
+    """A file as text, decompressed. Raises DataError for what is not in the encoding, also while it is read."""
+    try:
+        with open_bytes(file) as stream:
+            yield io.TextIOWrapper(stream, encoding=encoding, newline="")
+    except UnicodeEncodeError:
+        raise
+    except UnicodeError as error:  # a UTF-16 without its mark is no UnicodeDecodeError
+        raise undecodable(file, encoding, error) from None
+
+
+def lines_of(file: Path, stream: io.TextIOWrapper) -> Iterator[str]:
+    """The lines with their ends. Raises DataError for one that no table has."""
+    for number, line in enumerate(iter(partial(stream.readline, MAX_RECORD_CHARS), ""), start=1):
+        if len(line) == MAX_RECORD_CHARS:
+            raise too_long_line(file, number)
+        yield line
+
+
+def too_long_line(file: Path, number: int) -> DataError:
+    return DataError(f"{file}: line {number}: has more than {MAX_RECORD_CHARS:,} characters, which no table has.")
 
 
 def undecodable(file: Path, encoding: str, error: UnicodeError) -> DataError:

@@ -21,7 +21,9 @@ SPLITS = {"group": "by group: equal texts stay on one side", "random": "random: 
 def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
     facts: Facts = [("files", some([Path(name).name for name in data.files]))] if data.files else []
     if data.columns is not None:
-        facts.append(("columns", f"text '{data.columns['text']}', label '{data.columns['label']}' ({data.encoding})"))
+        texts = data.columns["text"]
+        text = " and ".join(f"'{column}'" for column in (texts if isinstance(texts, list) else [texts]))
+        facts.append(("columns", f"text {text}, label '{data.columns['label']}' ({data.encoding})"))
     if data.rows is not None:
         facts.append(("rows", f"{data.rows:,} read" + ("" if data.used is None else f", {data.used:,} used")))
     if data.rejected is not None:

@@ -1,0 +1,77 @@
+"""Workbooks of Excel (.xlsx): the first sheet that is not empty, read row by row with openpyxl."""
+
+import itertools
+import warnings
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from gatelab.data.formats.compression import damaged, optional
+from gatelab.data.formats.header import find_header
+from gatelab.data.formats.records import HEAD, TOO_LONG, Reading, Records, as_text
+from gatelab.errors import DataError
+
+MAX_BYTES = 2**30  # of the unpacked workbook, whose texts openpyxl holds in memory
+
+
+class Workbook(Records):
+    """line is the row of the sheet, from 1. Numbers, dates and truth values are as Python writes them."""
+
+    def __init__(self, file: Path, reading: Reading) -> None:
+        super().__init__(file)
+        openpyxl = optional(file, "openpyxl", "is an Excel workbook")
+        with zipfile.ZipFile(file) as archive:
+            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
+                raise DataError(f"{file}: unpacks to more than {MAX_BYTES:,} bytes. Save the sheet as CSV.")
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                self._book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+            sheets: list[Any] = self._book.worksheets
+            nothing: tuple[Any, list[tuple[int, list[str]]]] = (None, [])
+            heads = ((sheet, list(itertools.islice(rows_of(sheet), HEAD + 1))) for sheet in sheets)
+            self._sheet, head = next(((sheet, head) for sheet, head in heads if head), nothing)
+        except Exception as error:  # openpyxl raises anything over a file that is damaged
+            raise damaged(file, error) from None
+        if not head:
+            raise DataError(f"{file}: is empty.")
+        if len(sheets) > 1:
+            self.notes.append(f"{file.name}: of its {len(sheets)} sheets '{self._sheet.title}' was read")
+        (_, first), *rows = head
+        header = find_header(file, first, [fields for _, fields in rows], reading)
+        self.columns, self.header = header.names, header.is_there
+        self.notes += header.notes
+
+    def records(self) -> Iterator[tuple[int, list[str]]]:
+        width = len(self.columns)
+        for line, fields in itertools.islice(rows_of(self._sheet), int(self.header), None):
+            self.num_records += 1
+            if len(fields) > width:
+                self.reject(line, f"too many fields ({len(fields)} instead of {width})")
+            elif self.has_long_field(fields):
+                self.reject(line, TOO_LONG)
+            else:
+                yield line, fields + [""] * (width - len(fields))
+
+    def close(self) -> None:
+        self._book.close()
+
+
+def rows_of(sheet: Any) -> Iterator[tuple[int, list[str]]]:
+    """(row, cells as texts) of each row that is not empty, without the empty cells at its end."""
+    sheet.reset_dimensions()  # what a sheet says of its size may be wrong
+    for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+        fields = [as_text(cell) for cell in cells]
+        while fields and not fields[-1]:
+            fields.pop()
+        if fields:
+            yield line, fields
+
+
+def is_workbook(file: Path) -> bool:
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except (zipfile.BadZipFile, OSError):
+        return False
