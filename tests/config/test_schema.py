@@ -1,9 +1,10 @@
+import shlex
 from pathlib import Path
 
 import pytest
 from omegaconf import OmegaConf
 
-from gatelab.commands.train import completions, compose, explain, refuse_null
+from gatelab.commands.train import completions, compose, explain, refuse_null, refuse_unquoted
 from gatelab.config.build import build
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
@@ -204,3 +205,26 @@ def test_a_group_that_is_set_to_null_is_refused_with_its_choices() -> None:
     refuse_null(["optimizer.schedule=null", "tracker=none"])
     with pytest.raises(ConfigError, match=r"tracker=null: is no choice\. There are: mlflow, none, tensorboard, wandb"):
         refuse_null(["seed=1", "tracker=null"])
+
+
+@pytest.mark.parametrize(
+    "value",
+    [";", ",", "a=b.csv", "it's.csv", "a (1).csv", "a(1).csv", "~/reviews.csv", "a~b.csv", "café.csv", "评论.csv", "a[0-9].csv",
+     'a "good" one(1).csv', "C:\\new\\a(1).csv", "folder(1)\\", "it's \"so\".csv"],
+)  # fmt: skip
+def test_a_value_that_hydra_cannot_read_is_answered_with_the_quoted_form_that_it_can(value: str) -> None:
+    with pytest.raises(ConfigError, match="quote it: ") as caught:
+        refuse_unquoted(["-m", "data=csv", f"data.path={value}"])
+    (override,) = shlex.split(str(caught.value).partition("quote it: ")[2])
+    refuse_unquoted([override])
+    assert compose(["data=csv", override]).data.path == value
+
+
+@pytest.mark.parametrize("glob", ["parts/*.csv", "**/part-?.csv", "/data/a b/*.tsv"])
+def test_a_glob_needs_no_quotes_but_those_of_the_shell(glob: str) -> None:
+    refuse_unquoted([f"data.path={glob}"])
+    assert compose(["data=csv", f"data.path={glob}"]).data.path == glob
+
+
+def test_an_override_that_no_quotes_mend_is_left_to_hydra() -> None:
+    refuse_unquoted(["=3", "--config-dir=a(1)", "data.path", "data..path(=3"])

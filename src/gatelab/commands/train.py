@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import signal
 import sys
 from collections.abc import Sequence
@@ -31,6 +32,7 @@ def run_hydra(overrides: list[str]) -> int:
     from gatelab.commands.report import report_sweeps
 
     refuse_null(overrides)
+    refuse_unquoted(overrides)
     register_experiments()
     OUTCOMES.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
@@ -162,6 +164,37 @@ def refuse_null(overrides: list[str]) -> None:
         group, _, value = text.partition("=")
         if value == "null" and (CONF_DIR / group).is_dir():
             raise ConfigError(f"{text}: is no choice. There are: {', '.join(choices_of(group, overrides))}.")
+
+
+def refuse_unquoted(overrides: list[str]) -> None:
+    """Raise ConfigError with the quoted form of an override that Hydra's grammar cannot read without quotes."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    parser = OverridesParser.create()
+
+    def is_readable(text: str) -> bool:
+        try:
+            parser.parse_override(text)
+        except Exception:  # HydraException, and what its parser does not catch
+            return False
+        return True
+
+    for text in overrides:
+        key, equals, value = text.partition("=")
+        if text.startswith("-") or not equals or is_readable(text):
+            continue
+        quoted = f"{key}={in_quotes(value)}"
+        if is_readable(quoted):
+            raise ConfigError(
+                f"{text}: cannot be read. If its value is meant as it stands, quote it: {shlex.quote(quoted)}"
+            )
+
+
+def in_quotes(value: str) -> str:
+    """As Hydra reads it back: a backslash is one, unless a quote follows."""
+    quote = "'" if '"' in value and "'" not in value else '"'
+    escaped = re.sub(rf"(\\*)({quote}|$)", lambda found: found[1] * 2 + ("\\" if found[2] else "") + found[2], value)
+    return f"{quote}{escaped}{quote}"
 
 
 def register_experiments() -> None:
