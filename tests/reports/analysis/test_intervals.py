@@ -92,6 +92,16 @@ def test_the_interval_of_the_majority_class_is_that_of_its_share() -> None:
     assert metric_intervals(data, majority=2)["majority"]["accuracy"] == pytest.approx(tuple(expected), abs=0.008)
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_test_file_with_rows_of_one_class_has_intervals_of_all_but_auroc() -> None:
+    data = Predictions(**{**vars(rows(200)), "labels": np.zeros(200, dtype=int)})
+    found = metric_intervals(data, majority=0)
+    assert np.isnan(found["model"]["auroc"]).all()
+    low, high = found["model"]["accuracy"]
+    assert low < (data.predictions == 0).mean() < high
+    assert found["majority"]["accuracy"] == (1, 1)
+
+
 @pytest.mark.parametrize(("hits", "total"), [(0, 5), (179, 179), (40, 100)])
 def test_the_interval_of_a_share_is_wilsons(hits: int, total: int) -> None:
     """Its ends are the shares that lie 1.96 of their own standard errors from the one found."""

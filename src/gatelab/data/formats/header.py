@@ -51,7 +51,7 @@ def find_header(file: Path, first: Sequence[str], rows: Sequence[Sequence[str]],
         raise DataError(f"{file}: its rows have {width} fields, and {given} names {len(names)}: {', '.join(names)}.")
     refuse_twice(file, names)
     notes = []
-    if not is_there and reading.header is None:
+    if not is_there and reading.header is None and (reading.like is None or reading.like[1]):
         row = ", ".join(f"{name} '{shortened(cell)}'" for name, cell in zip(names, cells, strict=False))
         notes.append(
             f"{file.name} has no header: its first row is like the others and was read as one ({row}); "

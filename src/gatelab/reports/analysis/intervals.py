@@ -47,7 +47,8 @@ def metric_intervals(rows: Predictions, majority: int | None) -> dict[str, dict[
 
 def percentiles(values: NDArray[Any]) -> Interval:
     tail = (1 - LEVEL) / 2
-    low, high = np.nanquantile(values, [tail, 1 - tail])
+    values = values[~np.isnan(values)]  # AUROC of resamples that lack a class, or of all
+    low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
     return float(low), float(high)
 
 
