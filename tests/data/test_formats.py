@@ -120,10 +120,11 @@ def test_each_line_of_json_that_is_no_object_is_rejected_by_its_line(tmp_path: P
     [
         ('[{"text": "a", "label": 1},\n {"text": "b", "label": 0}', "line 2: the JSON array is not closed"),
         ('[{"text": "a", "label": 1},\n {"text": b}]', "line 2: is no JSON"),
-        ('[{"text": "a", "label": 1}\n {"text": "b"}]', "line 2: is no JSON array: '{' where ,] should be"),
+        ('[{"text": "a", "label": 1}\n {"text": "b"}]', "line 2: is no JSON array: '{' instead of , or ]"),
+        ('[{"text": "a", "label": 1}]\n\n[{"text": "b"}]', "line 3: is no JSON array: '[' after its end"),
         ('[\n{"text": ' + "[" * 200_000, "line 2: is nested too deeply"),
     ],
-    ids=["not closed", "no JSON", "no comma", "deep"],
+    ids=["not closed", "no JSON", "no comma", "two", "deep"],
 )
 def test_a_json_array_that_ends_or_breaks_off_is_refused_by_its_line(
     content: str, problem: str, tmp_path: Path
@@ -131,6 +132,42 @@ def test_a_json_array_that_ends_or_breaks_off_is_refused_by_its_line(
     file = tmp_path / "a.json"
     file.write_text(content, encoding="utf-8")
     assert refusal(file).startswith(f"{file}: {problem}")
+
+
+def test_a_json_array_is_read_alike_wherever_its_chunks_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(
+        '[{"text": "fine", "label": 1},\n 12345, {"text":\n "bad \\u00e9", "label": 0} ]\n', encoding="utf-8"
+    )
+    for chunk in range(1, 40):
+        monkeypatch.setattr("gatelab.data.formats.json_records.CHUNK", chunk)
+        table = read_table(file)
+        assert (rows_of(table), table.lines.tolist()) == ([("fine", "1"), ("bad é", "0")], [1, 2])
+        assert table.rejects == [Reject(str(file), 2, "not a JSON object")]
+
+
+@pytest.mark.parametrize("content", ['{\n "text": ["a", "b"]\n}', '["a", "b"]', "3"])
+def test_json_that_is_no_table_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "a.json"
+    file.write_text(content)
+    assert refusal(file).startswith(f"{file}: holds neither an array of JSON objects nor one on each line")
+
+
+def test_json_lines_are_known_by_their_name_where_the_first_are_damaged(tmp_path: Path) -> None:
+    file = tmp_path / "a.jsonl"
+    file.write_text('{"text": "cut\n' * 12 + '{"text": "fine", "label": 1}\n{"text": "bad", "label": 0}\n')
+    table = read_table(file)
+    assert (rows_of(table), len(table.rejects)) == ([("fine", "1"), ("bad", "0")], 12)
+
+
+def test_arrow_whose_offsets_lead_astray_is_refused(tmp_path: Path) -> None:
+    bad = pa.Array.from_buffers(
+        pa.string(), 2, [None, pa.py_buffer(b"\0\0\0\0\xff\xff\xff\x7f\x02\0\0\0"), pa.py_buffer(b"ab")]
+    )
+    batch = pa.RecordBatch.from_arrays([bad, pa.array(["p", "n"])], names=["text", "label"])
+    with pa.ipc.new_stream(str(tmp_path / "a.arrow"), batch.schema) as writer:
+        writer.write_batch(batch)
+    assert refusal(tmp_path / "a.arrow").startswith(f"{tmp_path / 'a.arrow'}: is damaged (")
 
 
 def test_values_of_json_are_texts_as_they_are_written(tmp_path: Path) -> None:

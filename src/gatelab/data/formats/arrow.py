@@ -37,7 +37,7 @@ class Arrow(Records):
         refuse_twice(file, self.columns)
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
-        for batch in self._batches():
+        for batch in self._batches():  # validated, since foreign offsets might lead out of its memory
             columns = [list(map(as_text, batch.column(i).to_pylist())) for i in self._places]
             for fields in map(list, zip(*columns, strict=True)):
                 self.num_records += 1
@@ -49,11 +49,14 @@ class Arrow(Records):
     def _batches(self) -> Iterator[Any]:
         try:
             if hasattr(self._opened, "iter_batches"):
-                yield from self._opened.iter_batches(batch_size=BATCH)
+                batches = self._opened.iter_batches(batch_size=BATCH)
             elif hasattr(self._opened, "get_batch"):
-                yield from map(self._opened.get_batch, range(self._opened.num_record_batches))
+                batches = map(self._opened.get_batch, range(self._opened.num_record_batches))
             else:
-                yield from self._opened
+                batches = self._opened
+            for batch in batches:
+                batch.validate(full=True)
+                yield batch
         except (self._pyarrow.ArrowException, OSError) as error:
             raise damaged(self.file, error) from None
 

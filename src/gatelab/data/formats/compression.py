@@ -64,11 +64,6 @@ def optional(file: Path, module: str, what: str) -> Any:
         raise DataError(f"{file}: {what}, which {module.split('.')[0]} reads: pip install 'gatelab[formats]'") from None
 
 
-def is_zip(file: Path) -> bool:
-    with open(file, "rb") as raw:
-        return raw.read(4) == ZIP
-
-
 def table_in_zip(file: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
     names = [entry.filename for entry in archive.infolist()]
     if "word/document.xml" in names or "mimetype" in names:

@@ -25,7 +25,8 @@ from gatelab.errors import DataError
 SNIFFED = 2**16  # characters
 Quoting = Literal[0, 3]  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
 DELIMITERS = ",\t;|"
-RARE_DELIMITER = "@"  # of the Financial PhraseBank; taken where no other separates the lines evenly
+RARE_DELIMITER = "@"  # of the Financial PhraseBank, "a sentence .@neutral"
+RARE_LINE = re.compile(r"[^@]+@(\w+)\s*")
 
 
 class Delimited(Records):
@@ -100,22 +101,25 @@ def sniff_delimiter(file: Path, head: str) -> str:
     if file.name.lower().split(".")[-1] == "tsv" or ".tsv." in file.name.lower():
         return "\t"
     best, best_score = ",", 0.0
-    for delimiter in (*DELIMITERS, RARE_DELIMITER):
-        if delimiter == RARE_DELIMITER and best_score > 0.5:
-            break
+    for delimiter in DELIMITERS:
         score = evenness(head, delimiter)
         if score > best_score:
             best, best_score = delimiter, score
-    return best
+    return RARE_DELIMITER if best_score < 1 and is_rarely_delimited(head) else best
 
 
 def evenness(head: str, delimiter: str) -> float:
     """The fraction of rows that have as many fields as the first, if that has several."""
-    quoting: Quoting = csv.QUOTE_NONE if delimiter == RARE_DELIMITER else csv.QUOTE_MINIMAL
     with raised_field_limit():
-        rows = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, quoting=quoting)
-        widths = [len(row) for row in rows if row]
+        widths = [len(row) for row in csv.reader(io.StringIO(head, newline=""), delimiter=delimiter) if row]
     return sum(width == widths[0] for width in widths) / len(widths) if widths and widths[0] > 1 else 0.0
+
+
+def is_rarely_delimited(head: str) -> bool:
+    """Whether nearly every line ends in @ and a word, and these words come again."""
+    lines = head.splitlines()
+    labels = [found[1] for line in lines if (found := RARE_LINE.fullmatch(line))]
+    return len(labels) > 0.9 * len(lines) and len(set(labels)) < len(labels) / 2
 
 
 def quotes_are_meant(file: Path, encoding: str, delimiter: str) -> bool:

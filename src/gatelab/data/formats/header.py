@@ -20,6 +20,7 @@ NAMES = {
     "username",
     "author",
     "name",
+    "title",
     "summary",
     "description",
 }

@@ -15,15 +15,27 @@ from gatelab.errors import DataError
 CHUNK = 2**16
 # Numbers stay as they are written; a list or an object in a field is no text.
 DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
-ARRAY_OF_OBJECTS = re.compile(r"\ufeff?\s*\[\s*\{")
+ARRAY_OF_OBJECTS = re.compile(r"\s*\[\s*\{")
+SPACE = re.compile(r"[\ufeff\s]*")
+NOT_CLOSED = "the JSON array is not closed. Fetch the file again."
+END = " "  # nothing but space may come
+FIRST = 10  # lines, of which one has to be an object
 NO_OBJECT = "not a JSON object"
 
 
-def json_kind(head: str) -> "type[JsonRecords] | None":
-    """JsonArray or JsonLines, by the first characters of a file."""
+def json_kind(file: Path, head: str) -> "type[JsonRecords] | None":
+    """JsonArray or JsonLines, by the first characters of a file; where these do not tell, by its name."""
+    head = head.lstrip("\ufeff")
     if ARRAY_OF_OBJECTS.match(head):
         return JsonArray
-    return JsonLines if isinstance(decoded(head.lstrip("\ufeff \r\n\t").partition("\n")[0]), dict) else None
+    suffixes = {suffix.lower() for suffix in file.suffixes[-2:]}
+    if suffixes & {".jsonl", ".ndjson"} or any(isinstance(decoded(line), dict) for line in head.split("\n")[:FIRST]):
+        return JsonLines
+    if ".json" in suffixes:
+        raise DataError(
+            f"{file}: holds neither an array of JSON objects nor one on each line, and no other JSON is a table."
+        )
+    return None
 
 
 def decoded(text: str) -> Any:
@@ -77,33 +89,36 @@ class JsonLines(JsonRecords):
 class JsonArray(JsonRecords):
     def values(self, stream: io.TextIOWrapper) -> Iterator[tuple[int, Any]]:
         text, at, line = stream.read(CHUNK), 0, 1
-        wanted = "["
+        wanted = "["  # the characters of which one has to come next; "" for a value
         while True:
-            skipped = re.compile(r"[\ufeff\s]*").match(text, at)
-            assert skipped is not None
-            line += skipped[0].count("\n")
-            at = skipped.end()
+            end = SPACE.match(text, at).end()  # type: ignore[union-attr]
+            line += text.count("\n", at, end)
+            at = end
             if at == len(text):
                 text, at = stream.read(CHUNK), 0
+                if not text and wanted != END:
+                    raise DataError(f"{self.file}: line {line}: {NOT_CLOSED}")
                 if not text:
-                    raise DataError(f"{self.file}: line {line}: the JSON array is not closed. Fetch the file again.")
-            elif wanted and text[at] in wanted:
-                if text[at] == "]":
                     return
-                wanted, at = "", at + 1
-            elif wanted:
-                raise DataError(f"{self.file}: line {line}: is no JSON array: '{text[at]}' where {wanted} should be.")
+            elif wanted and text[at] not in wanted:
+                where = "after its end" if wanted == END else f"instead of {' or '.join(wanted)}"
+                raise DataError(f"{self.file}: line {line}: is no JSON array: '{text[at]}' {where}.")
             elif text[at] == "]":
-                return
+                wanted, at = END, at + 1
+            elif wanted:
+                wanted, at = "", at + 1
             else:
                 try:
                     value, end = DECODER.raw_decode(text, at)
+                    problem = "" if end < len(text) else NOT_CLOSED  # a number might go on
                 except RecursionError:
                     raise DataError(f"{self.file}: line {line}: is nested too deeply.") from None
                 except ValueError as error:
+                    problem = f"is no JSON ({error})."
+                if problem:
                     more = stream.read(max(CHUNK, len(text) - at)) if len(text) - at < MAX_RECORD_CHARS else ""
                     if not more:
-                        raise DataError(f"{self.file}: line {line}: is no JSON ({error}).") from None
+                        raise DataError(f"{self.file}: line {line}: {problem}")
                     text, at = text[at:] + more, 0
                     continue
                 yield line, value

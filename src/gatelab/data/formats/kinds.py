@@ -44,7 +44,7 @@ def open_records(file: Path, reading: Reading) -> Iterator[Records]:
     encoding = find_encoding(file, head, reading.encoding)
     with open_text(file, encoding) as text:
         start = head.decode(encoding, "ignore").replace("\0", "�")
-        kind = None if reading.delimiter else json_kind(start) or labelled_lines_kind(start)
+        kind = None if reading.delimiter else json_kind(file, start) or labelled_lines_kind(start)
         records = Delimited(file, text, start, reading) if kind is None else without_use(kind(file, text), reading)
         records.encoding = encoding
         yield records

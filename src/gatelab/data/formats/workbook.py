@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gatelab.data.formats.compression import damaged, optional
+from gatelab.data.formats.compression import ZIP, damaged, optional
 from gatelab.data.formats.header import find_header
 from gatelab.data.formats.records import HEAD, TOO_LONG, Reading, Records, as_text
 from gatelab.errors import DataError
@@ -45,7 +45,7 @@ class Workbook(Records):
 
     def records(self) -> Iterator[tuple[int, list[str]]]:
         width = len(self.columns)
-        for line, fields in itertools.islice(rows_of(self._sheet), int(self.header), None):
+        for line, fields in itertools.islice(self._rows(), int(self.header), None):
             self.num_records += 1
             if len(fields) > width:
                 self.reject(line, f"too many fields ({len(fields)} instead of {width})")
@@ -53,6 +53,12 @@ class Workbook(Records):
                 self.reject(line, TOO_LONG)
             else:
                 yield line, fields + [""] * (width - len(fields))
+
+    def _rows(self) -> Iterator[tuple[int, list[str]]]:
+        try:
+            yield from rows_of(self._sheet)
+        except Exception as error:
+            raise damaged(self.file, error) from None
 
     def close(self) -> None:
         self._book.close()
@@ -71,6 +77,9 @@ def rows_of(sheet: Any) -> Iterator[tuple[int, list[str]]]:
 
 def is_workbook(file: Path) -> bool:
     try:
+        with open(file, "rb") as raw:
+            if raw.read(len(ZIP)) != ZIP:
+                return False
         with zipfile.ZipFile(file) as archive:
             return "xl/workbook.xml" in archive.namelist()
     except (zipfile.BadZipFile, OSError):
