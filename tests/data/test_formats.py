@@ -196,7 +196,7 @@ def test_a_workbook_is_read_from_its_first_sheet_with_cells_by_row(tmp_path: Pat
     book = openpyxl.Workbook()
     book.create_sheet("second").append(["text", "label"])
     sheet = book.worksheets[1]
-    for row in (["fine", 1], [], ["bad", 0, "more"], [None, 1], ["last", 0]):
+    for row in (["fine", 1], [], ["bad", 0, "more"], [None, 1], ["last", 0, ""]):
         sheet.append(row)
     book.save(tmp_path / "a.xlsx")
     table = read_table(tmp_path / "a.xlsx")

@@ -180,4 +180,6 @@ def test_a_second_file_is_read_as_the_first(tmp_path: Path) -> None:
     test = read_table(lone, trained=train)
     assert (test.texts, test.classes, test.columns) == (["a lone row"], ["neg", "pos"], ["column_1", "column_2"])
     with_header = write(tmp_path / "c.csv", ",", [["mood", "text"], *rows])
+    same_names = write(tmp_path / "d.csv", ",", [["column_1", "column_2"], *more])
+    assert read_table(same_names, trained=train).texts == ["a lone row"]
     assert read_table(plain, trained=read_table(with_header)).texts == [text for _, text in rows]

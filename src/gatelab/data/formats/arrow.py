@@ -27,11 +27,11 @@ class Arrow(Records):
                 ipc = optional(file, "pyarrow.ipc", what)
                 opened = ipc.open_file(stream) if head.startswith(ARROW_FILE) else ipc.open_stream(stream)
                 schema = opened.schema
-        except (self._pyarrow.ArrowException, OSError) as error:
+            self._places = [i for i, field in enumerate(schema) if self._is_plain(field.type)]
+            self.columns = [schema.field(i).name for i in self._places]
+        except (self._pyarrow.ArrowException, OSError, UnicodeError, MemoryError) as error:
             raise damaged(file, error) from None
         self._opened = opened
-        self._places = [i for i, field in enumerate(schema) if self._is_plain(field.type)]
-        self.columns = [schema.field(i).name for i in self._places]
         if not self.columns:
             raise DataError(f"{file}: has no column of texts or numbers (it has: {', '.join(schema.names)}).")
         refuse_twice(file, self.columns)
@@ -57,7 +57,7 @@ class Arrow(Records):
             for batch in batches:
                 batch.validate(full=True)
                 yield batch
-        except (self._pyarrow.ArrowException, OSError) as error:
+        except (self._pyarrow.ArrowException, OSError, UnicodeError, MemoryError) as error:
             raise damaged(self.file, error) from None
 
     def _is_plain(self, kind: Any) -> bool:

@@ -39,7 +39,7 @@ def open_bytes(file: Path) -> Iterator[IO[bytes]]:
                     yield member
             else:
                 yield raw
-    except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
+    except (gzip.BadGzipFile, EOFError, zipfile.BadZipFile, NotImplementedError, zlib.error, lzma.LZMAError) as error:
         raise damaged(file, error) from None
     except OSError as error:
         if error.errno is not None:

@@ -82,5 +82,5 @@ def is_workbook(file: Path) -> bool:
                 return False
         with zipfile.ZipFile(file) as archive:
             return "xl/workbook.xml" in archive.namelist()
-    except (zipfile.BadZipFile, OSError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError):  # open_bytes tells why
         return False
