@@ -154,7 +154,7 @@ class RunRecord(Part):
     @property
     def lacks(self) -> list[str]:
         """What a finished run was without: validation, test."""
-        if self.status != "finished":
+        if self.status != "finished" or not self.weights:  # a run that does not say so had both
             return []
         return ["validation"] * (self.weights == "last step") + ["test"] * (self.metrics is None)
 

@@ -139,7 +139,7 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
     elif record.metrics is not None and status == "finished":
         answer = answer_finished(record, model, data.split_sizes.get("test"), {})
         values["answer"] = replace(answer, cautions=weights_cautions(record))
-    elif status == "finished":
+    elif "test" in record.lacks:
         values["answer"] = answer_untested(record, model)
     else:
         values["answer"] = answer_unfinished(record, model, status, learning)
