@@ -59,3 +59,18 @@ def test_an_identity_is_ten_hex_digits_and_stays_what_it_is() -> None:
     assert identity_of({"a": 1, "b": {"c": [1, 2]}}, CONTENT) == identity_of({"b": {"c": [1, 2]}, "a": 1}, CONTENT)
     assert len(identity()) == 10
     int(identity(), 16)
+
+
+def test_keys_that_came_later_leave_the_runs_that_do_not_use_them_as_they_were() -> None:
+    assert identity_of(resolve(compose([])), {"train": ["00"]}) == "26bdcfc977"  # of commit b9d8c1c
+    assert identity("model.freeze_vectors=false", "model.vectors_vocab=train", "model.embedding_size=128") == identity()
+
+
+def test_what_is_done_with_vectors_makes_another_run_and_their_dimension_in_words_does_not() -> None:
+    content = {**CONTENT, "model.vectors": ["00aa"]}
+    runs = [
+        identity("model.vectors=v.txt", *more, content=content)
+        for more in (["model.embedding_size=50"], [], ["model.freeze_vectors=true"], ["model.vectors_vocab=all"])
+    ]
+    assert runs[0] == runs[1]
+    assert len({identity(), *runs}) == 4

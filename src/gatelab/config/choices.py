@@ -3,6 +3,7 @@
 from typing import Any
 
 from gatelab.config.identity import FILES, OUTSIDE, flatten, key_in
+from gatelab.config.settle import settle
 
 NUM_JOBS = "GATELAB_NUM_JOBS"  # among what Hydra gives each job of a multirun
 
@@ -37,7 +38,9 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
     words = [f"{group}={choice}" for group, choice in choices.items() if group != "experiments"]
     try:
         plain = compose(hydra.job.config_name, [*words, f"seed={settings['seed']}"])
-        unchanged = flatten(OmegaConf.to_container(plain, resolve=True))  # type: ignore[arg-type]
+        settled: Any = OmegaConf.to_container(plain, resolve=True)
+        settle(settled)
+        unchanged = flatten(settled)
     except (HydraException, OmegaConfBaseException):  # a group of the user's own that cannot be chosen so
         return known
     changed = {

@@ -51,6 +51,8 @@ def identity_of(config: dict[str, Any], content: Any) -> str:
     inside = {key: value for key, value in flatten(config).items() if not key_in(key, OUTSIDE)}
     inside |= {key: value for key, value in WITHOUT_MONITOR.items() if key in inside and inside[key] is None}
     inside = {key: value for key, value in inside.items() if value is not None or key not in YOUNGER}
+    if "model.vectors" in content:
+        inside.pop("model.embedding_size", None)  # that of the vectors, or the run is refused
     first_names = {now: then for then, now in MOVED.items()}  # a class that moves names no other run
     inside = {
         key: first_names.get(value, value) if key.endswith("_target_") else value for key, value in inside.items()

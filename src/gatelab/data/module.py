@@ -11,13 +11,18 @@ from pydantic import Field
 from gatelab.annotations import ArgumentsOf, Count
 from gatelab.data.batch import BatchLoader, rows_within
 from gatelab.data.prepare import Prepared, Settings, Source, prepare, summary_lines
+from gatelab.data.pretrained import more_words, with_vectors
 from gatelab.data.sources import csv_source, gop_debate_source, sample_source
 from gatelab.data.split import CheckedSplit, Indices
 from gatelab.data.tokenize import TokenizerSettings
+from gatelab.data.vectors import VectorFiles
 
 
 class TextData(pl.LightningDataModule):
-    """Texts with labels from a table. Settings as in conf/data; ``batch_size`` counts the rows of all devices."""
+    """Texts with labels from a table. Settings as in conf/data; ``batch_size`` counts the rows of all devices.
+
+    vectors: pretrained vectors that the model asks for; set before ``prepared`` is first read.
+    """
 
     def __init__(
         self,
@@ -43,6 +48,7 @@ class TextData(pl.LightningDataModule):
         self.settings = Settings(
             text, label, labels, encoding, delimiter, header, columns, dict(split), dict(tokenizer), max_length
         )
+        self.vectors: VectorFiles | None = None
         self._prepared: Prepared | None = None
 
     @abstractmethod
@@ -52,7 +58,9 @@ class TextData(pl.LightningDataModule):
     @property
     def prepared(self) -> Prepared:
         if self._prepared is None:
-            self._prepared = prepare(self.source(), self.settings, self.cache_dir)
+            more = None if self.vectors is None else more_words(self.vectors, self.cache_dir)
+            prepared = prepare(self.source(), self.settings, self.cache_dir, more)
+            self._prepared = prepared if self.vectors is None else with_vectors(prepared, self.vectors, self.cache_dir)
         return self._prepared
 
     def summary(self) -> list[str]:

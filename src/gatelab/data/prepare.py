@@ -9,11 +9,11 @@ import json
 import os
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,7 @@ from gatelab.data.rows import Settings, Source, Words, read_rows, write_json
 from gatelab.data.split import PARTS, Indices, count_duplicates, leakage, split_rows
 from gatelab.data.texts import Texts
 from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer, new_tokenizer
+from gatelab.data.vectors import WordVectors, coverage_text
 from gatelab.digest import sha256_of
 from gatelab.errors import DataError
 
@@ -45,6 +46,7 @@ class Prepared:
     files: NDArray[np.int32]
     parts: dict[str, Indices]
     record: dict[str, Any]
+    vectors: WordVectors | None = None  # those of the vocabulary, where asked for
 
     @property
     def classes(self) -> list[str]:
@@ -63,6 +65,15 @@ class Prepared:
         return self.folder / "tokenizer.json"
 
 
+class MoreWords(NamedTuple):
+    """Words that join the vocabulary which the training rows give: choose selects them from all words of the data. What it
+    selects depends on key; note says why, for the record."""
+
+    key: Any
+    choose: Callable[[list[str]], list[str]]
+    note: str
+
+
 def content_of(source: Source, cache: Path | None = None) -> dict[str, list[str]]:
     """The sha256 of every file by part, which identifies the data."""
     return {
@@ -70,7 +81,7 @@ def content_of(source: Source, cache: Path | None = None) -> dict[str, list[str]
     }
 
 
-def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
+def prepare(source: Source, settings: Settings, cache_dir: Path, more_words: MoreWords | None = None) -> Prepared:
     """The arrays of a data set, from the cache or made now. Raises DataError."""
     refuse_named_twice(source, settings.split)
     cache_dir.mkdir(parents=True, exist_ok=True)
@@ -78,9 +89,8 @@ def prepare(source: Source, settings: Settings, cache_dir: Path) -> Prepared:
     rows = in_cache(
         cache_dir / "rows", [content, settings.of_rows()], lambda folder: read_rows(source, settings, content, folder)
     )
-    prepared = in_cache(
-        cache_dir / "prepared", [content, asdict(settings)], lambda folder: build(rows, settings, folder)
-    )
+    key = [content, asdict(settings), *([] if more_words is None else [more_words.key])]
+    prepared = in_cache(cache_dir / "prepared", key, lambda folder: build(rows, settings, folder, more_words))
     names = [str(file) for files in source.parts().values() for file in expand_paths(list(files))]
     return load(prepared, rows, names)
 
@@ -117,7 +127,7 @@ def load(folder: Path, rows: Path, names: list[str]) -> Prepared:
     return Prepared(folder, rows, parts=parts, record=record, **arrays)
 
 
-def build(rows: Path, settings: Settings, folder: Path) -> None:
+def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | None = None) -> None:
     """Fill a folder of prepared/ from one of rows/."""
     record = json.loads((rows / "record.json").read_text(encoding="utf-8"))
     parts, facts = cut_parts(rows, record.pop("sizes"), settings.split, record["classes"])
@@ -125,7 +135,12 @@ def build(rows: Path, settings: Settings, folder: Path) -> None:
         np.save(folder / f"{part}.npy", members)
 
     words = Words(rows)
-    tokenizer = fit(words, parts["train"], settings)
+    also: Sequence[str] = ()
+    if more_words is not None:
+        counts = words.counts(np.concatenate(list(parts.values())))
+        also = more_words.choose([word for word, count in counts.items() if count])
+        record["notes"].append(more_words.note)
+    tokenizer = fit(words, parts["train"], settings, also)
     tokenizer.save(str(folder / "tokenizer.json"))
     offsets = encode(words, tokenizer, settings.max_length, folder)
 
@@ -143,11 +158,11 @@ def build(rows: Path, settings: Settings, folder: Path) -> None:
     write_json(folder / "record.json", record)
 
 
-def fit(words: Words, train: Indices, settings: Settings) -> Any:
-    """A tokenizer whose vocabulary is that of the training rows."""
+def fit(words: Words, train: Indices, settings: Settings, also: Sequence[str] = ()) -> Any:
+    """A tokenizer whose vocabulary is that of the training rows, and the words of also."""
     tokenizer = new_tokenizer(**settings.rules)
     vocab_size, min_count = settings.tokenizer.get("vocab_size"), settings.tokenizer.get("min_count", 1)
-    fit_tokenizer(tokenizer, words.counts(train), vocab_size=vocab_size, min_count=min_count)
+    fit_tokenizer(tokenizer, words.counts(train), vocab_size=vocab_size, min_count=min_count, also=also)
     return tokenizer
 
 
@@ -228,4 +243,6 @@ def summary_lines(data: dict[str, Any]) -> list[str]:
         f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)"
     )
     lines.append(f"split   {sizes}{leaked if leak['test_rows'] else ''}")
+    if "vectors" in data:
+        lines.append(f"vectors {coverage_text(data['vectors'])}")
     return lines + [f"note    {note}" for note in data["notes"]]

@@ -149,12 +149,14 @@ class WordNumbers:
                 yield [self.numbers.setdefault(word, len(self.numbers)) for word, _ in split(piece)]
 
 
-def fit_tokenizer(tokenizer: Any, counts: Mapping[str, int], *, vocab_size: int | None, min_count: int) -> None:
-    """Number the most frequent words: at most vocab_size with the two special ones, each min_count times."""
+def fit_tokenizer(
+    tokenizer: Any, counts: Mapping[str, int], *, vocab_size: int | None, min_count: int, also: Iterable[str] = ()
+) -> None:
+    """Number the most frequent words: at most vocab_size with the two special ones, each min_count times; then those of also."""
     from tokenizers import models
 
     frequent = [word for word, count in counts.items() if count >= min_count]
     frequent.sort(key=lambda word: (-counts[word], word))
-    vocabulary = [PAD, UNKNOWN, *frequent][:vocab_size]
+    vocabulary = dict.fromkeys([*[PAD, UNKNOWN, *frequent][:vocab_size], *also])
     tokenizer.model = models.WordLevel({word: token for token, word in enumerate(vocabulary)}, unk_token=UNKNOWN)
     tokenizer.add_special_tokens([PAD, UNKNOWN])

@@ -47,6 +47,16 @@ class Scores(Part):
         return (self.model_extra or {}).get(key)
 
 
+class Vectors(Part):
+    """Pretrained vectors. types and tokens (by part): how many were found and how, by exact, case_folding and none."""
+
+    files: list[str] = []
+    dimension: Count | None = None
+    vocab: str = ""
+    types: dict[str, Count] = {}
+    tokens: dict[str, dict[str, Count]] = {}
+
+
 class Data(Part):
     """The data: counts are of rows, sha256 of the files of each part."""
 
@@ -67,6 +77,7 @@ class Data(Part):
     duplicates: dict[str, Count] | None = None
     vocab_size: Count | None = None
     num_tokens: Count | None = None
+    vectors: Vectors | None = None
 
 
 class InputFile(Part):
@@ -142,6 +153,7 @@ class RunRecord(Part):
     epochs: Count | None = None
     steps: Count | None = None
     parameters: Count | None = None
+    frozen_parameters: Count | None = None  # of them, those that are not trained
     seconds: Number | None = None
     resources: Resources = Resources()
     trackers: dict[str, TrackerRecord] = {}

@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import pytorch_lightning as pl
 
+from gatelab.config.build import build
 from gatelab.config.schema import Config
 from gatelab.config.targets import locate
 from gatelab.errors import ConfigError
@@ -40,6 +41,9 @@ class Task(ABC):
 
     monitor: ClassVar[str]  # the selection metric by its key: "mse" where the module logs validation/mse
 
+    def configure_data(self, config: Config, data: Any) -> None:  # noqa: B027 -- not every task has a need
+        """Tell the data what the model needs of it, before it is prepared. Here nothing."""
+
     @abstractmethod
     def build_module(self, config: Config, data: Any) -> pl.LightningModule:
         """The module with random weights, the same in every process. Raises ConfigError for what it refuses."""
@@ -59,6 +63,13 @@ class Task(ABC):
     @abstractmethod
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """The evidence that sections of a report are made from, and in folder.model all that a prediction needs."""
+
+
+def build_data(config: Config, task: Task) -> Any:
+    """The data module of a config, told what its model needs."""
+    data = build("data", config.data)
+    task.configure_data(config, data)
+    return data
 
 
 def selection_metric(monitor: str | None, task: Task) -> str:

@@ -21,6 +21,7 @@ def record_result(
             logger.log_metrics({"epoch": epochs, **plain}, step=trainer.global_step)
     task.write_results(folder, config, module, data, baselines)
     best = best_validation(folder.metrics, folder.record.monitor)
+    frozen = sum(parameter.numel() for parameter in module.parameters() if not parameter.requires_grad)
     folder.update(
         **({"metrics": metrics} if has_test else {}),
         weights="best epoch" if folder.best.exists() else "last step",
@@ -30,4 +31,5 @@ def record_result(
         epochs=epochs,
         steps=trainer.global_step,
         parameters=sum(parameter.numel() for parameter in module.parameters()),
+        **({"frozen_parameters": frozen} if frozen else {}),
     )

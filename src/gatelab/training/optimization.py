@@ -23,7 +23,8 @@ def configure_optimizers(config: Config, module: pl.LightningModule) -> Any:
     if options["_target_"].startswith("torch.optim.Adam"):
         # One kernel for all parameters, on the CPU too; not in mixed precision, where Lightning cannot clip its gradients.
         options.setdefault("fused", not config.trainer.precision.endswith("-mixed"))
-    optimizer = build("optimizer", options, params=module.parameters())
+    trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    optimizer = build("optimizer", options, params=trained)
     schedule = make_schedule(config.optimizer.schedule, config.optimizer.warmup)
     if schedule is None:
         return optimizer

@@ -12,16 +12,16 @@ def main() -> None:
     end_with_parent(signal.SIGKILL)
     work = json.load(sys.stdin)
     sys.path[:] = work["path"]
-    from gatelab.config.build import build
     from gatelab.config.schema import check_config
     from gatelab.runs.folder import RunFolder
     from gatelab.screen import console
+    from gatelab.tasks.base import build_data, task_of
     from gatelab.training.checkpoint import StopRequest
     from gatelab.training.fit import fit_and_test
 
     console.quiet = True
     config = check_config(work["settings"])
-    data = build("data", config.data)
+    data = build_data(config, task_of(config.model))
     rank = int(os.environ["LOCAL_RANK"])
     fit_and_test(config, data, RunFolder(work["folder"]), work["checkpoint"], StopRequest(), rank=rank)
 

@@ -11,6 +11,7 @@ from gatelab.config.choices import composed_from
 from gatelab.config.identity import flatten, identity_of
 from gatelab.config.inputs import digests_of, input_files
 from gatelab.config.schema import Config, check_config
+from gatelab.config.settle import settle
 from gatelab.errors import ConfigError
 from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
@@ -31,9 +32,8 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     """
     settings = resolve(composed)
     config = check_config(settings)
-    from gatelab.config.build import build
     from gatelab.reports.pages.run_page import reported
-    from gatelab.tasks.base import selection_metric, task_of
+    from gatelab.tasks.base import build_data, selection_metric, task_of
     from gatelab.trackers.tracking import Trackers
     from gatelab.training.checkpoint import StopRequest, find_checkpoint
     from gatelab.training.finish import record_result
@@ -45,7 +45,7 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()
     files = input_files(settings)
-    data = build("data", config.data)
+    data = build_data(config, task)
     prepared = data.prepared
     refuse_without_validation(config, prepared.record)
     identity = identity_of(settings, {**prepared.record["sha256"], **digests_of(files)})
@@ -99,14 +99,12 @@ def refuse_without_validation(config: Config, data: dict[str, Any]) -> None:
 
 
 def resolve(config: DictConfig) -> dict[str, Any]:
-    """The config as plain values. The keys of a schedule that is not chosen are left out, and so out of the identity."""
+    """The config as plain values, settled."""
     try:
         settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         raise ConfigError(f"{error.full_key} is not set: give {error.full_key}=…") from None
-    optimizer = settings.get("optimizer")
-    if isinstance(optimizer, dict) and optimizer.get("schedule") != "plateau":
-        optimizer.pop("plateau", None)
+    settle(settings)
     return settings
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from gatelab.reports import numbers
 from gatelab.reports.shown import visible
-from gatelab.runs.record import Data, Resources, RunRecord
+from gatelab.runs.record import Data, Resources, RunRecord, Vectors
 from gatelab.screen import counted
 
 CHIEF_PACKAGES = (
@@ -39,9 +39,30 @@ def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
         text += f"{leak['normalised']:,} normalised ({numbers.percentage(leak['normalised_share'])})"
         facts.append(("test texts in train", text if leak["test_rows"] else "there is no test"))
     if data.vocab_size is not None:
-        vocabulary = f"{counted(data.vocab_size, 'word')}, fitted on the training rows; {counted(data.num_tokens or 0, 'token')} in all"
+        fitted = "fitted on the training rows"
+        if data.vectors and data.vectors.vocab == "all":
+            fitted += ", and the words of the validation and test rows that have a vector"
+        vocabulary = f"{counted(data.vocab_size, 'word')}, {fitted}; {counted(data.num_tokens or 0, 'token')} in all"
         facts.append(("vocabulary", vocabulary))
+    if data.vectors:
+        facts += vector_facts(data.vectors)
     return [*facts, *(("note", note) for note in data.notes)]
+
+
+def vector_facts(vectors: Vectors) -> Facts:
+    """The files, and for how many words and tokens they have a vector."""
+    types, found = vectors.types, sum(vectors.types.values()) - vectors.types.get("none", 0)
+    how = f"{types.get('exact', 0):,} exactly, {types.get('case_folding', 0):,} by case folding"
+    shares = [
+        f"{part} {numbers.percentage(1 - counts.get('none', 0) / total)}"
+        for part, counts in vectors.tokens.items()
+        if (total := sum(counts.values()))
+    ]
+    return [
+        ("pretrained vectors", f"{some(vectors.files)}, {counted(vectors.dimension or 0, 'number')} a word"),
+        ("words with a vector", f"{found:,} of {sum(types.values()):,}: {how}; the others begin at random"),
+        ("tokens with a vector", some(shares)),
+    ]
 
 
 def some(names: list[str], max_names: int = 20) -> str:
@@ -67,7 +88,8 @@ def cost_facts(record: RunRecord) -> Facts:
     if parts := [counted(count, noun) for noun, count in counts if count is not None]:
         facts.append(("training", ", ".join(parts)))
     if record.parameters is not None:
-        facts.append(("parameters", f"{record.parameters:,}"))
+        frozen = f", {record.frozen_parameters:,} of them not trained" if record.frozen_parameters else ""
+        facts.append(("parameters", f"{record.parameters:,}{frozen}"))
     facts += resource_facts(record.resources)
     if hardware := record.hardware:
         counts = (("core", hardware.cores), ("thread", hardware.threads))

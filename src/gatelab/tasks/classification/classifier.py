@@ -27,6 +27,7 @@ class SequenceClassifier(pl.LightningModule):
 
     encoder maps (B, T, E) and lengths (B,) to states (B, T, D) and a state; see gatelab.recurrent.encoder.
     label_counts (K,): the training rows of each class, for balanced class_weights; equal where None.
+    word_vectors (V, E): the first values of the embedding, from the files in vectors, which the task reads with vectors_vocab.
 
     Raises ValueError for an unknown pooling or an encoder without output_size, ConfigError unless there are K weights.
     """
@@ -40,7 +41,11 @@ class SequenceClassifier(pl.LightningModule):
         vocab_size: Passed[int],
         num_classes: Passed[int],
         label_counts: Passed[Sequence[int] | None] = None,
-        embedding_size: Count,
+        word_vectors: Passed[Tensor | None] = None,
+        embedding_size: Count | None,
+        vectors: str | list[str] | None = None,
+        freeze_vectors: bool = False,
+        vectors_vocab: Literal["train", "all"] = "train",
         embedding_dropout: Dropout = 0.0,
         dropout: Dropout = 0.0,
         pooling: Literal["last", "mean", "max"] = "last",
@@ -51,7 +56,14 @@ class SequenceClassifier(pl.LightningModule):
             raise ValueError(f"model.pooling must be one of {', '.join(POOLINGS)}, not {pooling}")
         if not isinstance(getattr(encoder, "output_size", None), int):
             raise ValueError(f"{type(encoder).__name__} needs an attribute output_size: the D of its states (B, T, D)")
+        if word_vectors is not None:
+            embedding_size = word_vectors.shape[1]
+        if embedding_size is None:
+            raise ValueError("embedding_size is missing, and there are no vectors that it could follow")
         self.embedding = nn.Embedding(vocab_size, embedding_size, padding_idx=PAD_ID)
+        if word_vectors is not None:
+            self.embedding.weight.data.copy_(word_vectors)
+            self.embedding.weight.requires_grad_(not freeze_vectors)
         self.embedding_dropout = nn.Dropout1d(embedding_dropout)
         self.encoder = encoder
         self.pool = POOLINGS[pooling]

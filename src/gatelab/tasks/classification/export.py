@@ -29,10 +29,15 @@ def save_model(
         "classes": classes,
         "max_length": max_length,
         "vocab_size": module.embedding.num_embeddings,
-        "model": {**model, "class_weights": None},
+        "model": {**trained_part(model), "embedding_size": module.embedding.embedding_dim},
         "encoder": encoder,
     }
     atomic_write(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+
+
+def trained_part(model: dict[str, Any]) -> dict[str, Any]:
+    """Without what only training needs, so that a prediction asks for no other file."""
+    return {key: value for key, value in model.items() if "vectors" not in key} | {"class_weights": None}
 
 
 def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[SequenceClassifier, Any, dict[str, Any]]:

@@ -3,8 +3,11 @@
 from typing import Any
 
 import numpy as np
+import torch
 
+from gatelab.config.inputs import paths_of
 from gatelab.config.schema import Config
+from gatelab.data.vectors import VectorFiles
 from gatelab.recurrent.notation import latex, text
 from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
@@ -25,14 +28,22 @@ class Classification(Task):
 
     monitor = SELECTED
 
+    def configure_data(self, config: Config, data: Any) -> None:
+        model = config.model
+        if model.get("vectors"):
+            paths = tuple(paths_of(model["vectors"]))
+            data.vectors = VectorFiles(paths, model.get("vectors_vocab", "train"), model.get("embedding_size"))
+
     def build_module(self, config: Config, data: Any) -> SequenceClassifier:
         counts = list(data.prepared.record["label_counts"]["train"].values())
+        vectors = data.prepared.vectors
         return build_model(
             config.model,
             config.encoder,
             vocab_size=data.prepared.vocab_size,
             num_classes=len(data.prepared.classes),
             label_counts=counts,
+            word_vectors=None if vectors is None else torch.from_numpy(vectors.complete(config.seed)),
         )
 
     def fit_baselines(self, config: Config, data: Any) -> Baselines:
