@@ -195,3 +195,13 @@ def test_a_file_three_times_as_large_takes_no_more_memory(binary: bool, tmp_path
     small, large = peak(5000), peak(15_000)
     assert (tmp_path / "v").stat().st_size > 5 * 2**20
     assert large < 1.1 * small
+
+
+def test_real_glove_is_read_to_the_last_word(real_data: Path) -> None:
+    file = real_data / "glove" / "glove.6B.50d.first9163.txt.gz"
+    found, notes = read([file])
+    with gzip.open(file, "rt", encoding="utf-8") as stream:
+        expected = {line.split(" ")[0]: np.array(line.split(" ")[1:], dtype=np.float32) for line in stream}
+    assert notes == []
+    assert len(found) == 9163
+    assert all(np.array_equal(found[word], vector) for word, vector in expected.items())

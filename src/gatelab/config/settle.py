@@ -7,18 +7,26 @@ from gatelab.errors import ConfigError
 EMBEDDING_SIZE = 128  # without pretrained vectors, whose dimension it is otherwise
 
 
+OF_VECTORS = {"freeze_vectors": False, "vectors_vocab": "train"}  # left out at these values, which are their defaults
+
+
 def settle(settings: dict[str, Any]) -> None:
-    """Change a config in place: without the keys of a schedule or of vectors that it has not.
+    """Change a config in place: without the keys of a schedule that it has not, and those of vectors where it has none or they
+    change nothing.
 
     Raises ConfigError for model.freeze_vectors or vectors_vocab=all without vectors.
     """
     optimizer, model = settings.get("optimizer"), settings.get("model")
     if isinstance(optimizer, dict) and optimizer.get("schedule") != "plateau":
         optimizer.pop("plateau", None)
-    if isinstance(model, dict) and model.get("vectors", "") is None:
-        for key, unused in (("freeze_vectors", False), ("vectors_vocab", "train")):
-            if (value := model.pop(key, unused)) != unused:
-                raise ConfigError(f"model.{key}={value}: there are no vectors. Give model.vectors=…")
+    if not isinstance(model, dict) or "vectors" not in model:
+        return
+    for key, unused in OF_VECTORS.items():
+        if model.get(key) == unused:
+            del model[key]
+        elif model["vectors"] is None and key in model:
+            raise ConfigError(f"model.{key}={model[key]}: there are no vectors. Give model.vectors=…")
+    if model["vectors"] is None:
         del model["vectors"]
         if model.get("embedding_size", 0) is None:
             model["embedding_size"] = EMBEDDING_SIZE

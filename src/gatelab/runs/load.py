@@ -57,8 +57,11 @@ def load_runs(folders: list[RunFolder]) -> list[Run]:
 
 
 def load_run(folder: RunFolder) -> Run:
-    record = folder.record
-    return Run(folder, folder.status_of(record), record, load_config(folder))
+    record, settings = folder.record, load_config(folder)
+    vectors = record.data.vectors if record.data else None
+    if vectors and settings.get("model.embedding_size", 0) is None:  # that of the vectors
+        settings["model.embedding_size"] = vectors.dimension
+    return Run(folder, folder.status_of(record), record, settings)
 
 
 def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:

@@ -15,9 +15,11 @@ from safetensors.torch import load_file
 from gatelab.commands.reproduce import reproduce
 from gatelab.commands.train import compose
 from gatelab.errors import ConfigError, DataError
+from gatelab.reports.analysis.settings import differing_keys
 from gatelab.reports.pages.facts import cost_facts, data_facts, origin_facts
-from gatelab.runs.config import load_config
+from gatelab.runs.config import load_config, write_config
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.load import load_runs
 from gatelab.runs.record import Data, Vectors
 from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.tasks.classification.prediction import Predictor
@@ -100,6 +102,21 @@ def test_what_was_found_and_the_file_are_in_the_record_and_on_the_page(run_with:
     assert record.files["model.vectors"][0].bytes == vectors.stat().st_size
     everything = Data(vocab_size=9, vectors=Vectors(vocab="all"))
     assert "validation and test rows" in dict(data_facts(everything, {}))["vocabulary"]
+
+
+def test_a_run_with_vectors_differs_from_one_without_in_the_key_of_the_vectors_alone(
+    run_with: Any, tmp_path: Path
+) -> None:
+    folder, _ = run_with()
+    runs = load_runs([folder])
+    without = resolve(compose([*SETTINGS, "model.embedding_size=5", f"output_dir={tmp_path}"]))
+    other = RunFolder(tmp_path / "0123456789")
+    other.path.mkdir()
+    write_config(other, without)
+    other.update(status="finished")
+    assert [key for key in differing_keys([*runs, *load_runs([other])]) if not key.startswith("data.")] == [
+        "model.vectors"
+    ]
 
 
 def test_the_model_predicts_without_the_file_of_vectors(run_with: Any, vectors: Path, tmp_path: Path) -> None:
