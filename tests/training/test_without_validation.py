@@ -121,9 +121,13 @@ def test_a_limited_test_and_its_baselines_are_on_the_same_rows(tmp_path: Path, c
 
 
 @pytest.mark.parametrize("none", ["data.split.validation=0", "trainer.limit_val_batches=0"])
-def test_a_schedule_that_waits_for_the_validation_is_refused_without_one(
-    none: str, tmp_path: Path, cache_dir: Path
+@pytest.mark.parametrize(
+    ("settings", "what"),
+    [("optimizer.schedule=plateau", "schedule=plateau waits"), ("+search.trial=0", "search compares")],
+)
+def test_what_needs_a_validation_is_refused_without_one(
+    settings: str, what: str, none: str, tmp_path: Path, cache_dir: Path
 ) -> None:
-    with pytest.raises(ConfigError, match=rf"schedule=plateau .*{none} leaves none"):
-        run(tmp_path, cache_dir, none, "optimizer.schedule=plateau")
+    with pytest.raises(ConfigError, match=rf"{what} .*{none} leaves none"):
+        run(tmp_path, cache_dir, none, settings)
     assert not any(tmp_path.iterdir())
