@@ -229,13 +229,20 @@ def data(
     columns: Annotated[
         str | None, typer.Option(metavar="NAME,NAME", help="Names for the columns of a file without a header.")
     ] = None,
+    tokenizer: Annotated[
+        str | None,
+        typer.Option(
+            metavar="KIND",
+            help="Tokenize as training with tokenizer=KIND does: word, char, bpe, unigram, or a saved tokenizer.json.",
+        ),
+    ] = None,
 ) -> None:
     """Inspect a table before training on it.
 
     Encoding, columns, rows, rejects by line, labels, lengths, duplicates, texts with conflicting labels, and how much of
-    a random test set would be in the training set.
+    a random test set would be in the training set. --tokenizer adds the vocabulary, unknown tokens and lengths in tokens.
 
-    [dim]gatelab data reviews.csv[/]
+    [dim]gatelab data reviews.csv --tokenizer bpe[/]
     """
     from gatelab.data.inspect import inspect_table
 
@@ -245,6 +252,12 @@ def data(
             header=header, columns=columns.split(",") if columns else None,
         ):  # fmt: skip
             console.print(part, soft_wrap=isinstance(part, str))
+        if tokenizer is not None:
+            from gatelab.commands.count_tokens import count_tokens
+
+            counts = count_tokens(file, tokenizer, text=text, label=label, encoding=encoding, delimiter=delimiter)
+            for title, line in zip(("tokens", "a text has"), counts, strict=True):
+                console.print(f"{title:<10} {line}", soft_wrap=True)
 
 
 @app.command()

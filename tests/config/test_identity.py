@@ -15,7 +15,7 @@ def identity(*overrides: str, content: Any = CONTENT) -> str:
 
 @pytest.mark.parametrize(
     "override", ["seed=7", "encoder=gru", "encoder.hidden_size=3", "data.max_length=9", "trainer.max_epochs=2",
-                 "optimizer.lr=0.1", "data.split.by=random", "callbacks=none", "model.dropout=0.3"]
+                 "optimizer.lr=0.1", "tokenizer=char", "tokenizer=bpe", "data.split.by=random", "callbacks=none", "model.dropout=0.3"]
 )  # fmt: skip
 def test_whatever_can_move_a_number_makes_another_run(override: str) -> None:
     assert identity(override) != identity()

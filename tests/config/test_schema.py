@@ -20,7 +20,7 @@ CHOICES = sorted(
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, tmp_path: Path) -> None:
-    more = ["data.path=some.csv"] if choice == "data=csv" else []
+    more = {"data=csv": ["data.path=some.csv"], "tokenizer=file": ["data.tokenizer.file=some.json"]}.get(choice, [])
     config = resolve(compose([choice, f"data.cache_dir={tmp_path}", *more]))
     checked = check_config(config)
     build("data", config["data"])
@@ -41,7 +41,8 @@ def test_every_experiment_composes_and_passes_the_check(file: Path) -> None:
 
 def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command() -> None:
     for file in [*CONF_DIR.rglob("*.yaml"), *EXPERIMENT_DIRS[1].glob("*.yaml")]:
-        first = file.read_text(encoding="utf-8").splitlines()[0]
+        lines = file.read_text(encoding="utf-8").splitlines()
+        first = lines[lines[0].startswith("# @package ")]  # Hydra reads that in the first line alone
         assert first.startswith("# "), file
         if not file.name.startswith("_") and "hydra" not in file.parts:
             assert "gatelab train" in first, file
@@ -98,6 +99,46 @@ def test_an_impossible_value_or_unknown_key_is_named_with_its_key(override: str,
 def test_a_plateau_schedule_that_cannot_be_is_refused(overrides: list[str], message: str) -> None:
     with pytest.raises(ConfigError, match=message):
         check_config(resolve(compose(["optimizer.schedule=plateau", *overrides])))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "message"),
+    [
+        ("tokenizer=bpe data.tokenizer.vocab_size=null", r"^data\.tokenizer\.vocab_size=None: .*valid integer"),
+        ("tokenizer=bpe data.tokenizer.vocab_size=2", r"^data\.tokenizer\.vocab_size=2: .*greater than or equal to 3"),
+        (
+            "tokenizer=char +data.tokenizer.lower=true",
+            r"^data\.tokenizer\.lower: unknown key\. Did you mean .*lowercase\?$",
+        ),
+        ("tokenizer=unigram ~data.tokenizer.urls", r"^data\.tokenizer\.urls: is missing\.$"),
+        (
+            "+data.tokenizer.kind=bp",
+            r"^data\.tokenizer\.kind=bp: input should be 'word', 'char', 'bpe', 'unigram' or 'file'",
+        ),
+        ("tokenizer=file data.tokenizer.file=3", r"^data\.tokenizer\.file=3: .*valid string"),
+        ("tokenizer=file data.tokenizer.file=a +data.tokenizer.urls=true", r"^data\.tokenizer\.urls: unknown key"),
+        ("data.tokenizer=3", r"^data\.tokenizer=3: is no group of keys"),
+    ],
+)
+def test_the_keys_of_each_tokenizer_are_checked(overrides: str, message: str) -> None:
+    with pytest.raises(ConfigError, match=message):
+        check_config(resolve(compose(overrides.split())))
+
+
+def test_tokenizers_keep_what_the_data_set_of_their_keys() -> None:
+    words = compose(["data.tokenizer.vocab_size=5000"]).data.tokenizer
+    assert (words.min_count, words.vocab_size, "kind" in words) == (1, 5000, False), "that of data=sample"
+    assert compose(["data=csv"]).data.tokenizer.min_count == 2
+    assert compose(["tokenizer=bpe", "data=sample"]).data.tokenizer.kind == "bpe"
+
+
+def test_the_unigram_trainer_is_an_extra(monkeypatch: pytest.MonkeyPatch) -> None:
+    config = resolve(compose(["tokenizer=unigram"]))
+    monkeypatch.setattr("gatelab.data.tokenize.find_spec", lambda name: None)
+    with pytest.raises(
+        ConfigError, match=r"^data\.tokenizer\.kind: unigram needs sentencepiece: pip install 'gatelab\[unigram\]'\.$"
+    ):
+        check_config(config)
 
 
 def test_all_wrong_keys_are_named_at_once() -> None:

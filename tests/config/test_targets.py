@@ -27,9 +27,9 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_every_choice_in_conf_may_be_built() -> None:
     from gatelab.config.schema import CONF_DIR
 
-    for group in ("encoder", "optimizer", "trainer", "callbacks", "tracker", "data"):
+    for group in ("encoder", "optimizer", "trainer", "callbacks", "tracker", "data", "tokenizer"):
         for file in sorted((CONF_DIR / group).glob("[!_]*.yaml")):
-            path = ["data.path=x"] if file.stem == "csv" else []
+            path = {"csv": ["data.path=x"], "file": ["data.tokenizer.file=x"]}.get(file.stem, [])
             settings = resolve(compose([f"{group}={file.stem}", *path]))
             check_targets(settings, settings["allow_targets"])
 

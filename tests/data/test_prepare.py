@@ -6,9 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
 from gatelab.data import prepare as steps
 from gatelab.data.prepare import Settings, Source, prepare
+from gatelab.data.tokenize import UNKNOWN_ID
 from gatelab.errors import DataError
 
 ROWS = [
@@ -76,6 +78,26 @@ def test_another_split_or_vocabulary_reads_and_tokenizes_nothing_again(
     assert np.array_equal(another.tokens, expected.tokens)
     assert another.record == expected.record
     assert another.tokenizer_file.read_bytes() == expected.tokenizer_file.read_bytes()
+
+
+@pytest.mark.parametrize("kind", ["word", "char", "bpe", "unigram"])
+def test_the_record_has_the_unknown_tokens_and_lengths_of_each_tokenizer(
+    kind: str, write_csv: Write, tmp_path: Path
+) -> None:
+    settings = Settings(tokenizer={"kind": kind, "vocab_size": 40, "min_count": 2}, max_length=7)
+    prepared = prepare(Source([write_csv(ROWS)]), settings, tmp_path / "cache")
+    tokenizer = Tokenizer.from_file(str(prepared.tokenizer_file))
+    full = [tokenizer.encode(text, add_special_tokens=False).ids for text, _ in ROWS]
+    cut = [ids[:7] for ids in full]
+    for part, rows in prepared.parts.items():
+        tokens = [token for row in rows for token in cut[row]]
+        assert prepared.record["unknown_share"][part] == tokens.count(UNKNOWN_ID) / len(tokens)
+    lengths = sorted(len(ids) for ids in full)
+    quantiles = prepared.record["lengths"]
+    assert (quantiles["0"], quantiles["50"], quantiles["100"]) == (lengths[0], lengths[59], lengths[-1])
+    assert prepared.record["cut_share"] == sum(length > 7 for length in lengths) / len(lengths)
+    assert (kind == "word") == (lengths[-1] <= 7), "so there is something to cut, of all but words"
+    assert prepared.record["num_tokens"] == sum(map(len, cut)) == len(prepared.tokens)
 
 
 def test_rows_of_dropped_labels_leave_texts_and_tokens_of_the_others_in_place(write_csv: Write, tmp_path: Path) -> None:

@@ -5,28 +5,16 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hostile_texts import TEXTS
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from tokenizers import Tokenizer, trainers
+from tokenizers import Tokenizer, models, trainers
 
 from gatelab.data import rows as module
 from gatelab.data.prepare import Prepared, Settings, Source, prepare
 from gatelab.data.tokenize import PAD, UNKNOWN, UNKNOWN_ID, fitted_cache, new_tokenizer
 
-RULES = ("lowercase", "urls", "mentions", "elongations")
-# What a rule might join across a border between pieces, or take for one.
-FRAGMENTS = (
-    " ", "  ", "\n", "\r\n", "\t", "\x0b", "\x0c", "\x1c", "\x1f", "\x85", "\xa0", "\u1680", "\u2003", "\u200b", "\u2028", "\u2029",
-    "\u202f", "\u205f", "\u3000", "\ufeff", "\u200c", "\u200d", "\u0301", "\u0338", "\u0327", "\u0345", "\u3099", "http://", "https://t.co/a",
-    "www.", "HTTP://", "@", "@bob", "x@y", "_", "sooo", "ooo", "o", "!!!", "!", "...", "'", "’s", "it's", "Σ", "ΟΔΟΣ", "İ", "ǆ", "ß",
-    "e", "\u1100", "\u1161", "\u11a8", "か", "电影", "می", "नि", "\U0001f1e9", "\U0001f1ea", "👍", "🏽", "👩", "\u200d👧", "\ufe0f", "<", ">",
-    "<pad>", "<unk>", "<url>", "<user>", "<PAD>", "<un", "k>",
-)  # fmt: skip
-TEXTS = st.lists(
-    st.one_of(st.sampled_from(FRAGMENTS), st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
-    min_size=1,
-    max_size=12,
-).map("".join)
+RULES = ("kind", "lowercase", "urls", "mentions", "elongations")
 
 
 def prepare_rows(parts: list[list[str]], options: dict[str, Any], folder: Path) -> Prepared:
@@ -46,15 +34,23 @@ def assert_as_row_by_row(prepared: Prepared, options: dict[str, Any]) -> None:
     """The vocabulary is the one that the library trains on the training rows, the tokens those that it then gives, row by row."""
     texts = list(prepared.texts)
     expected = new_tokenizer(**{key: value for key, value in options.items() if key in RULES})
-    trainer = trainers.WordLevelTrainer(
-        vocab_size=options.get("vocab_size") or 2**31 - 1, min_frequency=options.get("min_count", 1),
-        special_tokens=[PAD, UNKNOWN], show_progress=False,
-    )  # fmt: skip
+    about: Any = {
+        "vocab_size": options.get("vocab_size") or 2**31 - 1, "min_frequency": options.get("min_count", 1),
+        "special_tokens": [PAD, UNKNOWN], "show_progress": False,
+    }  # fmt: skip
+    trainer: Any = trainers.WordLevelTrainer(**about)
+    if options.get("kind") == "bpe":
+        expected.model, trainer = models.BPE(unk_token=UNKNOWN, fuse_unk=True), trainers.BpeTrainer(**about)
     expected.train_from_iterator((texts[row] for row in prepared.parts["train"]), trainer)
     saved = prepared.tokenizer_file.with_name("expected.json")
     expected.save(str(saved))
     assert prepared.tokenizer_file.read_bytes() == saved.read_bytes()
-    again = Tokenizer.from_file(str(saved))
+    assert_tokens_are_those_of_the_saved_tokenizer(prepared)
+
+
+def assert_tokens_are_those_of_the_saved_tokenizer(prepared: Prepared) -> None:
+    texts = list(prepared.texts)
+    again = Tokenizer.from_file(str(prepared.tokenizer_file))
     rows = [encoding.ids or [UNKNOWN_ID] for encoding in again.encode_batch(texts, add_special_tokens=False)]
     assert np.array_equal(np.diff(prepared.offsets), [len(row) for row in rows])
     assert np.array_equal(prepared.tokens, np.concatenate(rows))
@@ -65,7 +61,7 @@ def assert_as_row_by_row(prepared: Prepared, options: dict[str, Any]) -> None:
 @given(
     st.lists(st.lists(TEXTS, max_size=4), min_size=3, max_size=3),
     st.fixed_dictionaries(
-        {rule: st.booleans() for rule in RULES},
+        {"kind": st.sampled_from(["word", "char"]), **{rule: st.booleans() for rule in RULES[1:]}},
         optional={"vocab_size": st.integers(3, 9), "min_count": st.integers(1, 2)},
     ),
     st.sampled_from([1, 2, 100]),
@@ -74,6 +70,22 @@ def assert_as_row_by_row(prepared: Prepared, options: dict[str, Any]) -> None:
 def test_tokens_and_vocabulary_are_those_that_the_library_gives_row_by_row(
     parts: list[list[str]], options: dict[str, Any], chunk: int
 ) -> None:
+    with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "CHUNK", chunk)
+        assert_as_row_by_row(prepare_rows(parts, options, Path(folder)), options)
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    st.lists(st.lists(TEXTS, max_size=4), min_size=3, max_size=3),
+    st.fixed_dictionaries({rule: st.booleans() for rule in RULES[1:]}),
+    st.sampled_from([1, 2, 100]),
+)
+@example([["a http://a<pad>b <pad>", "<unk>c<unk>", "a\n<unk>"], ["pad > b"], ["<pad>"]], {}, 1)
+def test_merges_and_subwords_are_those_that_the_library_gives_row_by_row(
+    parts: list[list[str]], options: dict[str, Any], chunk: int
+) -> None:
+    options |= {"kind": "bpe", "vocab_size": 1000}
     with tempfile.TemporaryDirectory() as folder, pytest.MonkeyPatch.context() as patch:
         patch.setattr(module, "CHUNK", chunk)
         assert_as_row_by_row(prepare_rows(parts, options, Path(folder)), options)

@@ -22,7 +22,7 @@ def encode(tokenizer: Any, texts: list[str], max_length: int | None = None) -> l
     return [ids.tolist() for ids in fitted_cache(tokenizer).encode(texts, max_length)]
 
 
-def words_of(text: str, **options: bool) -> list[str]:
+def words_of(text: str, **options: Any) -> list[str]:
     tokenizer = new_tokenizer(**options)
     fit_tokenizer(tokenizer, counts_of(tokenizer, [text]), vocab_size=None, min_count=1)
     return [tokenizer.id_to_token(token) for token in encode(tokenizer, [text])[0]]
@@ -46,6 +46,13 @@ def words_of(text: str, **options: bool) -> list[str]:
 )
 def test_words_of_any_script_survive_whole(text: str, words: list[str]) -> None:
     assert words_of(text) == words
+
+
+def test_characters_keep_the_spaces_between_words_and_what_stands_for_a_url() -> None:
+    text = "Hi,  @Bob\n日本 e\u0301👍🏽"
+    assert words_of(text, kind="char") == ["▁", "h", "i", ",", "▁", "<user>", "▁", "日", "本", "▁", "é", "👍", "🏽"]
+    with_case = words_of("Hi @B", kind="char", lowercase=False, mentions=False)
+    assert with_case == ["▁", "H", "i", "▁", "@", "B"]
 
 
 def test_normalisation_can_be_switched_off() -> None:

@@ -157,15 +157,24 @@ def _problems(schema: type, values: Any, prefix: str) -> list[str]:
         TypeAdapter(schema).validate_python(values)
     except ValidationError as error:
         known = {**flatten(values), **dict.fromkeys(schema.__annotations__)}
-        return list(dict.fromkeys(_explain(problem, known, prefix) for problem in error.errors()))
+        return list(dict.fromkeys(_explain(problem, values, known, prefix) for problem in error.errors()))
     return []
 
 
-def _explain(problem: Any, known: Iterable[str], prefix: str) -> str:
-    parts = [str(part) for part in problem["loc"]]
-    while len(parts) > 1 and ".".join(parts) not in known and problem["type"] != "missing":
-        parts.pop()  # the alternatives of a union and the items of a list are no keys
-    key = prefix + ".".join(parts)
+def key_in_values(problem: Any, values: Any) -> str:
+    """The key that one of pydantic's errors is of: the alternatives of a union and the items of a list are no keys."""
+    parts = []
+    for number, part in enumerate(problem["loc"], 1):
+        if isinstance(values, dict) and (
+            part in values or (problem["type"] == "missing" and number == len(problem["loc"]))
+        ):
+            parts.append(str(part))
+            values = values.get(part)
+    return ".".join(parts)
+
+
+def _explain(problem: Any, values: Any, known: Iterable[str], prefix: str) -> str:
+    key = prefix + key_in_values(problem, values)
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key.{did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
     if problem["type"] == "missing":

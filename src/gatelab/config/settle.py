@@ -11,7 +11,7 @@ OF_VECTORS = {"freeze_vectors": False, "vectors_vocab": "train"}  # left out at 
 
 
 def settle(settings: dict[str, Any]) -> None:
-    """Change a config in place: without the keys of a schedule that it has not, and those of vectors where it has none or they
+    """Change a config in place: without the keys of a schedule or tokenizer that it has not, and those of vectors where it has none or they
     change nothing.
 
     Raises ConfigError for model.freeze_vectors or vectors_vocab=all without vectors.
@@ -19,6 +19,10 @@ def settle(settings: dict[str, Any]) -> None:
     optimizer, model = settings.get("optimizer"), settings.get("model")
     if isinstance(optimizer, dict) and optimizer.get("schedule") != "plateau":
         optimizer.pop("plateau", None)
+    data = settings.get("data")
+    tokenizer = data.get("tokenizer") if isinstance(data, dict) else None
+    if isinstance(tokenizer, dict) and tokenizer.get("kind") == "file":
+        tokenizer.pop("min_count", None)  # which a data set may set for the tokenizers that have it
     if not isinstance(model, dict) or "vectors" not in model:
         return
     for key, unused in OF_VECTORS.items():

@@ -21,13 +21,15 @@ from numpy.typing import NDArray
 from gatelab.data.paths import expand_paths
 from gatelab.data.rows import Settings, Source, Words, read_rows, write_json
 from gatelab.data.split import PARTS, Indices, count_duplicates, leakage, split_rows
+from gatelab.data.subwords import SUBWORDS, WordTokens, word_tokens
 from gatelab.data.texts import Texts
-from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer, new_tokenizer
+from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer
 from gatelab.data.vectors import WordVectors, coverage_text
 from gatelab.digest import sha256_of
-from gatelab.errors import DataError
+from gatelab.errors import ConfigError, DataError
 
 FORMAT = 5  # raised when the content of a cache folder, or its computation, changes
+LENGTH_QUANTILES = (0, 25, 50, 75, 95, 99, 100)
 
 
 @dataclass(frozen=True)
@@ -86,10 +88,11 @@ def prepare(source: Source, settings: Settings, cache_dir: Path, more_words: Mor
     refuse_named_twice(source, settings.split)
     cache_dir.mkdir(parents=True, exist_ok=True)
     content = content_of(source, cache_dir / "sha256.json")
+    named = settings.by_content(cache_dir / "sha256.json")
     rows = in_cache(
-        cache_dir / "rows", [content, settings.of_rows()], lambda folder: read_rows(source, settings, content, folder)
+        cache_dir / "rows", [content, named.of_rows()], lambda folder: read_rows(source, settings, content, folder)
     )
-    key = [content, asdict(settings), *([] if more_words is None else [more_words.key])]
+    key = [content, asdict(named), *([] if more_words is None else [more_words.key])]
     prepared = in_cache(cache_dir / "prepared", key, lambda folder: build(rows, settings, folder, more_words))
     names = [str(file) for files in source.parts().values() for file in expand_paths(list(files))]
     return load(prepared, rows, names)
@@ -137,12 +140,19 @@ def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | 
     words = Words(rows)
     also: Sequence[str] = ()
     if more_words is not None:
+        if settings.kind in (*SUBWORDS, "file"):
+            raise ConfigError(
+                f"model.vectors_vocab=all adds words to the vocabulary, which tokenizer={settings.kind} has not. Take tokenizer=word, "
+                "or vectors_vocab=train."
+            )
         counts = words.counts(np.concatenate(list(parts.values())))
         also = more_words.choose([word for word, count in counts.items() if count])
         record["notes"].append(more_words.note)
     tokenizer = fit(words, parts["train"], settings, also)
     tokenizer.save(str(folder / "tokenizer.json"))
-    offsets = encode(words, tokenizer, settings.max_length, folder)
+    lengths, num_unknown = encode(
+        words, word_tokens(tokenizer, words.names, settings.kind), settings.max_length, folder
+    )
 
     labels, classes = np.load(rows / "labels.npy"), record["classes"]
     record |= {
@@ -152,34 +162,67 @@ def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | 
         },
         "split_sizes": {part: len(members) for part, members in parts.items()},
         **facts,
+        "tokenizer": settings.kind,
         "vocab_size": tokenizer.get_vocab_size(),
-        "num_tokens": int(offsets[-1]),
+        **count_tokens(lengths, num_unknown, parts, settings.max_length),
     }
     write_json(folder / "record.json", record)
 
 
 def fit(words: Words, train: Indices, settings: Settings, also: Sequence[str] = ()) -> Any:
-    """A tokenizer whose vocabulary is that of the training rows, and the words of also."""
-    tokenizer = new_tokenizer(**settings.rules)
+    """A tokenizer whose vocabulary is that of the training rows and the words of also, or of its file."""
+    tokenizer = settings.new_tokenizer()
+    if settings.kind == "file":
+        return tokenizer
     vocab_size, min_count = settings.tokenizer.get("vocab_size"), settings.tokenizer.get("min_count", 1)
-    fit_tokenizer(tokenizer, words.counts(train), vocab_size=vocab_size, min_count=min_count, also=also)
+    counts = words.counts(train)
+    fit_tokenizer(tokenizer, counts, kind=settings.kind, vocab_size=vocab_size, min_count=min_count, also=also)
     return tokenizer
 
 
-def encode(words: Words, tokenizer: Any, max_length: int | None, folder: Path) -> NDArray[np.int64]:
-    """Write tokens.npy and offsets.npy (N + 1,); returns the offsets."""
-    vocabulary = tokenizer.get_vocab()
-    token_of = np.array([vocabulary.get(word, UNKNOWN_ID) for word in words.names], dtype=np.int32)
-    lengths = words.lengths(max_length)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
+def encode(
+    words: Words, tokens_of: WordTokens, max_length: int | None, folder: Path
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Write tokens.npy and offsets.npy (N + 1,), each row cut to max_length. Returns of each row (N,) how many tokens it has
+    before, and how many of those that are left are unknown."""
+    lengths, num_unknown = np.empty((2, len(words.kept)), dtype=np.int64)
+    rows, num_words = np.arange(len(lengths)), words.lengths(None)
+    for chunk, numbers in words.chunks(rows, num_words):
+        lengths[chunk] = sums(tokens_of.lengths[numbers], num_words[chunk])
+    cut = lengths if max_length is None else np.minimum(lengths, max_length)
+    offsets = np.concatenate([[0], np.cumsum(cut)])
     np.save(folder / "offsets.npy", offsets)
     tokens = np.lib.format.open_memmap(folder / "tokens.npy", mode="w+", dtype=np.int32, shape=(int(offsets[-1]),))
-    begin = 0
-    for chunk in words.chunks(np.arange(len(lengths)), lengths):
-        tokens[begin : begin + len(chunk)] = token_of[chunk]
-        begin += len(chunk)
+    num_words = words.lengths(max_length)  # a word is one token or more
+    for chunk, numbers in words.chunks(rows, num_words):
+        ids = tokens_of.expand(numbers)
+        expanded = sums(tokens_of.lengths[numbers], num_words[chunk])
+        places = np.arange(len(ids)) - np.repeat(np.cumsum(expanded) - expanded, expanded)
+        ids = ids[places < np.repeat(cut[chunk], expanded)]
+        tokens[offsets[chunk[0]] : offsets[chunk[-1] + 1]] = ids
+        num_unknown[chunk] = sums(ids == UNKNOWN_ID, cut[chunk])
     tokens.flush()
-    return offsets
+    return lengths, num_unknown
+
+
+def sums(values: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of the first counts[0] values, of the next counts[1], and so on; no count is 0."""
+    return np.add.reduceat(values, np.cumsum(counts) - counts, dtype=np.int64)
+
+
+def count_tokens(
+    lengths: NDArray[np.int64], num_unknown: NDArray[np.int64], parts: Mapping[str, Indices], max_length: int | None
+) -> dict[str, Any]:
+    """Of the record: the tokens and the share that is unknown are of the rows as they are cut, the lengths of the uncut ones."""
+    cut = lengths if max_length is None else np.minimum(lengths, max_length)
+    return {
+        "num_tokens": int(cut.sum()),
+        "unknown_share": {
+            part: float(num_unknown[rows].sum() / cut[rows].sum()) for part, rows in parts.items() if len(rows)
+        },
+        "lengths": {str(q): int(np.percentile(lengths, q, method="lower")) for q in LENGTH_QUANTILES},
+        "cut_share": float((lengths > cut).mean()),
+    }
 
 
 def cut_parts(
@@ -243,6 +286,18 @@ def summary_lines(data: dict[str, Any]) -> list[str]:
         f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)"
     )
     lines.append(f"split   {sizes}{leaked if leak['test_rows'] else ''}")
+    lines.append(f"tokens  {token_summary(data)}")
     if "vectors" in data:
         lines.append(f"vectors {coverage_text(data['vectors'])}")
     return lines + [f"note    {note}" for note in data["notes"]]
+
+
+def token_summary(data: dict[str, Any]) -> str:
+    """The vocabulary, the unknown tokens and the lengths of a prepared data set, from its record."""
+    unknown = ", ".join(f"{part} {share:.2%}" for part, share in data["unknown_share"].items())
+    lengths = data["lengths"]
+    cut = f"; {data['cut_share']:.2%} of the texts are cut at data.max_length" if data["cut_share"] else ""
+    return (
+        f"{data['tokenizer']}, vocabulary {data['vocab_size']:,}; unknown: {unknown}; a text has {lengths['50']:,} in the median, "
+        f"{lengths['95']:,} at 95 %, at most {lengths['100']:,}{cut}"
+    )

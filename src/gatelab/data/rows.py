@@ -7,7 +7,7 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
 from typing import IO, Any
@@ -18,7 +18,9 @@ from numpy.typing import NDArray
 from gatelab.data.read import Table, read_table
 from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
-from gatelab.data.tokenize import PAD, SPECIAL, UNKNOWN, PieceCache, WordNumbers, new_tokenizer
+from gatelab.data.tokenize import PAD, SPECIAL, UNKNOWN, PieceCache, WholeTexts, WordNumbers, new_tokenizer
+from gatelab.data.tokenizer_file import read_tokenizer_file
+from gatelab.digest import sha256_of
 
 CHUNK = 5_000  # rows cut into pieces together
 MAX_LISTED_REJECTS = 1000
@@ -55,9 +57,26 @@ class Settings:
     max_length: int | None = None
 
     @property
+    def kind(self) -> str:
+        return self.tokenizer.get("kind", "word")
+
+    @property
     def rules(self) -> dict[str, Any]:
         """The tokenizer's settings that do not depend on the split."""
         return {key: value for key, value in self.tokenizer.items() if key not in OF_VOCABULARY}
+
+    def new_tokenizer(self) -> Any:
+        """Unfitted, or that of data.tokenizer.file."""
+        if self.kind == "file":
+            return read_tokenizer_file(Path(self.tokenizer["file"]).expanduser())
+        return new_tokenizer(**self.rules)
+
+    def by_content(self, cache: Path) -> "Settings":
+        """The same with the sha256 of data.tokenizer.file for its path."""
+        if self.kind != "file":
+            return self
+        digest = sha256_of(Path(self.tokenizer["file"]).expanduser(), cache)
+        return replace(self, tokenizer={"kind": "file", "file": digest})
 
     def of_rows(self) -> list[Any]:
         """What, with the content of the files, determines the rows and their words."""
@@ -78,7 +97,7 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         text_writer(folder, "keys") as write_keys,
         open(folder / "words.bin", "wb") as stream,
     ):
-        writer = RowWriter(new_tokenizer(**settings.rules), write_texts, write_keys, stream)
+        writer = RowWriter(settings.new_tokenizer(), settings.kind, write_texts, write_keys, stream)
         tables = read_source(source, settings, writer.append)
         writer.flush()
     kept, files, rejects = [], [], []
@@ -152,12 +171,13 @@ class RowWriter:
     def __init__(
         self,
         tokenizer: Any,
+        kind: str,
         write_texts: Callable[[Sequence[str]], None],
         write_keys: Callable[[Sequence[str]], None],
         stream: IO[bytes],
     ) -> None:
-        self.words = WordNumbers(tokenizer)
-        self.pieces = PieceCache(self.words)
+        self.words = WholeTexts(tokenizer) if kind == "file" else WordNumbers(tokenizer)
+        self.pieces = self.words if isinstance(self.words, WholeTexts) else PieceCache(self.words)
         self.write_texts, self.write_keys, self.stream = write_texts, write_keys, stream
         self.waiting: list[str] = []
         self.lengths = array("i", [0])
@@ -176,7 +196,9 @@ class RowWriter:
         self.stream.write(words.data)
         self.lengths.extend(lengths.tolist())
         for number, text in enumerate(texts):
-            if PAD in text or UNKNOWN in text:  # counted as it is written, encoded as one token
+            if isinstance(self.words, WordNumbers) and (
+                PAD in text or UNKNOWN in text
+            ):  # counted as it is written, encoded as one token
                 counts = Counter(chain.from_iterable(self.words(text.split("\n"))))
                 end = int(lengths[: number + 1].sum())
                 counts.subtract(words[end - int(lengths[number]) : end].tolist())
@@ -199,19 +221,19 @@ class Words:
         lengths = self.offsets[self.kept + 1] - self.offsets[self.kept]
         return lengths if max_length is None else np.minimum(lengths, max_length)
 
-    def chunks(self, rows: Indices, lengths: NDArray[np.int64]) -> Iterator[NDArray[np.int32]]:
-        """The first lengths[row] words of each row, one after the other, a chunk of rows at a time."""
+    def chunks(self, rows: Indices, lengths: NDArray[np.int64]) -> Iterator[tuple[Indices, NDArray[np.int32]]]:
+        """A chunk of the rows at a time, with their first lengths[row] words, one after the other."""
         for begin in range(0, len(rows), CHUNK):
             chunk = rows[begin : begin + CHUNK]
             ends = np.cumsum(lengths[chunk])
             starts = self.offsets[self.kept[chunk]] - (ends - lengths[chunk])
-            yield self.numbers[np.arange(ends[-1]) + np.repeat(starts, lengths[chunk])]
+            yield chunk, self.numbers[np.arange(ends[-1]) + np.repeat(starts, lengths[chunk])]
 
     def counts(self, rows: Indices) -> dict[str, int]:
         """How often each word stands in the rows, as the ``tokenizers`` library counts them in training."""
         counts = np.zeros(len(self.names), dtype=np.int64)
-        for chunk in self.chunks(rows, self.lengths(None)):
-            counts += np.bincount(chunk, minlength=len(counts))
+        for _, words in self.chunks(rows, self.lengths(None)):
+            counts += np.bincount(words, minlength=len(counts))
         _, words, differences = self.recounts[np.isin(self.recounts[:, 0], self.kept[rows])].T
         np.add.at(counts, words, differences)
         return {name: count for name, count in zip(self.names, counts.tolist(), strict=True) if name not in SPECIAL}

@@ -1,18 +1,26 @@
-"""Word-level tokens with the ``tokenizers`` library: normalise, split into words, number them. Fitted only on train."""
+"""Words, characters or subwords with the ``tokenizers`` library: normalise, cut, number. Fitted only on train.
+
+A text is cut into words that are tokenized each by itself: tokens are words (kind ``word``), characters (``char``), or pieces of
+words (``bpe``, ``unigram``). All but ``word`` keep where a word follows a space: as in SentencePiece, it then begins with ▁.
+"""
 
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import Annotated, Any
+from importlib.util import find_spec
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from annotated_types import Ge
 from numpy.typing import NDArray
-from typing_extensions import TypedDict
+from pydantic import AfterValidator, Discriminator, Tag
+from typing_extensions import NotRequired, TypedDict
 
 from gatelab.annotations import Count
+from gatelab.data.subwords import SUBWORDS, UNKNOWN_ID, most_frequent, trained_model
 
 PAD, UNKNOWN = "<pad>", "<unk>"
-PAD_ID, UNKNOWN_ID = 0, 1
+PAD_ID = 0
+SPACE = "▁"  # as SentencePiece writes it
 SPECIAL = {PAD: PAD_ID, UNKNOWN: UNKNOWN_ID}
 MAX_PIECES = 1_000_000  # that a cache holds, some 200 MB; beyond it starts again
 END = "\n"  # of a text, among pieces
@@ -24,23 +32,70 @@ _WORD = (
     r"<(?:url|user)>|\p{Han}|[\p{L}\p{M}\p{N}_&&[^\p{Han}]][\p{L}\p{M}\p{N}_\x{200c}\x{200d}&&[^\p{Han}]]*"
     r"(?:['’][\p{L}\p{M}]+)*|(?!\s)\X"
 )
+# Of subwords: letters and digits, or what stands between them, each with the space before it. A sentence without spaces is one.
+_STRETCH = (
+    r"▁?<(?:url|user)>|▁?[\p{L}\p{N}_][\p{L}\p{M}\p{N}_\x{200c}\x{200d}]*(?:['’][\p{L}\p{M}]+)*|▁?[^\p{L}\p{N}_▁]+|▁"
+)
+_CHARACTER = r"<(?:url|user)>|."
 _URL = r"(?:https?://|www\.)\S+"
 _USER = r"(?<![\p{L}\p{N}_])@[\p{L}\p{N}_]+"
 _ELONGATION = r"([\p{L}!?.])(?=\1\1)"  # sooooo becomes soo
 
 
-class TokenizerSettings(TypedDict):
-    """The keys of data.tokenizer: the arguments of ``new_tokenizer`` and ``fit_tokenizer``."""
+class Rules(TypedDict):
+    """What is done to a text before it is cut."""
 
     lowercase: bool
     urls: bool
     mentions: bool
     elongations: bool
-    vocab_size: Annotated[int, Ge(3)] | None
+
+
+VocabSize = Annotated[int, Ge(3)]
+
+
+class WordSettings(Rules):
+    """The keys of data.tokenizer: the arguments of ``new_tokenizer`` and ``fit_tokenizer``."""
+
+    kind: NotRequired[Literal["word", "char", "bpe", "unigram", "file"]]  # an error names all
+    vocab_size: VocabSize | None
     min_count: Count
 
 
-def new_tokenizer(*, lowercase: bool = True, urls: bool = True, mentions: bool = True, elongations: bool = True) -> Any:
+def has_its_trainer(kind: str) -> str:
+    if kind == "unigram" and find_spec("sentencepiece") is None:
+        raise ValueError("unigram needs sentencepiece: pip install 'gatelab[unigram]'")
+    return kind
+
+
+class SubwordSettings(Rules):
+    kind: Annotated[Literal["bpe", "unigram"], AfterValidator(has_its_trainer)]
+    vocab_size: VocabSize
+    min_count: Count
+
+
+class FileSettings(TypedDict):
+    kind: Literal["file"]
+    file: str
+
+
+def settings_of(keys: Any) -> str:
+    """The tag of the settings, which is no key of them."""
+    kind = keys.get("kind") if isinstance(keys, dict) else None
+    return "of subwords" if kind in SUBWORDS else "of a file" if kind == "file" else "of words"
+
+
+TokenizerSettings = Annotated[
+    Annotated[WordSettings, Tag("of words")]
+    | Annotated[SubwordSettings, Tag("of subwords")]
+    | Annotated[FileSettings, Tag("of a file")],
+    Discriminator(settings_of),
+]
+
+
+def new_tokenizer(
+    *, kind: str = "word", lowercase: bool = True, urls: bool = True, mentions: bool = True, elongations: bool = True
+) -> Any:
     """An unfitted ``tokenizers.Tokenizer``.
 
     urls and mentions become one token each, elongations ("sooooo") are cut to two letters.
@@ -56,9 +111,19 @@ def new_tokenizer(*, lowercase: bool = True, urls: bool = True, mentions: bool =
         steps.append(normalizers.Replace(Regex(_USER), " <user> "))
     if elongations:
         steps.append(normalizers.Replace(Regex(_ELONGATION), ""))
-    tokenizer = Tokenizer(models.WordLevel(vocab={PAD: PAD_ID, UNKNOWN: UNKNOWN_ID}, unk_token=UNKNOWN))
+    tokenizer = Tokenizer(models.WordLevel(vocab=SPECIAL, unk_token=UNKNOWN))
     tokenizer.normalizer = normalizers.Sequence(steps)
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), behavior="removed", invert=True)
+    if kind == "word":
+        tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(_WORD), behavior="removed", invert=True)
+    else:
+        pattern = _CHARACTER if kind == "char" else _STRETCH
+        tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
+            [
+                pre_tokenizers.WhitespaceSplit(),
+                pre_tokenizers.Metaspace(SPACE, prepend_scheme="always", split=False),
+                pre_tokenizers.Split(Regex(pattern), behavior="isolated"),
+            ]
+        )
     return tokenizer
 
 
@@ -126,8 +191,31 @@ def cut_pieces(texts: Sequence[str]) -> list[str]:
     return joined.replace(PAD, f" {PAD} ").replace(UNKNOWN, f" {UNKNOWN} ").split(" ")
 
 
-def fitted_cache(tokenizer: Any) -> PieceCache:
-    """The ids that a fitted tokenizer gives."""
+class WholeTexts:
+    """Tokenizes each text at once, as the rules of a tokenizer from elsewhere may need; has what PieceCache has."""
+
+    def __init__(self, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+
+    def encode(self, texts: Sequence[str], max_length: int | None = None) -> list[NDArray[np.int32]]:
+        encoded = self.tokenizer.encode_batch_fast(texts, add_special_tokens=False)
+        return [np.array(each.ids[:max_length] or [UNKNOWN_ID], dtype=np.int32) for each in encoded]
+
+    def encode_flat(self, texts: Sequence[str]) -> tuple[NDArray[np.int32], NDArray[np.int64]]:
+        rows = self.encode(texts)
+        lengths = np.array([len(row) for row in rows], dtype=np.int64)
+        return np.concatenate([np.empty(0, np.int32), *rows]), lengths
+
+    @property
+    def numbers(self) -> dict[str, int]:
+        """The ids of the tokens, in their order."""
+        return dict(sorted(self.tokenizer.get_vocab().items(), key=lambda item: item[1]))
+
+
+def fitted_cache(tokenizer: Any, kind: str = "word") -> PieceCache | WholeTexts:
+    """The ids that a fitted tokenizer of a kind gives."""
+    if kind == "file":
+        return WholeTexts(tokenizer)
     return PieceCache(
         lambda pieces: [each.ids for each in tokenizer.encode_batch_fast(pieces, add_special_tokens=False)]
     )
@@ -150,13 +238,24 @@ class WordNumbers:
 
 
 def fit_tokenizer(
-    tokenizer: Any, counts: Mapping[str, int], *, vocab_size: int | None, min_count: int, also: Iterable[str] = ()
+    tokenizer: Any,
+    counts: Mapping[str, int],
+    *,
+    kind: str = "word",
+    vocab_size: int | None,
+    min_count: int,
+    also: Iterable[str] = (),
 ) -> None:
-    """Number the most frequent words: at most vocab_size with the two special ones, each min_count times; then those of also."""
+    """Give the tokenizer its vocabulary, from how often each word of ``WordNumbers`` stands in the training rows.
+
+    Of words and characters the most frequent: at most vocab_size with the two special ones, each min_count times; then those of also. Of subwords see
+    ``trained_model``.
+    """
     from tokenizers import models
 
-    frequent = [word for word, count in counts.items() if count >= min_count]
-    frequent.sort(key=lambda word: (-counts[word], word))
-    vocabulary = dict.fromkeys([*[PAD, UNKNOWN, *frequent][:vocab_size], *also])
-    tokenizer.model = models.WordLevel({word: token for token, word in enumerate(vocabulary)}, unk_token=UNKNOWN)
+    if kind in SUBWORDS:
+        tokenizer.model = trained_model(kind, counts, vocab_size=vocab_size, min_count=min_count, special=list(SPECIAL))
+    else:
+        vocabulary = dict.fromkeys([*[*SPECIAL, *most_frequent(counts, min_count)][:vocab_size], *also])
+        tokenizer.model = models.WordLevel({word: token for token, word in enumerate(vocabulary)}, unk_token=UNKNOWN)
     tokenizer.add_special_tokens([PAD, UNKNOWN])

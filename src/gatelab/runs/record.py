@@ -58,7 +58,10 @@ class Vectors(Part):
 
 
 class Data(Part):
-    """The data: counts are of rows, sha256 of the files of each part."""
+    """The data: counts are of rows, sha256 of the files of each part.
+
+    unknown_share: of the tokens of each part; lengths: of the uncut texts in tokens, by quantile ("0", "50", … in percent);
+    cut_share: of the texts that are longer than max_length."""
 
     sha256: dict[str, list[str]] = {}
     files: list[str] = []
@@ -75,6 +78,10 @@ class Data(Part):
     split_sizes: dict[str, Count] = {}
     leakage: dict[str, Count | Number] | None = None
     duplicates: dict[str, Count] | None = None
+    tokenizer: str = "word"
+    unknown_share: dict[str, Number] = {}
+    lengths: dict[str, Count] = {}
+    cut_share: Number | None = None
     vocab_size: Count | None = None
     num_tokens: Count | None = None
     vectors: Vectors | None = None

@@ -19,11 +19,11 @@ from sklearn import metrics as sk
 
 from gatelab.errors import RunError, RunStopped
 from gatelab.reports.pages import run_page as module
-from gatelab.reports.pages.facts import cost_facts, repeat_commands
+from gatelab.reports.pages.facts import cost_facts, data_facts, repeat_commands
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.reports.pages.run_page import reported, write_report
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.record import RunRecord
+from gatelab.runs.record import Data, RunRecord
 
 
 @pytest.fixture
@@ -267,6 +267,21 @@ def test_time_memory_and_energy_stand_there_as_far_as_they_were_measured() -> No
         ("time", "1 h 2 min"), ("training", "1 epoch"), ("processor time", "1 min 15 s"), ("peak memory", "1.5 GiB"),
         ("energy", "package-0 1,234 J, of the whole machine"), ("started", "2026-01-02 03:04:05 UTC"),
     ]  # fmt: skip
+
+
+def test_unknown_tokens_and_lengths_stand_among_the_facts_of_the_data_and_nothing_where_an_older_run_has_none() -> None:
+    counted = {
+        "tokenizer": "bpe", "vocab_size": 900, "num_tokens": 7, "unknown_share": {"train": 0.0, "test": 0.0123},
+        "lengths": {"0": 1, "50": 12, "100": 1500}, "cut_share": 0.05,
+    }  # fmt: skip
+    assert data_facts(Data.model_validate(counted), {}) == [
+        ("vocabulary", "900 subwords, fitted on the training rows; 7 tokens in all"),
+        ("unknown tokens", "train 0.00%, test 1.23%"), ("tokens a text", "1 (0 %), 12 (50 %), 1,500 (100 %); 5.00% of the texts are cut"),
+    ]  # fmt: skip
+    foreign = data_facts(Data(tokenizer="file", vocab_size=9, num_tokens=3), {})
+    assert foreign == [("vocabulary", "9 tokens, of data.tokenizer.file; 3 tokens in all")]
+    older = data_facts(Data(vocab_size=2, num_tokens=3), {})
+    assert older == [("vocabulary", "2 words, fitted on the training rows; 3 tokens in all")]
 
 
 def test_a_broken_model_is_called_so_on_the_screen_and_on_its_page(broken_run: Path) -> None:

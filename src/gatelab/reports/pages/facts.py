@@ -15,6 +15,7 @@ CHIEF_PACKAGES = (
     "tokenizers",
 )  # fmt: skip
 Facts = list[tuple[str, str]]
+ENTRIES = {"word": "word", "char": "character", "bpe": "subword", "unigram": "subword"}  # of a vocabulary
 SPLITS = {"group": "by group: equal texts stay on one side", "random": "random: by row"}
 
 
@@ -39,11 +40,13 @@ def data_facts(data: Data, config: Mapping[str, Any]) -> Facts:
         text += f"{leak['normalised']:,} normalised ({numbers.percentage(leak['normalised_share'])})"
         facts.append(("test texts in train", text if leak["test_rows"] else "there is no test"))
     if data.vocab_size is not None:
-        fitted = "fitted on the training rows"
+        entry = counted(data.vocab_size, ENTRIES.get(data.tokenizer, "token"))
+        fitted = "of data.tokenizer.file" if data.tokenizer == "file" else "fitted on the training rows"
         if data.vectors and data.vectors.vocab == "all":
             fitted += ", and the words of the validation and test rows that have a vector"
-        vocabulary = f"{counted(data.vocab_size, 'word')}, {fitted}; {counted(data.num_tokens or 0, 'token')} in all"
+        vocabulary = f"{entry}, {fitted}; {counted(data.num_tokens or 0, 'token')} in all"
         facts.append(("vocabulary", vocabulary))
+    facts += token_facts(data)
     if data.vectors:
         facts += vector_facts(data.vectors)
     return [*facts, *(("note", note) for note in data.notes)]
@@ -63,6 +66,18 @@ def vector_facts(vectors: Vectors) -> Facts:
         ("words with a vector", f"{found:,} of {sum(types.values()):,}: {how}; the others begin at random"),
         ("tokens with a vector", some(shares)),
     ]
+
+
+def token_facts(data: Data) -> Facts:
+    """Unknown tokens and lengths; nothing of a record that was written without them."""
+    facts = []
+    if data.unknown_share:
+        shares = [f"{part} {share:.2%}" for part, share in data.unknown_share.items()]
+        facts.append(("unknown tokens", ", ".join(shares)))
+    if data.lengths:
+        cut = "" if data.cut_share is None else f"; {data.cut_share:.2%} of the texts are cut"
+        facts.append(("tokens a text", ", ".join(f"{length:,} ({q} %)" for q, length in data.lengths.items()) + cut))
+    return facts
 
 
 def some(names: list[str], max_names: int = 20) -> str:

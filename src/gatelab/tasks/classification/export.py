@@ -18,7 +18,7 @@ from gatelab.tasks.classification.model import build_model
 
 def save_model(
     folder: Path, module: SequenceClassifier, tokenizer_file: Path, *, model: dict[str, Any], encoder: dict[str, Any],
-    classes: list[str], max_length: int | None
+    classes: list[str], max_length: int | None, tokenizer: str = "word",
 ) -> None:  # fmt: skip
     """Write the model folder, each file atomically; config.json comes last, so a folder that has it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -28,6 +28,7 @@ def save_model(
     config = {
         "classes": classes,
         "max_length": max_length,
+        "tokenizer": tokenizer,
         "vocab_size": module.embedding.num_embeddings,
         "model": {**trained_part(model), "embedding_size": module.embedding.embedding_dim},
         "encoder": encoder,

@@ -20,7 +20,7 @@ class Predictor:
 
     def __init__(self, model_folder: Path, device: str | None = None, allow_targets: Sequence[str] = ()) -> None:
         self.module, self.tokenizer, config = load_model(model_folder, allow_targets)
-        self.pieces = fitted_cache(self.tokenizer)
+        self.pieces = fitted_cache(self.tokenizer, config.get("tokenizer", "word"))
         self.classes: list[str] = config["classes"]
         self.max_length: int | None = config["max_length"]
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))

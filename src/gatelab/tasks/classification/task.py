@@ -90,4 +90,5 @@ class Classification(Task):
             encoder=config.encoder,
             classes=data.prepared.classes,
             max_length=config.data["max_length"],
+            tokenizer=data.prepared.record["tokenizer"],
         )

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gatelab.data.tokenize import UNKNOWN_ID
+from gatelab.data.tokenize import SPACE, UNKNOWN_ID
 from gatelab.errors import RunError
 from gatelab.tasks.classification.prediction import Predictor
 
@@ -18,7 +18,8 @@ STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does no
 def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     """Arrays by name:
 
-    tokens (T,) as they stand in the text (<url> and <user> for what these replace), unknown (T,) whether the vocabulary lacks them, classes (K,)
+    tokens (T,) as they stand in the text (<url> and <user> for what these replace), of characters and subwords as the model
+        reads them (▁ for a space); unknown (T,) whether the vocabulary lacks them, classes (K,)
     probabilities (T, K): what the model says after each token
     units (U,), contributions (U,): the units of the last layer whose pooled state moves the decision most, and how far, in
         logits of the predicted class above the mean of the others; unit d ≥ H is unit d − H of the backward direction
@@ -35,9 +36,10 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
         )
     encoded = predictor.tokenizer.encode(text, add_special_tokens=False)
     ids = encoded.ids[: predictor.max_length] or [UNKNOWN_ID]
+    subwords = any(token.startswith(SPACE) for token in encoded.tokens)
     pieces = [
-        token if token in STAND_INS else text[begin:end]
-        for token, (begin, end) in zip(encoded.tokens, encoded.offsets, strict=True)
+        token if (subwords or token in STAND_INS) and number != UNKNOWN_ID else text[begin:end]
+        for token, number, (begin, end) in zip(encoded.tokens, encoded.ids, encoded.offsets, strict=True)
     ]
     tokens = torch.tensor([ids], device=device)  # (1, T)
     length = torch.tensor([len(ids)], device=device)
