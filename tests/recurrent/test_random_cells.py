@@ -9,7 +9,7 @@ from hypothesis import assume, given, settings
 from torch import nn
 
 from gatelab.errors import CellError
-from gatelab.recurrent import Cell, Recurrent, cuda
+from gatelab.recurrent import Cell, Recurrent, cuda, engine
 
 E, H, B, T = 2, 3, 4, 4
 LENGTHS = torch.tensor([3, 4, 0, 1])
@@ -132,9 +132,11 @@ def results(
 
 
 @settings(max_examples=60, deadline=None)
-@given(source=cell_sources(), data=st.data())
-def test_the_engine_computes_any_equations_as_autograd_does(source: str, data: st.DataObject) -> None:
-    compare_fused(source, data, H)
+@given(source=cell_sources(), chunk_bytes=st.sampled_from([1, 700, engine.CHUNK_BYTES]), data=st.data())
+def test_the_engine_computes_any_equations_as_autograd_does(source: str, chunk_bytes: int, data: st.DataObject) -> None:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine, "CHUNK_BYTES", chunk_bytes)  # every step by itself, some together, or all
+        compare_fused(source, data, H)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="float64 is the interpreter's alone")

@@ -1,6 +1,7 @@
 """Where the engine keeps what the functions of a plan read and write. B batch, H hidden, N valid steps of all rows."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from torch import Tensor
 
@@ -13,17 +14,26 @@ class Buffers:
     """What the functions of a step read and write, by key."""
 
     def __init__(
-        self, plan: Plan, order: StepOrder, columns: Tensor, states: Mapping[str, Tensor], vectors: Tensor | None
+        self,
+        plan: Plan,
+        order: StepOrder,
+        columns: Tensor,
+        states: Mapping[str, Tensor],
+        vectors: Tensor | None,
+        chunks: Sequence[tuple[int, int]],
     ) -> None:
-        """columns (N, C·H); states (B + N, H), the initial ones first; vectors (number · H,)."""
+        """columns (N, C·H); states (B + N, H), the initial ones first; vectors (number · H,); chunks: of steps, the largest
+        that ``many`` is asked for."""
         self.plan, self.order, self.like, self.states = plan, order, columns, dict(states)
         self.num_rows, self.hidden_size = order.num_rows, columns.shape[1] // max(1, len(plan.layout.columns))
+        self.num_chunk_rows = max((order.offsets[stop] - order.offsets[start] for start, stop in chunks), default=0)
         self.rows: dict[Key, Tensor] = {}  # (N, ·)
         self.chunk: dict[Key, Tensor] = {}  # (rows of some steps, ·)
         self.scratch: dict[Key, Tensor] = {}  # (B, H), of which a step uses the first rows
         self.fixed: dict[Key, Tensor] = {}  # (H,)
-        self.whole: dict[str, Tensor] = {}  # (N, C·H), of whose neighbouring columns are blocks
-        self.split_columns("column", columns)
+        self.steps: dict[tuple[Any, ...], Sequence[Tensor]] = {}  # one view a step, of all of them or of a chunk's
+        self.whole: dict[str, tuple[Tensor, dict[Key, Tensor]]] = {}  # (·, C·H), and where blocks of its columns go
+        self.split_columns("column", columns, self.rows)
         for name, buffer in states.items():
             self.rows["after", name] = self.rows["carried", name] = buffer[self.num_rows :]
         if vectors is not None:
@@ -36,18 +46,18 @@ class Buffers:
         noise = {("keep", "hidden"): keep_hidden, ("keep", "cell"): keep_cell}
         self.rows |= {key: part for key, part in noise.items() if part is not None}
 
-    def split_columns(self, kind: str, buffer: Tensor) -> None:
-        """Each column of buffer (N, C·H) as (kind, name), and with ``_block`` any neighbours, (N, k, H)."""
-        self.whole[f"{kind}_block"] = buffer
+    def split_columns(self, kind: str, buffer: Tensor, into: dict[Key, Tensor]) -> None:
+        """Each column of buffer (·, C·H) as (kind, name) into rows or chunk, and with ``_block`` any neighbours, (·, k, H)."""
+        self.whole[f"{kind}_block"] = buffer, into
         parts = zip(self.plan.layout.columns, buffer.split(self.hidden_size, 1), strict=True)
-        self.rows |= {(kind, name): part for name, part in parts}
+        into |= {(kind, name): part for name, part in parts}
 
-    def _of_all_rows(self, key: Key) -> Tensor | None:
-        if key[0] in self.whole and key not in self.rows:
+    def _place_block(self, key: Key) -> None:
+        buffer, into = self.whole.get(key[0], (None, {}))
+        if buffer is not None and key not in into:
             begin, end = (self.plan.layout.at(name) for name in key[1:])
-            columns = self.whole[key[0]][:, begin * self.hidden_size : (end + 1) * self.hidden_size]
-            self.rows[key] = columns.unflatten(1, (-1, self.hidden_size))
-        return self.rows.get(key)
+            columns = buffer[:, begin * self.hidden_size : (end + 1) * self.hidden_size]
+            into[key] = columns.unflatten(1, (-1, self.hidden_size))
 
     def many(self, keys: Sequence[Key], start: int, stop: int) -> list[Tensor]:
         """The arguments of a function of the steps start to stop at once. What is nowhere yet gets a place."""
@@ -59,12 +69,12 @@ class Buffers:
             return self.fixed[key].expand(rows.stop - rows.start, -1)
         if key[0] == "before":
             return self.order.before(self.states[key[1]], rows)
-        if (buffer := self._of_all_rows(key)) is not None:
-            return buffer[rows]
-        count = rows.stop - rows.start
-        if key not in self.chunk or len(self.chunk[key]) < count:
-            self.chunk[key] = self.like.new_empty(count, self.hidden_size)
-        return self.chunk[key][:count]
+        self._place_block(key)
+        if key in self.rows:
+            return self.rows[key][rows]
+        if key not in self.chunk:
+            self.chunk[key] = self.like.new_empty(self.num_chunk_rows, self.hidden_size)
+        return self.chunk[key][: rows.stop - rows.start]
 
     def each(self, keys: Sequence[Key], start: int, stop: int) -> list[tuple[Tensor, ...]]:
         """The arguments of a function of one step, for each of the steps start to stop."""
@@ -73,16 +83,27 @@ class Buffers:
         return list(zip(*(self._each(key, start, stop) for key in keys), strict=True))
 
     def _each(self, key: Key, start: int, stop: int) -> Sequence[Tensor]:
-        sizes, offsets = self.order.sizes[start:stop], self.order.offsets
+        self._place_block(key)
+        if key in self.chunk:
+            sizes = self.order.sizes[start:stop]
+            known = key, *sizes
+            if known not in self.steps:
+                self.steps[known] = self.chunk[key][: sum(sizes)].split(sizes)
+            return self.steps[known]
+        if key not in self.steps:
+            self.steps[key] = self._split(key)
+        return self.steps[key][start:stop]
+
+    def _split(self, key: Key) -> Sequence[Tensor]:
+        """Of every step."""
+        sizes = self.order.sizes
         if key in self.fixed:
             return [self.fixed[key].expand(n, -1) for n in sizes]
         if key[0] == "before":
-            parts = self.states[key[1]].split([self.num_rows, *self.order.sizes])[start:stop]
-            return [first(part, n) for part, n in zip(parts, sizes, strict=True)]
-        if (buffer := self._of_all_rows(key)) is not None:
-            return buffer[offsets[start] : offsets[stop]].split(sizes)
-        if key in self.chunk:
-            return self.chunk[key][: offsets[stop] - offsets[start]].split(sizes)
+            parts = self.states[key[1]].split([self.num_rows, *sizes])
+            return [first(part, n) for part, n in zip(parts, sizes, strict=False)]
+        if key in self.rows:
+            return self.rows[key].split(sizes)
         if key not in self.scratch:
             self.scratch[key] = self.like.new_empty(self.num_rows, self.hidden_size)
         return [first(self.scratch[key], n) for n in sizes]

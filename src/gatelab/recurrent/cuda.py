@@ -20,13 +20,13 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from gatelab.recurrent.cell import EPSILON
-from gatelab.recurrent.engine import in_columns, input_terms, refuse_second_derivative
+from gatelab.recurrent.engine import refuse_second_derivative
 from gatelab.recurrent.kernels.operations import Unsupported as Unsupported
 from gatelab.recurrent.kernels.source import write_kernels
 from gatelab.recurrent.native import product_dtype
 from gatelab.recurrent.plan import Plan
 from gatelab.recurrent.ragged import valid_mask
-from gatelab.recurrent.weights import Noise, Weights
+from gatelab.recurrent.weights import Noise, Weights, in_columns
 
 DTYPES = (torch.float32, torch.bfloat16, torch.float16)
 
@@ -108,7 +108,7 @@ def run_layer(
         return state[0].new_zeros(B, T, H), tuple(state)
     dtype = product_dtype(weights.U)
     kernels = build_kernels(plan, masked=noise.hidden_mask is not None, ragged=lengths is not None)
-    rows = in_columns(weights, plan, H)
+    rows = in_columns(weights, plan.layout, H)
     terms = input_terms(x.transpose(0, 1), rows).to(dtype)  # (T, B, ·)
     if hidden_only := len(plan.layout.hidden_only) * H:
         bias = terms.new_zeros(hidden_only) if rows.bias_hidden is None else rows.bias_hidden.to(dtype)
@@ -128,6 +128,14 @@ def run_layer(
     with torch.autocast(x.device.type, enabled=False):
         states, *final = KernelLayer.apply(plan, launch, list(given), *given.values())
     return states.transpose(0, 1), tuple(final)
+
+
+def input_terms(x: Tensor, weights: Weights) -> Tensor:
+    """What the layer's input adds to the preactivations: x (…, E) → (…, gates · H)."""
+    if weights.norm_input is None:
+        return F.linear(x, weights.W, weights.bias_input)
+    terms = F.linear(x, weights.W)
+    return F.layer_norm(terms, terms.shape[-1:], weights.norm_input, weights.bias_input, EPSILON)
 
 
 class Kernels(NamedTuple):

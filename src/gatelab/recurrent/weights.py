@@ -1,8 +1,11 @@
 """What every backend computes a layer from. B batch, T time, E embedding, H hidden."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+import torch
 from torch import Tensor
+
+from gatelab.recurrent.plan import Layout
 
 
 class Weights(NamedTuple):
@@ -26,3 +29,28 @@ class Noise(NamedTuple):
     hidden_mask: Tensor | None = None  # (B, H): scale of h_{t-1} in the recurrent term
     keep_hidden: Tensor | None = None  # (B, T, H): how much of h_{t-1} is in h_t
     keep_cell: Tensor | None = None  # (B, T, H): and of the other states
+
+
+def in_columns(weights: Weights, layout: Layout, H: int) -> Weights:
+    """The rows in the order of the columns. What h only reaches keeps its bias; else both biases are bias_input."""
+    W, U, b, b_h = weights.W, weights.U, weights.bias_input, weights.bias_hidden
+    norm_input, norm_hidden = weights.norm_input, weights.norm_hidden
+    U_inner = b_inner = None
+    if layout.input_order is not None:
+        W, b, norm_input = (take_gates(part, layout.input_order, H) for part in (W, b, norm_input))
+    if layout.inner:
+        U_inner, b_inner = (take_gates(part, layout.inner_order, H) for part in (U, b_h))
+    if layout.hidden_order is not None:
+        U, b_h, norm_hidden = (take_gates(part, layout.hidden_order, H) for part in (U, b_h, norm_hidden))
+    if b is not None and b_h is not None:
+        inner, first, shared = (count * H for count in (len(layout.inner), layout.first_hidden, layout.num_shared))
+        if not first and shared == len(b_h):
+            b = b + b_h
+        else:
+            b = b + torch.cat([b[:0] if b_inner is None else b_inner, b.new_zeros(first - inner), b_h[:shared]])
+        b_h = b_h[shared:] if layout.hidden_only else None
+    return Weights(W, U, b, b_h, weights.vectors, weights.gates, norm_input, norm_hidden, weights.norm_cell, U_inner)
+
+
+def take_gates(rows: Any, order: Any, H: int) -> Any:
+    return rows if rows is None or order is None else rows.unflatten(0, (-1, H))[list(order)].flatten(0, 1)
