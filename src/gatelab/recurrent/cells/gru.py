@@ -28,7 +28,7 @@ class GRU(Cell):
 
 
 class GRU2014(Cell):
-    """Cho et al. 2014, arXiv:1406.1078, equations 5 to 8: the reset gate acts on the state before the recurrent product.
+    """Cho et al. 2014, arXiv:1406.1078: the reset gate acts on the state before the recurrent product.
 
     r_t = σ(W_r x_t + U_r h_{t-1} + b_r)
     z_t = σ(W_z x_t + U_z h_{t-1} + b_z)

@@ -11,7 +11,7 @@ from gatelab.recurrent.cell import Cell, X
 
 
 class MinGRU(Cell):
-    """Feng et al. 2024, section 3.1. The update gate keeps where it is shut.
+    """Feng et al. 2024, section 3. The update gate keeps where it is shut.
 
     z_t = σ(W_z x_t + b_z)
     h̃_t = W_h x_t + b_h
@@ -29,7 +29,7 @@ class MinGRU(Cell):
 
 
 class MinLSTM(Cell):
-    """Feng et al. 2024, section 3.2: the gates are normalised to a sum of 1.
+    """Feng et al. 2024, section 3: the gates are normalised to a sum of 1.
 
     f_t = σ(W_f x_t + b_f)
     i_t = σ(W_i x_t + b_i)

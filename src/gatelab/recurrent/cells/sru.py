@@ -8,7 +8,7 @@ from gatelab.recurrent.cell import Cell, X
 
 
 class SRU(Cell):
-    """Lei et al. 2018, arXiv:1709.02755, equations 1 to 4: gates that see the input and their own unit's state only.
+    """Lei et al. 2018, arXiv:1709.02755: gates that see the input and their own unit's state only.
 
     f_t = σ(W_f x_t + v_f ⊙ c_{t-1} + b_f)
     c_t = f_t ⊙ c_{t-1} + (1 − f_t) ⊙ W x_t
