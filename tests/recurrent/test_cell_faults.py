@@ -131,6 +131,10 @@ class Misspelt(Leaky):
     gates = {"forget": "x and h", "candidate": "x"}  # noqa: RUF012
 
 
+class Starting(Leaky):
+    initial: Any = {"cell": 1.0}  # noqa: RUF012
+
+
 class Blind(Leaky):
     gates = {"forget": "h", "candidate": "h"}  # noqa: RUF012
 
@@ -200,6 +204,7 @@ def test_what_a_step_may_not_compute_is_told_with_its_line(kind: type[Cell], met
         (WithoutUpdate, "WithoutUpdate has no update: write it as a method that returns the states after the step"),
         (WithoutInner, "WithoutInner has no inner, but a gate sees"),
         (Misspelt, 'Misspelt.gates: forget sees "x and h", which is none of'),
+        (Starting, "Starting.initial: cell is none of its states c"),
         (Blind, "Blind.gates: none of them sees x"),
         (Counting, "Counting: a second step has other equations .* keeps something between steps"),
         (Remembering, "Remembering: a second step has other equations .* keeps something between steps"),

@@ -57,7 +57,7 @@ Step = tuple[NDArray[Any], Parts]  # h and the other states
 
 
 def gru_2014(W: Parts, U: Parts, b: Parts, v: Parts, x: Any, h: Any, s: Parts) -> Step:
-    """Cho et al. 2014, equations 5 to 8."""
+    """Cho et al. 2014."""
     r = sigmoid(W["reset"] @ x + U["reset"] @ h + b["reset"])
     z = sigmoid(W["update"] @ x + U["update"] @ h + b["update"])
     candidate = np.tanh(W["candidate"] @ x + U["candidate"] @ (r * h) + b["candidate"])
@@ -98,7 +98,7 @@ def indrnn(W: Parts, U: Parts, b: Parts, v: Parts, x: Any, h: Any, s: Parts) -> 
 
 
 def sru(W: Parts, U: Parts, b: Parts, v: Parts, x: Any, h: Any, s: Parts) -> Step:
-    """Lei et al. 2018, equations 1 to 4, with x projected in the fourth."""
+    """Lei et al. 2018, with x projected in the fourth."""
     f = sigmoid(W["forget"] @ x + v["forget"] * s["c"] + b["forget"])
     c = f * s["c"] + (1 - f) * (W["candidate"] @ x + b["candidate"])
     r = sigmoid(W["reset"] @ x + v["reset"] * s["c"] + b["reset"])
@@ -106,19 +106,19 @@ def sru(W: Parts, U: Parts, b: Parts, v: Parts, x: Any, h: Any, s: Parts) -> Ste
 
 
 def min_gru(W: Parts, U: Parts, b: Parts, v: Parts, x: Any, h: Any, s: Parts) -> Step:
-    """Feng et al. 2024, section 3.1."""
+    """Feng et al. 2024: minGRU."""
     z = sigmoid(W["update"] @ x + b["update"])
     return (1 - z) * h + z * (W["candidate"] @ x + b["candidate"]), {}
 
 
 def min_lstm(W: Parts, U: Parts, b: Parts, v: Parts, x: Any, h: Any, s: Parts) -> Step:
-    """Feng et al. 2024, section 3.2."""
+    """Feng et al. 2024: minLSTM."""
     f, i = sigmoid(W["forget"] @ x + b["forget"]), sigmoid(W["input"] @ x + b["input"])
     return f / (f + i) * h + i / (f + i) * (W["candidate"] @ x + b["candidate"]), {}
 
 
 def slstm(W: Parts, U: Parts, b: Parts, v: Parts, x: Any, h: Any, s: Parts) -> Step:
-    """Beck et al. 2024, equations 8 to 14, which have no stabiliser: c and n of the cell are these times exp(−m)."""
+    """Beck et al. 2024, the equations that have no stabiliser: c and n of the cell are these times exp(−m)."""
     a = {gate: W[gate] @ x + U[gate] @ h + b[gate] for gate in W}
     i, f, o = np.exp(a["input"]), sigmoid(a["forget"]), sigmoid(a["output"])
     c = f * s["c"] + i * np.tanh(a["candidate"])
@@ -384,6 +384,19 @@ def test_the_recurrent_weights_of_an_indrnn_begin_between_0_and_what_doubles_in_
     weights = Recurrent(cells.IndRNN(num_steps=10), 1, 4000).get_parameter("weight_recurrent_l0")
     expected = torch.linspace(0, 2**0.1, 4000)
     assert (weights.sort().values - expected).abs().max() < 0.05
+
+
+@pytest.mark.parametrize("backend", ["equations", "fused"])
+def test_a_state_begins_where_its_cell_says(backend: Any) -> None:
+    layers = Recurrent(cells.SLSTM(), E, H, backend=backend)
+    with torch.no_grad():
+        layers.get_parameter("bias_ih_l0")[:H] = -3.0  # of the input gate, below the logarithm of the forget gate
+    x = torch.randn(1, B, E)
+    h, c, n, m = torch.zeros(4, 1, B, H)
+    stabilizer = layers(x)[1][3]
+    assert (stabilizer < -1).all()
+    torch.testing.assert_close(stabilizer, layers(x, (h, c, n, m - 1e4))[1][3], rtol=0, atol=0)
+    assert (layers(x, (h, c, n, m))[1][3] > stabilizer).all()
 
 
 def test_the_first_step_of_an_slstm_is_exact_however_small_its_input_gate() -> None:

@@ -37,6 +37,7 @@ class Cell:
         says otherwise: ``"x"`` or ``"h"`` only; ``"x, h"`` both, apart, as ``a.NAME.x`` and ``a.NAME.h``; ``"x + inner"``
         what ``inner`` returns in place of h_{t-1}.
     states: what a step hands to the next. ``"h"`` among them is the hidden state itself; else ``readout`` returns that.
+    initial: what states begin at that do not begin at 0.
     vectors: one weight a unit, {parameter: (name, …)}: ``p.NAME`` (H,) in the equations, rows of ``weight_PARAMETER``.
     recurrent: named values of a step that the gates ``recurrent_gates`` of the next see besides h, through ``weight_gates``.
     keeps, writes: the gates that hold the state and that let into it, with 1, or −1 where a shut gate does: what
@@ -57,6 +58,7 @@ class Cell:
 
     gates: Sequence[str] | Mapping[str, str] = ()
     states: Sequence[str] = ("c",)
+    initial: Mapping[str, float] = {}
     vectors: Mapping[str, Sequence[str]] = {}
     recurrent: Sequence[str] = ()
     recurrent_gates: Sequence[str] = ()
@@ -200,6 +202,11 @@ def check_names(cell: Cell) -> None:
     methods = [name for name in ("update", "readout", "inner") if getattr(cell, name, None) is not None]
     if all(seen == H for seen in cell.sees.values()):
         raise CellError(f"{kind}.gates: none of them sees x, so the layer would not read its input.")
+    for name in cell.initial:
+        if name not in cell.states:
+            raise CellError(
+                f"{kind}.initial: {name} is none of its states {', '.join(cell.states)}.{did_you_mean(name, cell.states)}"
+            )
     wanted = (["update"] if cell.states else []) + (["readout"] if "h" not in cell.states else [])
     for name in wanted:
         if name not in methods:

@@ -26,6 +26,7 @@ WITH_OUT: dict[str, str] = {
     "tanh_backward": "aten.tanh_backward.grad_input({args}, grad_input={out})",
     "threshold_backward": "aten.threshold_backward.grad_input({args}, grad_input={out})",
     "softplus": "aten.softplus.out({args}, out={out})",
+    "softplus_backward": "aten.softplus_backward.grad_input({args}, grad_input={out})",
 }  # fmt: skip
 UNARY = ("sigmoid", "tanh", "relu", "exp", "neg")
 

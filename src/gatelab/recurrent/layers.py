@@ -253,7 +253,7 @@ class Recurrent(nn.Module):
         """Run the layers over input (T, B, E), (B, T, E) with ``batch_first``, (T, E), or a PackedSequence.
 
         hx: the initial states in the order of ``Cell.state_names``, (h_0, c_0) of an LSTM, each (layers × directions, B, H);
-        zeros without it. lengths (B,): the valid steps of each row, 0 to T, padding on the right; all without it.
+        ``Cell.initial`` or zeros without it. lengths (B,): the valid steps of each row, 0 to T, padding on the right; all without it.
 
         Returns (output, (h_n, c_n)): the last layer's hidden states, (T, B, D) or (B, T, D), zero past a row's end, and the
         states after each row's last valid step, each (layers × directions, B, H). The same as a packed ``nn.LSTM``; a
@@ -364,7 +364,8 @@ class Recurrent(nn.Module):
         count = self.num_layers * len(self.directions)
         names = self.cell.state_names
         if hx is None:
-            hx = [self._any_weight.new_zeros(count, B, self.hidden_size)] * len(names)
+            sizes = (count, B, self.hidden_size)
+            hx = [self._any_weight.new_full(sizes, self.cell.initial.get(name, 0.0)) for name in names]
         for name, part in zip(names, hx, strict=True):
             if part.shape != (count, B, self.hidden_size):
                 raise ValueError(f"{name}_0 must be {(count, B, self.hidden_size)}, not {tuple(part.shape)}")

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-import torch
 from torch import Tensor, exp, relu, sigmoid, tanh
 from torch.nn.functional import softplus
 
@@ -10,7 +9,7 @@ from gatelab.recurrent.cell import Cell
 
 
 class SLSTM(Cell):
-    """Beck et al. 2024 (xLSTM), arXiv:2405.04517, equations 8 to 17, with one head and a sigmoid forget gate.
+    """Beck et al. 2024 (xLSTM), arXiv:2405.04517, with one head and a sigmoid forget gate.
 
     m_t = max(log σ(f̃_t) + m_{t-1}, ĩ_t)            stabiliser
     i_t = exp(ĩ_t − m_t)                             input gate
@@ -20,20 +19,19 @@ class SLSTM(Cell):
     h_t = σ(õ_t) ⊙ c_t / n_t
 
     h does not depend on m, which only keeps the exponentials in range: both gates lie in [0, 1]. Before the first step c and
-    n are 0 and the paper's m is −∞, so that m_1 = ĩ_1 and n_1 = 1; here m begins at 0, as every state does, and is
-    not read while n is 0.
+    n are 0 and the paper's m is −∞, so that m_1 = ĩ_1 and n_1 = 1; here it is a finite number below any that occurs.
     """
 
     gates = ("input", "forget", "candidate", "output")
     states = ("c", "n", "m")
+    initial = {"m": -1e4}
 
     def update(self, a: Any, c: Tensor, n: Tensor, m: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        log_forget = torch.where(n > 0, m, a.input) - softplus(-a.forget)
-        ahead = a.input - log_forget
-        excess = relu(ahead)
-        stabilizer = log_forget + excess  # max(log_forget, a.input), whose derivative costs more
-        input_gate = exp(ahead - excess)
-        forget_gate = exp(-excess)
+        behind = m - softplus(-a.forget) - a.input
+        excess = relu(behind)
+        stabilizer = a.input + excess  # the larger of both; the derivative of maximum costs more
+        input_gate = exp(-excess)
+        forget_gate = exp(behind - excess)
         candidate = tanh(a.candidate)
         return forget_gate * c + input_gate * candidate, forget_gate * n + input_gate, stabilizer
 
