@@ -192,16 +192,17 @@ def encode(
     cut = lengths if max_length is None else np.minimum(lengths, max_length)
     offsets = np.concatenate([[0], np.cumsum(cut)])
     np.save(folder / "offsets.npy", offsets)
-    tokens = np.lib.format.open_memmap(folder / "tokens.npy", mode="w+", dtype=np.int32, shape=(int(offsets[-1]),))
     num_words = words.lengths(max_length)  # a word is one token or more
-    for chunk, numbers in words.chunks(rows, num_words):
-        ids = tokens_of.expand(numbers)
-        expanded = sums(tokens_of.lengths[numbers], num_words[chunk])
-        places = np.arange(len(ids)) - np.repeat(np.cumsum(expanded) - expanded, expanded)
-        ids = ids[places < np.repeat(cut[chunk], expanded)]
-        tokens[offsets[chunk[0]] : offsets[chunk[-1] + 1]] = ids
-        num_unknown[chunk] = sums(ids == UNKNOWN_ID, cut[chunk])
-    tokens.flush()
+    with open(folder / "tokens.npy", "wb") as stream:
+        header = {"descr": "<i4", "fortran_order": False, "shape": (int(offsets[-1]),)}
+        np.lib.format.write_array_header_1_0(stream, header)
+        for chunk, numbers in words.chunks(rows, num_words):
+            ids = tokens_of.expand(numbers)
+            expanded = sums(tokens_of.lengths[numbers], num_words[chunk])
+            places = np.arange(len(ids)) - np.repeat(np.cumsum(expanded) - expanded, expanded)
+            ids = ids[places < np.repeat(cut[chunk], expanded)].astype("<i4", copy=False)
+            stream.write(ids.data)
+            num_unknown[chunk] = sums(ids == UNKNOWN_ID, cut[chunk])
     return lengths, num_unknown
 
 
@@ -230,28 +231,28 @@ def cut_parts(
 ) -> tuple[dict[str, Indices], dict[str, dict[str, Any]]]:
     """The rows of each part, and the record of leakage and duplicates. Parts that have files or are named in data.split.column
     are those; the others are cut from the rows for training."""
-    kept, labels, exact, normalised = (
-        np.load(rows / f"{name}.npy") for name in ("kept", "labels", "exact", "normalised")
-    )
     if wanted.get("column"):
         part_of = np.load(rows / "parts.npy")
     else:
-        part_of = np.repeat([PARTS.index(part) for part in sizes], [*sizes.values()])
-    parts = {part: np.flatnonzero(part_of == number) for number, part in enumerate(PARTS)}
-    train = parts["train"]
+        part_of = np.repeat(np.arange(len(PARTS), dtype=np.int8)[[*map(PARTS.index, sizes)]], [*sizes.values()])
+    validation, test = (np.flatnonzero(part_of == number) for number in (1, 2))
+    for_training = part_of == 0
     cut = split_rows(
-        normalised[train],
-        Texts(rows, "keys", kept),
-        labels[train],
+        np.load(rows / "normalised.npy")[for_training],
+        Texts(rows, "keys", np.load(rows / "kept.npy", mmap_mode="r")),
+        np.load(rows / "labels.npy")[for_training],
         by=wanted["by"],
         seed=wanted["seed"],
-        validation=0.0 if len(parts["validation"]) else wanted["validation"],
-        test=0.0 if len(parts["test"]) else wanted["test"],
+        validation=0.0 if len(validation) else wanted["validation"],
+        test=0.0 if len(test) else wanted["test"],
         folds=wanted.get("folds"),
         fold=wanted.get("fold"),
         classes=classes,
     )
+    train = np.flatnonzero(for_training)
+    parts = {"train": train, "validation": validation, "test": test}
     parts |= {part: train[members] for part, members in zip(PARTS, cut, strict=True) if len(members) or part == "train"}
+    exact, normalised = np.load(rows / "exact.npy"), np.load(rows / "normalised.npy")
     leak = leakage(exact, normalised, parts["train"], parts["test"])
     return parts, {"leakage": leak, "duplicates": count_duplicates(exact, normalised)}
 

@@ -211,7 +211,7 @@ class Words:
 
     def __init__(self, folder: Path) -> None:
         self.names: list[str] = json.loads((folder / "words.json").read_text(encoding="utf-8"))
-        self.numbers = np.memmap(folder / "words.bin", dtype=np.int32, mode="r")
+        self.file = folder / "words.bin"
         self.offsets = np.load(folder / "words.npy", mmap_mode="r")
         self.kept = np.load(folder / "kept.npy", mmap_mode="r")
         self.recounts = np.load(folder / "recounts.npy")
@@ -222,12 +222,16 @@ class Words:
         return lengths if max_length is None else np.minimum(lengths, max_length)
 
     def chunks(self, rows: Indices, lengths: NDArray[np.int64]) -> Iterator[tuple[Indices, NDArray[np.int32]]]:
-        """A chunk of the rows at a time, with their first lengths[row] words, one after the other."""
+        """A chunk of ascending rows at a time, with their first lengths[row] words, one after the other. They are read
+        and not mapped, since what is mapped counts as memory of this process."""
         for begin in range(0, len(rows), CHUNK):
             chunk = rows[begin : begin + CHUNK]
-            ends = np.cumsum(lengths[chunk])
-            starts = self.offsets[self.kept[chunk]] - (ends - lengths[chunk])
-            yield chunk, self.numbers[np.arange(ends[-1]) + np.repeat(starts, lengths[chunk])]
+            kept, counts = self.kept[chunk], lengths[chunk]
+            first, end = int(self.offsets[kept[0]]), int(self.offsets[kept[-1] + 1])
+            numbers = np.fromfile(self.file, dtype=np.int32, count=end - first, offset=first * 4)
+            ends = np.cumsum(counts)
+            starts = self.offsets[kept] - first - (ends - counts)
+            yield chunk, numbers[np.arange(ends[-1]) + np.repeat(starts, counts)]
 
     def counts(self, rows: Indices) -> dict[str, int]:
         """How often each word stands in the rows, as the ``tokenizers`` library counts them in training."""

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
 from typing_extensions import NotRequired, TypedDict
 
+from gatelab.data.texts import in_order
 from gatelab.errors import DataError
 from gatelab.screen import counted
 
@@ -93,8 +94,9 @@ def split_rows(
     """
     names: Iterable[str]
     if by == "group":
-        first, groups = np.unique(normalised, return_inverse=True)
-        names = (keys[row] for row in first)
+        first, groups = distinct_rows(normalised)
+        names = in_order(keys, first)
+        del first  # 8 bytes a row that are not needed once the names are read
     else:
         groups = np.arange(len(normalised))
         names = map(str, groups.tolist())
@@ -125,13 +127,27 @@ def first_equal(values: Sequence[str], hashes: ArrayLike | None = None) -> Indic
     """The first row with the same value, for each row: found by 8-byte hashes, and where these are equal the values are
     compared."""
     hashes = np.fromiter(map(hash, values), dtype=np.int64, count=len(values)) if hashes is None else np.asarray(hashes)
-    _, first, inverse = np.unique(hashes, return_index=True, return_inverse=True)
-    result = first[inverse].astype(np.int64)
+    order = np.argsort(hashes, kind="stable")  # the rows of one hash side by side, ascending
+    result = np.arange(len(order))
+    sorted_hashes = hashes[order]
+    result[1:][sorted_hashes[1:] == sorted_hashes[:-1]] = 0
+    del sorted_hashes
+    np.maximum.accumulate(result, out=result)  # where the rows of its hash begin
+    result[order] = order[result]
     collided: dict[str, int] = {}
     for row in np.flatnonzero(result != np.arange(len(result))).tolist():
         if values[row] != values[result[row]]:
             result[row] = collided.setdefault(values[row], row)
     return result
+
+
+def distinct_rows(rows: Indices) -> tuple[Indices, NDArray[np.int32]]:
+    """``np.unique(rows, return_inverse=True)`` without sorting."""
+    is_there = np.zeros(rows.max(initial=-1) + 1, dtype=bool)
+    is_there[rows] = True
+    numbers = np.cumsum(is_there, dtype=np.int32)
+    numbers -= 1
+    return np.flatnonzero(is_there), numbers[rows]
 
 
 def group_key(text: str) -> str:
@@ -158,13 +174,15 @@ def assign(
     classes: Sequence[str] | None = None,
 ) -> NDArray[np.int8]:
     """The part of each row: 0 train, 1 validation, 2 test. groups (N,) numbers the groups, names are theirs in that order."""
-    sizes = np.bincount(groups)
-    label_array = np.asarray(labels, dtype=np.int64)
+    sizes = np.bincount(groups).astype(np.int32)
+    label_array = np.asarray(labels)
     num_classes = int(label_array.max()) + 1
-    votes = np.bincount(groups * num_classes + label_array, minlength=len(sizes) * num_classes)
-    strata = votes.reshape(-1, num_classes).argmax(
-        axis=1
-    )  # a group with several labels belongs to the most frequent one
+    strata, most = np.zeros(len(sizes), dtype=np.int32), np.zeros(len(sizes), dtype=np.int32)
+    for label in range(num_classes):  # a group with several labels belongs to the most frequent one
+        votes = np.bincount(groups[label_array == label], minlength=len(sizes))
+        strata[votes > most] = label
+        np.maximum(most, votes, out=most)
+    del most, votes  # of millions of rows each array counts
     salt = str(seed).encode()
     order_of = np.fromiter(
         (int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(), "big") >> 1
@@ -173,7 +191,7 @@ def assign(
         count=len(sizes),
     )  # fmt: skip
     group_parts = np.zeros(len(sizes), dtype=np.int8)
-    group_folds, fold_sizes = np.zeros(len(sizes), dtype=np.int64), np.zeros(folds or 0, dtype=np.int64)
+    group_folds, fold_sizes = np.zeros(len(sizes), dtype=np.int32), np.zeros(folds or 0, dtype=np.int64)
     for stratum in range(num_classes):
         members = np.flatnonzero(strata == stratum)
         members = members[np.argsort(order_of[members], kind="stable")]
@@ -198,7 +216,7 @@ def assign(
     return parts
 
 
-def deal(sizes: NDArray[np.int64], fold_sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+def deal(sizes: NDArray[np.integer], fold_sizes: NDArray[np.int64]) -> NDArray[np.int64]:
     """The fold of each group of one class, in their hashed order: the one with the fewest rows of the class so far, of several
     the one with the fewest rows at all. fold_sizes, the rows of each fold, is brought up to date."""
     heap = [(0, place, fold) for place, fold in enumerate(np.argsort(fold_sizes, kind="stable").tolist())]
@@ -225,7 +243,7 @@ def too_few(name: str, groups: NDArray[np.integer], where: str, validation: floa
     )
 
 
-def cut(sizes: NDArray[np.int64], validation: float, test: float) -> NDArray[np.int8]:
+def cut(sizes: NDArray[np.integer], validation: float, test: float) -> NDArray[np.int8]:
     """Parts for groups in their hashed order: the first fill test, the next validation, the rest is train.
 
     Each requested part gets at least one group if there are enough.

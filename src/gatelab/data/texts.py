@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+CHUNK = 5_000  # texts read together
 ERRORS = "surrogatepass"  # keeps what the file's encoding allows
 
 
@@ -33,9 +34,10 @@ class Texts(Sequence[str]):
     """texts[row], of the files of a text_writer; rows (N,) selects and orders them."""
 
     def __init__(self, folder: Path, name: str, rows: NDArray[np.int64] | None = None) -> None:
+        self.file = folder / f"{name}.bin"
         self.rows = None if rows is None else np.asarray(rows)
         self.offsets = np.asarray(np.load(folder / f"{name}.npy", mmap_mode="r"))  # a plain array is indexed faster
-        with open(folder / f"{name}.bin", "rb") as stream:
+        with open(self.file, "rb") as stream:
             self.content = mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) if self.offsets[-1] else b""
 
     def __len__(self) -> int:
@@ -44,3 +46,20 @@ class Texts(Sequence[str]):
     def __getitem__(self, row: int) -> str:  # type: ignore[override]
         row = row if self.rows is None else self.rows[row]
         return self.content[self.offsets[row] : self.offsets[row + 1]].decode("utf-8", ERRORS)
+
+    def read(self, rows: NDArray[np.int64]) -> Iterator[str]:
+        """texts[row] of ascending rows, read a chunk at a time: what is mapped counts as memory of this process."""
+        with open(self.file, "rb") as stream:
+            for begin in range(0, len(rows), CHUNK):
+                chunk = rows[begin : begin + CHUNK]
+                chunk = chunk if self.rows is None else self.rows[chunk]
+                starts, ends = self.offsets[chunk], self.offsets[chunk + 1]
+                first = stream.seek(starts[0])
+                content = stream.read(ends[-1] - first)
+                for start, end in zip((starts - first).tolist(), (ends - first).tolist(), strict=True):
+                    yield content[start:end].decode("utf-8", ERRORS)
+
+
+def in_order(texts: Sequence[str], rows: NDArray[np.int64]) -> Iterator[str]:
+    """texts[row] of ascending rows."""
+    return texts.read(rows) if isinstance(texts, Texts) else map(texts.__getitem__, rows.tolist())
