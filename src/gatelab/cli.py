@@ -261,6 +261,26 @@ def data(
 
 
 @app.command()
+def cache(
+    clear: Annotated[bool, typer.Option("--clear", help="Remove what no running process uses.")] = False,
+    cache_dir: Annotated[Path, typer.Option("--cache-dir", metavar="FOLDER", help="That of data.cache_dir.")] = Path(
+        "~/.cache/gatelab"
+    ),
+) -> None:
+    """Show what the data cache holds, or empty it.
+
+    rows: the texts of a file and their words; prepared: the tokens of one split. Both are made again when they are needed.
+    data.cache_gib limits them: those that were used longest ago are removed by themselves.
+
+    [dim]gatelab cache --clear[/]
+    """
+    from gatelab.commands.data_cache import clear_cache, show_cache
+
+    with user_errors():
+        (clear_cache if clear else show_cache)(cache_dir)
+
+
+@app.command()
 def runs(
     name: Annotated[str | None, typer.Argument(help="Only the runs of this name.")] = None,
     mean: Annotated[bool, typer.Option("--mean", help="Means and spreads over the seeds of each arm.")] = False,

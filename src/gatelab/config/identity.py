@@ -21,6 +21,7 @@ OUTSIDE = (
     "experiments",
     "experiment",
     "data.cache_dir",
+    "data.cache_gib",
     "data.path",
     "data.validation_path",
     "data.test_path",

@@ -8,8 +8,9 @@ import pytorch_lightning as pl
 from annotated_types import Ge, Len
 from pydantic import Field
 
-from gatelab.annotations import ArgumentsOf, Count
+from gatelab.annotations import ArgumentsOf, Count, Positive
 from gatelab.data.batch import BatchLoader, rows_within
+from gatelab.data.cache_folders import CACHE_GIB
 from gatelab.data.prepare import Prepared, Settings, Source, prepare, summary_lines
 from gatelab.data.pretrained import more_words, with_vectors
 from gatelab.data.sources import csv_source, gop_debate_source, sample_source
@@ -31,6 +32,7 @@ class TextData(pl.LightningDataModule):
         eval_batch_size: Count,
         seed: int,
         cache_dir: str,
+        cache_gib: Positive = CACHE_GIB,
         text: str | list[str] | None = None,
         label: str | None = None,
         labels: list[Any] | dict[Any, Any] | None = None,
@@ -44,7 +46,7 @@ class TextData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
-        self.cache_dir = Path(cache_dir).expanduser()
+        self.cache_dir, self.cache_gib = Path(cache_dir).expanduser(), cache_gib
         self.settings = Settings(
             text, label, labels, encoding, delimiter, header, columns, dict(split), dict(tokenizer), max_length
         )
@@ -59,7 +61,7 @@ class TextData(pl.LightningDataModule):
     def prepared(self) -> Prepared:
         if self._prepared is None:
             more = None if self.vectors is None else more_words(self.vectors, self.cache_dir)
-            prepared = prepare(self.source(), self.settings, self.cache_dir, more)
+            prepared = prepare(self.source(), self.settings, self.cache_dir, more, cache_gib=self.cache_gib)
             self._prepared = prepared if self.vectors is None else with_vectors(prepared, self.vectors, self.cache_dir)
         return self._prepared
 

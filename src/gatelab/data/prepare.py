@@ -4,12 +4,8 @@ Two folders, each named by what it depends on: rows/ by the content of the files
 prepared/ by the split and the vocabulary too. So another seed's split reads and tokenizes nothing again.
 """
 
-import hashlib
 import json
-import os
-import shutil
-import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -18,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.data.cache_folders import CACHE_GIB, Cache
 from gatelab.data.paths import expand_paths
 from gatelab.data.rows import Settings, Source, Words, read_rows, write_json
 from gatelab.data.split import PARTS, Indices, count_duplicates, leakage, split_rows
@@ -49,6 +46,7 @@ class Prepared:
     parts: dict[str, Indices]
     record: dict[str, Any]
     vectors: WordVectors | None = None  # those of the vocabulary, where asked for
+    locks: tuple[Any, ...] = ()  # that keep its folders in the cache
 
     @property
     def classes(self) -> list[str]:
@@ -83,40 +81,36 @@ def content_of(source: Source, cache: Path | None = None) -> dict[str, list[str]
     }
 
 
-def prepare(source: Source, settings: Settings, cache_dir: Path, more_words: MoreWords | None = None) -> Prepared:
-    """The arrays of a data set, from the cache or made now. Raises DataError."""
+def prepare(
+    source: Source,
+    settings: Settings,
+    cache_dir: Path,
+    more_words: MoreWords | None = None,
+    *,
+    cache_gib: float = CACHE_GIB,
+) -> Prepared:
+    """The arrays of a data set, from the cache or made now. cache_gib: what the cache may hold, in GiB. Raises DataError."""
     refuse_named_twice(source, settings.split)
-    cache_dir.mkdir(parents=True, exist_ok=True)
+    cache = Cache(cache_dir, cache_gib)
     content = content_of(source, cache_dir / "sha256.json")
     named = settings.by_content(cache_dir / "sha256.json")
-    rows = in_cache(
-        cache_dir / "rows", [content, named.of_rows()], lambda folder: read_rows(source, settings, content, folder)
-    )
-    key = [content, asdict(named), *([] if more_words is None else [more_words.key])]
-    prepared = in_cache(cache_dir / "prepared", key, lambda folder: build(rows, settings, folder, more_words))
     names = [str(file) for files in source.parts().values() for file in expand_paths(list(files))]
-    return load(prepared, rows, names)
+    rows, rows_lock = cache.get(
+        "rows",
+        [FORMAT, [content, named.of_rows()]],
+        lambda folder: read_rows(source, settings, content, folder),
+        made_from=names,
+    )
+    prepared, prepared_lock = cache.get(
+        "prepared",
+        [FORMAT, [content, asdict(named), *([] if more_words is None else [more_words.key])]],
+        lambda folder: build(rows, settings, folder, more_words),
+        made_from=names,
+    )
+    return load(prepared, rows, names, (rows_lock, prepared_lock))
 
 
-def in_cache(parent: Path, key: Any, make: Callable[[Path], None]) -> Path:
-    """The folder in parent that is named by the key; make fills it, record.json last, if it is not there."""
-    plain = json.dumps([FORMAT, key], sort_keys=True, default=str)
-    folder = parent / hashlib.sha256(plain.encode()).hexdigest()[:20]
-    if not (folder / "record.json").exists():
-        parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=folder.name, dir=parent))
-        try:
-            make(temporary)
-            os.replace(temporary, folder)
-        except OSError:
-            if not (folder / "record.json").exists():  # else another process has made the same folder
-                raise
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-    return folder
-
-
-def load(folder: Path, rows: Path, names: list[str]) -> Prepared:
+def load(folder: Path, rows: Path, names: list[str], locks: tuple[Any, ...] = ()) -> Prepared:
     """names: the current names of the files, by part; the cache identifies them by position."""
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("tokens", "offsets")}
     arrays |= {name: np.load(rows / f"{name}.npy", mmap_mode="r") for name in ("labels", "lines", "files")}
@@ -127,7 +121,7 @@ def load(folder: Path, rows: Path, names: list[str]) -> Prepared:
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     rejects = [{**reject, "file": names[reject["file"]]} for reject in record["rejects"]]
     record = {"sha256": record["sha256"], "files": distinct, **record, "rejects": rejects}
-    return Prepared(folder, rows, parts=parts, record=record, **arrays)
+    return Prepared(folder, rows, parts=parts, record=record, locks=locks, **arrays)
 
 
 def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | None = None) -> None:
