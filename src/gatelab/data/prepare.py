@@ -181,7 +181,7 @@ def encode(
     before, and how many of those that are left are unknown."""
     lengths, num_unknown = np.empty((2, len(words.kept)), dtype=np.int64)
     rows, num_words = np.arange(len(lengths)), words.lengths(None)
-    for chunk, numbers in words.chunks(rows, num_words):
+    for chunk, numbers in words.chunks(rows, num_words, "counting tokens"):
         lengths[chunk] = sums(tokens_of.lengths[numbers], num_words[chunk])
     cut = lengths if max_length is None else np.minimum(lengths, max_length)
     offsets = np.concatenate([[0], np.cumsum(cut)])
@@ -190,7 +190,7 @@ def encode(
     with open(folder / "tokens.npy", "wb") as stream:
         header = {"descr": "<i4", "fortran_order": False, "shape": (int(offsets[-1]),)}
         np.lib.format.write_array_header_1_0(stream, header)
-        for chunk, numbers in words.chunks(rows, num_words):
+        for chunk, numbers in words.chunks(rows, num_words, "encoding"):
             ids = tokens_of.expand(numbers)
             expanded = sums(tokens_of.lengths[numbers], num_words[chunk])
             places = np.arange(len(ids)) - np.repeat(np.cumsum(expanded) - expanded, expanded)

@@ -15,6 +15,8 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.data.paths import expand_paths
+from gatelab.data.progress_bar import reading_bar, tracked
 from gatelab.data.read import Table, read_table
 from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
@@ -96,8 +98,9 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         text_writer(folder, "texts") as write_texts,
         text_writer(folder, "keys") as write_keys,
         open(folder / "words.bin", "wb") as stream,
+        reading_bar([file for files in source.parts().values() for file in expand_paths(list(files))]) as show,
     ):
-        writer = RowWriter(settings.new_tokenizer(), settings.kind, write_texts, write_keys, stream)
+        writer = RowWriter(settings.new_tokenizer(), settings.kind, write_texts, write_keys, stream, show)
         tables = read_source(source, settings, writer.append)
         writer.flush()
     kept, files, rejects = [], [], []
@@ -175,10 +178,11 @@ class RowWriter:
         write_texts: Callable[[Sequence[str]], None],
         write_keys: Callable[[Sequence[str]], None],
         stream: IO[bytes],
+        show: Callable[[int], None],
     ) -> None:
         self.words = WholeTexts(tokenizer) if kind == "file" else WordNumbers(tokenizer)
         self.pieces = self.words if isinstance(self.words, WholeTexts) else PieceCache(self.words)
-        self.write_texts, self.write_keys, self.stream = write_texts, write_keys, stream
+        self.write_texts, self.write_keys, self.stream, self.show = write_texts, write_keys, stream, show
         self.waiting: list[str] = []
         self.lengths = array("i", [0])
         self.recounts = array("q")  # row, word, difference, and so on
@@ -204,6 +208,7 @@ class RowWriter:
                 counts.subtract(words[end - int(lengths[number]) : end].tolist())
                 self.recounts.extend(chain.from_iterable((first + number, word, n) for word, n in counts.items()))
         texts.clear()
+        self.show(len(self.lengths) - 1)
 
 
 class Words:
@@ -221,10 +226,12 @@ class Words:
         lengths = self.offsets[self.kept + 1] - self.offsets[self.kept]
         return lengths if max_length is None else np.minimum(lengths, max_length)
 
-    def chunks(self, rows: Indices, lengths: NDArray[np.int64]) -> Iterator[tuple[Indices, NDArray[np.int32]]]:
+    def chunks(
+        self, rows: Indices, lengths: NDArray[np.int64], title: str
+    ) -> Iterator[tuple[Indices, NDArray[np.int32]]]:
         """A chunk of ascending rows at a time, with their first lengths[row] words, one after the other. They are read
         and not mapped, since what is mapped counts as memory of this process."""
-        for begin in range(0, len(rows), CHUNK):
+        for begin in tracked(title, range(0, len(rows), CHUNK), len(rows), CHUNK):
             chunk = rows[begin : begin + CHUNK]
             kept, counts = self.kept[chunk], lengths[chunk]
             first, end = int(self.offsets[kept[0]]), int(self.offsets[kept[-1] + 1])
@@ -236,7 +243,7 @@ class Words:
     def counts(self, rows: Indices) -> dict[str, int]:
         """How often each word stands in the rows, as the ``tokenizers`` library counts them in training."""
         counts = np.zeros(len(self.names), dtype=np.int64)
-        for _, words in self.chunks(rows, self.lengths(None)):
+        for _, words in self.chunks(rows, self.lengths(None), "counting words"):
             counts += np.bincount(words, minlength=len(counts))
         _, words, differences = self.recounts[np.isin(self.recounts[:, 0], self.kept[rows])].T
         np.add.at(counts, words, differences)

@@ -18,6 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
 from typing_extensions import NotRequired, TypedDict
 
+from gatelab.data.progress_bar import tracked
 from gatelab.data.texts import in_order
 from gatelab.errors import DataError
 from gatelab.screen import counted
@@ -95,7 +96,7 @@ def split_rows(
     names: Iterable[str]
     if by == "group":
         first, groups = distinct_rows(normalised)
-        names = in_order(keys, first)
+        names = tracked("splitting", in_order(keys, first), len(first))
         del first  # 8 bytes a row that are not needed once the names are read
     else:
         groups = np.arange(len(normalised))

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
+from gatelab.data.progress_bar import follow
 from gatelab.errors import DataError
 
 ZIP = b"PK\x03\x04"
@@ -25,6 +26,7 @@ def open_bytes(file: Path) -> Iterator[IO[bytes]]:
     """The content of a file. Raises DataError for a damaged one, also while it is read."""
     try:
         with open(file, "rb") as raw:
+            follow(file, raw)
             start = raw.read(6)
             raw.seek(0)
             unpack: Any = next((opened for magic, opened in COMPRESSED.items() if start.startswith(magic)), None)
