@@ -1,4 +1,5 @@
 import random
+from collections import Counter
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -13,8 +14,10 @@ from gatelab.data.split import (
     Indices,
     assign,
     count_duplicates,
+    distinct_rows,
     first_equal,
     group_key,
+    label_majority,
     leakage,
     split_rows,
 )  # fmt: skip
@@ -201,3 +204,15 @@ def test_equal_texts_are_found_also_where_hashes_collide(texts: list[str]) -> No
     assert first_equal(texts).tolist() == expected
     assert first_equal(texts, [0] * len(texts)).tolist() == expected, "every hash collides"
     assert first_equal(texts, [ord(text) // 2 for text in texts]).tolist() == expected
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(st.tuples(st.integers(0, 9), st.integers(0, 3)), min_size=1, max_size=40))
+def test_the_majority_of_a_group_is_its_most_frequent_label_and_of_several_the_smallest(pairs: list[Any]) -> None:
+    first, groups = distinct_rows(np.array([row for row, _ in pairs]))
+    assert first.tolist() == sorted({row for row, _ in pairs})
+    assert first[groups].tolist() == [row for row, _ in pairs]
+    majority, most = label_majority(groups, np.array([label for _, label in pairs]))
+    for row, label, count in zip(first.tolist(), majority.tolist(), most.tolist(), strict=True):
+        votes = Counter(voted for other, voted in pairs if other == row)
+        assert (label, count) == min(votes.items(), key=lambda vote: (-vote[1], vote[0]))

@@ -1,15 +1,23 @@
 """gatelab data: the content of a table, before training on it."""
 
+from array import array
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from itertools import groupby
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from rich.table import Table as ScreenTable
 
+from gatelab.data.paths import expand_paths
 from gatelab.data.prepare import named
 from gatelab.data.read import Table, read_table
-from gatelab.data.split import conflicts, count_duplicates, first_equal, group_key, leakage, split_rows
+from gatelab.data.rows import TextWriter, equal_rows
+from gatelab.data.split import count_duplicates, distinct_rows, label_majority, leakage, split_rows
+from gatelab.data.texts import Texts
 from gatelab.screen import counted
 
 SPLIT = {"validation": 0.1, "test": 0.2, "seed": 141}  # as in conf/train.yaml and conf/data/_table.yaml
@@ -28,20 +36,26 @@ def inspect_table(
     columns: Sequence[str] | None = None,
 ) -> Iterator[Any]:
     """The parts of the report, as lines and tables for a rich console. Raises DataError as read_table does."""
-    table = read_table(
-        path, text=text, label=label, encoding=encoding, delimiter=delimiter, header=header, columns=columns
-    )
-    facts = table_facts(table)
+    with TemporaryDirectory() as folder:
+        with ExitStack() as opened:
+            writer = LengthWriter(opened, Path(folder), expand_paths(path))
+            table = read_table(
+                path, text=text, label=label, encoding=encoding, delimiter=delimiter, header=header, columns=columns,
+                take_text=writer.append,
+            )  # fmt: skip
+            writer.flush()
+        facts = table_facts(table, writer, Path(folder))
+    num_rows = len(table.labels)
     yield f"file       {', '.join(table.file_names)} ({table.encoding})"
     yield f"columns    {len(table.columns)}: {', '.join(table.columns)}"
     yield f"taken as   text {named(table.text_column)}, label '{table.label_column}'"
-    yield f"rows       {table.num_rows:,}, usable {len(table.texts):,}, rejected {len(table.rejects):,}"
+    yield f"rows       {table.num_rows:,}, usable {num_rows:,}, rejected {len(table.rejects):,}"
     for note in table.notes:
         yield f"note       {note}"
     yield from reject_lines(table)
     labels = ScreenTable("label", "rows", "fraction", title="labels", title_justify="left")
     for name, count in table.label_counts.items():
-        labels.add_row(name, f"{count:,}", f"{count / len(table.texts):.1%}")
+        labels.add_row(name, f"{count:,}", f"{count / num_rows:.1%}")
     yield labels
     lengths = ScreenTable("", *(f"{q} %" for q in QUANTILES), title="length, quantiles", title_justify="left")
     for unit in ("words", "characters"):
@@ -61,24 +75,36 @@ def inspect_table(
         )
 
 
-def table_facts(table: Table) -> dict[str, Any]:
+class LengthWriter(TextWriter):
+    """Counts the words and characters of each text."""
+
+    def __init__(self, opened: ExitStack, folder: Path, files: Sequence[Path]) -> None:
+        super().__init__(opened, folder, files)
+        self.words, self.characters = array("i"), array("i")
+
+    def take(self, texts: Sequence[str]) -> None:
+        self.words.extend(len(text.split()) for text in texts)
+        self.characters.extend(map(len, texts))
+
+
+def table_facts(table: Table, writer: LengthWriter, folder: Path) -> dict[str, Any]:
     """Numbers of a table: quantiles of length, duplicates, conflicts and ceilings, leakage of either split."""
-    keys = [group_key(text) for text in table.texts]
-    exact, normalised = first_equal(table.texts), first_equal(keys)
+    exact, normalised = (equal_rows(folder, name, table.kept) for name in ("texts", "keys"))
+    keys = Texts(folder, "keys", table.kept)
     facts: dict[str, Any] = {
-        "words": _quantiles([len(text.split()) for text in table.texts]),
-        "characters": _quantiles([len(text) for text in table.texts]),
+        "words": _quantiles(np.array(writer.words)[table.kept]),
+        "characters": _quantiles(np.array(writer.characters)[table.kept]),
         "leakage": {},
     }
     duplicates = count_duplicates(exact, normalised)
     for name, first in (("exact", exact), ("normalised", normalised)):
-        torn = conflicts(first.tolist(), table.labels.tolist())
-        lost = sum(sum(votes.values()) - max(votes.values()) for votes in torn.values())
+        _, groups = distinct_rows(first)
+        _, most = label_majority(groups, table.labels)
         facts[name] = {
             "distinct": len(first) - duplicates[name],
             "duplicates": duplicates[name],
-            "conflicting": len(torn),
-            "ceiling": 1 - lost / len(first),
+            "conflicting": int((most < np.bincount(groups)).sum()),
+            "ceiling": int(most.sum()) / len(first),
         }
     for by in ("random", "group"):
         train, _, test = split_rows(normalised, keys, table.labels, by=by, classes=table.classes, **SPLIT)  # type: ignore[arg-type]
@@ -96,5 +122,5 @@ def reject_lines(table: Table) -> Iterator[str]:
         yield f"rejected   {reason}: line {lines}{more}"
 
 
-def _quantiles(values: list[int]) -> list[int]:
+def _quantiles(values: NDArray[np.integer]) -> list[int]:
     return [int(value) for value in np.percentile(values, QUANTILES, method="lower")]

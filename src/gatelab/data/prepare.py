@@ -94,7 +94,7 @@ def prepare(
     cache = Cache(cache_dir, cache_gib)
     content = content_of(source, cache_dir / "sha256.json")
     named = settings.by_content(cache_dir / "sha256.json")
-    names = [str(file) for files in source.parts().values() for file in expand_paths(list(files))]
+    names = [str(file) for file in source.files()]
     rows, rows_lock = cache.get(
         "rows",
         [FORMAT, [content, named.of_rows()]],

@@ -69,6 +69,8 @@ class FilesRead:
         self.opened: dict[str, IO[bytes]] = {}
 
     def fraction(self) -> float:
+        if not self.opened:
+            return 0.0
         *before, last = self.opened.items()
         place = last[1].tell() if not last[1].closed else Path(last[0]).stat().st_size
         return (sum(Path(name).stat().st_size for name, _ in before) + place) / max(1, self.num_bytes)

@@ -7,6 +7,7 @@ import json
 from array import array
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from itertools import chain
 from pathlib import Path
@@ -39,6 +40,10 @@ class Source:
 
     def parts(self) -> dict[str, Sequence[Path]]:
         return {part: files for part in PARTS if (files := getattr(self, part))}
+
+    def files(self) -> list[Path]:
+        """Those of all parts, in their order."""
+        return [file for files in self.parts().values() for file in expand_paths(list(files))]
 
 
 @dataclass(frozen=True)
@@ -94,13 +99,8 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
     classes, and of these are labels, lines, files, exact and normalised (the first equal row); with data.split.column parts too,
     indices into PARTS.
     """
-    with (
-        text_writer(folder, "texts") as write_texts,
-        text_writer(folder, "keys") as write_keys,
-        open(folder / "words.bin", "wb") as stream,
-        reading_bar([file for files in source.parts().values() for file in expand_paths(list(files))]) as show,
-    ):
-        writer = RowWriter(settings.new_tokenizer(), settings.kind, write_texts, write_keys, stream, show)
+    with ExitStack() as opened, open(folder / "words.bin", "wb") as stream:
+        writer = RowWriter(opened, folder, source.files(), settings.new_tokenizer(), settings.kind, stream)
         tables = read_source(source, settings, writer.append)
         writer.flush()
     kept, files, rejects = [], [], []
@@ -168,24 +168,15 @@ def read_source(source: Source, settings: Settings, take_text: Callable[[str], N
     return tables
 
 
-class RowWriter:
-    """Takes the texts one by one and writes what read_rows says of them, a chunk at a time."""
+class TextWriter:
+    """Takes texts one by one and writes them and their group keys a chunk at a time, with what a subclass makes of them."""
 
-    def __init__(
-        self,
-        tokenizer: Any,
-        kind: str,
-        write_texts: Callable[[Sequence[str]], None],
-        write_keys: Callable[[Sequence[str]], None],
-        stream: IO[bytes],
-        show: Callable[[int], None],
-    ) -> None:
-        self.words = WholeTexts(tokenizer) if kind == "file" else WordNumbers(tokenizer)
-        self.pieces = self.words if isinstance(self.words, WholeTexts) else PieceCache(self.words)
-        self.write_texts, self.write_keys, self.stream, self.show = write_texts, write_keys, stream, show
+    def __init__(self, opened: ExitStack, folder: Path, files: Sequence[Path]) -> None:
+        self.write_texts = opened.enter_context(text_writer(folder, "texts"))
+        self.write_keys = opened.enter_context(text_writer(folder, "keys"))
+        self.show = opened.enter_context(reading_bar(files))
         self.waiting: list[str] = []
-        self.lengths = array("i", [0])
-        self.recounts = array("q")  # row, word, difference, and so on
+        self.num_rows = 0
 
     def append(self, text: str) -> None:
         self.waiting.append(text)
@@ -193,22 +184,44 @@ class RowWriter:
             self.flush()
 
     def flush(self) -> None:
-        texts, first = self.waiting, len(self.lengths) - 1
-        self.write_texts(texts)
-        self.write_keys([group_key(text) for text in texts])
+        self.write_texts(self.waiting)
+        self.write_keys([group_key(text) for text in self.waiting])
+        self.take(self.waiting)
+        self.num_rows += len(self.waiting)
+        self.waiting.clear()
+        self.show(self.num_rows)
+
+    def take(self, texts: Sequence[str]) -> None:
+        raise NotImplementedError
+
+
+class RowWriter(TextWriter):
+    """Writes what read_rows says of the texts."""
+
+    def __init__(
+        self, opened: ExitStack, folder: Path, files: Sequence[Path], tokenizer: Any, kind: str, stream: IO[bytes]
+    ) -> None:
+        super().__init__(opened, folder, files)
+        self.stream = stream
+        self.words = WholeTexts(tokenizer) if kind == "file" else WordNumbers(tokenizer)
+        self.pieces = self.words if isinstance(self.words, WholeTexts) else PieceCache(self.words)
+        self.lengths = array("i", [0])
+        self.recounts = array("q")  # row, word, difference, and so on
+
+    def take(self, texts: Sequence[str]) -> None:
         words, lengths = self.pieces.encode_flat(texts)
         self.stream.write(words.data)
         self.lengths.extend(lengths.tolist())
+        if isinstance(self.words, WholeTexts):
+            return
         for number, text in enumerate(texts):
-            if isinstance(self.words, WordNumbers) and (
-                PAD in text or UNKNOWN in text
-            ):  # counted as it is written, encoded as one token
+            if PAD in text or UNKNOWN in text:  # counted as it is written, encoded as one token
                 counts = Counter(chain.from_iterable(self.words(text.split("\n"))))
                 end = int(lengths[: number + 1].sum())
                 counts.subtract(words[end - int(lengths[number]) : end].tolist())
-                self.recounts.extend(chain.from_iterable((first + number, word, n) for word, n in counts.items()))
-        texts.clear()
-        self.show(len(self.lengths) - 1)
+                self.recounts.extend(
+                    chain.from_iterable((self.num_rows + number, word, n) for word, n in counts.items())
+                )
 
 
 class Words:

@@ -8,7 +8,6 @@ import hashlib
 import heapq
 import re
 import unicodedata
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Annotated, Any, Literal
 
@@ -178,12 +177,7 @@ def assign(
     sizes = np.bincount(groups).astype(np.int32)
     label_array = np.asarray(labels)
     num_classes = int(label_array.max()) + 1
-    strata, most = np.zeros(len(sizes), dtype=np.int32), np.zeros(len(sizes), dtype=np.int32)
-    for label in range(num_classes):  # a group with several labels belongs to the most frequent one
-        votes = np.bincount(groups[label_array == label], minlength=len(sizes))
-        strata[votes > most] = label
-        np.maximum(most, votes, out=most)
-    del most, votes  # of millions of rows each array counts
+    strata, _ = label_majority(groups, label_array)
     salt = str(seed).encode()
     order_of = np.fromiter(
         (int.from_bytes(hashlib.blake2b(name.encode("utf-8", "surrogatepass"), digest_size=8, key=salt).digest(), "big") >> 1
@@ -215,6 +209,19 @@ def assign(
             where = f"{len(asked)} parts with fractions validation={validation}, test={test}"
             raise too_few(name, groups[rows], where, validation, folds)
     return parts
+
+
+def label_majority(
+    groups: NDArray[np.integer], labels: NDArray[np.integer]
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+    """The most frequent label of each group, of several the smallest, and how many of its rows have it."""
+    num_groups = int(groups.max()) + 1
+    majority, most = np.zeros(num_groups, dtype=np.int32), np.zeros(num_groups, dtype=np.int32)
+    for label in range(int(labels.max()) + 1):  # a matrix of all votes would be the largest array of all
+        votes = np.bincount(groups[labels == label], minlength=num_groups)
+        majority[votes > most] = label
+        np.maximum(most, votes, out=most)
+    return majority, most
 
 
 def deal(sizes: NDArray[np.integer], fold_sizes: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -277,11 +284,3 @@ def count_duplicates(exact: Indices, normalised: Indices) -> dict[str, int]:
         name: int((first != np.arange(len(first))).sum())
         for name, first in (("exact", exact), ("normalised", normalised))
     }
-
-
-def conflicts(values: Sequence[int], labels: Sequence[int]) -> dict[int, Counter[int]]:
-    """The texts with several labels, by their first row, with the count of each; values (N,) as ``first_equal`` gives them."""
-    seen: dict[int, Counter[int]] = {}
-    for value, label in zip(values, labels, strict=True):
-        seen.setdefault(value, Counter())[label] += 1
-    return {value: counts for value, counts in seen.items() if len(counts) > 1}

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-CHUNK = 5_000  # texts read together
+CHUNK = 5_000  # texts whose places are looked up together
 ERRORS = "surrogatepass"  # keeps what the file's encoding allows
 
 
@@ -48,16 +48,16 @@ class Texts(Sequence[str]):
         return self.content[self.offsets[row] : self.offsets[row + 1]].decode("utf-8", ERRORS)
 
     def read(self, rows: NDArray[np.int64]) -> Iterator[str]:
-        """texts[row] of ascending rows, read a chunk at a time: what is mapped counts as memory of this process."""
+        """texts[row] of ascending rows, read and not mapped, since what is mapped counts as memory of this process."""
         with open(self.file, "rb") as stream:
             for begin in range(0, len(rows), CHUNK):
                 chunk = rows[begin : begin + CHUNK]
                 chunk = chunk if self.rows is None else self.rows[chunk]
-                starts, ends = self.offsets[chunk], self.offsets[chunk + 1]
-                first = stream.seek(starts[0])
-                content = stream.read(ends[-1] - first)
-                for start, end in zip((starts - first).tolist(), (ends - first).tolist(), strict=True):
-                    yield content[start:end].decode("utf-8", ERRORS)
+                starts = self.offsets[chunk]
+                lengths = self.offsets[chunk + 1] - starts
+                for start, length in zip(starts.tolist(), lengths.tolist(), strict=True):
+                    stream.seek(start)
+                    yield stream.read(length).decode("utf-8", ERRORS)
 
 
 def in_order(texts: Sequence[str], rows: NDArray[np.int64]) -> Iterator[str]:

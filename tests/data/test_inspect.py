@@ -1,0 +1,41 @@
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from gatelab.data import rows
+from gatelab.data.inspect import inspect_table
+
+
+def lines_of(file: Path) -> dict[str, str]:
+    """Those of the report by their first word."""
+    parts: list[Any] = [part for part in inspect_table([str(file)]) if isinstance(part, str)]
+    return {line.split()[0]: line for line in parts}
+
+
+def test_duplicates_and_conflicts_are_those_counted_by_hand(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    same = ["a good film,p", "a good film,n", "A good film!,p", "a bad film,n"]
+    file.write_text("\n".join(["text,label", *same, *(f"film number {n},{'pn'[n % 2]}" for n in range(96))]))
+    lines = lines_of(file)
+    assert "1 duplicate of" in lines["exact"]
+    assert "(99 distinct); 1 text with several labels" in lines["exact"]
+    assert "cannot exceed 99.0%" in lines["exact"]
+    assert "2 duplicates of" in lines["normalised"]
+    assert "(98 distinct); 1 text with several labels" in lines["normalised"]
+    assert "cannot exceed 99.0%" in lines["normalised"], "of three rows two have one label"
+
+
+def test_a_table_larger_than_the_memory_it_takes_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows, "CHUNK", 20)
+    small, large = tmp_path / "small.csv", tmp_path / "large.csv"
+    for file, num_rows in ((small, 100), (large, 5000)):
+        texts = (f"{number} {'a long review ' * 70},{number % 2}" for number in range(num_rows))  # 1 kB each
+        file.write_text("\n".join(["text,label", *texts]))
+    lines_of(small)  # what is imported on the way counts for nothing
+    tracemalloc.start()
+    assert "5,000" in lines_of(large)["rows"]
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < large.stat().st_size / 2
