@@ -43,8 +43,8 @@ class ProgressBar:
     def _begin(self) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
 
-        columns = TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[numbers]}")
-        self.bar = Progress(*columns, console=errors, auto_refresh=False, transient=True)
+        columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[numbers]}")
+        self.bar = Progress(*columns, console=errors, auto_refresh=False, transient=True, expand=True)
         self.task = self.bar.add_task(self.title, total=1.0, numbers="")
         self.bar.start()
         self.stop = self.bar.stop
