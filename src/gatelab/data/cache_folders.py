@@ -19,7 +19,7 @@ from filelock import BaseFileLock, Timeout
 
 from gatelab.files import lock_of
 
-KINDS = ("rows", "prepared")
+KINDS = ("rows", "prepared", "vectors")
 RECORD, MADE_FROM = "record.json", "made_from.json"
 PARTIAL = ".partial"
 USE = "use"  # the lock under which folders begin to be used and are removed
@@ -42,7 +42,7 @@ class Cached:
 
 
 class Cache:
-    """The folders of a cache, rows/ and prepared/. limit_gib is what they may hold together, in GiB; a folder in use stays."""
+    """The folders of a cache, rows/, prepared/ and vectors/. limit_gib is what they may hold together, in GiB; a folder in use stays."""
 
     def __init__(self, root: Path, limit_gib: float = CACHE_GIB) -> None:
         self.root, self.limit, self._locks = root, limit_gib * GIB, root / "locks"

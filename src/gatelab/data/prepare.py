@@ -5,7 +5,7 @@ prepared/ by the split and the vocabulary too. So another seed's split reads and
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from gatelab.data.prepare import MoreWords, Prepared, in_cache
+from gatelab.data.cache_folders import Cache
+from gatelab.data.prepare import FORMAT, MoreWords, Prepared
 from gatelab.data.rows import CHUNK
 from gatelab.data.split import Indices
 from gatelab.data.vectors import Matcher, VectorFiles, WordVectors, check_dimension, coverage, load_vectors
@@ -46,7 +47,11 @@ def find_vectors(files: VectorFiles, words: Sequence[str], cache_dir: Path) -> W
     """The vectors of the words, from the cache or read now."""
     plain = json.dumps(list(words)).encode()
     key = [digests(files, cache_dir), hashlib.sha256(plain).hexdigest()]
-    folder = in_cache(cache_dir / "vectors", key, lambda folder: Matcher(words).read(files.paths, folder))
+    cache = Cache(cache_dir, limit_gib=float("inf"))  # the limit is kept when a data set is prepared
+    names = [str(path) for path in files.paths]
+    folder, _lock = cache.get(
+        "vectors", [FORMAT, key], lambda folder: Matcher(words).read(files.paths, folder), made_from=names
+    )
     return load_vectors(folder)
 
 

@@ -98,8 +98,8 @@ def split_rows(
         names = tracked("splitting", in_order(keys, first), len(first))
         del first  # 8 bytes a row that are not needed once the names are read
     else:
-        groups = np.arange(len(normalised))
-        names = map(str, groups.tolist())
+        groups = np.arange(len(normalised), dtype=np.int32)
+        names = tracked("splitting", map(str, range(len(normalised))), len(normalised))
     parts = assign(groups, names, labels, validation, test, seed, folds, fold or 0, classes)
     return [np.flatnonzero(parts == part) for part in range(3)]
 
