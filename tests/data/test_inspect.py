@@ -30,12 +30,12 @@ def test_duplicates_and_conflicts_are_those_counted_by_hand(tmp_path: Path) -> N
 def test_a_table_larger_than_the_memory_it_takes_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(rows, "CHUNK", 20)
     small, large = tmp_path / "small.csv", tmp_path / "large.csv"
-    for file, num_rows in ((small, 100), (large, 5000)):
+    for file, num_rows in ((small, 100), (large, 10_000)):
         texts = (f"{number} {'a long review ' * 70},{number % 2}" for number in range(num_rows))  # 1 kB each
         file.write_text("\n".join(["text,label", *texts]))
     lines_of(small)  # what is imported on the way counts for nothing
     tracemalloc.start()
-    assert "5,000" in lines_of(large)["rows"]
+    assert "10,000" in lines_of(large)["rows"]
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < large.stat().st_size / 2
