@@ -51,6 +51,12 @@ def test_how_a_table_without_a_header_is_named_is_part_of_no_other_runs_identity
     assert len({identity(), identity("data.header=false"), identity("data.columns=[label,text]")}) == 3
 
 
+def test_a_younger_key_at_its_default_is_part_of_no_identity() -> None:
+    settings = resolve(compose(["data=csv", "data.path=a.csv"]))
+    assert settings["data"].pop("label_separator", "") is None
+    assert identity_of(settings, CONTENT) == identity() != identity("data.label_separator=';'")
+
+
 def test_data_enters_by_its_content() -> None:
     assert identity(content={"train": ["00fe"]}) != identity()
 

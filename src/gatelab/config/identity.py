@@ -43,7 +43,9 @@ WITHOUT_MONITOR = {
     "callbacks.early_stopping.mode": "max",
 }
 # Null is as if the key were not there, as in configs from before it.
-YOUNGER = ("monitor", "data.header", "data.columns", "data.split.folds", "data.split.fold", "data.split.column")
+YOUNGER = (
+    "monitor", "data.header", "data.columns", "data.label_separator", "data.split.folds", "data.split.fold", "data.split.column",
+)  # fmt: skip
 FORMAT = 1  # raised when the same config no longer gives the same numbers
 
 

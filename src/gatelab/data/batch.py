@@ -16,9 +16,10 @@ BATCHES_PER_POOL = 50  # rows are sorted by length within pools of this many bat
 
 
 class Batch(NamedTuple):
-    """tokens (B, T) right-padded with 0, lengths (B,), labels (B,), rows (B,): indices into the prepared data.
+    """tokens (B, T) right-padded with 0, lengths (B,), labels, rows (B,): indices into the prepared data.
 
-    The label NO_LABEL marks a row that only fills the batch of a rank and counts in no metric.
+    labels are classes (B,), numbers (B,) in float64, or for each label whether the row has it (B, K). NO_LABEL, of numbers NaN, marks
+    a row that only fills the batch of a rank and counts in no metric.
     """
 
     tokens: Tensor
@@ -35,6 +36,12 @@ def rows_within(rows: NDArray[np.int64], batch_size: int, limit: float, seed: in
     if kept == num_batches:
         return rows
     return np.sort(np.random.default_rng(seed).permutation(rows)[: kept * batch_size])
+
+
+def counted_rows(labels: Tensor) -> Tensor:
+    """(B,): which rows are more than filling."""
+    filling = labels.isnan() if labels.is_floating_point() else labels == NO_LABEL
+    return ~filling if filling.ndim == 1 else ~filling.any(1)
 
 
 class BatchLoader:
@@ -102,7 +109,8 @@ class BatchLoader:
     def uncounted(self, rows: NDArray[np.int64]) -> Batch:
         """For ranks without a row in a batch with fewer rows than ranks: rows that do not count."""
         batch = self.collate(rows)
-        return batch._replace(labels=torch.full_like(batch.labels, NO_LABEL))
+        filling = torch.nan if batch.labels.is_floating_point() else NO_LABEL
+        return batch._replace(labels=torch.full_like(batch.labels, filling))
 
     def collate(self, rows: NDArray[np.int64]) -> Batch:
         """The rows as tensors, by one indexed read."""
@@ -112,9 +120,10 @@ class BatchLoader:
         valid = steps < lengths[:, None]  # (B, T)
         position = np.where(valid, begins[:, None] + steps, 0)
         tokens = np.where(valid, self.data.tokens[position], PAD_ID)  # (B, T)
+        labels = self.data.labels[rows]
         return Batch(
             torch.from_numpy(tokens.astype(np.int64)),
             torch.from_numpy(lengths),
-            torch.from_numpy(self.data.labels[rows].astype(np.int64)),
+            torch.from_numpy(labels if labels.dtype.kind == "f" else labels.astype(np.int64)),
             torch.from_numpy(rows),
         )

@@ -127,9 +127,10 @@ def no_such_label(column: LabelColumn, wanted: Mapping[Any, Any], value: Any, fo
 
 def refuse_too_many(column: LabelColumn, found: Sequence[str]) -> None:
     if len(found) > MAX_CLASSES:
+        numbers = " To predict them as numbers: model=regressor." if all(not _natural(v)[0] for v in found) else ""
         raise DataError(
             f"{column.where}: column '{column.name}' has {len(found):,} different values; that is no label. "
-            f"Name the label column with data.label= (columns: {', '.join(column.columns)})."
+            f"Name the label column with data.label= (columns: {', '.join(column.columns)}).{numbers}"
         )
 
 

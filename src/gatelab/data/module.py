@@ -1,6 +1,7 @@
 """The LightningDataModules: sources of the files, and loaders over the prepared arrays."""
 
 from abc import abstractmethod
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -13,6 +14,7 @@ from gatelab.data.batch import BatchLoader, rows_within
 from gatelab.data.cache_folders import CACHE_GIB
 from gatelab.data.prepare import Prepared, Settings, Source, prepare, summary_lines
 from gatelab.data.pretrained import more_words, with_vectors
+from gatelab.data.row_targets import Kind
 from gatelab.data.sources import csv_source, gop_debate_source, sample_source
 from gatelab.data.split import CheckedSplit, Indices
 from gatelab.data.tokenize import TokenizerSettings
@@ -34,7 +36,8 @@ class TextData(pl.LightningDataModule):
         cache_dir: str,
         cache_gib: Positive = CACHE_GIB,
         text: str | list[str] | None = None,
-        label: str | None = None,
+        label: str | list[str] | None = None,
+        label_separator: Annotated[str, Len(1)] | None = None,
         labels: list[Any] | dict[Any, Any] | None = None,
         encoding: str | None = None,
         delimiter: Annotated[str, Len(1, 1)] | None = None,
@@ -48,9 +51,20 @@ class TextData(pl.LightningDataModule):
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
         self.cache_dir, self.cache_gib = Path(cache_dir).expanduser(), cache_gib
         self.settings = Settings(
-            text, label, labels, encoding, delimiter, header, columns, dict(split), dict(tokenizer), max_length
+            text,
+            label,
+            labels,
+            encoding,
+            delimiter,
+            header,
+            columns,
+            dict(split),
+            dict(tokenizer),
+            max_length,
+            label_separator,
         )
         self.vectors: VectorFiles | None = None
+        self.targets: Kind = "class"  # training sets that of the task, before ``prepared`` is read
         self._prepared: Prepared | None = None
 
     @abstractmethod
@@ -61,7 +75,8 @@ class TextData(pl.LightningDataModule):
     def prepared(self) -> Prepared:
         if self._prepared is None:
             more = None if self.vectors is None else more_words(self.vectors, self.cache_dir)
-            prepared = prepare(self.source(), self.settings, self.cache_dir, more, cache_gib=self.cache_gib)
+            settings = replace(self.settings, targets=self.targets)
+            prepared = prepare(self.source(), settings, self.cache_dir, more, cache_gib=self.cache_gib)
             self._prepared = prepared if self.vectors is None else with_vectors(prepared, self.vectors, self.cache_dir)
         return self._prepared
 

@@ -7,7 +7,7 @@ prepared/ by the split and the vocabulary too. So another seed's split reads and
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.cache_folders import CACHE_GIB, Cache
 from gatelab.data.paths import expand_paths
+from gatelab.data.row_targets import strata_of
 from gatelab.data.rows import Settings, Source, Words, read_rows, write_json
 from gatelab.data.split import PARTS, Indices, count_duplicates, leakage, split_rows
 from gatelab.data.subwords import SUBWORDS, WordTokens, word_tokens
@@ -33,6 +34,8 @@ LENGTH_QUANTILES = (0, 25, 50, 75, 95, 99, 100)
 class Prepared:
     """A data set ready for batches: flat token ids with offsets, labels, the rows of each part, and the record.
 
+    labels are classes (N,), numbers (N,), or which of the K classes each row has (N, K).
+
     Row r has tokens[offsets[r] : offsets[r + 1]] and texts[r], from line lines[r] of the file record["files"][files[r]].
     """
 
@@ -40,7 +43,7 @@ class Prepared:
     rows: Path
     tokens: NDArray[np.int32]
     offsets: NDArray[np.int64]
-    labels: NDArray[np.int32]
+    labels: NDArray[Any]
     lines: NDArray[np.int64]
     files: NDArray[np.int32]
     parts: dict[str, Indices]
@@ -149,10 +152,10 @@ def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | 
     )
 
     labels, classes = np.load(rows / "labels.npy"), record["classes"]
+    describe = number_facts if settings.targets == "number" else partial(class_counts, classes)
     record |= {
-        "label_counts": {
-            part: dict(zip(classes, np.bincount(labels[members], minlength=len(classes)).tolist(), strict=True))
-            for part, members in parts.items()
+        "numbers" if settings.targets == "number" else "label_counts": {
+            part: describe(labels[members]) for part, members in parts.items()
         },
         "split_sizes": {part: len(members) for part, members in parts.items()},
         **facts,
@@ -161,6 +164,24 @@ def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | 
         **count_tokens(lengths, num_unknown, parts, settings.max_length),
     }
     write_json(folder / "record.json", record)
+
+
+def class_counts(classes: list[str], labels: NDArray[Any]) -> dict[str, int]:
+    """The rows of each class."""
+    counts = np.bincount(labels, minlength=len(classes)) if labels.ndim == 1 else labels.sum(0)
+    return dict(zip(classes, counts.tolist(), strict=True))
+
+
+def number_facts(numbers: NDArray[np.float64]) -> dict[str, float]:
+    """Empty without rows."""
+    if not len(numbers):
+        return {}
+    spread = {
+        "standard deviation": float(numbers.std()),
+        "smallest": float(numbers.min()),
+        "largest": float(numbers.max()),
+    }
+    return {"mean": float(numbers.mean()), "median": float(np.median(numbers)), **spread}
 
 
 def fit(words: Words, train: Indices, settings: Settings, also: Sequence[str] = ()) -> Any:
@@ -231,10 +252,11 @@ def cut_parts(
         part_of = np.repeat(np.arange(len(PARTS), dtype=np.int8)[[*map(PARTS.index, sizes)]], [*sizes.values()])
     validation, test = (np.flatnonzero(part_of == number) for number in (1, 2))
     for_training = part_of == 0
+    normalised = np.load(rows / "normalised.npy")[for_training]
     cut = split_rows(
-        np.load(rows / "normalised.npy")[for_training],
+        normalised,
         Texts(rows, "keys", np.load(rows / "kept.npy", mmap_mode="r")),
-        np.load(rows / "labels.npy")[for_training],
+        strata_of(np.load(rows / "labels.npy")[for_training], normalised),
         by=wanted["by"],
         seed=wanted["seed"],
         validation=0.0 if len(validation) else wanted["validation"],

@@ -20,6 +20,7 @@ from gatelab.data.formats.kinds import open_records
 from gatelab.data.formats.records import HEAD, Reading, Reject
 from gatelab.data.labels import LabelColumn, choose_classes, merge_spellings
 from gatelab.data.paths import expand_paths
+from gatelab.data.row_targets import Kind, Targets, labels_of, number_column, numbers_of, taker
 from gatelab.errors import DataError
 
 SEPARATOR = " ␟ "  # the symbol for a unit separator: a token of its own to every tokenizer, and in no text
@@ -29,12 +30,12 @@ SEPARATOR = " ␟ "  # the symbol for a unit separator: a token of its own to ev
 class Table:
     """Texts with their labels, as they are in the files.
 
-    labels (N,) holds indices into classes; lines (N,) the line on which each row begins in its file, files (N,) that file's
-    index in file_names; kept (N,) the row's number among those of any label; header whether the first file names its columns.
+    labels (N,) holds indices into classes; with targets="number" numbers, with "labels" which of the classes each row has (N, K);
+    lines (N,) the line on which each row begins in its file, files (N,) that file's index in file_names; kept (N,) the row's number among those of any label; header whether the first file names its columns.
     """
 
     texts: list[str]
-    labels: NDArray[np.int32]
+    labels: NDArray[Any]
     classes: list[str]
     lines: NDArray[np.int64]
     files: NDArray[np.int32]
@@ -45,11 +46,12 @@ class Table:
     notes: list[str]
     columns: list[str]
     text_column: str | list[str]
-    label_column: str | None
+    label_column: str | list[str] | None
     header: bool
     encoding: str
     num_rows: int
     label_counts: dict[str, int] = field(default_factory=dict)
+    label_separator: str | None = None
     parts: NDArray[np.str_] | None = None  # (N,) what the column of the parts says
 
 
@@ -57,7 +59,7 @@ def read_table(
     path: str | Path | Sequence[str | Path],
     *,
     text: str | Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     labels: Sequence[Any] | Mapping[Any, Any] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
@@ -67,6 +69,8 @@ def read_table(
     trained: "Table | None" = None,
     take_text: Callable[[str], None] | None = None,
     part: str | None = None,
+    targets: Kind = "class",
+    label_separator: str | None = None,
 ) -> Table:
     """Read one file, a list or a glob of files, or a folder of texts; formats/ has the kinds.
 
@@ -75,7 +79,8 @@ def read_table(
     class name (null drops it). header and columns are found where not given. labelled=False reads only texts. trained is the table of
     the training file, for a validation or test file: its columns and classes are taken, and of these some may have no
     rows. take_text is called with the text of each row of any label, in their order, and Table.texts stays empty. part is
-    the column that says which part of the data each row belongs to.
+    the column that says which part of the data each row belongs to. targets is what the label is read as; "labels" are in several
+    columns of 0 and 1, or in one with label_separator, found where not given.
 
     Raises DataError, naming the file and where it can the line or column.
     """
@@ -83,13 +88,56 @@ def read_table(
     like = None
     if trained is not None:
         text, label, like = trained.text_column, trained.label_column, (trained.columns, trained.header)
+        label_separator = trained.label_separator
     reading = Reading(encoding, delimiter, header, columns, like)
-    raw = read_rows(take_text or texts.append, path, text, label, reading, labelled, part)
+    raw = read_rows(take_text or texts.append, path, text, label, reading, labelled, part, targets)
+    known = None if trained is None else trained.classes
+    column = LabelColumn(raw.where, raw.label_column, Counter(), raw.columns)
+    if targets == "number":
+        if labels is not None:
+            raise DataError("data.labels: numbers to predict have no classes. Leave it out, or take model=classifier.")
+        found = numbers_of(np.frombuffer(raw.labels, dtype=np.float64), column)
+    elif targets == "labels":
+        rows = np.frombuffer(raw.labels, dtype=np.int32)
+        found = labels_of(raw.label_numbers, rows, raw.label_columns, column, labels, label_separator, known)
+    else:
+        found = classes_of(raw, labels, labelled, known)
+    kept = found.kept
+    return Table(
+        texts=[texts[row] for row in kept] if texts else [],
+        labels=found.values,
+        classes=found.classes,
+        lines=np.frombuffer(raw.lines, dtype=np.int64)[kept],
+        files=np.frombuffer(raw.files, dtype=np.int32)[kept],
+        kept=kept,
+        file_names=raw.file_names,
+        rejects=raw.rejects,
+        dropped=found.dropped,
+        notes=raw.notes + found.notes,
+        columns=raw.columns,
+        text_column=raw.text_columns[0] if len(raw.text_columns) == 1 else raw.text_columns,
+        label_column=raw.label_columns if len(raw.label_columns) > 1 else raw.label_column or None,
+        header=raw.header,
+        encoding=raw.encoding,
+        num_rows=raw.num_rows,
+        label_counts=found.counts,
+        label_separator=found.separator,
+        parts=None if part is None else np.array([*raw.part_numbers])[np.frombuffer(raw.parts, dtype=np.int32)[kept]],
+    )
+
+
+def classes_of(
+    raw: "Rows",
+    labels: Sequence[Any] | Mapping[Any, Any] | None,
+    labelled: bool,
+    trained: Sequence[str] | None,
+) -> Targets:
+    """One class for each row; trained: those of the training file, where this is another."""
     chosen, classes, notes = {"": 0}, list[str](), list[str]()
     counts = raw.label_counts()
     if labelled:
-        column = LabelColumn(raw.where, str(raw.label_column), counts, raw.columns)
-        chosen, classes, notes = choose_classes(column, labels, None if trained is None else trained.classes)
+        column = LabelColumn(raw.where, raw.label_column, counts, raw.columns)
+        chosen, classes, notes = choose_classes(column, labels, trained)
     class_of = np.array([chosen.get(value, -1) for value in raw.label_numbers], dtype=np.int32)
     indices = class_of[np.frombuffer(raw.labels, dtype=np.int32)]
     kept = np.flatnonzero(indices >= 0)
@@ -99,41 +147,24 @@ def read_table(
     for value, count in counts.items():
         if value not in chosen:
             dropped[spellings[value]] += count
-    return Table(
-        texts=[texts[row] for row in kept] if texts else [],
-        labels=indices,
-        classes=classes,
-        lines=np.frombuffer(raw.lines, dtype=np.int64)[kept],
-        files=np.frombuffer(raw.files, dtype=np.int32)[kept],
-        kept=kept,
-        file_names=raw.file_names,
-        rejects=raw.rejects,
-        dropped=dict(dropped),
-        notes=raw.notes + notes,
-        columns=raw.columns,
-        text_column=raw.text_columns[0] if len(raw.text_columns) == 1 else raw.text_columns,
-        label_column=raw.label_column,
-        header=raw.header,
-        encoding=raw.encoding,
-        num_rows=raw.num_rows,
-        label_counts=dict(zip(classes, np.bincount(indices, minlength=len(classes)).tolist(), strict=labelled)),
-        parts=None if part is None else np.array([*raw.part_numbers])[np.frombuffer(raw.parts, dtype=np.int32)[kept]],
-    )
+    per_class = dict(zip(classes, np.bincount(indices, minlength=len(classes)).tolist(), strict=labelled))
+    return Targets(indices, kept, classes, per_class, dict(dropped), notes)
 
 
 @dataclass
 class Rows:
-    """The usable rows of one or several files without their texts; labels (N,) number the values as written."""
+    """The usable rows of one or several files without their texts; labels (N,) number the values as written, or are numbers."""
 
     where: str
     columns: list[str]
     text_columns: list[str]
-    label_column: str | None
+    label_columns: list[str]
     header: bool
     encoding: str
     take_text: Callable[[str], None]
+    targets: Kind
+    labels: "array[Any]"
     label_numbers: dict[str, int] = field(default_factory=dict)
-    labels: "array[int]" = field(default_factory=lambda: array("i"))
     lines: "array[int]" = field(default_factory=lambda: array("q"))
     files: "array[int]" = field(default_factory=lambda: array("i"))
     file_names: list[str] = field(default_factory=list)
@@ -144,6 +175,11 @@ class Rows:
     part_numbers: dict[str, int] = field(default_factory=dict)
     parts: "array[int]" = field(default_factory=lambda: array("i"))
 
+    @property
+    def label_column(self) -> str:
+        """For the screen."""
+        return ", ".join(self.label_columns)
+
     def label_counts(self) -> Counter[str]:
         counts = np.bincount(np.frombuffer(self.labels, dtype=np.int32)).tolist()
         return Counter(dict(zip(self.label_numbers, counts, strict=True)))
@@ -153,10 +189,11 @@ def read_rows(
     take_text: Callable[[str], None],
     path: str | Path | Sequence[str | Path],
     text: str | Sequence[str] | None,
-    label: str | None,
+    label: str | Sequence[str] | None,
     reading: Reading,
     labelled: bool,
     part: str | None,
+    targets: Kind,
 ) -> Rows:
     """The rows of all files, with columns resolved on the first and required of the others."""
     result: Rows | None = None
@@ -166,18 +203,20 @@ def read_rows(
             if result is None:
                 head = list(itertools.islice(records, HEAD))
                 records = itertools.chain(head, records)
-                columns = find_columns(file, opened.columns, [fields for _, fields in head], text, label, labelled)
+                fields = [fields for _, fields in head]
+                columns = choose_columns(file, opened.columns, fields, text, label, labelled, targets)
                 result = Rows(
-                    str(file), opened.columns, *columns, opened.header, opened.encoding, take_text, part_column=part
-                )
+                    str(file), opened.columns, *columns, opened.header, opened.encoding, take_text, targets,
+                    array("d" if targets == "number" else "i"), part_column=part,
+                )  # fmt: skip
                 if reading.like is None:
                     reading = replace(reading, like=(opened.columns, opened.header))
             if part is not None and part not in opened.columns:
                 raise DataError(
                     f"data.split.column={part}: {file} has no such column. It has: {', '.join(opened.columns)}."
                 )
-            for column in (*result.text_columns, result.label_column):
-                if column is not None and column not in opened.columns:
+            for column in (*result.text_columns, *result.label_columns):
+                if column not in opened.columns:
                     raise DataError(
                         f"{file}: has no column '{column}', which {result.where} has. Its columns: {opened.columns}."
                     )
@@ -193,20 +232,34 @@ def read_rows(
     return result
 
 
+def choose_columns(
+    file: Path, header: list[str], head: list[list[str]], text: str | Sequence[str] | None,
+    label: str | Sequence[str] | None, labelled: bool, targets: Kind,
+) -> tuple[list[str], list[str]]:  # fmt: skip
+    """The columns of the text and those of the target."""
+    given: list[str | None] = [label] if label is None or isinstance(label, str) else [*label]
+    if len(given) != 1 and targets != "labels":
+        raise DataError(
+            f"data.label={label}: names {len(given)} columns. Give one, or model=multi_label to predict the label of each."
+        )
+    if targets == "number" and given == [None]:
+        given = [number_column(header, head, [text] if isinstance(text, str) else text or ())]
+    found = [find_columns(file, header, head, text, name, labelled) for name in given]
+    return found[0][0], [name for _, name in found if name is not None]
+
+
 def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str]]]) -> None:
     text_of = text_getter(header, rows.text_columns)
-    label_index = None if rows.label_column is None else header.index(rows.label_column)
     part_index = None if rows.part_column is None else header.index(rows.part_column)
+    take = taker(rows.targets, rows.label_numbers, [header.index(name) for name in rows.label_columns])
     for line, fields in records:
         text = text_of(fields)
-        value = "" if label_index is None else fields[label_index]
-        if not text.strip():
-            rows.rejects.append(Reject(rows.file_names[-1], line, "no text"))
-        elif label_index is not None and not value.strip():
-            rows.rejects.append(Reject(rows.file_names[-1], line, "no label"))
+        target = take(fields) if text.strip() else "no text"
+        if isinstance(target, str):
+            rows.rejects.append(Reject(rows.file_names[-1], line, target))
         else:
             rows.take_text(text)
-            rows.labels.append(rows.label_numbers.setdefault(value, len(rows.label_numbers)))
+            rows.labels.append(target)
             rows.lines.append(line)
             rows.files.append(len(rows.file_names) - 1)
             if part_index is not None:

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from gatelab.data.paths import expand_paths
 from gatelab.data.progress_bar import reading_bar, tracked
 from gatelab.data.read import Table, read_table
+from gatelab.data.row_targets import Kind
 from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
 from gatelab.data.tokenize import PAD, SPECIAL, UNKNOWN, PieceCache, WholeTexts, WordNumbers, new_tokenizer
@@ -51,7 +52,7 @@ class Settings:
     """The settings that, with the content of the files, determine the arrays. Keys as in conf/data."""
 
     text: str | Sequence[str] | None = None
-    label: str | None = None
+    label: str | list[str] | None = None
     labels: Any = None
     encoding: str | None = None
     delimiter: str | None = None
@@ -62,6 +63,8 @@ class Settings:
     )
     tokenizer: Mapping[str, Any] = field(default_factory=dict)
     max_length: int | None = None
+    label_separator: str | None = None
+    targets: Kind = "class"  # the task's
 
     @property
     def kind(self) -> str:
@@ -88,7 +91,7 @@ class Settings:
     def of_rows(self) -> list[Any]:
         """What, with the content of the files, determines the rows and their words."""
         read = [self.text, self.label, self.labels, self.encoding, self.delimiter, self.header, self.columns]
-        return [*read, self.rules, *filter(None, [self.split.get("column")])]
+        return [*read, self.rules, self.targets, self.label_separator, *filter(None, [self.split.get("column")])]
 
 
 def read_rows(source: Source, settings: Settings, content: dict[str, list[str]], folder: Path) -> None:
@@ -122,10 +125,11 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
     train = tables["train"]
     if train.parts is not None:
         save("parts", parts_by_name(train.parts, f"{train.file_names[0]}: column '{settings.split['column']}'"))
+    label = train.label_column if isinstance(train.label_column, str) else ", ".join(train.label_column or ())
     record = {
         "sha256": content,
         "classes": train.classes,
-        "columns": {"text": train.text_column, "label": train.label_column, "all": train.columns},
+        "columns": {"text": train.text_column, "label": label, "all": train.columns},
         "encoding": train.encoding,
         "rows": sum(table.num_rows for table in tables.values()),
         "used": len(rows),
@@ -163,7 +167,8 @@ def read_source(source: Source, settings: Settings, take_text: Callable[[str], N
         tables[part] = read_table(
             list(files), text=settings.text, label=settings.label, labels=settings.labels, encoding=settings.encoding,
             delimiter=settings.delimiter, header=settings.header, columns=settings.columns, trained=tables.get("train"),
-            take_text=take_text, part=settings.split.get("column"),
+            take_text=take_text, part=settings.split.get("column"), targets=settings.targets,
+            label_separator=settings.label_separator,
         )  # fmt: skip
     return tables
 

@@ -5,7 +5,7 @@ So a module of your own, listed in allow_targets, is trained, resumed and record
 """
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import pytorch_lightning as pl
 
@@ -35,10 +35,12 @@ class Task(ABC):
     data: the LightningDataModule of the config. Training needs of it
         prepared.record   plain values for run.json; its "sha256", {part: [digest, …]}, stands for the data in the identity
         summary()         lines for the screen
+        targets           an attribute, set to that of the task before anything else is asked
         a training loader with the ``state_dict`` of gatelab.data.batch.BatchLoader, to resume inside an epoch
     and what else is in ``prepared`` is between it and the task.
     """
 
+    targets: ClassVar[Literal["class", "number", "labels"]] = "class"  # what the label column of a table is read as
     monitor: ClassVar[str]  # the selection metric by its key: "mse" where the module logs validation/mse
 
     def configure_data(self, config: Config, data: Any) -> None:  # noqa: B027 -- not every task has a need
@@ -66,8 +68,9 @@ class Task(ABC):
 
 
 def build_data(config: Config, task: Task) -> Any:
-    """The data module of a config, told what its model needs."""
+    """The data module of a config, told what its task reads and its model needs."""
     data = build("data", config.data)
+    data.targets = task.targets
     task.configure_data(config, data)
     return data
 
