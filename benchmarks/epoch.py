@@ -37,7 +37,7 @@ from gatelab.config.schema import check_config
 from gatelab.data.batch import BatchLoader
 from gatelab.data.prepare import Prepared
 from gatelab.runs.folder import RunFolder
-from gatelab.tasks.classification.model import build_model
+from gatelab.tasks.sequence.build_model import build_model
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import StopRequest
 from gatelab.training.fit import build_trainer, start_loggers, tracker_makers

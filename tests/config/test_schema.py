@@ -8,7 +8,7 @@ from gatelab.commands.train import completions, compose, explain, refuse_null, r
 from gatelab.config.build import build
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
-from gatelab.tasks.classification.model import build_model
+from gatelab.tasks.sequence.build_model import build_model
 from gatelab.training.fit import build_callbacks
 from gatelab.training.optimization import configure_optimizers
 from gatelab.training.run import resolve
@@ -17,6 +17,11 @@ CHOICES = sorted(
     f"{file.parent.name}={file.stem}" for file in CONF_DIR.glob("*/*.yaml") if not file.name.startswith("_")
 )
 
+PASSED: dict[str, dict[str, float]] = {
+    "model=regressor": {"target_mean": 0.0, "target_deviation": 1.0},
+    "model=multi_label": {"num_labels": 2},
+}
+
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, tmp_path: Path) -> None:
@@ -24,7 +29,8 @@ def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, 
     config = resolve(compose([choice, f"data.cache_dir={tmp_path}", *more]))
     checked = check_config(config)
     build("data", config["data"])
-    module = build_model(config["model"], config["encoder"], vocab_size=10, num_classes=2)
+    arguments: dict[str, float] = PASSED.get(choice, {"num_classes": 2})
+    module = build_model(config["model"], config["encoder"], vocab_size=10, **arguments)
     assert configure_optimizers(checked, module) is not None
     assert len(build_callbacks(config["callbacks"], "loss")) == len(config["callbacks"])
     if config["trainer"]["accelerator"] != "cuda" and config["trainer"]["strategy"] != "ddp":

@@ -12,7 +12,7 @@ import torch
 from gatelab.commands.train import compose
 from gatelab.config.targets import check_target, check_targets
 from gatelab.errors import ConfigError, RunError
-from gatelab.tasks.classification.export import load_model, save_model
+from gatelab.tasks.sequence.export import load_model, save_model
 from gatelab.training.run import resolve
 
 SYSTEM = "touch hacked"
@@ -144,7 +144,7 @@ def test_pythons_own_modules_cannot_be_listed(module: str) -> None:
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     from gatelab.data.tokenize import fit_tokenizer, new_tokenizer
-    from gatelab.tasks.classification.model import build_model
+    from gatelab.tasks.sequence.build_model import build_model
 
     settings = resolve(compose(["encoder.hidden_size=4", "model.embedding_size=4"]))
     tokenizer = new_tokenizer()

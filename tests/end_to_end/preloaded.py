@@ -17,7 +17,7 @@ import gatelab.reports.analysis.comparison
 import gatelab.reports.pages.run_page
 import gatelab.reports.pages.sweep_page
 import gatelab.tasks.classification.baselines
-import gatelab.tasks.classification.model
+import gatelab.tasks.sequence.build_model
 import gatelab.training.checkpoint
 import gatelab.training.finish
 import gatelab.training.fit

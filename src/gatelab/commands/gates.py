@@ -14,8 +14,8 @@ from gatelab.screen import console, counted
 
 def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_targets: Sequence[str] = ()) -> None:
     """Write the figure (default: figures/gates.svg of the run folder) and the .npz beside it."""
-    from gatelab.tasks.classification.prediction import Predictor
-    from gatelab.tasks.classification.trace import read_gates
+    from gatelab.tasks.sequence.prediction import Predictor
+    from gatelab.tasks.sequence.trace import read_gates
 
     folder = finished(run, output_dir)
     if out is None:
@@ -35,8 +35,6 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
     draw_gates(gates).savefig(picture, format=out.suffix[1:])
     atomic_write(out, picture.getvalue())
     write_reading(numbers, gates)
-    final = gates["probabilities"][-1]
-    console.print(
-        f"prediction  {gates['classes'][final.argmax()]} ({final.max():.4f}) after {counted(len(gates['tokens']), 'token')}",
-    )
+    probability = f" ({gates['probabilities'][-1].max():.4f})" if "probabilities" in gates else ""
+    console.print(f"prediction  {gates['answer']}{probability} after {counted(len(gates['tokens']), 'token')}")
     console.print(f"figure      {out}\nnumbers     {numbers}", soft_wrap=True)

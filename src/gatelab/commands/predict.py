@@ -1,4 +1,4 @@
-"""gatelab predict: classify texts, or a table of them, with a finished run."""
+"""gatelab predict: what a finished run predicts for texts, or for a table of them."""
 
 import csv
 import io
@@ -16,13 +16,14 @@ from gatelab.screen import console, counted, errors
 
 
 def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets: Sequence[str] = ()) -> None:
-    """Print the class of each text and the probabilities."""
-    from gatelab.tasks.classification.prediction import Predictor
+    """Print the prediction for each text, and the probabilities if it has some."""
+    from gatelab.tasks.sequence.prediction import Predictor
 
     predictor = Predictor(finished(run, output_dir).model, allow_targets=allow_targets)
     table = Table("prediction", *predictor.classes, "text")
-    for text, values in zip(texts, predictor.probabilities(texts), strict=True):
-        table.add_row(predictor.classes[values.argmax()], *(f"{value:.4f}" for value in values), text)
+    for text, values in zip(texts, predictor.predictions(texts), strict=True):
+        probabilities = [f"{value:.4f}" for value in values] if predictor.classes else []
+        table.add_row(predictor.answer(values), *probabilities, text)
     console.print(table)
 
 
@@ -30,10 +31,10 @@ def predict_csv(
     run: str, output_dir: Path, file: Path, out: Path, *, text: str | None = None, encoding: str | None = None,
     allow_targets: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Write line, prediction and the probability of each class for every usable row of a table, in chunks. The output
+    """Write line, prediction and the probability of each class or label for every usable row of a table, in chunks. The output
     file is replaced atomically at the end; unusable rows are counted, and the first is named."""
     from gatelab.data.stream import RowStream
-    from gatelab.tasks.classification.prediction import Predictor
+    from gatelab.tasks.sequence.prediction import Predictor
 
     folder = finished(run, output_dir)
     if not out.parent.is_dir():
@@ -61,7 +62,9 @@ def predict_csv(
                 yield value
 
         for values in predictor.stream(texts()):
-            writer.writerow([lines[num_rows], predictor.classes[values.argmax()], *map(repr, values.tolist())])
+            probabilities = map(repr, values.tolist()) if predictor.classes else ()
+            prediction = predictor.answer(values) if predictor.classes else repr(float(values[0]))
+            writer.writerow([lines[num_rows], prediction, *probabilities])
             num_rows += 1
             if num_rows % 1000 == 0:
                 bar.update(task, completed=rows.position)

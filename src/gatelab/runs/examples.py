@@ -1,6 +1,7 @@
 """examples.json: selected test rows with their texts: the most confident errors and the least certain rows."""
 
 import json
+from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,30 @@ def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities:
         "most confident errors": mistakes[np.argsort(-confidence[mistakes], kind="stable")],
         "least certain": np.argsort(confidence, kind="stable"),
     }
+
+    def outcome(number: int) -> dict[str, Any]:
+        return {
+            "label": prepared.classes[labels[number]],
+            "prediction": prepared.classes[probabilities[number].argmax()],
+            "probability": float(confidence[number]),
+        }
+
+    write_selected(file, prepared, rows, orders, lambda number: int(labels[number]), outcome)
+
+
+def write_selected(
+    file: Path,
+    prepared: Any,
+    rows: NDArray[Any],
+    orders: Mapping[str, NDArray[Any]],
+    truth: Callable[[int], Hashable],
+    outcome: Callable[[int], dict[str, Any]],
+) -> None:
+    """The first of each order, indices into rows, with distinct text and truth. outcome: what to write of a row's prediction."""
     examples = {
         name: [
-            describe_row(prepared, rows[first], probabilities[first], count)
-            for first, count in distinct(order, rows, labels, prepared.texts)
+            describe_row(prepared, rows[first], outcome(first), count)
+            for first, count in distinct(order, rows, truth, prepared.texts)
         ]
         for name, order in orders.items()
     }
@@ -43,11 +64,13 @@ def read_examples(file: Path) -> dict[str, list[dict[str, Any]]]:
         raise RunError(f"{file}: is not valid JSON ({error}). Remove it to have the page without it.") from None
 
 
-def distinct(order: NDArray[Any], rows: NDArray[Any], labels: NDArray[Any], texts: Any) -> list[tuple[int, int]]:
-    """The first MAX_ROWS of order with distinct (text, label), each with the number of its rows."""
-    counts: dict[tuple[str, int], list[int]] = {}
+def distinct(
+    order: NDArray[Any], rows: NDArray[Any], truth: Callable[[int], Hashable], texts: Any
+) -> list[tuple[int, int]]:
+    """The first MAX_ROWS of order with distinct text and truth, each with the number of its rows."""
+    counts: dict[tuple[str, Hashable], list[int]] = {}
     for number in order.tolist():
-        key = (texts[rows[number]], int(labels[number]))
+        key = (texts[rows[number]], truth(number))
         if key in counts:
             counts[key][1] += 1
         elif len(counts) < MAX_ROWS:
@@ -55,15 +78,13 @@ def distinct(order: NDArray[Any], rows: NDArray[Any], labels: NDArray[Any], text
     return [(first, count) for first, count in counts.values()]
 
 
-def describe_row(prepared: Any, row: int, probabilities: NDArray[Any], count: int = 1) -> dict[str, Any]:
+def describe_row(prepared: Any, row: int, outcome: dict[str, Any], count: int) -> dict[str, Any]:
     text = prepared.texts[row]
     return {
         "file": Path(prepared.record["files"][prepared.files[row]]).name,
         "line": int(prepared.lines[row]),
         "tokens": int(prepared.offsets[row + 1] - prepared.offsets[row]),
-        "label": prepared.classes[prepared.labels[row]],
-        "prediction": prepared.classes[probabilities.argmax()],
-        "probability": float(probabilities.max()),
+        **outcome,
         "rows": count,
         "characters": len(text),
         "text": text[:MAX_CHARACTERS],

@@ -1,11 +1,13 @@
-"""predictions.csv: for each test row its file, line, length, label and prediction, and the probabilities of the model and the
-linear baseline. Written by training, read by reports."""
+"""predictions.csv: for each test row its file, line and length, its label and prediction, and the probabilities of the model and the
+linear baseline. Written by training, read by reports. Of numbers and of several labels: number_predictions, label_predictions."""
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from numpy.typing import NDArray
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
-PLACE = ("file", "line", "tokens", "label", "prediction")
+PLACE = ("file", "line", "tokens")
 MODEL, LINEAR = "probability:", "linear:"  # what a column begins with; a class name follows
 
 
@@ -23,23 +25,33 @@ def write_predictions(
     """rows (N,) index the prepared data, probabilities (N, K); linear (R, K) of all R test rows, in their order. file
     and line name the row in its source file; tokens is its length as the model reads it."""
     classes = prepared.classes
-    names = [Path(name).name for name in prepared.record["files"]]
     values = probabilities if linear is None else np.hstack([probabilities, linear_of(prepared, rows, linear)])
+    kinds = (MODEL,) if linear is None else (MODEL, LINEAR)
+    columns = ["label", "prediction", *(kind + name for kind in kinds for name in classes)]
+    predicted = probabilities.argmax(1)
+    cells = (
+        [classes[prepared.labels[row]], classes[predicted[number]], *map(repr, values[number].tolist())]
+        for number, row in enumerate(rows)
+    )
+    write_rows(file, prepared, rows, columns, cells)
+
+
+def write_rows(
+    file: Path, prepared: Any, rows: NDArray[Any], columns: Sequence[str], cells: Iterable[Sequence[Any]]
+) -> None:
+    """The file, line and length of each row, and its cells of the columns."""
+    names = [Path(name).name for name in prepared.record["files"]]
     lengths = np.diff(prepared.offsets)
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    kinds = (MODEL,) if linear is None else (MODEL, LINEAR)
-    writer.writerow([*PLACE, *(kind + name for kind in kinds for name in classes)])
-    predicted = probabilities.argmax(1)
-    for number, row in enumerate(rows):
-        place = [names[prepared.files[row]], int(prepared.lines[row]), int(lengths[row])]
-        outcome = [classes[prepared.labels[row]], classes[predicted[number]]]
-        writer.writerow([*place, *outcome, *map(repr, values[number].tolist())])
+    writer.writerow([*PLACE, *columns])
+    for row, more in zip(rows, cells, strict=True):
+        writer.writerow([names[prepared.files[row]], int(prepared.lines[row]), int(lengths[row]), *more])
     atomic_write(file, text.getvalue())
 
 
 def linear_of(prepared: Any, rows: NDArray[Any], linear: NDArray[Any]) -> NDArray[Any]:
-    """(N, K) of the tested rows, which trainer.limit_test_batches may make fewer than all test rows."""
+    """(N, K) or (N,) of the tested rows, which trainer.limit_test_batches may make fewer than all test rows."""
     return linear[np.searchsorted(prepared.parts["test"], rows)].astype(float)
 
 
@@ -62,28 +74,59 @@ class Predictions:
 
 def read_predictions(file: Path) -> Predictions:
     """Raises RunError, naming the file, for a damaged one."""
-    try:
-        with open(file, newline="", encoding="utf-8") as stream:
-            reader = csv.reader(stream)
-            header = next(reader)
-            columns = dict(zip(header, zip(*reader, strict=True), strict=True))
-        classes = [name.removeprefix(MODEL) for name in header if name.startswith(MODEL)]
+    with readable(file):
+        columns = read_columns(file)
+        classes = [name.removeprefix(MODEL) for name in columns if name.startswith(MODEL)]
         number = {name: index for index, name in enumerate(classes)}
         return Predictions(
             classes=classes,
-            files=list(columns["file"]),
-            lines=np.array(columns["line"], dtype=np.int64),
-            tokens=np.array(columns["tokens"], dtype=np.int64),
+            **places(columns),
             labels=np.array([number[name] for name in columns["label"]]),
             predictions=np.array([number[name] for name in columns["prediction"]]),
             probabilities=matrix(columns, MODEL, classes),
             linear=matrix(columns, LINEAR, classes) if LINEAR + classes[0] in columns else None,
         )
+
+
+def kind_of(file: Path) -> Literal["class", "number", "labels"]:
+    """What was predicted, by the columns of the file. Raises RunError."""
+    with readable(file), open(file, newline="", encoding="utf-8") as stream:
+        header = next(csv.reader(stream), [])
+    return "number" if "target" in header else "labels" if "labels" in header else "class"
+
+
+def read_outcomes(file: Path) -> tuple[list[str], list[str]]:
+    """The line and the prediction of each row as they are written. Raises RunError."""
+    with readable(file):
+        columns = read_columns(file)
+        return list(columns["line"]), list(columns["predictions" if "predictions" in columns else "prediction"])
+
+
+@contextmanager
+def readable(file: Path) -> Iterator[None]:
+    """Raise RunError, naming the file, for what a damaged one raises."""
+    try:
+        yield
     except (ValueError, KeyError, IndexError, StopIteration) as error:
         problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
         raise RunError(
             f"{file}: cannot be read as predictions ({problem}). force=true on the run's command writes it again."
         ) from None
+
+
+def read_columns(file: Path) -> dict[str, tuple[str, ...]]:
+    with open(file, newline="", encoding="utf-8") as stream:
+        reader = csv.reader(stream)
+        header = next(reader)
+        return dict(zip(header, zip(*reader, strict=True), strict=True))
+
+
+def places(columns: dict[str, tuple[str, ...]]) -> dict[str, Any]:
+    return {
+        "files": list(columns["file"]),
+        "lines": np.array(columns["line"], dtype=np.int64),
+        "tokens": np.array(columns["tokens"], dtype=np.int64),
+    }
 
 
 def matrix(columns: dict[str, tuple[str, ...]], kind: str, classes: list[str]) -> NDArray[Any]:

@@ -1,4 +1,4 @@
-"""figures/gates/1.npz …: every gate of the trained model while it reads a selected test row; see tasks/classification/trace.py."""
+"""figures/gates/1.npz …: every gate of the trained model while it reads a selected test row; see tasks/sequence/trace.py."""
 
 from collections.abc import Callable, Mapping
 from pathlib import Path

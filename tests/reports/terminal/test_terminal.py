@@ -97,8 +97,10 @@ def test_commands_show_what_they_are_given(text: str, tmp_path: Path, monkeypatc
         monkeypatch.setattr(module, "console", Screen(file=stream, width=1000))
     monkeypatch.setattr(screen, "errors", Screen(file=stream, width=1000))
     monkeypatch.setattr(predict, "finished", lambda *_: SimpleNamespace(model=None))
-    fake = SimpleNamespace(classes=[text, "b"], probabilities=lambda texts: np.array([[0.9, 0.1]] * len(texts)))
-    monkeypatch.setattr("gatelab.tasks.classification.prediction.Predictor", lambda *_, **__: fake)
+    fake = SimpleNamespace(
+        classes=[text, "b"], predictions=lambda texts: np.array([[0.9, 0.1]] * len(texts)), answer=lambda values: text
+    )
+    monkeypatch.setattr("gatelab.tasks.sequence.prediction.Predictor", lambda *_, **__: fake)
     predict.predict_texts("run", tmp_path, [text])
     changed = [Condition("code", text, "other")]
     reproduce.show_verdict(RunFolder(text), RunFolder("now"), [text], changed)

@@ -17,7 +17,7 @@ from gatelab.config.build import build
 from gatelab.errors import ConfigError
 from gatelab.runs.history import read_points
 from gatelab.tasks.classification.classifier import SequenceClassifier, weigh_classes
-from gatelab.tasks.classification.prediction import Predictor
+from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.training.run import train
 
 SETTINGS = [
@@ -46,7 +46,7 @@ def test_train_loss_and_accuracy_are_the_weighted_means_over_all_rows_of_the_epo
     prepared = build("data", dict(config.data)).prepared
     rows = prepared.parts["train"]
     labels = np.asarray(prepared.labels)[rows]
-    probabilities = Predictor(folder.model).probabilities([prepared.texts[row] for row in rows])
+    probabilities = Predictor(folder.model).predictions([prepared.texts[row] for row in rows])
     loss = sk.log_loss(labels, probabilities, sample_weight=np.array([1, 7])[labels])
     values = logged(folder)
     assert values["train/loss"] == pytest.approx([loss] * 2, abs=1e-6)

@@ -22,7 +22,7 @@ from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import load_runs
 from gatelab.runs.record import Data, Vectors
 from gatelab.tasks.classification.classifier import SequenceClassifier
-from gatelab.tasks.classification.prediction import Predictor
+from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.training.run import resolve, train
 
 SETTINGS = [

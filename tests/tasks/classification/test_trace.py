@@ -7,8 +7,8 @@ import torch
 from gatelab.commands.train import compose
 from gatelab.data.subwords import SUBWORDS
 from gatelab.data.tokenize import SPECIAL, fit_tokenizer, new_tokenizer
-from gatelab.tasks.classification.model import build_model
-from gatelab.tasks.classification.trace import read_gates
+from gatelab.tasks.sequence.build_model import build_model
+from gatelab.tasks.sequence.trace import read_gates
 from gatelab.training.run import resolve
 
 WORDS = {"▁good": 3, "▁film": 3, "▁<url>": 9, "▁fine": 2}

@@ -1,13 +1,11 @@
-"""Signs that a model is broken although its run came to an end."""
+"""Signs that a classifier is broken although its run came to an end."""
 
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from gatelab.config.identity import flatten
-from gatelab.screen import decimal
-
-FAR = 5  # times the loss of a guess among all classes
+from gatelab.tasks.sequence.broken_numbers import broken_numbers
 
 
 def symptoms(metrics: Mapping[str, float], predicted: Sequence[float]) -> list[str]:
@@ -16,14 +14,8 @@ def symptoms(metrics: Mapping[str, float], predicted: Sequence[float]) -> list[s
     predicted: how many rows were predicted as each of the K classes.
     """
     num_classes = len(predicted)
-    named = {name.replace("/", " "): value for name, value in metrics.items()}
-    found = [f"{name} is {value}" for name, value in named.items() if not math.isfinite(value)]
     guess = math.log(num_classes)
-    found += [
-        f"{name} {decimal(value)} is far above ln {num_classes} = {guess:.2f}, that of a guess"
-        for name, value in named.items()
-        if name.endswith("loss") and FAR * guess < value < math.inf
-    ]
+    found = broken_numbers(metrics, guess, f"ln {num_classes} = {guess:.2f}, that of a guess")
     return found + (["only one class is predicted"] if sum(map(bool, predicted)) == 1 < num_classes else [])
 
 

@@ -2,93 +2,56 @@
 
 from typing import Any
 
-import numpy as np
-import torch
+from numpy.typing import NDArray
+from torch import Tensor
 
-from gatelab.config.inputs import paths_of
 from gatelab.config.schema import Config
-from gatelab.data.vectors import VectorFiles
-from gatelab.recurrent.notation import latex, text
-from gatelab.runs.cell_equations import write_equations
+from gatelab.runs.examples import write_examples
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import SELECTED
 from gatelab.runs.predictions import write_predictions
-from gatelab.tasks.base import Baselines, Task
-from gatelab.tasks.classification.baselines import baseline_metrics, cached_baselines, fit_baselines
-from gatelab.tasks.classification.classifier import SequenceClassifier
-from gatelab.tasks.classification.export import save_model
-from gatelab.tasks.classification.model import build_model
+from gatelab.tasks.classification.baselines import baseline_metrics, fit_linear
 from gatelab.tasks.classification.scores import all_metrics
-from gatelab.tasks.classification.selection import write_selected_examples
+from gatelab.tasks.classification.selection import selected_rows
 from gatelab.tasks.classification.symptoms import record_symptoms
+from gatelab.tasks.sequence.chosen_rows import Chosen
+from gatelab.tasks.sequence.sequence_task import SequenceTask
 
 
-class Classification(Task):
-    """Needs of its data what gatelab.data.module.TextData has."""
+class Classification(SequenceTask):
+    """One class a row."""
 
     monitor = SELECTED
 
-    def configure_data(self, config: Config, data: Any) -> None:
-        model = config.model
-        if model.get("vectors"):
-            paths = tuple(paths_of(model["vectors"]))
-            data.vectors = VectorFiles(paths, model.get("vectors_vocab", "train"), model.get("embedding_size"))
+    def arguments(self, prepared: Any) -> dict[str, Any]:
+        counts = list(prepared.record["label_counts"]["train"].values())
+        return {"num_classes": len(prepared.classes), "label_counts": counts}
 
-    def build_module(self, config: Config, data: Any) -> SequenceClassifier:
-        counts = list(data.prepared.record["label_counts"]["train"].values())
-        vectors = data.prepared.vectors
-        return build_model(
-            config.model,
-            config.encoder,
-            vocab_size=data.prepared.vocab_size,
-            num_classes=len(data.prepared.classes),
-            label_counts=counts,
-            word_vectors=None if vectors is None else torch.from_numpy(vectors.complete(config.seed)),
-        )
+    def fit_linear(self, features: Any, targets: NDArray[Any], test_features: Any, classes: list[str]) -> NDArray[Any]:
+        return fit_linear(features, targets, test_features, len(classes))
 
-    def fit_baselines(self, config: Config, data: Any) -> Baselines:
-        """Those of baseline=linear or none on the rows that the model is tested on, from the data cache or fitted now."""
-        tested = data.evaluated_rows("test", config.trainer.tested_batches)
-        if config.baseline == "none" or not len(tested):
-            return Baselines()
-        parts, labels, texts = data.prepared.parts, np.asarray(data.prepared.labels), data.prepared.texts
-        train, test = parts["train"], parts["test"]
+    def baseline_metrics(
+        self, linear: NDArray[Any], train_targets: NDArray[Any], test_targets: NDArray[Any], config: Config,
+        classes: list[str],
+    ) -> dict[str, dict[str, Any]]:  # fmt: skip
+        return baseline_metrics(linear, train_targets, test_targets, classes)
 
-        def compute() -> Baselines:
-            train_texts, test_texts = ([texts[row] for row in rows] for rows in (train, test))
-            return fit_baselines(train_texts, labels[train], test_texts, labels[test], data.prepared.classes)
-
-        baselines = cached_baselines(data.prepared.folder, compute)
-        if len(tested) < len(test):
-            linear = baselines.predictions[np.isin(test, tested)]
-            metrics = baseline_metrics(linear, labels[train], labels[tested], data.prepared.classes)
-            metrics["linear"]["train_rows"] = baselines.metrics["linear"]["train_rows"]
-            return Baselines(metrics, baselines.predictions)
-        return baselines
-
-    def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
-        _, probabilities, labels = module.predictions
-        return all_metrics(probabilities, labels, data.prepared.classes)
+    def metrics(self, module: Any, predictions: Tensor, targets: Tensor, classes: list[str]) -> dict[str, Any]:
+        return all_metrics(predictions, targets, classes)
 
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         return record_symptoms(metrics, best_validation)
 
-    def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
-        """predictions.csv, examples.json, equations.json, the gates on the most informative rows, and the model."""
-        if module.predictions is not None:
-            rows, probabilities = (tensor.numpy() for tensor in module.predictions[:2])
-            write_predictions(folder.predictions, data.prepared, rows, probabilities, baselines.predictions)
-            write_selected_examples(folder, module, data.prepared, rows, probabilities, config.data["max_length"])
-        if hasattr(module.encoder, "formula"):
-            trees = module.encoder.formula()
-            write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
-        save_model(
-            folder.model,
-            module,
-            data.prepared.tokenizer_file,
-            model=config.model,
-            encoder=config.encoder,
-            classes=data.prepared.classes,
-            max_length=config.data["max_length"],
-            tokenizer=data.prepared.record["tokenizer"],
-        )
+    def write_rows(
+        self, folder: RunFolder, module: Any, prepared: Any, rows: NDArray[Any], predictions: NDArray[Any], linear: Any
+    ) -> None:
+        write_predictions(folder.predictions, prepared, rows, predictions, linear)
+        write_examples(folder.examples, prepared, rows, predictions)
+
+    def selected_rows(
+        self, module: Any, predictions: NDArray[Any], targets: NDArray[Any], lengths: NDArray[Any]
+    ) -> Chosen:
+        return selected_rows(predictions, targets, lengths)
+
+    def truth(self, target: Any, classes: list[str]) -> str:
+        return classes[target]

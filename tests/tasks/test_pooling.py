@@ -1,6 +1,6 @@
 import torch
 
-from gatelab.tasks.classification.pooling import pool_last, pool_max, pool_mean
+from gatelab.tasks.sequence.pooling import pool_last, pool_max, pool_mean
 
 STATES = torch.arange(24, dtype=torch.float).reshape(2, 3, 4)
 LENGTHS = torch.tensor([2, 3])

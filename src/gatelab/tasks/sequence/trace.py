@@ -1,4 +1,4 @@
-"""Every gate of a trained model while it reads one text. T tokens, H hidden, D = H × directions, K classes."""
+"""Every gate of a trained model while it reads one text. T tokens, H hidden, D = H × directions, K outputs."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.tokenize import SPACE, UNKNOWN_ID
 from gatelab.errors import RunError
-from gatelab.tasks.classification.prediction import Predictor
+from gatelab.tasks.sequence.prediction import Predictor
 
 NUM_UNITS = 8
 STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does not keep
@@ -19,10 +19,11 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     """Arrays by name:
 
     tokens (T,) as they stand in the text (<url> and <user> for what these replace), of characters and subwords as the model
-        reads them (▁ for a space); unknown (T,) whether the vocabulary lacks them, classes (K,)
-    probabilities (T, K): what the model says after each token
-    units (U,), contributions (U,): the units of the last layer whose pooled state moves the decision most, and how far, in
-        logits of the predicted class above the mean of the others; unit d ≥ H is unit d − H of the backward direction
+        reads them (▁ for a space); unknown (T,) whether the vocabulary lacks them
+    classes (K,), probabilities (T, K): what the model says after each token; of a regression predictions (T,) in their place
+    answer: what is predicted in the end
+    units (U,), contributions (U,): the units of the last layer whose pooled state moves the prediction most, and how far, in
+        the units of its direction (see ``SequenceModule.direction``); unit d ≥ H is unit d − H of the backward direction
     l0.forget_gate (T, H) and so on: every gate, candidate, cell and hidden state; l0_reverse.… of the backward direction
     learned: the gates that are not constant, in the order in which they are computed
 
@@ -44,28 +45,27 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     tokens = torch.tensor([ids], device=device)  # (1, T)
     length = torch.tensor([len(ids)], device=device)
     prefixes = torch.arange(1, len(ids) + 1, device=device)
-    probabilities = module(tokens.expand(len(ids), -1), prefixes).double().softmax(1)  # (T, K)
+    predictions = module.predict(module(tokens.expand(len(ids), -1), prefixes))  # (T, K)
 
     traces = encoder.trace(module.embedding(tokens), length)
     both = getattr(encoder, "bidirectional", False)
     last_layer = list(traces.values())[-2 if both else -1 :]
     states = torch.cat([step.hidden for step in last_layer], 2)  # (1, T, D)
     pooled = module.pool(states, length, both)[0]  # (D,)
-    winner = int(probabilities[-1].argmax())
-    others = [k for k in range(len(predictor.classes)) if k != winner]
-    direction = module.head.weight[winner] - module.head.weight[others].mean(0)
-    contributions = pooled * direction
+    contributions = pooled * module.direction(predictions[-1])
     units = contributions.abs().argsort(descending=True)[:NUM_UNITS]
 
+    values = predictions.cpu().numpy()
     gates = {
         "tokens": np.array(pieces[: len(ids)] or [text]),
         "unknown": np.array([number == UNKNOWN_ID for number in ids]),
-        "classes": np.array(predictor.classes),
-        "probabilities": probabilities.cpu().numpy(),
+        "answer": np.array(module.answer(values[-1], predictor.classes)),
         "units": units.cpu().numpy(),
         "contributions": contributions[units].cpu().numpy(),
         "learned": np.array(moving_gates(traces)),
     }
+    named = {"classes": np.array(predictor.classes), "probabilities": values}
+    gates |= named if predictor.classes else {"predictions": values[:, 0]}
     for name, step in traces.items():
         gates |= {f"{name}.{field}": value[0].cpu().numpy() for field, value in step._asdict().items()}
     return gates

@@ -1,4 +1,4 @@
-"""Classify texts with a trained model, a chunk at a time."""
+"""Predict for texts with a trained model, a chunk at a time."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -9,14 +9,14 @@ import torch
 from numpy.typing import NDArray
 
 from gatelab.data.tokenize import PAD_ID, fitted_cache
-from gatelab.tasks.classification.export import load_model
+from gatelab.tasks.sequence.export import load_model
 
 CHUNK = 8192  # texts sorted by length together
 BATCH = 256
 
 
 class Predictor:
-    """A trained model with its tokenizer; on CUDA when there is one."""
+    """A trained model with its tokenizer; on CUDA when there is one. classes: the names of its K outputs, none for numbers."""
 
     def __init__(self, model_folder: Path, device: str | None = None, allow_targets: Sequence[str] = ()) -> None:
         self.module, self.tokenizer, config = load_model(model_folder, allow_targets)
@@ -27,22 +27,22 @@ class Predictor:
         self.module.to(self.device)
 
     def stream(self, texts: Iterable[str]) -> Iterator[NDArray[Any]]:
-        """The probability of each class, (K,), text by text in the given order; holds one chunk at a time."""
+        """The predictions (K,), text by text in the given order; holds one chunk at a time."""
         chunk: list[str] = []
         for text in texts:
             chunk.append(text)
             if len(chunk) == CHUNK:
-                yield from self.probabilities(chunk)
+                yield from self.predictions(chunk)
                 chunk.clear()
         if chunk:
-            yield from self.probabilities(chunk)
+            yield from self.predictions(chunk)
 
     @torch.inference_mode()
-    def probabilities(self, texts: list[str]) -> NDArray[Any]:
-        """(N, K) for N texts."""
+    def predictions(self, texts: list[str]) -> NDArray[Any]:
+        """(N, K) for N texts: the probability of each class or label, or a number."""
         encoded = self.pieces.encode(texts, self.max_length)
         lengths = np.array([len(ids) for ids in encoded])
-        result = np.empty((len(texts), len(self.classes)))
+        result = np.empty((len(texts), self.module.head.out_features))
         order = np.argsort(lengths, kind="stable")
         for begin in range(0, len(order), BATCH):
             rows = order[begin : begin + BATCH]
@@ -50,6 +50,10 @@ class Predictor:
             for number, row in enumerate(rows):
                 tokens[number, : lengths[row]] = encoded[row]
             inputs = (torch.from_numpy(tokens), torch.from_numpy(lengths[rows]))
-            logits = self.module(*(tensor.to(self.device) for tensor in inputs))
-            result[rows] = logits.double().softmax(1).cpu().numpy()
+            outputs = self.module(*(tensor.to(self.device) for tensor in inputs))
+            result[rows] = self.module.predict(outputs).cpu().numpy()
         return result
+
+    def answer(self, predictions: NDArray[Any]) -> str:
+        """The predictions (K,) of a text in words."""
+        return self.module.answer(predictions, self.classes)

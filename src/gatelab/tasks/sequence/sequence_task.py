@@ -1,0 +1,115 @@
+"""What the tasks on rows of texts have in common."""
+
+from abc import abstractmethod
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from gatelab.config.inputs import paths_of
+from gatelab.config.schema import Config
+from gatelab.data.vectors import VectorFiles
+from gatelab.recurrent.notation import latex, text
+from gatelab.runs.cell_equations import write_equations
+from gatelab.runs.folder import RunFolder
+from gatelab.tasks.base import Baselines, Task
+from gatelab.tasks.sequence.build_model import build_model
+from gatelab.tasks.sequence.chosen_rows import Chosen, write_gates
+from gatelab.tasks.sequence.export import save_model
+from gatelab.tasks.sequence.linear_baseline import cached_predictions, sample_step, tfidf
+from gatelab.tasks.sequence.sequence_module import SequenceModule
+
+
+class SequenceTask(Task):
+    """Needs of its data what gatelab.data.module.TextData has. N test rows, K outputs."""
+
+    @abstractmethod
+    def arguments(self, prepared: Any) -> dict[str, Any]:
+        """What the module's constructor takes besides vocab_size and the config's keys."""
+
+    @abstractmethod
+    def fit_linear(self, features: Any, targets: NDArray[Any], test_features: Any, classes: list[str]) -> NDArray[Any]:
+        """What a linear model predicts for the test rows, (N, K) or (N,); features and targets are those of the training rows."""
+
+    @abstractmethod
+    def baseline_metrics(
+        self, linear: NDArray[Any], train_targets: NDArray[Any], test_targets: NDArray[Any], config: Config,
+        classes: list[str],
+    ) -> dict[str, dict[str, Any]]:  # fmt: skip
+        """Of "linear", whose predictions are given, and of the baselines that ignore the text."""
+
+    @abstractmethod
+    def metrics(self, module: Any, predictions: Tensor, targets: Tensor, classes: list[str]) -> dict[str, Any]:
+        """Of the test rows."""
+
+    @abstractmethod
+    def write_rows(
+        self, folder: RunFolder, module: Any, prepared: Any, rows: NDArray[Any], predictions: NDArray[Any], linear: Any
+    ) -> None:
+        """predictions.csv and examples.json. rows (N,) index the prepared data; linear: of all test rows, or None."""
+
+    @abstractmethod
+    def selected_rows(
+        self, module: Any, predictions: NDArray[Any], targets: NDArray[Any], lengths: NDArray[Any]
+    ) -> Chosen:
+        """The rows that a page shows the gates of."""
+
+    @abstractmethod
+    def truth(self, target: Any, classes: list[str]) -> str:
+        """The target of one row in words."""
+
+    def configure_data(self, config: Config, data: Any) -> None:
+        model = config.model
+        if model.get("vectors"):
+            paths = tuple(paths_of(model["vectors"]))
+            data.vectors = VectorFiles(paths, model.get("vectors_vocab", "train"), model.get("embedding_size"))
+
+    def build_module(self, config: Config, data: Any) -> SequenceModule:
+        prepared = data.prepared
+        arguments = {"vocab_size": prepared.vocab_size, **self.arguments(prepared)}
+        if prepared.vectors is not None:
+            arguments["word_vectors"] = torch.from_numpy(prepared.vectors.complete(config.seed))
+        return build_model(config.model, config.encoder, **arguments)
+
+    def fit_baselines(self, config: Config, data: Any) -> Baselines:
+        """Those of baseline=linear or none on the rows that the model is tested on; the linear one from the data cache or fitted now."""
+        tested = data.evaluated_rows("test", config.trainer.tested_batches)
+        if config.baseline == "none" or not len(tested):
+            return Baselines()
+        prepared, targets = data.prepared, np.asarray(data.prepared.labels)
+        train, test, texts = prepared.parts["train"], prepared.parts["test"], prepared.texts
+        sample = train[:: sample_step(len(train))]
+
+        def compute() -> NDArray[Any]:
+            features, test_features = tfidf(*([texts[row] for row in rows] for rows in (sample, test)))
+            return self.fit_linear(features, targets[sample], test_features, prepared.classes)
+
+        linear = cached_predictions(prepared.folder, compute)
+        metrics = self.baseline_metrics(
+            linear[np.isin(test, tested)], targets[train], targets[tested], config, prepared.classes
+        )
+        metrics["linear"]["train_rows"] = len(sample)
+        return Baselines(metrics, linear)
+
+    def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
+        _, predictions, targets = module.predictions
+        return self.metrics(module, predictions, targets, data.prepared.classes)
+
+    def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
+        """predictions.csv, examples.json, equations.json, the gates on the most informative rows, and the model."""
+        prepared, max_length = data.prepared, config.data["max_length"]
+        if module.predictions is not None:
+            rows, predictions, targets = (tensor.numpy() for tensor in module.predictions)
+            self.write_rows(folder, module, prepared, rows, predictions, baselines.predictions)
+            chosen = self.selected_rows(module, predictions, targets, np.diff(prepared.offsets)[rows])
+            truths = [self.truth(targets[number], prepared.classes) for _, number in chosen]
+            write_gates(folder.gates, module, prepared, [(role, rows[k]) for role, k in chosen], truths, max_length)
+        if hasattr(module.encoder, "formula"):
+            trees = module.encoder.formula()
+            write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
+        save_model(
+            folder.model, module, prepared.tokenizer_file, model=config.model, encoder=config.encoder,
+            classes=prepared.classes, max_length=max_length, tokenizer=prepared.record["tokenizer"],
+        )  # fmt: skip
