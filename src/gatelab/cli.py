@@ -58,8 +58,8 @@ def train(
 @app.command()
 def predict(
     run: RunName,
-    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to classify.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table of texts to classify.")] = None,
+    texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to predict for.")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table of texts to predict for.")] = None,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go.")
     ] = None,
@@ -68,7 +68,7 @@ def predict(
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Classify texts with a finished run.
+    """Predict the class, number or labels of texts with a finished run.
 
     [dim]gatelab predict 3f9c "I expected a bore and got a gem"[/]
 

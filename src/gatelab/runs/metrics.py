@@ -24,6 +24,16 @@ METRICS = {
         Metric("macro_f1", "macro-F1", averaged="the classes that are there or predicted"),
         Metric("auroc", "AUROC", averaged="the pairs of a positive and another row; of several classes over these"),
         Metric("calibration_error", "calibration error", True, "15 equal bins of the largest probability, by rows"),
+        Metric("micro_f1", "micro-F1", averaged="all entries of rows and labels"),
+        Metric("exact_match", "exact match"),
+        Metric("hamming_loss", "Hamming loss", True, "all entries of rows and labels"),
+        Metric("average_precision", "average precision", averaged="the labels that are there"),
+        Metric("mse", "mse", True),
+        Metric("rmse", "rmse", True),
+        Metric("mae", "mae", True),
+        Metric("r2", "R²"),
+        Metric("pearson", "Pearson correlation"),
+        Metric("spearman", "Spearman correlation"),
         Metric("loss", "loss", True),
     )
 }

@@ -18,7 +18,7 @@ from gatelab.runs.metrics import METRICS, SELECTED
 from gatelab.runs.secrets import redact
 
 SCHEMA_VERSION = 2  # raised when older code can no longer read it; version 1 was not written
-BLIND = ("majority", "mean")  # baselines that ignore the input
+BLIND = ("majority", "prior", "mean", "median")  # baselines that ignore the input
 Count = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(gt=-1e300, lt=1e300)]
 
@@ -75,6 +75,7 @@ class Data(Part):
     dropped: dict[str, dict[str, Count]] | None = None
     notes: list[str] = []
     label_counts: dict[str, dict[str, Count]] | None = None
+    numbers: dict[str, dict[str, Number]] | None = None
     split_sizes: dict[str, Count] = {}
     leakage: dict[str, Count | Number] | None = None
     duplicates: dict[str, Count] | None = None

@@ -54,6 +54,22 @@ def test_rows_are_won_by_the_majority_of_the_seeds_that_tested_them_as_counted_b
     }
 
 
+def test_rows_with_several_labels_are_right_as_a_whole_and_numbers_are_neither_right_nor_wrong(
+    folders: Folders,
+) -> None:
+    header = "file,line,tokens,labels,predictions,probability:a,probability:b"
+    for settings, said in (({}, ("a|b", "a")), (GRU, ("b", "a"))):
+        rows = [
+            f"reviews.csv,{line},5,{label},{answer},0.5,0.5"
+            for line, label, answer in zip((1, 2), ("a|b", "a"), said, strict=True)
+        ]
+        folders.write(1, 0.8, settings=settings).predictions.write_text("\n".join([header, *rows, ""]))
+    assert found_in(folders).won.tolist() == [[0, 1], [0, 0]]
+    for folder in all_runs(folders.output_dir):
+        folder.predictions.write_text("file,line,tokens,target,prediction\nreviews.csv,1,5,3.0,3.0\n")
+    assert disagreement(arms_of(folders)) is None
+
+
 def test_the_matrix_of_many_random_runs_is_that_of_a_plain_loop(folders: Folders) -> None:
     random = np.random.default_rng(1)
     said: dict[str, list[dict[int, str]]] = {}

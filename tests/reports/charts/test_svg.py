@@ -11,7 +11,7 @@ from gatelab.reports.charts.reading_svg import draw_reading
 from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
 from gatelab.reports.charts.svg import draw_chart
 from gatelab.reports.pages import run_tables
-from gatelab.reports.pages.run_page import class_curves
+from gatelab.reports.pages.class_sections import class_curves
 from gatelab.reports.shown import shorten
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import read_predictions

@@ -12,11 +12,11 @@ from gatelab.reports.analysis.settings import show, split_words
 from gatelab.reports.analysis.statistics import Sample, describe, holm, paired_test
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import best_of, key_of, order_of, shared_monitor
-from gatelab.runs.predictions import read_predictions
-from gatelab.runs.record import baseline_title
+from gatelab.runs.predictions import read_outcomes
+from gatelab.runs.record import BLIND, baseline_title
 
 METRICS = ("accuracy",)
-BASELINES = {name: baseline_title(name) for name in ("linear", "majority")}
+BASELINES = {name: baseline_title(name) for name in ("linear", *BLIND)}
 
 
 class Reference(NamedTuple):
@@ -196,7 +196,7 @@ def arm_row(metric: str, arm: Arm, reference: Reference | None) -> Row:
 
 
 def predict_the_same(first: Arm, second: Arm) -> bool:
-    """Whether all runs of each shared replicate predict the same class for every test row; False if a file cannot be read."""
+    """Whether all runs of each shared replicate predict the same for every test row; False if a file cannot be read."""
     by_replicate: dict[Replicate, list[list[Run]]] = {}
     for number, arm in enumerate((first, second)):
         for run in arm.finished:
@@ -209,9 +209,9 @@ def predict_the_same(first: Arm, second: Arm) -> bool:
 
 
 def predicted(file: Path) -> tuple[Any, ...]:
-    """The line and the predicted class of each test row."""
-    rows = read_predictions(file)
-    return tuple(rows.lines.tolist()), tuple(rows.classes[number] for number in rows.predictions)
+    """The line of each test row and what is predicted for it."""
+    lines, predictions = read_outcomes(file)
+    return tuple(lines), tuple(predictions)
 
 
 def paired(values: dict[Replicate, float], reference: dict[Replicate, float]) -> list[float]:

@@ -17,10 +17,12 @@ from numpy.typing import NDArray
 from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
 from gatelab.runs.load import Run, files_of
+from gatelab.runs.predictions import kind_of
 
 MAX_ARMS = 20
 MAX_ROWS = 100
 MAX_BYTES = 64_000_000  # of examples.json files, read for the texts of the rows
+LABELS = {"class": ("label", "prediction"), "labels": ("labels", "predictions")}  # columns by what was predicted
 KEY = ["content", "file", "line"]
 Key = tuple[Any, ...]  # of a row: the content of its data, its file as the first run on it names it, and its line
 
@@ -87,9 +89,10 @@ def disagreement(arms: Sequence[Arm]) -> Disagreement | None:
 
 
 def has_rows(run: Run) -> bool:
-    """Whether its test rows are known, by a line and the name of its file, which no two of its files may share."""
-    names = file_names(run)
-    return len(set(names)) == len(names) and run.folder.predictions.exists()
+    """Whether its test rows are known, by a line and the name of its file, which no two of its files may share, and each is right or
+    wrong, as numbers are not."""
+    names, file = file_names(run), run.folder.predictions
+    return len(set(names)) == len(names) and file.exists() and kind_of(file) in LABELS
 
 
 def file_names(run: Run) -> list[str]:
@@ -114,8 +117,9 @@ def read_tested(run: Run, names: Mapping[str, str]) -> Any:
     """A data frame with content, file, line, label and prediction of each test row."""
     import pandas as pd
 
-    columns: dict[Any, Any] = {"file": "str", "line": "int64", "label": "str", "prediction": "str"}
     try:
+        label, prediction = LABELS[kind_of(run.folder.predictions)]
+        columns: dict[Any, Any] = {"file": "str", "line": "int64", label: "str", prediction: "str"}
         with open(run.folder.predictions, "rb") as stream:
             stream.seek(-1, os.SEEK_END)
             if stream.read() != b"\n":
@@ -129,6 +133,7 @@ def read_tested(run: Run, names: Mapping[str, str]) -> Any:
             f"{run.folder.predictions}: cannot be read as predictions ({problem}). force=true on the run's command "
             "writes it again."
         ) from None
+    table = table.rename(columns={label: "label", prediction: "prediction"})
     return table.assign(content=run.content, file=[names.get(name, name) for name in table["file"]])
 
 

@@ -6,7 +6,7 @@ AUROC needs the rows themselves. Model and baselines share the resamples, so tha
 Efron & Tibshirani 1993, "An Introduction to the Bootstrap", chapter 13 (percentiles).
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +50,13 @@ def percentiles(values: NDArray[Any]) -> Interval:
     values = values[~np.isnan(values)]  # AUROC of resamples that lack a class, or of all
     low, high = np.quantile(values, [tail, 1 - tail]) if len(values) else (np.nan, np.nan)
     return float(low), float(high)
+
+
+def resample_weights(num_rows: int, num_columns: int = 1) -> Iterator[NDArray[np.int64]]:
+    """How often each row is drawn, (N,), in each resample: fewer, but at least 100, where rows and columns are many."""
+    random = np.random.default_rng(SEED)
+    for _ in range(max(MIN_RESAMPLES, min(RESAMPLES, MAX_DRAWN // (num_rows * num_columns)))):
+        yield np.bincount(random.integers(0, num_rows, num_rows), minlength=num_rows)
 
 
 def proportion_interval(hits: int, total: int) -> Interval:

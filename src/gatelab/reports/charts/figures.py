@@ -15,16 +15,14 @@ PAGE_WIDTH = 7.0  # inches: both columns
 
 
 def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> list[Path]:
-    """Write the page's learning curves, precision and recall, calibration, confusion matrix and, if wanted, gates. Returns the
-    files."""
-    precision_recall, calibration = page["curves"]
+    """Write the page's learning curves, charts of the test, confusion matrix and, if wanted, gates. Returns the files."""
     drawings: dict[str, Callable[[], Figure]] = {
-        "precision_recall": lambda: draw_charts([precision_recall]),
-        "calibration": lambda: draw_charts([calibration]),
+        name: lambda chart=chart: draw_charts([chart])  # type: ignore[misc]
+        for name, chart in page["figures"].items()
     }
     if page["learning"]:
         drawings["learning_curves"] = lambda: draw_charts(page["learning"], height=3.2)
-    if len(page["confusion"]["classes"]) <= MAX_IN_MATRIX:
+    if page["confusion"] and len(page["confusion"]["classes"]) <= MAX_IN_MATRIX:
         drawings["confusion_matrix"] = lambda: draw_confusion(page["confusion"])
     for name, reading in page["readings"].items() if gates else ():
         drawings[f"gates/{name}"] = lambda reading=reading: draw_reading(reading, PAGE_WIDTH)  # type: ignore[misc]

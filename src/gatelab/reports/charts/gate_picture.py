@@ -22,7 +22,7 @@ def draw_gates(gates: Mapping[str, NDArray[Any]]) -> Figure:
 
 
 def draw_reading(reading: Reading, width: float | None = None) -> Figure:
-    """From top to bottom: the probability of each class after each token; a band for each gate, its mean over units, dark where
+    """From top to bottom: what is predicted after each token; a band for each gate, its mean over units, dark where
     shut; a band for each unit, its state and the logits it contributes. width in inches."""
     tokens = [plain(token) for token, _ in reading.tokens]
     bands, low, high = reading.bands, reading.low, reading.high
@@ -33,7 +33,7 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
     )
     top, middle, bottom = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": heights})
 
-    draw_predictions(top, reading.probabilities)
+    draw_predictions(top, reading)
     image = middle.imshow(
         np.stack(list(bands.values())), aspect="auto", cmap="cividis", vmin=low, vmax=high, interpolation="nearest"
     )
@@ -56,7 +56,7 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
     if width:
         bottom.tick_params(axis="x", labelsize=min(8.0, 72 * (width - 1.9) / len(tokens)))
     titles = [
-        "probability after each token",
+        reading.curves_title,
         "gates, mean over units",
         f"{reading.state} state of the units that contribute most",
     ]
@@ -67,17 +67,19 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
     return figure
 
 
-def draw_predictions(axes: Axes, probabilities: Mapping[str, NDArray[Any]]) -> None:
-    ends = spread(np.array([values[-1] for values in probabilities.values()]), 0.17)
-    for k, (name, values) in enumerate(probabilities.items()):
+def draw_predictions(axes: Axes, reading: Reading) -> None:
+    low, high = reading.curves_range
+    span = (high - low) or 1.0
+    ends = low + span * spread(np.array([(values[-1] - low) / span for values in reading.curves.values()]), 0.17)
+    for k, (name, values) in enumerate(reading.curves.items()):
         look = look_of(kind_of(k))
         axes.plot(values, **look, marker="o", markersize=2.5, linewidth=1.4)
         axes.annotate(
             end_label(plain(name), values), (len(values) - 1, ends[k]), xytext=(8, 0), textcoords="offset points",
             va="center", fontsize=8, color=look["color"], annotation_clip=False,
         )  # fmt: skip
-    axes.set_ylim(-0.06, 1.06)
-    axes.set_yticks([0, 0.5, 1])
+    axes.set_ylim(low - 0.06 * span, high + 0.06 * span)
+    axes.set_yticks([low, low + span / 2, high], [f"{level:.3g}" for level in (low, low + span / 2, high)])
     axes.grid(axis="y", color="#dddddd", linewidth=0.6)
 
 

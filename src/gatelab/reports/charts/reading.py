@@ -16,16 +16,18 @@ MAX_TOKENS = 60
 
 @dataclass(frozen=True)
 class Reading:
-    """role, place, label and prediction describe the row. Values (T,) by name: probabilities of the first 7 classes, bands: gates,
-    mean over units, units: states; low and high: the range of the bands."""
+    """role, place, label and prediction describe the row. Values (T,) by name: curves, the probabilities of the first 7 classes or
+    the predicted number; bands: gates, mean over units, units: states; low and high: the range of the bands."""
 
     role: str
     place: str
     label: str
     prediction: str
-    probability: str
+    probability: str  # of the prediction, where it has one
     tokens: list[tuple[str, bool]]  # and whether it is unknown
-    probabilities: dict[str, NDArray[Any]]
+    curves: dict[str, NDArray[Any]]
+    curves_title: str
+    curves_range: tuple[float, float]
     bands: dict[str, NDArray[Any]]
     low: float
     high: float
@@ -40,13 +42,13 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
     """The last 60 tokens of the arrays that ``read_gates`` made."""
     first = max(0, len(gates["tokens"]) - MAX_TOKENS)
     tokens = [shorten(token, 16) for token in gates["tokens"][first:]]
-    unknown, probabilities = gates["unknown"][first:].tolist(), gates["probabilities"][first:]
-    classes = [shorten(name, 12) for name in gates["classes"]]
+    unknown = gates["unknown"][first:].tolist()
+    values, classes, prediction, probability = predicted(gates)
+    shown = values[first:]
     bands, units = gate_bands(gates, first), unit_bands(gates, first)
     low, high = colour_range(list(bands.values()))
-    final = gates["probabilities"][-1]
     rows = [
-        [token, *map(numbers.metric, probabilities[t]), *(numbers.metric(float(band[t])) for band in bands.values())]
+        [token, *map(numbers.metric, shown[t]), *(numbers.metric(float(band[t])) for band in bands.values())]
         for t, token in enumerate(tokens)
     ]
     notes = []
@@ -54,17 +56,19 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         notes.append(f"the last {len(tokens)} of {len(gates['tokens'])} tokens")
     if any(unknown):
         notes.append("italics: not in the vocabulary")
-    has_gaps = not all(np.isfinite(values).all() for values in (probabilities, *bands.values(), *units.values()))
+    has_gaps = not all(np.isfinite(values).all() for values in (shown, *bands.values(), *units.values()))
     if has_gaps:
         notes.append(f"gaps: {numbers.NOT_A_NUMBER}")
     return Reading(
         role=str(gates.get("role", "")),
         place=f"{gates.get('source', '')}, line {gates.get('line', '')}",
         label=str(gates.get("label", "")),
-        prediction=str(gates["classes"][final.argmax()]),
-        probability=numbers.metric(float(final.max())),
+        prediction=prediction,
+        probability=probability,
         tokens=list(zip(tokens, unknown, strict=True)),
-        probabilities=dict(list(zip(classes, probabilities.T, strict=True))[:NUM_COLOURS]),
+        curves=dict(list(zip(classes, shown.T, strict=True))[:NUM_COLOURS]),
+        curves_title="probability after each token" if probability else "prediction after each token",
+        curves_range=(0.0, 1.0) if probability or not np.isfinite(shown).any() else extent(shown),
         bands=bands,
         low=low,
         high=high,
@@ -72,8 +76,19 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         state=shown_state(gates),
         notes=notes,
         has_gaps=has_gaps,
-        table=Table(["token", *(f"P({name})" for name in classes), *bands], rows),
+        table=Table(["token", *(f"P({name})" if probability else name for name in classes), *bands], rows),
     )
+
+
+def predicted(gates: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], list[str], str, str]:
+    """Values (T, K) after each token with the names of their columns; what is predicted in the end, and its probability if there is
+    one. Readings from before there were other tasks have no answer."""
+    if "predictions" in gates:
+        return gates["predictions"][:, None], ["prediction"], str(gates["answer"]), ""
+    values = gates["probabilities"]
+    final, names = values[-1], [shorten(name, 12) for name in gates["classes"]]
+    answer = str(gates["answer"]) if "answer" in gates else str(gates["classes"][final.argmax()])
+    return values, names, answer or "none", numbers.metric(float(final.max()))
 
 
 def last_layer(gates: Mapping[str, NDArray[Any]]) -> list[str]:

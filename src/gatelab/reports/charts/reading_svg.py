@@ -1,6 +1,5 @@
 """The gates during a reading for a page: positions in an SVG that templates/charts.html.j2 writes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,12 +42,12 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
     column = min(26.0, max(15.0, 640 / len(tokens)))
     middles = LEFT + column * (np.arange(len(tokens)) + 0.5)
     drawing = ReadingDrawing(column, LEFT + column * len(tokens) + RIGHT, middles)
-    y = place_curves(drawing, reading.probabilities, TOP)
+    y = place_curves(drawing, reading, TOP)
     y = place_bands(drawing, reading, y + GAP)
     y = place_units(drawing, reading, y + GAP)
     drawing.bottom = y + 8
     drawing.height = drawing.bottom + 8 + 6.4 * max(len(token) for token, _ in tokens)
-    named = reading.probabilities | reading.bands
+    named = reading.curves | reading.bands
     for t, (x, (token, unknown)) in enumerate(zip(middles.round(1).tolist(), tokens, strict=True)):
         said = " · ".join(f"{name} {numbers.metric(float(values[t]))}" for name, values in named.items())
         drawing.tokens.append((x, token, unknown))
@@ -56,13 +55,19 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
     return drawing
 
 
-def place_curves(drawing: ReadingDrawing, probabilities: Mapping[str, NDArray[Any]], y: float) -> float:
-    """The probability of each class after each token. Returns the y at which the next part may begin."""
-    drawing.titles.append((y - 6, "probability after each token"))
-    drawing.levels = [(y + CURVE * (1 - level), f"{level:g}") for level in (0, 0.5, 1)]
-    ends = y + CURVE * (1 - spread(np.array([values[-1] for values in probabilities.values()]), 0.2))
-    for k, (name, values) in enumerate(probabilities.items()):
-        heights = y + CURVE * (1 - values)
+def place_curves(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
+    """What is predicted after each token. Returns the y at which the next part may begin."""
+    low, high = reading.curves_range
+    drawing.titles.append((y - 6, reading.curves_title))
+
+    def up(value: Any) -> Any:
+        return y + CURVE * (1 - (value - low) / ((high - low) or 1.0))
+
+    drawing.levels = [(up(level), f"{level:.3g}") for level in (low, (low + high) / 2, high)]
+    last = np.array([values[-1] for values in reading.curves.values()])
+    ends = y + CURVE * (1 - spread((last - low) / ((high - low) or 1.0), 0.2))
+    for k, (name, values) in enumerate(reading.curves.items()):
+        heights = up(values)
         said, place = end_label(name, values), round(float(ends[k]) + 4, 1)
         for stretch in stretches(heights):
             places = zip(drawing.middles[stretch], heights[stretch], strict=True)

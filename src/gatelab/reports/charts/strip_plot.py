@@ -11,6 +11,7 @@ from gatelab.reports.pages.sweep_answer import baseline_means
 from gatelab.reports.shown import shorten
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import title_of
+from gatelab.runs.record import BLIND
 
 MAX_ARMS = 40
 
@@ -29,7 +30,7 @@ class Strip:
     dots: list[Dot]  # from left to right
     mean: float | None
     interval: tuple[float, float] | None
-    baselines: dict[str, float]  # linear or majority
+    baselines: dict[str, float]  # by name
 
 
 @dataclass(frozen=True)
@@ -79,11 +80,14 @@ def strip_axis(
     inside += [] if published is None else [published]
     inside += [means["linear"] for means in baselines if "linear" in means]
     low, high = min(inside), max(inside)
-    majority = [means["majority"] for means in baselines if "majority" in means]
-    off = bool(majority) and max(low - min(majority), max(majority) - high) > high - low
-    if majority and not off:
-        low, high = min(low, *majority), max(high, *majority)
-    return number_axis(title_of(metric), low, high), ["majority"] if off else []
+    off = []
+    for name in BLIND:
+        found = [means[name] for means in baselines if name in means]
+        if found and max(low - min(found), max(found) - high) > high - low:
+            off.append(name)
+        elif found:
+            low, high = min(low, *found), max(high, *found)
+    return number_axis(title_of(metric), low, high), off
 
 
 def tip(metric: str, row: Row, run: Run, value: float) -> str:

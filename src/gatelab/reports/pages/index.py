@@ -14,15 +14,19 @@ from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
 from gatelab.reports.pages.sweep_tables import linked, status
 from gatelab.reports.shown import isolated
 from gatelab.runs.load import SEED_KEYS, Run
-from gatelab.runs.metrics import SELECTED, best_of, shared_monitor
+from gatelab.runs.metrics import SELECTED, best_of, shared_monitor, title_of
 from gatelab.screen import counted
 
 ASSETS = ("sweep", "index")
-RUN_COLUMNS = [
+ABOUT_COLUMNS = [
     ("", "pick"), ("name", "text"), ("run", "text"), ("status", "text"), ("settings", "text"), ("seed", "number"),
-    ("macro-F1", "number"), ("accuracy", "number"), ("AUROC", "number"), ("linear macro-F1", "number"),
-    ("seconds", "number"), ("started, UTC", "text"),
 ]  # fmt: skip
+MEASURED = [
+    (SELECTED, None),
+    ("accuracy", None),
+    ("auroc", None),
+    (SELECTED, "linear"),
+]  # metrics, and of which baseline
 NAME_COLUMNS = [
     ("", "pick"), ("name", "text"), ("runs", "number"), ("finished", "number"), ("running", "number"),
     ("failed", "number"), ("best macro-F1", "number"), ("last started, UTC", "text"),
@@ -38,6 +42,9 @@ def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str) ->
         id(run): text for group in by_name.values() for run, text in zip(group, setting_texts(group), strict=True)
     }
     newest_first = sorted(runs, key=lambda run: run.started, reverse=True)
+    others = sorted({run.record.monitor for run in runs if run.record.monitor in run.record.numbers()} - {SELECTED})
+    measured = [*MEASURED, *((metric, baseline) for metric in others for baseline in (None, "linear"))]
+    titles = [f"{baseline or ''} {title_of(metric)}".strip() for metric, baseline in measured]
     names = sorted(by_name, key=lambda name: max(run.started for run in by_name[name]), reverse=True)
     return render(
         "index.html.j2",
@@ -51,8 +58,12 @@ def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str) ->
         names=names,
         name_columns=NAME_COLUMNS,
         name_rows=[name_row(name, by_name[name]) for name in names],
-        run_columns=RUN_COLUMNS,
-        run_rows=[run_row(run, settings[id(run)]) for run in newest_first],
+        run_columns=[
+            *ABOUT_COLUMNS,
+            *((title, "number") for title in (*titles, "seconds")),
+            ("started, UTC", "text"),
+        ],
+        run_rows=[run_row(run, settings[id(run)], measured) for run in newest_first],
     )
 
 
@@ -81,18 +92,20 @@ def name_row(name: str, runs: Sequence[Run]) -> list[Any]:
         linked(name, url_of(name, "report.html")),
         str(len(runs)),
         *(str(count) for count in counts),
-        numbers.metric(best_of(monitor, scores) if scores else None),
+        best_text(monitor, scores),
         moment(last),
     ]
 
 
-def run_row(run: Run, settings: str) -> list[Any]:
-    values = run.record.numbers()
+def best_text(monitor: str, scores: Sequence[float]) -> str:
+    """With the metric where it is not that of the column."""
+    best = numbers.metric(best_of(monitor, scores) if scores else None)
+    return best if monitor == SELECTED or not scores else f"{best} {title_of(monitor)}"
+
+
+def run_row(run: Run, settings: str, measured: Sequence[tuple[str, str | None]]) -> list[Any]:
+    values = {baseline: run.record.numbers(baseline) for baseline in (None, "linear")}
     name = name_of(run)
-    measured = [
-        *(values.get(metric) for metric in (SELECTED, "accuracy", "auroc")),
-        run.record.numbers("linear").get(SELECTED),
-    ]
     return [
         pick("run", f"{name}/{run.identity}", f"run {run.identity} of {name}"),
         linked(name, url_of(name, "report.html")),
@@ -100,7 +113,7 @@ def run_row(run: Run, settings: str) -> list[Any]:
         status(run),
         isolated(rounded(settings)),
         run.record.seed_text,
-        *map(numbers.metric, measured),
+        *(numbers.metric(values[baseline].get(metric)) for metric, baseline in measured),
         "" if run.record.seconds is None else f"{run.record.seconds:.0f}",
         moment(run.started),
     ]

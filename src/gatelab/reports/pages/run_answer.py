@@ -142,7 +142,7 @@ def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learni
         )
     if num_rows < data.split_sizes.get("test", 0):
         baselines = {sum(map(sum, scores.confusion_matrix)) for scores in record.baselines.values()}
-        beside = "; the baselines on the same rows" if baselines == {num_rows} else "; the baselines on all of them"
+        beside = "; the baselines on the same rows" if baselines <= {num_rows, 0} else "; the baselines on all of them"
         found.append(
             f"Only {num_rows:,} of {counted(data.split_sizes['test'], 'test row')} were tested (trainer.limit_test_batches)"
             f"{beside if baselines else ''}."

@@ -6,18 +6,18 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports import numbers
-from gatelab.reports.analysis.curves import PrecisionRecall, calibration, learning_curves, precision_recall
-from gatelab.reports.analysis.intervals import RESAMPLES, metric_intervals
+from gatelab.reports.analysis.curves import Learning, learning_curves
+from gatelab.reports.analysis.intervals import RESAMPLES
 from gatelab.reports.charts.reading import describe_reading
-from gatelab.reports.charts.run_charts import calibration_chart, learning_charts, precision_recall_chart
+from gatelab.reports.charts.run_charts import learning_charts
 from gatelab.reports.pages import facts, run_tables
+from gatelab.reports.pages.class_sections import class_sections
 from gatelab.reports.pages.html import render
+from gatelab.reports.pages.label_sections import label_sections
+from gatelab.reports.pages.number_sections import number_sections
 from gatelab.reports.pages.run_answer import (
     answer_finished,
     answer_unfinished,
@@ -29,18 +29,21 @@ from gatelab.reports.shown import visible
 from gatelab.runs.cell_equations import read_equations
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.predictions import Predictions, read_predictions
+from gatelab.runs.label_predictions import read_label_predictions
+from gatelab.runs.number_predictions import read_number_predictions
+from gatelab.runs.predictions import kind_of, read_predictions
 from gatelab.runs.readings import read_readings
-from gatelab.runs.record import Data, RunRecord, scores_of
+from gatelab.runs.record import Data, RunRecord
 from gatelab.screen import console
 
 NEEDED = ("status", "started", "seed", "data", "versions")
 # id, title, and the value of the page that the section needs
 SECTIONS = (
-    ("test", "Test", "curves"),
+    ("test", "Test", "figures"),
     ("learning", "Learning curves", "learning"),
     ("confusion", "Confusion matrix", "confusion"),
     ("curves", "Precision, recall, calibration", "curves"),
+    ("predicted", "Prediction and target", "predicted"),
     ("classes", "By class and length", "by_class"),
     ("rows", "Selected examples", "examples"),
     ("data", "Data", None),
@@ -73,7 +76,7 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
     with only_run_errors(folder.path):
         page = page_values(folder)
         atomic_write(folder.report, render("run.html.j2", **page).encode("utf-8", "replace"))
-        if folder.status != "finished" or not page["curves"]:
+        if folder.status != "finished" or not page["figures"]:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures
 
@@ -99,7 +102,6 @@ def run_page(folder: RunFolder) -> str:
 
 def page_values(folder: RunFolder) -> dict[str, Any]:
     """The values of the page, with its charts and gate readings."""
-    rows = read_predictions(folder.predictions) if folder.predictions.exists() else None
     record, config = folder.record, load_config(folder)
     if missing := [key for key in NEEDED if not getattr(record, key) and getattr(record, key) != 0]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
@@ -117,9 +119,11 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "no_auroc_interval": False,
         "confusion": None,
         "curves": [],
+        "predicted": None,
         "by_class": None,
+        "figures": {},
+        "titles": {},
         "examples": [],
-        "example_columns": run_tables.EXAMPLE_COLUMNS,
         "equations": read_equations(folder.equations),
         "readings": read_readings(folder, describe_reading),
         "data_facts": facts.data_facts(data, config),
@@ -130,11 +134,10 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "origin_facts": facts.origin_facts(record),
         "settings": run_tables.settings(config),
     }
-    if rows is not None and record.metrics is not None:
-        warnings = cautions(record, config, len(rows), learning)
-        if any(reading.has_gaps for reading in values["readings"].values()):
-            warnings.insert(0, "Some gate values are not a number: they are gaps in the figures.")
-        values |= tested(record, rows, model, warnings)
+    if folder.predictions.exists() and record.metrics is not None:
+        gaps = any(reading.has_gaps for reading in values["readings"].values())
+        warnings = ["Some gate values are not a number: they are gaps in the figures."] if gaps else []
+        values |= tested(folder, record, config, model, learning, warnings)
         values["examples"] = run_tables.examples(folder)
     elif record.metrics is not None and status == "finished":
         answer = answer_finished(record, model, data.split_sizes.get("test"), {})
@@ -143,48 +146,28 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         values["answer"] = answer_untested(record, model)
     else:
         values["answer"] = answer_unfinished(record, model, status, learning)
-    values["sections"] = [(id, title) for id, title, there in SECTIONS if there is None or values[there]]
+    titles = values["titles"] = {id: title for id, title, _ in SECTIONS} | values["titles"]
+    values["sections"] = [(id, titles[id]) for id, _, there in SECTIONS if there is None or values[there]]
     return values
+
+
+def tested(
+    folder: RunFolder, record: RunRecord, config: dict[str, Any], model: str, learning: Learning, warnings: list[str]
+) -> dict[str, Any]:
+    """The parts of the page that need predictions, by what was predicted."""
+    kind = kind_of(folder.predictions)
+    if kind == "number":
+        numbered = read_number_predictions(folder.predictions)
+        return number_sections(record, numbered, model, warnings + cautions(record, config, len(numbered), learning))
+    if kind == "labels":
+        labelled = read_label_predictions(folder.predictions)
+        warnings += cautions(record, config, len(labelled), learning)
+        return label_sections(record, config, labelled, model, warnings)
+    rows = read_predictions(folder.predictions)
+    return class_sections(record, rows, model, warnings + cautions(record, config, len(rows), learning))
 
 
 def encoder_name(record: RunRecord, config: dict[str, Any]) -> str:
     """The recorded choice of encoder=, such as peephole; else from the class: lstm, gated."""
     target = str(config.get("encoder._target_", "model")).rsplit(".", 1)[-1]
     return record.choices.get("encoder") or target.removesuffix("Encoder").lower()
-
-
-def tested(record: RunRecord, rows: Predictions, model: str, warnings: list[str]) -> dict[str, Any]:
-    """The parts of the page that need predictions."""
-    data, scores = record.data or Data(), scores_of(record)
-    train_counts = list((data.label_counts or {})["train"].values())
-    majority = int(np.argmax(train_counts)) if "majority" in record.baselines else None
-    intervals = metric_intervals(rows, majority)
-    curves = class_curves(rows, rows.probabilities)
-    linear_curves = {} if rows.linear is None else class_curves(rows, rows.linear)
-    linear_calibration = None if rows.linear is None else calibration(rows.linear, rows.labels)
-    averages = {name: curve.average for name, curve in curves.items()}
-    return {
-        "no_auroc_interval": "auroc" not in intervals["model"],
-        "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
-        "confusion": run_tables.confusion(np.array(scores.confusion_matrix), rows.classes),
-        "curves": [
-            precision_recall_chart(rows.classes, curves, linear_curves),
-            calibration_chart(
-                calibration(rows.probabilities, rows.labels),
-                linear_calibration,
-                scores["calibration_error"],
-                model,
-            ),
-        ],
-        "by_class": run_tables.by_class(record, intervals, averages, model),
-        "by_length": run_tables.by_length(rows, model),
-    }
-
-
-def class_curves(rows: Predictions, scores: NDArray[Any]) -> dict[str, PrecisionRecall]:
-    """By class with test rows, the largest first. scores (N, K)."""
-    sizes = np.bincount(rows.labels, minlength=len(rows.classes))
-    found = {
-        rows.classes[k]: precision_recall(rows.labels == k, scores[:, k]) for k in np.argsort(-sizes, kind="stable")
-    }
-    return {name: curve for name, curve in found.items() if curve is not None}

@@ -45,10 +45,12 @@ def confusion(matrix: NDArray[Any], classes: list[str]) -> dict[str, Any]:
     return {"classes": classes, "rows": [], "pairs": pairs}
 
 
-def by_class(record: RunRecord, intervals: dict[str, Any], averages: dict[str, float], model: str) -> dict[str, Any]:
+def by_class(
+    record: RunRecord, intervals: dict[str, Any], averages: dict[str, float], model: str, noun: str = "class"
+) -> dict[str, Any]:
     scores, linear = scores_of(record).per_class, record.baselines.get("linear", Scores()).per_class
     titles = ["test rows", "precision", "recall", "F1", "F1, 95 % interval", "average precision"]
-    columns = [("class", "text"), *((title, "number") for title in titles)]
+    columns = [(noun, "text"), *((title, "number") for title in titles)]
     if linear:
         columns += [("linear F1", "number")]
     rows = []
@@ -63,7 +65,7 @@ def by_class(record: RunRecord, intervals: dict[str, Any], averages: dict[str, f
         points = [class_points(model, MODEL, scores, intervals["model"])]
         points += [class_points("linear baseline", "other", linear, intervals.get("linear", {}))] if linear else []
         summary = "Bars: 95 % intervals over the test rows."
-        chart = interval_chart("F1 by class", ("class", "F1"), list(scores), points, summary)
+        chart = interval_chart(f"F1 by {noun}", (noun, "F1"), list(scores), points, summary)
     return {"columns": columns, "rows": rows, "chart": chart}
 
 
@@ -110,37 +112,64 @@ def exact_metrics(labels: NDArray[Any], predicted: NDArray[Any], num_classes: in
     return float((labels == predicted).mean()), float((2 * hits[some] / sizes[some]).mean())
 
 
-EXAMPLE_COLUMNS = [
-    ("text", "long"), ("label", "text"), ("prediction", "text"), ("probability", "number"), ("tokens", "number"),
-    ("line", "number"),
-]  # fmt: skip
+OUTCOMES = (
+    "label",
+    "target",
+    "prediction",
+    "probability",
+    "error",
+    "wrong",
+)  # in this order, as far as a task has them
 
 
-def examples(folder: RunFolder) -> list[tuple[str, str, list[list[Any]]]]:
-    """The rows of examples.json as (title, note, cells)."""
+def examples(folder: RunFolder) -> list[dict[str, Any]]:
+    """The rows of examples.json as tables: title, note, columns and rows."""
     found = []
     for name, rows in read_examples(folder.examples).items():
         files = sorted({row["file"] for row in rows})
         place = f"Lines of {', '.join(files)}." if len(files) == 1 else "Lines follow the file name."
         note = f"{place} Rows with the same text and label are listed once, with their number."
+        outcomes = [key for key in OUTCOMES if rows and key in rows[0]]
+        columns = [("text", "long"), *((key, kind_of_cell(rows[0][key])) for key in outcomes)]
+        columns += [("tokens", "number"), ("line", "number")]
         cells = []
         for row in rows:
             line = f"{row['line']}" if len(files) == 1 else f"{row['file']}:{row['line']}"
             text = folded(row["text"], row["characters"], f"line {row['line']} of {row['file']}")
             if row["rows"] > 1:
                 text += f" ×{row['rows']}"
-            outcome = [isolated(row["label"]), isolated(row["prediction"]), numbers.metric(row["probability"])]
+            outcome = [outcome_cell(row[key]) for key in outcomes]
             cells.append([text, *outcome, str(row["tokens"]), (isolated(line), row["line"])])
         if rows:
-            found.append((name.capitalize(), note, cells))
+            found.append({"title": name.capitalize(), "note": note, "columns": columns, "rows": cells})
     return found
 
 
+def kind_of_cell(value: Any) -> str:
+    return "text" if isinstance(value, str) else "number"
+
+
+def outcome_cell(value: Any) -> Any:
+    return (
+        isolated(value or "none")
+        if isinstance(value, str)
+        else f"{value:,}"
+        if isinstance(value, int)
+        else numbers.metric(value)
+    )
+
+
 def parts(data: Data) -> dict[str, Any]:
+    """The rows of each part, by class or label; of numbers their mean and so on."""
     counts, sizes = data.label_counts or {part: {} for part in data.split_sizes}, data.split_sizes
     columns = [("class", "text"), *((name, "number") for name in counts)]
     rows = [[isolated(name), *(f"{counts[part][name]:,}" for part in counts)] for name in data.classes]
-    return {"columns": columns, "rows": [*rows, ["all", *(f"{sizes[part]:,}" for part in counts)]]}
+    rows.append(["all", *(f"{sizes[part]:,}" for part in counts)])
+    if data.numbers:
+        facts = dict.fromkeys(name for found in data.numbers.values() for name in found)
+        rows += [[name, *(numbers.metric(data.numbers.get(part, {}).get(name)) for part in counts)] for name in facts]
+        columns[0] = ("rows, target", "text")
+    return {"columns": columns, "rows": rows}
 
 
 def rejects(data: Data) -> dict[str, Any]:

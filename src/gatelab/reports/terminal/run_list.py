@@ -13,7 +13,8 @@ from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, data_places, load_runs
 from gatelab.runs.metrics import SELECTED, order_of, shared_monitor, title_of
 
-LISTED = ("accuracy", SELECTED, "auroc")  # for a classifier; for other tasks all metrics
+# Of gatelab's tasks; for others all metrics.
+LISTED = ("accuracy", SELECTED, "auroc", "micro_f1", "exact_match", "mse", "mae", "r2")
 STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
@@ -73,17 +74,16 @@ def means_table(folders: list[RunFolder]) -> Table:
         table.add_column(title, overflow="fold")
     table.add_column(f"{noun_of(arms.arms)}s", justify="right")
     monitor = shared_monitor(run.record.monitor for run in runs)
-    both = list(dict.fromkeys(("accuracy", monitor)))
-    titles = [title_of(name) for name in both]
-    for title in (*titles, *(f"linear {title}" for title in titles), "majority accuracy"):
-        table.add_column(title, justify="right")
+    both = [name for name in dict.fromkeys(("accuracy", monitor)) if any(arm.values(name) for arm in ordered)]
+    columns = [(name, baseline) for baseline in (None, "linear") for name in both or [monitor]]
+    columns += [("accuracy", "majority")] if "accuracy" in both else []
+    for name, baseline in columns:
+        table.add_column(f"{baseline or ''} {title_of(name)}".strip(), justify="right")
     for arm, following in zip(ordered, [*ordered[1:], None], strict=True):
         table.add_row(
             *arm.cells,
             str(len({arm.replicate_of(run) for run in arm.finished})),
-            *(mean_and_spread(arm.values(name).values()) for name in both),
-            *(mean_and_spread(arm.values(name, "linear").values()) for name in both),
-            mean_and_spread(arm.values("accuracy", "majority").values()),
+            *(mean_and_spread(arm.values(name, baseline).values()) for name, baseline in columns),
             end_section=following is not None and following.content != arm.content,
         )
     return table

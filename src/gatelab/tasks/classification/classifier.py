@@ -1,7 +1,7 @@
 """A text classifier. B batch, D = H × directions, K classes."""
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -9,13 +9,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatelab.annotations import Count, Dropout, Passed, Positive
+from gatelab.annotations import ArgumentsOf, Passed, Positive
 from gatelab.data.batch import counted_rows
 from gatelab.errors import ConfigError
 from gatelab.tasks.base import Task
 from gatelab.tasks.classification.scores import headline_metrics
 from gatelab.tasks.classification.symptoms import symptoms
-from gatelab.tasks.sequence.sequence_module import Pooling, SequenceModule
+from gatelab.tasks.sequence.sequence_module import SequenceModule
 
 
 class SequenceClassifier(SequenceModule):
@@ -34,24 +34,12 @@ class SequenceClassifier(SequenceModule):
         self,
         encoder: nn.Module,
         *,
-        vocab_size: Passed[int],
         num_classes: Passed[int],
         label_counts: Passed[Sequence[int] | None] = None,
-        word_vectors: Passed[Tensor | None] = None,
-        embedding_size: Count | None,
-        vectors: str | list[str] | None = None,
-        freeze_vectors: bool = False,
-        vectors_vocab: Literal["train", "all"] = "train",
-        embedding_dropout: Dropout = 0.0,
-        dropout: Dropout = 0.0,
-        pooling: Pooling = "last",
         class_weights: Literal["balanced"] | list[Positive] | None = None,
+        **reading: Annotated[Any, ArgumentsOf(SequenceModule, without=("num_outputs",))],
     ) -> None:
-        super().__init__(
-            encoder, vocab_size=vocab_size, num_outputs=num_classes, embedding_size=embedding_size,
-            embedding_dropout=embedding_dropout, dropout=dropout, pooling=pooling, word_vectors=word_vectors,
-            freeze_vectors=freeze_vectors,
-        )  # fmt: skip
+        super().__init__(encoder, num_outputs=num_classes, **reading)
         weights = weigh_classes(class_weights, label_counts or [1] * num_classes)
         self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), False)
 

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from gatelab.annotations import Count, Dropout, Passed
 from gatelab.data.batch import Batch, counted_rows
 from gatelab.data.tokenize import PAD_ID
 from gatelab.errors import ConfigError
@@ -35,14 +36,16 @@ class SequenceModule(pl.LightningModule):
         self,
         encoder: nn.Module,
         *,
-        vocab_size: int,
-        num_outputs: int,
-        embedding_size: int | None,
-        embedding_dropout: float,
-        dropout: float,
-        pooling: Pooling,
-        word_vectors: Tensor | None = None,
+        vocab_size: Passed[int],
+        num_outputs: Passed[int],
+        word_vectors: Passed[Tensor | None] = None,
+        embedding_size: Count | None,
+        vectors: str | list[str] | None = None,
         freeze_vectors: bool = False,
+        vectors_vocab: Literal["train", "all"] = "train",
+        embedding_dropout: Dropout = 0.0,
+        dropout: Dropout = 0.0,
+        pooling: Pooling = "last",
     ) -> None:
         super().__init__()
         if pooling not in POOLINGS:

@@ -1,0 +1,90 @@
+"""The parts of a run's page that need the predictions of a multi-label classifier. N rows, K labels."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from gatelab.reports import numbers
+from gatelab.reports.analysis.curves import PrecisionRecall, length_bins, precision_recall
+from gatelab.reports.analysis.intervals import proportion_interval
+from gatelab.reports.analysis.label_intervals import label_intervals
+from gatelab.reports.charts.chart import MODEL
+from gatelab.reports.charts.run_charts import Measured, interval_chart, precision_recall_chart, range_name
+from gatelab.reports.pages import run_tables
+from gatelab.reports.pages.run_answer import answer_finished
+from gatelab.runs.label_predictions import LabelPredictions
+from gatelab.runs.record import Data, RunRecord
+
+
+def label_sections(
+    record: RunRecord, config: Mapping[str, Any], rows: LabelPredictions, model: str, warnings: list[str]
+) -> dict[str, Any]:
+    threshold = float(config.get("model.threshold", 0.5))
+    predictions = {"model": rows.predictions}
+    if rows.linear is not None:
+        predictions["linear"] = rows.linear >= threshold
+    if "prior" in record.baselines:
+        predictions["prior"] = np.tile(prior(record, rows.classes) >= threshold, (len(rows), 1))
+    intervals, resamples = label_intervals(rows.labels, predictions, rows.classes)
+    curves = label_curves(rows, rows.probabilities)
+    linear_curves = {} if rows.linear is None else label_curves(rows, rows.linear)
+    averages = {name: curve.average for name, curve in curves.items()}
+    chart = precision_recall_chart(rows.classes, curves, linear_curves)
+    return {
+        "resamples": resamples,
+        "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
+        "curves": [chart],
+        "by_class": run_tables.by_class(record, intervals, averages, model, "label"),
+        "by_length": by_length(rows, predictions, model),
+        "titles": {"curves": "Precision and recall", "classes": "By label and length"},
+        "figures": {"precision_recall": chart},
+    }
+
+
+def prior(record: RunRecord, classes: list[str]) -> NDArray[Any]:
+    """(K,): the fraction of the training rows that have each label."""
+    data = record.data or Data()
+    counts = (data.label_counts or {})["train"]
+    return np.array([counts[name] for name in classes]) / data.split_sizes["train"]
+
+
+def label_curves(rows: LabelPredictions, scores: NDArray[Any]) -> dict[str, PrecisionRecall]:
+    """By label with test rows, the largest first. scores (N, K)."""
+    order = np.argsort(-rows.labels.sum(0), kind="stable")
+    found = {rows.classes[k]: precision_recall(rows.labels[:, k], scores[:, k]) for k in order}
+    return {name: curve for name, curve in found.items() if curve is not None}
+
+
+def by_length(rows: LabelPredictions, predictions: Mapping[str, NDArray[Any]], model: str) -> dict[str, Any]:
+    """Exact match and micro-F1 of the model and the linear baseline by range of length."""
+    bins, sources = length_bins(rows.tokens), [name for name in ("model", "linear") if name in predictions]
+    columns = [(title, "number") for title in ("tokens", "test rows", "exact match", "95 % interval", "micro-F1")]
+    columns += [(title, "number") for title in ("linear exact match", "linear micro-F1") if "linear" in sources]
+    matches: dict[str, list[float]] = {name: [] for name in sources}
+    bounds, table = [], []
+    for low, high in bins:
+        inside = (rows.tokens >= low) & (rows.tokens <= high)
+        labels, row = rows.labels[inside], [(range_name(low, high), low), f"{inside.sum():,}"]
+        for name in sources:
+            predicted = predictions[name][inside]
+            right = (predicted == labels).all(1)
+            matches[name].append(float(right.mean()))
+            row.append(numbers.metric(matches[name][-1]))
+            if name == "model":
+                bounds.append(proportion_interval(int(right.sum()), len(right)))
+                row.append(numbers.interval(bounds[-1]))
+            row.append(numbers.metric(micro_f1(labels, predicted)))
+        table.append(row)
+    measured = [Measured(model, MODEL, matches["model"], bounds)]
+    measured += [Measured("linear baseline", "other", matches["linear"], [])] if "linear" in sources else []
+    names, summary = [range_name(*ends) for ends in bins], "Bars: 95 % intervals (Wilson) over the rows of that length."
+    chart = interval_chart("Exact match by length of text", ("tokens", "exact match"), names, measured, summary)
+    return {"chart": chart, "columns": columns, "rows": table}
+
+
+def micro_f1(labels: NDArray[Any], predicted: NDArray[Any]) -> float:
+    sizes = labels.sum() + predicted.sum()
+    return float(2 * (labels & predicted).sum() / sizes) if sizes else np.nan
