@@ -123,7 +123,7 @@ def test_the_model_predicts_without_the_file_of_vectors(run_with: Any, vectors: 
     folder, _ = run_with()
     away = vectors.rename(tmp_path / "away.txt")
     try:
-        probabilities = Predictor(folder.model).probabilities(["the food was awful"])
+        probabilities = Predictor(folder.model).predictions(["the food was awful"])
     finally:
         away.rename(vectors)
     assert probabilities.sum() == pytest.approx(1)
