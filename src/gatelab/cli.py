@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from gatelab.commands.arguments import TextCommand, with_options
 from gatelab.screen import console, format_warning, user_errors
 
 app = typer.Typer(
@@ -23,6 +24,12 @@ OutputDir = Annotated[Path, typer.Option("--output-dir", help="Root of the run f
 AllowTargets = Annotated[
     list[str] | None,
     typer.Option("--allow-targets", metavar="MODULE", help="A module of your own that the run's model is built from."),
+]
+Encoding = Annotated[str | None, typer.Option(help="Of the table, for example cp1252.")]
+Delimiter = Annotated[str | None, typer.Option(help="For example ';'.")]
+Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
+Columns = Annotated[
+    str | None, typer.Option(metavar="NAME,NAME", help="Names for the columns of a file without a header.")
 ]
 RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the first digits of an identity.")]
 
@@ -55,39 +62,63 @@ def train(
         sys.exit(run_hydra(overrides or []))
 
 
-@app.command()
+@app.command(cls=TextCommand)
 def predict(
     run: RunName,
     texts: Annotated[list[str] | None, typer.Argument(metavar="[TEXT]...", help="Texts to predict for.")] = None,
-    csv: Annotated[Path | None, typer.Option("--csv", metavar="FILE", help="A table of texts to predict for.")] = None,
-    out: Annotated[
-        Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go.")
+    csv: Annotated[
+        Path | None,
+        typer.Option("--csv", metavar="FILE", help="A table of any kind in docs/data.md; - reads standard input."),
     ] = None,
-    text: Annotated[str | None, typer.Option(help="The column of --csv that holds the text.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="The encoding of --csv, e.g. cp1252.")] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go; - prints them.")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Write the table's own columns beside the prediction.")] = False,
+    text: Annotated[
+        list[str] | None, typer.Option(help="The column of the text, if not that of the training. Several are joined.")
+    ] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    columns: Columns = None,
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Predict the class, number or labels of texts with a finished run.
+    """Predict the class, number or labels of texts, or of the rows of a table, with a finished run.
 
-    [dim]gatelab predict 3f9c "I expected a bore and got a gem"[/]
+    [dim]gatelab predict 3f9c "I expected a bore and got a gem" "-5 stars"[/]
 
-    [dim]gatelab predict 3f9c --csv new.csv --out predictions.csv[/]
+    [dim]gatelab predict 3f9c --csv new.csv --keep --out predictions.csv[/]
+
+    [dim]zcat new.jsonl.gz | gatelab predict 3f9c --csv - --out -[/]
     """
-    from gatelab.commands.predict import predict_csv, predict_texts
+    from gatelab.commands.predict import predict_table, predict_texts
+    from gatelab.data.formats.records import Reading
 
-    with user_errors():
+    with user_errors(with_options):
+        reading = Reading(encoding, delimiter, header, columns.split(",") if columns else None)
         if (csv is None) == (not texts):
             raise typer.BadParameter('give texts ("…" "…") or --csv FILE --out FILE, one of the two')
+        if csv is not None and out is None:
+            raise typer.BadParameter("--csv needs --out FILE for the predictions; --out - prints them")
+        if csv is None and (out or keep or text or reading != Reading()):
+            raise typer.BadParameter("--out, --keep, --text and what says how a table is read go with --csv FILE")
         if csv is None:
             predict_texts(run, output_dir, texts or [], allow_targets=allow_targets or ())
-        elif out is None:
-            raise typer.BadParameter("--csv needs --out FILE for the predictions")
-        else:
-            predict_csv(run, output_dir, csv, out, text=text, encoding=encoding, allow_targets=allow_targets or ())
+        elif out is not None:
+            predict_table(
+                run,
+                output_dir,
+                csv,
+                out,
+                text=text or (),
+                keep=keep,
+                reading=reading,
+                allow_targets=allow_targets or (),
+            )
 
 
-@app.command()
+@app.command(cls=TextCommand)
 def gates(
     run: RunName,
     text: Annotated[str, typer.Argument(help="What the model reads.")],
@@ -221,14 +252,10 @@ def data(
         list[str] | None, typer.Option(help="The column of the text; found by name and content. Several are joined.")
     ] = None,
     label: Annotated[str | None, typer.Option(help="The column of the label; found likewise.")] = None,
-    encoding: Annotated[str | None, typer.Option(help="For example cp1252.")] = None,
-    delimiter: Annotated[str | None, typer.Option(help="For example ';'.")] = None,
-    header: Annotated[
-        bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")
-    ] = None,
-    columns: Annotated[
-        str | None, typer.Option(metavar="NAME,NAME", help="Names for the columns of a file without a header.")
-    ] = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
+    header: Header = None,
+    columns: Columns = None,
     tokenizer: Annotated[
         str | None,
         typer.Option(
@@ -246,17 +273,15 @@ def data(
     """
     from gatelab.data.inspect import inspect_table
 
-    with user_errors():
-        for part in inspect_table(
-            file, text=text, label=label, encoding=encoding, delimiter=delimiter,
-            header=header, columns=columns.split(",") if columns else None,
-        ):  # fmt: skip
-            console.print(part, soft_wrap=isinstance(part, str))
+    table = {"text": text, "label": label, "encoding": encoding, "delimiter": delimiter,
+             "header": header, "columns": columns.split(",") if columns else None}  # fmt: skip
+    with user_errors(with_options):
+        for part in inspect_table(file, **table):
+            console.print(with_options(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
         if tokenizer is not None:
             from gatelab.commands.count_tokens import count_tokens
 
-            counts = count_tokens(file, tokenizer, text=text, label=label, encoding=encoding, delimiter=delimiter)
-            for title, line in zip(("tokens", "a text has"), counts, strict=True):
+            for title, line in zip(("tokens", "a text has"), count_tokens(file, tokenizer, **table), strict=True):
                 console.print(f"{title:<10} {line}", soft_wrap=True)
 
 

@@ -5,7 +5,7 @@ import math
 import re
 import sys
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ python_format = warnings.formatwarning
 
 
 @contextlib.contextmanager
-def user_errors() -> Iterator[None]:
+def user_errors(reword: Callable[[str], str] = str) -> Iterator[None]:
     """Show what the user can fix as one paragraph, without a traceback, with exit code 2."""
     import typer
 
@@ -67,7 +67,7 @@ def user_errors() -> Iterator[None]:
     except (ValueError, OSError) as error:
         if not is_user_error(error):
             raise
-        show_error(str(error))
+        show_error(reword(str(error)))
         raise typer.Exit(2) from None
 
 

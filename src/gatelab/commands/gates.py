@@ -5,6 +5,7 @@ from io import BytesIO
 from pathlib import Path
 
 from gatelab.commands.predict import finished
+from gatelab.data.formats.records import well_formed
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports.charts.gate_picture import FORMATS, draw_gates
@@ -29,7 +30,7 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
         raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
     if not text.strip():
         raise RunError('The text is empty. Give what the model is to read: gatelab gates RUN "a text"')
-    gates = read_gates(Predictor(folder.model, allow_targets=allow_targets), text)
+    gates = read_gates(Predictor(folder.model, allow_targets=allow_targets), well_formed(text))
     numbers = out.with_suffix(".npz")
     picture = BytesIO()
     draw_gates(gates).savefig(picture, format=out.suffix[1:])

@@ -2,17 +2,31 @@
 
 import csv
 import io
+import shutil
+import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import IO, TYPE_CHECKING, Any
 
+from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from gatelab.errors import RunError
+from gatelab.commands.arguments import with_options
+from gatelab.data.formats.records import Reading, well_formed
+from gatelab.errors import DataError, RunError
 from gatelab.files import replacing
 from gatelab.runs.folder import RunFolder, find_run
 from gatelab.screen import console, counted, errors
+
+if TYPE_CHECKING:
+    from gatelab.data.stream import RowStream
+
+STANDARD = Path("-")
 
 
 def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets: Sequence[str] = ()) -> None:
@@ -20,6 +34,7 @@ def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets
     from gatelab.tasks.sequence.prediction import Predictor
 
     predictor = Predictor(finished(run, output_dir).model, allow_targets=allow_targets)
+    texts = [well_formed(text) for text in texts]  # bytes that are no UTF-8 come as halves
     table = Table("prediction", *predictor.classes, "text")
     for text, values in zip(texts, predictor.predictions(texts), strict=True):
         probabilities = [f"{value:.4f}" for value in values] if predictor.classes else []
@@ -27,57 +42,133 @@ def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets
     console.print(table)
 
 
-def predict_csv(
-    run: str, output_dir: Path, file: Path, out: Path, *, text: str | None = None, encoding: str | None = None,
+def predict_table(
+    run: str,
+    output_dir: Path,
+    file: Path,
+    out: Path,
+    *,
+    text: Sequence[str] = (),
+    keep: bool = False,
+    reading: Reading | None = None,
     allow_targets: Sequence[str] = (),
-) -> None:  # fmt: skip
-    """Write line, prediction and the probability of each class or label for every usable row of a table, in chunks. The output
-    file is replaced atomically at the end; unusable rows are counted, and the first is named."""
+) -> None:
+    """Write line, prediction and the probability of each class or label for every usable row of a table, in chunks; with keep its
+    own columns between line and prediction. The output file is replaced atomically at the end; unusable rows are counted, and
+    the first is named. STANDARD as file or out is standard input or output; what is said goes to standard error then."""
     from gatelab.data.stream import RowStream
     from gatelab.tasks.sequence.prediction import Predictor
 
     folder = finished(run, output_dir)
-    if not out.parent.is_dir():
-        raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
+    if out != STANDARD and (out.is_dir() or not out.parent.is_dir()):
+        problem = (
+            "is a folder. Name a file in it" if out.is_dir() else f"there is no folder {out.parent}. Make it first"
+        )
+        raise RunError(f"--out {out}: {problem}.")
+    screen = errors if out == STANDARD else console
     predictor = Predictor(folder.model, allow_targets=allow_targets)
     started, num_rows = time.monotonic(), 0
     with (
-        replacing(out) as binary,
-        RowStream(file, encoding=encoding) as rows,
+        input_file(file) as source,
+        RowStream(source, reading) as rows,
+        output_stream(out) as stream,
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar,
     ):
-        data = folder.record.data
-        trained_on = data.columns.get("text") if data and data.columns else None
-        texts_of = [text] if text else [trained_on] if isinstance(trained_on, str) else list(trained_on or ())
-        rows.choose_texts(texts_of if text or set(texts_of) <= set(rows.columns) else [])
-        task = bar.add_task("predicting", total=rows.num_bytes)
-        stream = io.TextIOWrapper(binary, encoding="utf-8", newline="")
+        say_columns(screen, rows, text, trained_columns(folder))
+        header = ["line", "prediction", *(f"probability:{name}" for name in predictor.classes)]
+        if keep:
+            refuse_same_names(source, rows.columns, header)
+            header[1:1] = rows.columns
         writer = csv.writer(stream, lineterminator="\n")
-        writer.writerow(["line", "prediction", *(f"probability:{name}" for name in predictor.classes)])
-        lines: list[int] = []
+        writer.writerow(header)
+        task = bar.add_task("predicting", total=rows.num_bytes)
+        waiting: deque[list[Any]] = deque()  # the first fields of the rows that the predictor holds
 
         def texts() -> Iterator[str]:
-            for line, value in rows:
-                lines.append(line)
+            for line, value, fields in rows.records():
+                waiting.append([line, *fields] if keep else [line])
                 yield value
 
         for values in predictor.stream(texts()):
             probabilities = map(repr, values.tolist()) if predictor.classes else ()
             prediction = predictor.answer(values) if predictor.classes else repr(float(values[0]))
-            writer.writerow([lines[num_rows], prediction, *probabilities])
+            writer.writerow([*waiting.popleft(), prediction, *probabilities])
             num_rows += 1
             if num_rows % 1000 == 0:
                 bar.update(task, completed=rows.position)
-        stream.flush()
-        stream.detach()
     seconds = time.monotonic() - started
-    console.print(
-        f"{counted(num_rows, 'row')} of {file} in {seconds:.1f} s, {num_rows / seconds:,.0f} rows/s → {out}",
+    screen.print(
+        f"{counted(num_rows, 'row')} of {source.name if file == STANDARD else file} in {seconds:.1f} s, "
+        f"{num_rows / seconds:,.0f} rows/s → {'standard output' if out == STANDARD else out}",
         soft_wrap=True,
     )
     if rows.rejects:
         first = rows.rejects[0]
-        console.print(f"{counted(len(rows.rejects), 'row')} rejected, the first at line {first.line}: {first.reason}")
+        screen.print(f"{counted(len(rows.rejects), 'row')} rejected, the first at line {first.line}: {first.reason}")
+
+
+@contextmanager
+def input_file(file: Path) -> Iterator[Path]:
+    """The file; of standard input a copy, since its kind is found before it is read from the beginning."""
+    if file != STANDARD:
+        yield file
+        return
+    with TemporaryDirectory() as folder:
+        copy = Path(folder) / "standard input"
+        with open(copy, "wb") as stream:
+            shutil.copyfileobj(sys.stdin.buffer, stream)
+        try:
+            yield copy
+        except DataError as error:
+            raise DataError(str(error).replace(str(copy), copy.name)) from None
+
+
+@contextmanager
+def output_stream(out: Path) -> Iterator[IO[str]]:
+    if out == STANDARD:
+        sys.stdout.reconfigure(encoding="utf-8", errors="replace", newline="")  # type: ignore[union-attr]
+        yield sys.stdout
+        sys.stdout.flush()
+        return
+    with replacing(out) as binary:
+        stream = io.TextIOWrapper(binary, encoding="utf-8", errors="replace", newline="")
+        yield stream
+        stream.flush()
+        stream.detach()
+
+
+def trained_columns(folder: RunFolder) -> list[str]:
+    """The text columns of the table that a run was trained on."""
+    data = folder.record.data
+    found = data.columns.get("text") if data and data.columns else None
+    return [found] if isinstance(found, str) else list(found or ())
+
+
+def say_columns(screen: Console, rows: "RowStream", text: Sequence[str], trained: list[str]) -> None:
+    """Choose the text columns, those of the training if they are there and no others are given, and name them."""
+    read = rows.choose_texts(text or (trained if set(trained) <= set(rows.columns) else ()))
+    for note in rows.notes:
+        screen.print(f"note: {with_options(note)}", soft_wrap=True)
+    what = f"reads {quoted(read)} of {rows.file.name}"
+    if read == trained or not trained:
+        screen.print(what, soft_wrap=True)
+    elif text:
+        screen.print(f"{what}; the run was trained on {quoted(trained)}", soft_wrap=True)
+    else:
+        screen.print(
+            f"warning: {what}, since it lacks {quoted(trained)}, which the run was trained on; --text names another",
+            soft_wrap=True,
+        )
+
+
+def quoted(columns: Sequence[str]) -> str:
+    return " and ".join(f"'{column}'" for column in columns)
+
+
+def refuse_same_names(file: Path, columns: Sequence[str], header: Sequence[str]) -> None:
+    same = next((name for name in columns if name in header), None)
+    if same is not None:
+        raise DataError(f"{file}: has a column '{same}' of its own. Rename it there, or leave --keep out.")
 
 
 def finished(run: str, output_dir: Path) -> RunFolder:

@@ -2,7 +2,7 @@
 
 import io
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from gatelab.data.formats.kinds import open_records
 from gatelab.data.formats.records import HEAD, Reading, Reject
 from gatelab.data.paths import expand_paths
 from gatelab.data.read import text_getter
+from gatelab.errors import DataError
 
 
 class RowStream:
@@ -19,17 +20,24 @@ class RowStream:
     The text columns are found by name and content, or chosen. Raises DataError as read_table does.
     """
 
-    def __init__(self, file: Path, *, encoding: str | None = None) -> None:
-        (self.file,) = expand_paths(file)
+    def __init__(self, file: Path, reading: Reading | None = None) -> None:
+        files = expand_paths(file)
+        if len(files) > 1:
+            raise DataError(f"{file}: is {len(files)} files. Give one, or each in a command of its own.")
+        self.file = files[0]
         with ExitStack() as opened:  # an error on the way closes the file and is explained
-            self._opened = opened.enter_context(open_records(self.file, Reading(encoding)))
+            self._opened = opened.enter_context(open_records(self.file, reading or Reading()))
+            self._records = self._opened.records()
+            self._head = list(itertools.islice(self._records, HEAD))
             self._close = opened.pop_all()
-        self.columns = self._opened.columns
-        self._texts: list[str] = []
+        self.columns, self.notes = self._opened.columns, self._opened.notes
+        self.text_columns: list[str] = []
 
-    def choose_texts(self, columns: list[str]) -> None:
-        """Those of the file; none to have them found."""
-        self._texts = columns
+    def choose_texts(self, columns: Sequence[str] = ()) -> list[str]:
+        """Take these columns of the file for the text, or those that are found; returns them."""
+        head = [fields for _, fields in self._head]
+        self.text_columns, _ = find_columns(self.file, self.columns, head, columns, None, labelled=False)
+        return self.text_columns
 
     @property
     def rejects(self) -> list[Reject]:
@@ -56,15 +64,14 @@ class RowStream:
         return self._close.__exit__(*exception)  # type: ignore[arg-type]
 
     def __iter__(self) -> Iterator[tuple[int, str]]:
-        records = self._opened.records()
-        head = list(itertools.islice(records, HEAD))
-        texts, _ = find_columns(
-            self.file, self.columns, [fields for _, fields in head], self._texts, None, labelled=False
-        )
-        text_of = text_getter(self.columns, texts)
-        for line, fields in itertools.chain(head, records):
+        return ((line, text) for line, text, _ in self.records())
+
+    def records(self) -> Iterator[tuple[int, str, list[str]]]:
+        """(line, text, fields) of the usable rows, once; the fields are in the order of ``columns``."""
+        text_of = text_getter(self.columns, self.text_columns or self.choose_texts())
+        for line, fields in itertools.chain(self._head, self._records):
             text = text_of(fields)
             if text.strip():
-                yield line, text
+                yield line, text, fields
             else:
                 self.rejects.append(Reject(str(self.file), line, "no text"))

@@ -1,6 +1,7 @@
 """What every kind of file is read into: named columns, and records with a field for each."""
 
 import io
+import re
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,6 +13,7 @@ from gatelab.errors import DataError
 
 HEAD = 1000  # records from which columns, header and delimiter are found
 MAX_FIELD_CHARS = 1_000_000
+HALF = re.compile("[\ud800-\udfff]")
 MAX_RECORD_CHARS = 2**26  # of a line or of a JSON record: beyond it a file is refused, however much memory there is
 
 
@@ -78,7 +80,12 @@ def refuse_twice(file: Path, columns: Sequence[str]) -> None:
 def as_text(value: Any) -> str:
     """A value that is no text, as it would be written; "" where there is none."""
     if isinstance(value, str):
-        return value
+        return well_formed(value)
     if value is None:
         return ""
     return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+def well_formed(text: str) -> str:
+    """Without halves of surrogate pairs, which JSON may hold and no tokenizer takes: each becomes �."""
+    return text if text.isascii() else HALF.sub("�", text)

@@ -1,0 +1,44 @@
+"""What the user types: texts that begin with a dash, and the options that messages should name instead of keys."""
+
+import re
+from typing import Any
+
+import typer
+from typer.core import TyperCommand, TyperOption
+
+OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?|-[A-Za-z]", re.DOTALL)
+KEY = re.compile(r"data\.(text|label|encoding|delimiter|header|columns)=(\[[^\]]*\]|\"[^\"]*\"|[^\s,;:.()'\"]*)")
+
+
+class TextCommand(TyperCommand):
+    """A command that takes texts: an argument such as "-5 stars", which cannot be an option, is one of them."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        valued = {
+            name for given in self.params if isinstance(given, TyperOption) and not given.is_flag for name in given.opts
+        }
+        options, others, left = list[str](), list[str](), iter(args)
+        for argument in left:
+            if argument == "--":
+                others += left
+            elif not OPTION.fullmatch(argument):
+                others.append(argument)
+            elif argument not in valued:
+                options.append(argument)
+            elif (value := next(left, None)) is not None:
+                options += [argument, value]
+            else:
+                raise typer.BadParameter(f"{argument} needs a value.", ctx)
+        return super().parse_args(ctx, [*options, "--", *others])
+
+
+def with_options(message: str) -> str:
+    """A message on keys of data= as one on the options of the same names: data.text=title → --text title."""
+    return KEY.sub(lambda found: as_option(found[1], found[2]), message)
+
+
+def as_option(key: str, value: str) -> str:
+    if key == "header" and value:
+        return "--header" if value == "true" else "--no-header"
+    values = value.strip("[]").split(",") if value.startswith("[") and key == "text" else [value.strip("[]")]
+    return " ".join(f"--{key} {each}".rstrip() for each in values)

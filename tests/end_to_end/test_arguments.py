@@ -1,0 +1,61 @@
+"""Texts that begin with a dash, and messages that name the options of a command."""
+
+from pathlib import Path
+from typing import Annotated
+
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from gatelab.commands.arguments import TextCommand, with_options
+
+app = typer.Typer()
+
+
+@app.command(cls=TextCommand)
+def command(
+    texts: list[str],
+    csv: Annotated[Path | None, typer.Option("--csv", "-c")] = None,
+    keep: Annotated[bool, typer.Option("--keep")] = False,
+    header: Annotated[bool | None, typer.Option("--header/--no-header")] = None,
+) -> None:
+    print(texts, csv, keep, header)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "expected"),
+    [
+        (["3f9c", "-5 stars", "good", "-_-"], (["3f9c", "-5 stars", "good", "-_-"], None, False, None)),
+        (["-great", "--keep", "--a b", "-- c"], (["-great", "--a b", "-- c"], None, True, None)),
+        (["a", "--no-header", "-1", "--csv", "-1 b", "-"], (["a", "-1", "-"], "-1 b", False, False)),
+        (["--csv=-x y=z", "-k -h", "-c", "-"], (["-k -h"], "-", False, None)),
+        (["a", "--", "--csv", "-h", "--"], (["a", "--csv", "-h", "--"], None, False, None)),
+    ],
+)
+def test_an_argument_with_a_dash_that_can_be_no_option_is_a_text(
+    arguments: list[str], expected: tuple[list[str], str | None, bool, bool | None]
+) -> None:
+    assert CliRunner().invoke(app, arguments).output == " ".join(map(str, expected)) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "problem"),
+    [(["a", "--kep"], "No such option: --kep"), (["a", "-x"], "No such option: -x"), (["a", "--csv"], "--csv needs a value")],
+)  # fmt: skip
+def test_a_misspelt_option_is_no_text(arguments: list[str], problem: str) -> None:
+    done = CliRunner().invoke(app, arguments)
+    assert (done.exit_code, problem in done.output) == (2, True)
+
+
+@pytest.mark.parametrize(
+    ("message", "expected"),
+    [
+        ("Name one, data.text=title, or join: data.text=[title,\"a b\"].", "Name one, --text title, or join: --text title --text \"a b\"."),
+        ("try data.encoding=utf-16-le.", "try --encoding utf-16-le."),
+        ("Leave data.encoding= out; data.header=true or data.header=false", "Leave --encoding out; --header or --no-header"),
+        ("data.columns=[label,text] names them", "--columns label,text names them"),
+        ("data.labels=[a,b] and data.split.by=group are of training", "data.labels=[a,b] and data.split.by=group are of training"),
+    ],
+)  # fmt: skip
+def test_a_message_names_the_options_in_place_of_the_keys(message: str, expected: str) -> None:
+    assert with_options(message) == expected
