@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -273,7 +273,7 @@ def data(
     """
     from gatelab.data.inspect import inspect_table
 
-    table = {"text": text, "label": label, "encoding": encoding, "delimiter": delimiter,
+    table: dict[str, Any] = {"text": text, "label": label, "encoding": encoding, "delimiter": delimiter,
              "header": header, "columns": columns.split(",") if columns else None}  # fmt: skip
     with user_errors(with_options):
         for part in inspect_table(file, **table):

@@ -66,6 +66,21 @@ def test_a_number_of_votes_alone_is_no_label() -> None:
     assert find_columns(Path("a.csv"), header, rows, None, "score") == (["what"], "score"), "unless it is given"
 
 
+def test_columns_that_count_are_no_label_even_where_no_other_could_be(write_csv: WriteCsv) -> None:
+    file = write_csv([(sentence(9), n % 4, n) for n in range(40)], header=("text", "votes", "id"))
+    with pytest.raises(DataError, match=r"none looks like one.*'votes' and 'id' have numbers that count something"):
+        read_table(file)
+    assert read_table(file, label="votes").classes == ["0", "1", "2", "3"]
+
+
+def test_columns_to_choose_from_come_with_why_they_have_no_names(write_csv: WriteCsv) -> None:
+    rows = [(sentence(9), DRAW.choice(["pos", "neg"]), DRAW.choice(["en", "de"])) for _ in range(40)]
+    with pytest.raises(
+        DataError, match=r"several could be \(column_2, column_3\).*data\.label=column_2.*has no header"
+    ):
+        read_table(write_csv(rows[1:], header=rows[0]))
+
+
 def test_several_text_columns_are_joined_by_a_token_of_its_own(write_csv: WriteCsv, tmp_path: Path) -> None:
     rows = [(f"Title {n}", f"a text, number {n}", "pn"[n % 2]) for n in range(40)]
     rows += [("", "no title", "p"), ("no text", " ", "n"), (" ", "", "p")]

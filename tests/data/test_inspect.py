@@ -6,6 +6,7 @@ import pytest
 
 from gatelab.data import rows
 from gatelab.data.inspect import inspect_table
+from gatelab.data.prepare import Settings, Source, prepare
 
 
 def lines_of(file: Path) -> dict[str, str]:
@@ -25,6 +26,35 @@ def test_duplicates_and_conflicts_are_those_counted_by_hand(tmp_path: Path) -> N
     assert "2 duplicates of" in lines["normalised"]
     assert "(98 distinct); 1 text with several labels" in lines["normalised"]
     assert "cannot exceed 99.0%" in lines["normalised"], "of three rows two have one label"
+
+
+def test_a_table_that_training_refuses_is_shown_with_what_to_do(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    rows = [f"film number {n},{('pos', 'neg', 'so so')[n % 3]}" for n in range(90)]
+    file.write_text("\n".join(["text,label", *rows, "the first,rare", "the second,odd", "The second!,odd"]))
+    lines = lines_of(file)
+    assert "93, usable 93" in lines["rows"]
+    assert "1 duplicate of" in lines["normalised"]
+    assert "class 'odd' has only 2 rows (1 different), class 'rare' has only 1 row (1 different), too few" in lines["refused"]  # fmt: skip
+    assert "Drop them with 'data.labels=[neg,pos,\"so so\"]' or add rows." in lines["refused"]
+    assert not {"group", "random"} & set(lines)
+    prepare(Source([file]), Settings(labels=["neg", "pos", "so so"]), tmp_path / "cache")
+
+
+@pytest.mark.parametrize(
+    ("text", "noted"),
+    [("หนังเรื่องนี้ สนุก", True), ("とてもよかった", True), ("这部电影很好看", False), ("a film กข", False)],
+)
+def test_texts_without_spaces_that_no_rule_cuts_are_noted_with_the_tokenizers_that_do(
+    text: str, noted: bool, tmp_path: Path
+) -> None:
+    file = tmp_path / "table.csv"
+    rows = [f"{text} {n},{'pn'[n % 2]}" for n in range(40)]
+    file.write_text("\n".join(["text,label", *rows]), encoding="utf-8")
+    assert ("tokenizer=bpe" in lines_of(file).get("note", "")) == noted
+    for kind in ("word", "char"):
+        notes = prepare(Source([file]), Settings(tokenizer={"kind": kind}), tmp_path / "cache").record["notes"]
+        assert any("tokenizer=bpe" in note for note in notes) == (noted and kind == "word")
 
 
 def test_a_table_larger_than_the_memory_it_takes_is_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -130,6 +130,18 @@ def test_a_class_with_fewer_rows_than_parts_is_refused_with_what_to_do() -> None
         cut(texts, [0] * 48 + [1] * 2, validation=0.1, test=0.2, by="group", seed=1)
 
 
+@pytest.mark.parametrize("same", [False, True])
+def test_no_way_out_is_named_that_would_be_refused_too(same: bool) -> None:
+    texts = [f"text {number}" for number in range(48)] + ["odd", "ODD" if same else "other"]
+    settings: dict[str, Any] = {"labels": [0] * 48 + [1] * 2, "test": 0.2, "by": "group", "seed": 1}
+    with pytest.raises(DataError) as caught:
+        cut(texts, validation=0.1, **settings)
+    assert ("data.split.validation=0" in str(caught.value)) != same
+    if same:
+        with pytest.raises(DataError, match="has only 2 rows"):
+            cut(texts, validation=0, **settings)
+
+
 def test_a_class_with_as_many_rows_as_parts_has_one_in_each() -> None:
     texts = [f"text {number}" for number in range(53)]
     split = cut(texts, [0] * 50 + [1] * 3, validation=0.1, test=0.2, by="group", seed=1)

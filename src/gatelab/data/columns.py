@@ -99,11 +99,9 @@ def find_label(file: Path, header: list[str], rows: Sequence[Sequence[str]], tex
     if named:
         return named[0]
     most = min(MAX_LABELS, max(2, len(rows) // 2))
-    candidates = [name for name, values in columns.items() if 2 <= len(values) <= most]
-    candidates = [name for name in candidates if name not in counts] or candidates
-    candidates = candidates or [
-        name for name, values in columns.items() if len(values) == 1
-    ]  # of a file sorted by label
+    others = {name: len(values) for name, values in columns.items() if name not in counts}
+    candidates = [name for name, num in others.items() if 2 <= num <= most]
+    candidates = candidates or [name for name, num in others.items() if num == 1]  # of a file sorted by label
     if len(candidates) == 1:
         return candidates[0]
     refuse_no_rows(file, header, rows)
@@ -112,9 +110,13 @@ def find_label(file: Path, header: list[str], rows: Sequence[Sequence[str]], tex
         if candidates
         else "none looks like one (2 to 20 different values)"
     )
-    numbers = f" {', '.join(map(repr, counts))} has numbers that count something." if counts and not candidates else ""
+    has = "has" if len(counts) == 1 else "have"
+    numbers = (
+        f" {' and '.join(map(repr, counts))} {has} numbers that count something." if counts and not candidates else ""
+    )
     raise DataError(
-        f"{file}: which column is the label? By its content {found}.{numbers} Its columns: {', '.join(header)}. Name it: data.label="
+        f"{file}: which column is the label? By its content {found}.{numbers} Its columns: {', '.join(header)}. "
+        f"Name it: data.label={quoted(candidates[0]) + '.' if candidates else ''}"
     )
 
 

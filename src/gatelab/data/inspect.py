@@ -18,6 +18,8 @@ from gatelab.data.read import Table, read_table
 from gatelab.data.rows import TextWriter, equal_rows
 from gatelab.data.split import count_duplicates, distinct_rows, label_majority, leakage, split_rows
 from gatelab.data.texts import Texts
+from gatelab.data.tokenize import UNSPACED
+from gatelab.errors import DataError
 from gatelab.screen import counted
 
 SPLIT = {"validation": 0.1, "test": 0.2, "seed": 141}  # as in conf/train.yaml and conf/data/_table.yaml
@@ -50,7 +52,7 @@ def inspect_table(
     yield f"columns    {len(table.columns)}: {', '.join(table.columns)}"
     yield f"taken as   text {named(table.text_column)}, label '{table.label_column}'"
     yield f"rows       {table.num_rows:,}, usable {num_rows:,}, rejected {len(table.rejects):,}"
-    for note in table.notes:
+    for note in [*table.notes, *[UNSPACED] * writer.is_unspaced]:
         yield f"note       {note}"
     yield from reject_lines(table)
     labels = ScreenTable("label", "rows", "fraction", title="labels", title_justify="left")
@@ -73,6 +75,8 @@ def inspect_table(
             f"texts {leak['exact']:,} are in train word for word ({leak['exact_share']:.1%}), {leak['normalised']:,} normalised "
             f"({leak['normalised_share']:.1%})"
         )
+    if facts["refused"]:
+        yield f"refused    by training as it is: {facts['refused']}"
 
 
 class LengthWriter(TextWriter):
@@ -95,6 +99,7 @@ def table_facts(table: Table, writer: LengthWriter, folder: Path) -> dict[str, A
         "words": _quantiles(np.array(writer.words)[table.kept]),
         "characters": _quantiles(np.array(writer.characters)[table.kept]),
         "leakage": {},
+        "refused": None,
     }
     duplicates = count_duplicates(exact, normalised)
     for name, first in (("exact", exact), ("normalised", normalised)):
@@ -107,7 +112,11 @@ def table_facts(table: Table, writer: LengthWriter, folder: Path) -> dict[str, A
             "ceiling": int(most.sum()) / len(first),
         }
     for by in ("random", "group"):
-        train, _, test = split_rows(normalised, keys, table.labels, by=by, classes=table.classes, **SPLIT)  # type: ignore[arg-type]
+        try:
+            train, _, test = split_rows(normalised, keys, table.labels, by=by, classes=table.classes, **SPLIT)  # type: ignore[arg-type]
+        except DataError as error:
+            facts["refused"] = str(error)
+            continue
         facts["leakage"][by] = (SPLIT["validation"], SPLIT["test"], leakage(exact, normalised, train, test))
     return facts
 

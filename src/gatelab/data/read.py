@@ -204,7 +204,10 @@ def read_rows(
                 head = list(itertools.islice(records, HEAD))
                 records = itertools.chain(head, records)
                 fields = [fields for _, fields in head]
-                columns = choose_columns(file, opened.columns, fields, text, label, labelled, targets)
+                try:
+                    columns = choose_columns(file, opened.columns, fields, text, label, labelled, targets)
+                except DataError as error:  # over columns that are perhaps not named
+                    raise DataError(" ".join([str(error), *(f"Note: {note}." for note in opened.notes)])) from None
                 result = Rows(
                     str(file), opened.columns, *columns, opened.header, opened.encoding, take_text, targets,
                     array("d" if targets == "number" else "i"), part_column=part,

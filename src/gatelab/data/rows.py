@@ -22,7 +22,17 @@ from gatelab.data.read import Table, read_table
 from gatelab.data.row_targets import Kind
 from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
-from gatelab.data.tokenize import PAD, SPECIAL, UNKNOWN, PieceCache, WholeTexts, WordNumbers, new_tokenizer
+from gatelab.data.tokenize import (
+    PAD,
+    SPECIAL,
+    UNKNOWN,
+    UNSPACED,
+    PieceCache,
+    WholeTexts,
+    WordNumbers,
+    is_unspaced,
+    new_tokenizer,
+)
 from gatelab.data.tokenizer_file import read_tokenizer_file
 from gatelab.digest import sha256_of
 
@@ -136,7 +146,8 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         "rejected": sum(len(table.rejects) for table in tables.values()),
         "rejects": rejects[:MAX_LISTED_REJECTS],
         "dropped": {part: table.dropped for part, table in tables.items()},
-        "notes": [note for table in tables.values() for note in table.notes],
+        "notes": [note for table in tables.values() for note in table.notes]
+        + [UNSPACED] * (settings.kind == "word" and writer.is_unspaced),
         "sizes": {part: len(table.kept) for part, table in tables.items()},
     }
     save("kept", rows)
@@ -182,6 +193,7 @@ class TextWriter:
         self.show = opened.enter_context(reading_bar(files))
         self.waiting: list[str] = []
         self.num_rows = 0
+        self.is_unspaced = False
 
     def append(self, text: str) -> None:
         self.waiting.append(text)
@@ -192,6 +204,7 @@ class TextWriter:
         self.write_texts(self.waiting)
         self.write_keys([group_key(text) for text in self.waiting])
         self.take(self.waiting)
+        self.is_unspaced |= self.num_rows == 0 and is_unspaced(self.waiting)
         self.num_rows += len(self.waiting)
         self.waiting.clear()
         self.show(self.num_rows)

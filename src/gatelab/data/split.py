@@ -8,7 +8,7 @@ import hashlib
 import heapq
 import re
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -17,6 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
 from typing_extensions import NotRequired, TypedDict
 
+from gatelab.data.columns import quoted
+from gatelab.data.labels import MAX_SHOWN
 from gatelab.data.progress_bar import tracked
 from gatelab.data.texts import in_order
 from gatelab.errors import DataError
@@ -29,6 +31,8 @@ SPELLINGS = {
     **dict.fromkeys(("validation", "validate", "valid", "val", "dev", "development"), "validation"),
     **dict.fromkeys(("test", "testing", "tst"), "test"),
 }
+
+MAX_LISTED = 5  # classes in an error
 
 _RETWEET = re.compile(r"^\s*rt\s+@\w+:?\s*")
 _URL = re.compile(r"(?:https?://|www\.)\S+")
@@ -200,14 +204,20 @@ def assign(
         group_parts[members[tested]] = 2
         group_parts[members[~tested]] = cut(sizes[members[~tested]], validation, 0)
     parts = group_parts[groups]
+    asked = {0, *[1] * (validation > 0), *[2] * (folds is not None or test > 0)}
+    lacking = []
     for label in range(num_classes):
         rows = label_array == label
-        asked = [0] + [1] * (validation > 0) + [2] * (folds is not None or test > 0)
         lacks_fold = folds is not None and len(np.unique(group_folds[groups[rows]])) < folds
-        if lacks_fold or not set(asked) <= set(np.unique(parts[rows]).tolist()):
-            name = f"number {label + 1}" if classes is None else f"'{classes[label]}'"
-            where = f"{len(asked)} parts with fractions validation={validation}, test={test}"
-            raise too_few(name, groups[rows], where, validation, folds)
+        if lacks_fold or not asked <= set(np.unique(parts[rows]).tolist()):
+            lacking.append(label)
+    if lacking:
+        where = f"{len(asked)} parts with fractions validation={validation}, test={test}"
+        if folds is not None:
+            where = f"{folds} folds" + (f" with validation={validation}" if validation else "")
+        rows_of = {label: groups[label_array == label] for label in lacking}
+        needed = folds or len(asked - {1})
+        raise too_few(rows_of, classes or range(1, num_classes + 1), where, needed if validation else None, folds)
     return parts
 
 
@@ -237,17 +247,27 @@ def deal(sizes: NDArray[np.integer], fold_sizes: NDArray[np.int64]) -> NDArray[n
     return dealt
 
 
-def too_few(name: str, groups: NDArray[np.integer], where: str, validation: float, folds: int | None) -> DataError:
-    """The error of a class that some part has no row of. groups: those of its rows."""
-    ways = ["Drop the class with data.labels=", "add rows"]
+def too_few(
+    groups: Mapping[int, NDArray[np.integer]], classes: Sequence[Any], where: str, needed: int | None, folds: int | None
+) -> DataError:
+    """The error of classes that some part has no row of. groups: those of the rows of each; needed: how many a class needs
+    without validation, None where there is none anyway."""
+    named = [f"'{name}'" if isinstance(name, str) else f"number {name}" for name in classes]
+    different = {label: len(np.unique(rows)) for label, rows in groups.items()}
+    listed = [
+        f"class {named[label]} has only {counted(len(rows), 'row')} ({different[label]} different)"
+        for label, rows in list(groups.items())[:MAX_LISTED]
+    ]
+    more = f", {len(groups) - MAX_LISTED} more classes" if len(groups) > MAX_LISTED else ""
+    others = [quoted(str(name)) for label, name in enumerate(classes) if label not in groups]
+    keys = f"'data.labels=[{','.join(others)}]'" if 1 < len(others) <= MAX_SHOWN else "data.labels="
+    ways = [f"Drop {'the class' if len(groups) == 1 else 'them'} with {keys}", "add rows"]
     if folds is not None:
-        where = f"{folds} folds" + (f" with validation={validation}" if validation else "")
         ways.append("lower data.split.folds")
-    if validation > 0:
+    if needed is not None and min(different.values()) >= needed:
         ways.append("set data.split.validation=0, which trains without validation")
     return DataError(
-        f"class {name} has only {counted(len(groups), 'row')} ({len(np.unique(groups))} different), too few for "
-        f"{where}. {', '.join(ways[:-1])}, or {ways[-1]}."
+        f"{', '.join(listed)}{more}, too few for {where}. {', '.join(ways[:-1])}{',' * (len(ways) > 2)} or {ways[-1]}."
     )
 
 

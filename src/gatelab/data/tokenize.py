@@ -4,6 +4,7 @@ A text is cut into words that are tokenized each by itself: tokens are words (ki
 words (``bpe``, ``unigram``). All but ``word`` keep where a word follows a space: as in SentencePiece, it then begins with ▁.
 """
 
+import re
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from importlib.util import find_spec
@@ -31,6 +32,12 @@ CHUNK = 1000  # pieces normalised together: few calls, and strings that stay in 
 _WORD = (
     r"<(?:url|user)>|\p{Han}|[\p{L}\p{M}\p{N}_&&[^\p{Han}]][\p{L}\p{M}\p{N}_\x{200c}\x{200d}&&[^\p{Han}]]*"
     r"(?:['’][\p{L}\p{M}]+)*|(?!\s)\X"
+)
+# The scripts without spaces between words that _WORD does not cut: Thai, Lao, Burmese, Khmer, kana.
+_UNCUT = re.compile("[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff]")
+UNSPACED = (
+    "the texts have no spaces between words, of which tokenizer=word makes one word of all up to the next space or mark, so that "
+    "nearly every word of a test row is unknown: take tokenizer=bpe, unigram or char, which cut inside"
 )
 # Of subwords: letters and digits, or what stands between them, each with the space before it. A sentence without spaces is one.
 _STRETCH = (
@@ -125,6 +132,12 @@ def new_tokenizer(
             ]
         )
     return tokenizer
+
+
+def is_unspaced(texts: Sequence[str]) -> bool:
+    """Whether most of their characters are of scripts without spaces that tokenizer=word does not cut."""
+    joined = "".join(texts)
+    return not joined.isascii() and len(_UNCUT.findall(joined)) > len(joined) / 2
 
 
 class PieceCache:
