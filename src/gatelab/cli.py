@@ -5,7 +5,7 @@ import os
 import sys
 import warnings
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -251,7 +251,14 @@ def data(
     text: Annotated[
         list[str] | None, typer.Option(help="The column of the text; found by name and content. Several are joined.")
     ] = None,
-    label: Annotated[str | None, typer.Option(help="The column of the label; found likewise.")] = None,
+    label: Annotated[
+        list[str] | None,
+        typer.Option(help="The column of the label; found likewise. Several with --model multi_label."),
+    ] = None,
+    model: Annotated[
+        Literal["classifier", "regressor", "multi_label"],
+        typer.Option(help="Read the label as training with model= does: a class, a number or several labels."),
+    ] = "classifier",
     encoding: Encoding = None,
     delimiter: Delimiter = None,
     header: Header = None,
@@ -271,17 +278,18 @@ def data(
 
     [dim]gatelab data reviews.csv --tokenizer bpe[/]
     """
-    from gatelab.data.inspect import inspect_table
+    from gatelab.data.inspect import TARGETS, inspect_table
 
-    table: dict[str, Any] = {"text": text, "label": label, "encoding": encoding, "delimiter": delimiter,
+    table: dict[str, Any] = {"text": text, "label": label[0] if label and len(label) == 1 else label, "encoding": encoding, "delimiter": delimiter,
              "header": header, "columns": columns.split(",") if columns else None}  # fmt: skip
     with user_errors(with_options):
-        for part in inspect_table(file, **table):
+        for part in inspect_table(file, targets=TARGETS[model], **table):
             console.print(with_options(part) if isinstance(part, str) else part, soft_wrap=isinstance(part, str))
         if tokenizer is not None:
             from gatelab.commands.count_tokens import count_tokens
 
-            for title, line in zip(("tokens", "a text has"), count_tokens(file, tokenizer, **table), strict=True):
+            counts = count_tokens(file, tokenizer, model, **table)
+            for title, line in zip(("tokens", "a text has"), counts, strict=True):
                 console.print(f"{title:<10} {line}", soft_wrap=True)
 
 

@@ -56,7 +56,7 @@ def test_two_columns_that_could_be_the_text_are_named(names: tuple[str, str]) ->
     with pytest.raises(DataError, match=f"Several could be: {names[0]}, {names[1]}") as caught:
         find_columns(Path("a.csv"), header, rows, None, None)
     joined = ",".join(name if " " not in name else f'"{name}"' for name in names)
-    assert f"join them: data.text=[{joined}]" in str(caught.value)
+    assert f"join them: 'data.text=[{joined}]'" in str(caught.value)
 
 
 def test_a_number_of_votes_alone_is_no_label() -> None:
@@ -71,6 +71,19 @@ def test_columns_that_count_are_no_label_even_where_no_other_could_be(write_csv:
     with pytest.raises(DataError, match=r"none looks like one.*'votes' and 'id' have numbers that count something"):
         read_table(file)
     assert read_table(file, label="votes").classes == ["0", "1", "2", "3"]
+
+
+def test_columns_of_0_and_1_are_offered_as_several_labels(write_csv: WriteCsv) -> None:
+    rows = [(sentence(9), n % 2, n // 2 % 2, "abc"[n % 3]) for n in range(40)]
+    file = write_csv(rows, header=("text", "toxic", "very rude", "where"))
+    with pytest.raises(DataError) as caught:
+        read_table(file)
+    offered = """data.label=toxic, or predict each of several: model=multi_label 'data.label=[toxic,"very rude"]'"""
+    assert str(caught.value).endswith(offered)
+    assert read_table(file, label=["toxic", "very rude"], targets="labels").label_counts == {
+        "toxic": 20,
+        "very rude": 20,
+    }
 
 
 def test_columns_to_choose_from_come_with_why_they_have_no_names(write_csv: WriteCsv) -> None:

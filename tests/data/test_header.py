@@ -156,6 +156,7 @@ def test_columns_and_header_are_as_given(tmp_path: Path) -> None:
     rows = pairs(["pos", "neg"], 20)
     plain = write(tmp_path / "plain.csv", ",", rows)
     table = read_table(plain, columns=["review", "mood"])
+    assert "data.columns=" not in table.notes[0], "which is given"
     assert (table.columns, table.text_column, table.label_column) == (["review", "mood"], "review", "mood")
     assert table.texts == [text for text, _ in rows]
     assert read_table(plain, header=True, text=rows[0][0], label=rows[0][1]).texts == [text for text, _ in rows[1:]]

@@ -41,6 +41,20 @@ def test_a_table_that_training_refuses_is_shown_with_what_to_do(tmp_path: Path) 
     prepare(Source([file]), Settings(labels=["neg", "pos", "so so"]), tmp_path / "cache")
 
 
+def test_numbers_and_several_labels_are_shown_as_their_tasks_read_them(tmp_path: Path) -> None:
+    file = tmp_path / "table.csv"
+    rows = [f"film number {n},{n / 4},{n % 2},{int(n % 5 == 0)}" for n in range(200)]
+    file.write_text("\n".join(["text,stars,sad,funny", *rows, "no number,many,0,1"]))
+    numbers = list(inspect_table([str(file)], targets="number", label="stars"))
+    assert "rejected   'many' is no number: line 202" in numbers
+    (quantiles,) = [part for part in numbers if not isinstance(part, str)]
+    assert [column._cells[0] for column in quantiles.columns] == ["'stars'", "0", "12.25", "24.75", "37.25", "47.25", "49.25", "49.75"]  # fmt: skip
+    labels = list(inspect_table([str(file)], targets="labels", label=["sad", "funny"]))
+    table = next(part for part in labels if not isinstance(part, str))
+    assert [column._cells for column in table.columns] == [["funny", "sad"], ["41", "100"], ["20.4%", "49.8%"]]
+    assert not any("several labels" in str(part) for part in [*numbers, *labels])
+
+
 @pytest.mark.parametrize(
     ("text", "noted"),
     [("หนังเรื่องนี้ สนุก", True), ("とてもよかった", True), ("这部电影很好看", False), ("a film กข", False)],

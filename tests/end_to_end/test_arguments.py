@@ -53,6 +53,8 @@ def test_a_misspelt_option_is_no_text(arguments: list[str], problem: str) -> Non
         ("Name one, data.text=title, or join: data.text=[title,\"a b\"].", "Name one, --text title, or join: --text title --text \"a b\"."),
         ("try data.encoding=utf-16-le.", "try --encoding utf-16-le."),
         ("Leave data.encoding= out; data.header=true or data.header=false", "Leave --encoding out; --header or --no-header"),
+        ("'data.label=\"a b\"', or model=multi_label 'data.label=[a,b]'", '--label "a b", or --model multi_label --label a --label b'),
+        ("data.label=['a', 'b']: names 2 columns", "--label 'a' --label 'b': names 2 columns"),
         ("data.columns=[label,text] names them", "--columns label,text names them"),
         ("data.labels=[a,b] and data.split.by=group are of training", "data.labels=[a,b] and data.split.by=group are of training"),
     ],

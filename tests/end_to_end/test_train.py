@@ -279,6 +279,7 @@ def test_a_renamed_file_is_named_as_it_is_called_now(tmp_path: Path, cache_dir: 
         (["encoder.hidden_size=-1"], "encoder.hidden_size=-1"),
         (["pooling=sum"], "Did you mean model.pooling?"),
         (["data=csv"], "data.path is not set"),
+        (["data.path=a.csv"], "data.path: is no key of the chosen data=. Choose one that has it: data=csv or"),
         (["data=csv", "data.path=nowhere.csv"], "nowhere.csv: no such file"),
         (["encoder=["], "error:"),
     ],

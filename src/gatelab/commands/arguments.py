@@ -7,7 +7,10 @@ import typer
 from typer.core import TyperCommand, TyperOption
 
 OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?|-[A-Za-z]", re.DOTALL)
-KEY = re.compile(r"data\.(text|label|encoding|delimiter|header|columns)=(\[[^\]]*\]|\"[^\"]*\"|[^\s,;:.()'\"]*)")
+VALUE = r"\[[^\]]*\]|\"[^\"]*\"|[^\s,;:.()'\"]*"
+KEY = re.compile(
+    rf"(?P<quote>'?)(?:data\.(?P<key>text|label|encoding|delimiter|header|columns)=(?P<value>{VALUE})|model=(?P<model>\w+))(?P=quote)"
+)
 
 
 class TextCommand(TyperCommand):
@@ -34,11 +37,12 @@ class TextCommand(TyperCommand):
 
 def with_options(message: str) -> str:
     """A message on keys of data= as one on the options of the same names: data.text=title → --text title."""
-    return KEY.sub(lambda found: as_option(found[1], found[2]), message)
+    return KEY.sub(as_option, message)
 
 
-def as_option(key: str, value: str) -> str:
+def as_option(found: re.Match[str]) -> str:
+    key, value = found["key"] or "model", found["model"] or found["value"]
     if key == "header" and value:
         return "--header" if value == "true" else "--no-header"
-    values = value.strip("[]").split(",") if value.startswith("[") and key == "text" else [value.strip("[]")]
-    return " ".join(f"--{key} {each}".rstrip() for each in values)
+    values = value.strip("[]").split(",") if value.startswith("[") and key != "columns" else [value.strip("[]")]
+    return " ".join(f"--{key} {each.strip()}".rstrip() for each in values)

@@ -218,6 +218,10 @@ def explain(message: str, overrides: list[str]) -> str:
         is_tracker = group == "tracker" and len(rest) > 1 and (CONF_DIR / group / f"{rest[0]}.yaml").exists()
         if is_tracker and not any(known.startswith(f"tracker.{rest[0]}.") for known in known_keys(overrides)):
             return f"{key}: tracker={rest[0]} is not chosen. For it and another: 'tracker=[wandb,{rest[0]}]'."
+        others = choices_with(group, ".".join(rest))
+        if others:
+            listed = " or ".join(f"{group}={name}" for name in others[:3])
+            return f"{key}: is no key of the chosen {group}=. Choose one that has it: {listed}."
         return (
             f"{key}: unknown key.{suggest_key(key, known_keys(overrides))} gatelab train --cfg job shows all of them."
         )
@@ -232,6 +236,12 @@ def explain(message: str, overrides: list[str]) -> str:
         key = group_key[1]
         return f"{key}: unknown key or group.{suggest_key(key, known_keys(overrides))}"
     return " ".join(lines)
+
+
+def choices_with(group: str, key: str) -> list[str]:
+    """The choices of a group whose own file has a key."""
+    files = sorted((CONF_DIR / group).glob("[!_]*.yaml"))
+    return [file.stem for file in files if key in flatten(OmegaConf.to_container(OmegaConf.load(file)))]  # type: ignore[arg-type]
 
 
 def known_keys(overrides: list[str]) -> list[str]:

@@ -18,6 +18,7 @@ _UNSPACED = re.compile(
 )
 _DIGITS = re.compile(r"\d+")
 _INTEGER = re.compile(r"[+-]?\d+")
+FLAGS = {"0", "1", "0.0", "1.0", "false", "true"}
 _COUNTED = re.compile(r"(?:^|[^a-z])(?:votes?|counts?|likes|helpful|useful|funny|retweets?|favou?rites?|id|index|num|number|year)(?:$|[^a-z])")  # fmt: skip
 MAX_LABELS = 20  # different values that a column found by its content may have
 
@@ -66,8 +67,8 @@ def find_text(file: Path, header: list[str], rows: Sequence[Sequence[str]], labe
         return found[0]
     if found:
         raise DataError(
-            f"{file}: which column is the text? Several could be: {', '.join(found)}. Name one, data.text={quoted(found[0])}, "
-            f"or join them: data.text=[{','.join(map(quoted, found))}]."
+            f"{file}: which column is the text? Several could be: {', '.join(found)}. Name one, {override('text', found[0])}, "
+            f"or join them: {override('text', found)}."
         )
     refuse_no_rows(file, header, rows)
     raise DataError(
@@ -114,9 +115,11 @@ def find_label(file: Path, header: list[str], rows: Sequence[Sequence[str]], tex
     numbers = (
         f" {' and '.join(map(repr, counts))} {has} numbers that count something." if counts and not candidates else ""
     )
+    flags = [name for name in candidates if columns[name] <= FLAGS]
+    several = f", or predict each of several: model=multi_label {override('label', flags)}" if len(flags) > 1 else ""
     raise DataError(
         f"{file}: which column is the label? By its content {found}.{numbers} Its columns: {', '.join(header)}. "
-        f"Name it: data.label={quoted(candidates[0]) + '.' if candidates else ''}"
+        f"Name it: {override('label', candidates[0]) if candidates else 'data.label='}{several}"
     )
 
 
@@ -130,6 +133,12 @@ def is_count(name: str, values: set[str]) -> bool:
 def refuse_no_rows(file: Path, header: list[str], rows: Sequence[Sequence[str]]) -> None:
     if not rows:
         raise DataError(f"{file}: has a header ({', '.join(header)}) and no usable rows under it.")
+
+
+def override(key: str, names: str | Sequence[str]) -> str:
+    """data.KEY= with the name of a column, or a list of several, as a shell takes it."""
+    value = quoted(names) if isinstance(names, str) else f"[{','.join(map(quoted, names))}]"
+    return f"data.{key}={value}" if re.fullmatch(r"\w+", value, re.ASCII) else f"'data.{key}={value}'"
 
 
 def quoted(name: str) -> str:

@@ -15,6 +15,7 @@ from rich.table import Table as ScreenTable
 from gatelab.data.paths import expand_paths
 from gatelab.data.prepare import named
 from gatelab.data.read import Table, read_table
+from gatelab.data.row_targets import Kind, strata_of
 from gatelab.data.rows import TextWriter, equal_rows
 from gatelab.data.split import count_duplicates, distinct_rows, label_majority, leakage, split_rows
 from gatelab.data.texts import Texts
@@ -23,6 +24,7 @@ from gatelab.errors import DataError
 from gatelab.screen import counted
 
 SPLIT = {"validation": 0.1, "test": 0.2, "seed": 141}  # as in conf/train.yaml and conf/data/_table.yaml
+TARGETS: dict[str, Kind] = {"classifier": "class", "regressor": "number", "multi_label": "labels"}  # of each model=
 QUANTILES = (0, 25, 50, 75, 95, 99, 100)
 MAX_LISTED = 10
 
@@ -31,44 +33,49 @@ def inspect_table(
     path: Sequence[str],
     *,
     text: Sequence[str] | None = None,
-    label: str | None = None,
+    label: str | Sequence[str] | None = None,
     encoding: str | None = None,
     delimiter: str | None = None,
     header: bool | None = None,
     columns: Sequence[str] | None = None,
+    targets: Kind = "class",
 ) -> Iterator[Any]:
-    """The parts of the report, as lines and tables for a rich console. Raises DataError as read_table does."""
+    """The parts of the report, as lines and tables for a rich console. targets: what the label is read as. Raises DataError as
+    read_table does."""
     with TemporaryDirectory() as folder:
         with ExitStack() as opened:
             writer = LengthWriter(opened, Path(folder), expand_paths(path))
             table = read_table(
                 path, text=text, label=label, encoding=encoding, delimiter=delimiter, header=header, columns=columns,
-                take_text=writer.append,
+                take_text=writer.append, targets=targets,
             )  # fmt: skip
             writer.flush()
         facts = table_facts(table, writer, Path(folder))
     num_rows = len(table.labels)
     yield f"file       {', '.join(table.file_names)} ({table.encoding})"
     yield f"columns    {len(table.columns)}: {', '.join(table.columns)}"
-    yield f"taken as   text {named(table.text_column)}, label '{table.label_column}'"
+    yield f"taken as   text {named(table.text_column)}, label {named(table.label_column or [])}"
     yield f"rows       {table.num_rows:,}, usable {num_rows:,}, rejected {len(table.rejects):,}"
     for note in [*table.notes, *[UNSPACED] * writer.is_unspaced]:
         yield f"note       {note}"
     yield from reject_lines(table)
-    labels = ScreenTable("label", "rows", "fraction", title="labels", title_justify="left")
-    for name, count in table.label_counts.items():
-        labels.add_row(name, f"{count:,}", f"{count / num_rows:.1%}")
-    yield labels
-    lengths = ScreenTable("", *(f"{q} %" for q in QUANTILES), title="length, quantiles", title_justify="left")
+    quantiles = ScreenTable("", *(f"{q} %" for q in QUANTILES), title="quantiles", title_justify="left")
+    if targets == "number":
+        quantiles.add_row(named(table.label_column or []), *(f"{value:g}" for value in _quantiles(table.labels)))
+    else:
+        labels = ScreenTable("label", "rows", "fraction", title="labels", title_justify="left")
+        for name, count in table.label_counts.items():
+            labels.add_row(name, f"{count:,}", f"{count / num_rows:.1%}")
+        yield labels
     for unit in ("words", "characters"):
-        lengths.add_row(unit, *(f"{value:,}" for value in facts[unit]))
-    yield lengths
+        quantiles.add_row(unit, *(f"{value:,}" for value in facts[unit]))
+    yield quantiles
     for name, meaning in (("exact", "word for word"), ("normalised", "up to case, URLs, RT @name: and punctuation")):
         found = facts[name]
-        yield (
-            f"{name:<10} {counted(found['duplicates'], 'duplicate')} of an earlier text {meaning} ({found['distinct']:,} distinct); "
-            f"{counted(found['conflicting'], 'text')} with several labels, so that accuracy cannot exceed {found['ceiling']:.1%}"
-        )
+        line = f"{name:<10} {counted(found['duplicates'], 'duplicate')} of an earlier text {meaning} ({found['distinct']:,} distinct)"
+        if targets == "class":
+            line += f"; {counted(found['conflicting'], 'text')} with several labels, so that accuracy cannot exceed {found['ceiling']:.1%}"
+        yield line
     for by, (validation, test, leak) in facts["leakage"].items():
         yield (
             f"{by} split  (data.split.by={by}, validation {validation:.0%}, test {test:.0%}): of {leak['test_rows']:,} test "
@@ -101,10 +108,11 @@ def table_facts(table: Table, writer: LengthWriter, folder: Path) -> dict[str, A
         "leakage": {},
         "refused": None,
     }
+    strata = strata_of(table.labels, normalised)
     duplicates = count_duplicates(exact, normalised)
     for name, first in (("exact", exact), ("normalised", normalised)):
         _, groups = distinct_rows(first)
-        _, most = label_majority(groups, table.labels)
+        _, most = label_majority(groups, strata)
         facts[name] = {
             "distinct": len(first) - duplicates[name],
             "duplicates": duplicates[name],
@@ -113,7 +121,7 @@ def table_facts(table: Table, writer: LengthWriter, folder: Path) -> dict[str, A
         }
     for by in ("random", "group"):
         try:
-            train, _, test = split_rows(normalised, keys, table.labels, by=by, classes=table.classes, **SPLIT)  # type: ignore[arg-type]
+            train, _, test = split_rows(normalised, keys, strata, by=by, classes=table.classes, **SPLIT)  # type: ignore[arg-type]
         except DataError as error:
             facts["refused"] = str(error)
             continue
@@ -131,5 +139,5 @@ def reject_lines(table: Table) -> Iterator[str]:
         yield f"rejected   {reason}: line {lines}{more}"
 
 
-def _quantiles(values: NDArray[np.integer]) -> list[int]:
-    return [int(value) for value in np.percentile(values, QUANTILES, method="lower")]
+def _quantiles(values: NDArray[Any]) -> list[Any]:
+    return np.percentile(values, QUANTILES, method="lower").tolist()

@@ -56,7 +56,7 @@ def find_header(file: Path, first: Sequence[str], rows: Sequence[Sequence[str]],
         row = ", ".join(f"{name} '{shortened(cell)}'" for name, cell in zip(names, cells, strict=False))
         notes.append(
             f"{file.name} has no header: its first row is like the others and was read as one ({row}); "
-            "data.columns= names the columns, data.header=true takes the first row for a header"
+            f"{'' if given else 'data.columns= names the columns, '}data.header=true takes the first row for a header"
         )
     return Header(names, is_there, notes)
 
