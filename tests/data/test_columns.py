@@ -38,6 +38,7 @@ FOUND = {
     "votes": (columns(votes=lambda n: str(n % 7), what=lambda _: sentence(9), how=label), ("what", "how")),
     "a score that counts": (columns(score=lambda n: str(n * n % 97), what=lambda _: sentence(9), how=label), ("what", "how")),
     "an index": (columns(y=str, what=lambda _: sentence(9), how=label), ("what", "how")),
+    "a class index": (columns(**{"Class Index": lambda n: str(n % 4), "what": lambda _: sentence(9)}), ("what", "Class Index")),
     "stars": (columns(helpful=lambda n: str(n % 3), stars=lambda n: str(n % 5), review=lambda _: sentence(9)), ("review", "stars")),
     "one class in the first rows": (columns(n=str, what=lambda _: sentence(9), how=lambda _: "pos"), ("what", "how")),
 }  # fmt: skip
@@ -71,6 +72,14 @@ def test_columns_that_count_are_no_label_even_where_no_other_could_be(write_csv:
     with pytest.raises(DataError, match=r"none looks like one.*'votes' and 'id' have numbers that count something"):
         read_table(file)
     assert read_table(file, label="votes").classes == ["0", "1", "2", "3"]
+
+
+def test_a_column_named_like_a_label_that_counts_is_passed_over_with_a_note(write_csv: WriteCsv) -> None:
+    rows = [(n * n % 97, sentence(9), label(n), n) for n in range(60)]
+    file = write_csv(rows, header=("score", "text", "mood", "id"))
+    table = read_table(file)
+    assert (table.label_column, [note.split(" was")[0] for note in table.notes]) == ("mood", ["'score'"])
+    assert read_table(file, label="mood").notes == []
 
 
 def test_columns_of_0_and_1_are_offered_as_several_labels(write_csv: WriteCsv) -> None:

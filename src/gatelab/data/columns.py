@@ -11,7 +11,7 @@ TEXT_NAMES = ("text", "review", "reviews", "tweet", "content", "sentence", "comm
               "phrase", "reviewtext", "review_text", "tweet_text", "full_text")  # fmt: skip
 LABEL_NAMES = ("label", "sentiment", "labels", "target", "class", "polarity", "airline_sentiment", "category", "rating",
                "stars", "score", "y")  # fmt: skip
-SURE_LABELS = ("label", "labels", "sentiment", "target", "class")  # whatever they hold
+SURE_LABELS = ("label", "labels", "sentiment", "target", "class")  # in a name, whatever the column holds
 # Scripts that write no space between words, of which some two characters make a word.
 _UNSPACED = re.compile(
     "[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff]"
@@ -90,12 +90,8 @@ def num_units(values: Sequence[str]) -> float:
 
 def find_label(file: Path, header: list[str], rows: Sequence[Sequence[str]], texts: Sequence[str]) -> str:
     """A column with the name of one, else the only one with few values; none that counts or numbers something."""
-    columns = {
-        name: {row[index].strip().casefold() for row in rows if row[index].strip()}
-        for index, name in enumerate(header)
-        if name not in texts
-    }
-    counts = [name for name, values in columns.items() if is_count(name.strip().lower(), values)]
+    columns = distinct_values(header, rows, texts)
+    counts = [name for name, values in columns.items() if is_count(name, values)]
     named = _by_name(header, LABEL_NAMES, [*texts, *counts])
     if named:
         return named[0]
@@ -123,9 +119,26 @@ def find_label(file: Path, header: list[str], rows: Sequence[Sequence[str]], tex
     )
 
 
+def passed_over(header: list[str], rows: Sequence[Sequence[str]], taken: Sequence[str]) -> list[str]:
+    """A note on each column that has the name of a label but counts something; taken: those of text and label."""
+    columns = distinct_values(header, rows, taken)
+    names = [name for name in _by_name(header, LABEL_NAMES, taken) if is_count(name, columns[name])]
+    return [f"'{name}' was not taken for the label, since its numbers count something; {override('label', name)} takes it" for name in names]  # fmt: skip
+
+
+def distinct_values(header: list[str], rows: Sequence[Sequence[str]], taken: Sequence[str]) -> dict[str, set[str]]:
+    """Those of each column but the taken ones, in lower case."""
+    return {
+        name: {row[index].strip().casefold() for row in rows if row[index].strip()}
+        for index, name in enumerate(header)
+        if name not in taken
+    }
+
+
 def is_count(name: str, values: set[str]) -> bool:
     """Whether a column holds a number of votes, an index, or another count: many integers, or some under such a name."""
-    if name in SURE_LABELS or not values or not all(map(_INTEGER.fullmatch, values)):
+    name = name.strip().lower()
+    if set(SURE_LABELS) & set(re.split("[^a-z]+", name)) or not values or not all(map(_INTEGER.fullmatch, values)):
         return False
     return len(values) > MAX_LABELS or bool(_COUNTED.search(name.replace("_", " ")))
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.data.columns import find_columns
+from gatelab.data.columns import find_columns, passed_over
 from gatelab.data.formats.kinds import open_records
 from gatelab.data.formats.records import HEAD, Reading, Reject
 from gatelab.data.labels import LabelColumn, choose_classes, merge_spellings
@@ -212,6 +212,8 @@ def read_rows(
                     str(file), opened.columns, *columns, opened.header, opened.encoding, take_text, targets,
                     array("d" if targets == "number" else "i"), part_column=part,
                 )  # fmt: skip
+                if labelled and label is None and targets == "class":
+                    result.notes += passed_over(opened.columns, fields, [*columns[0], *columns[1]])
                 if reading.like is None:
                     reading = replace(reading, like=(opened.columns, opened.header))
             if part is not None and part not in opened.columns:
