@@ -117,7 +117,7 @@ def test_several_text_columns_are_joined_by_a_token_of_its_own(write_csv: WriteC
     assert list(prepared.texts) == table.texts
     with RowStream(file) as stream:
         stream.choose_texts(["title", "description"])
-        assert [text for _, text in stream] == table.texts
+        assert [text for _, text, _ in stream] == table.texts
 
 
 def test_a_text_column_that_is_missing_among_several_is_refused(write_csv: WriteCsv) -> None:

@@ -82,7 +82,7 @@ def test_a_table_has_the_same_rows_whatever_the_kind_of_its_file(name: str, tmp_
     stars = read_table(file, label="stars")
     assert [float(stars.classes[label]) for label in stars.labels] == FRAME["stars"].tolist()
     with RowStream(file) as rows:
-        assert [text for _, text in rows] == FRAME["text"].tolist()
+        assert [text for _, text, _ in rows] == FRAME["text"].tolist()
 
 
 def refusal(path: Any, **settings: Any) -> str:

@@ -85,7 +85,7 @@ def predict_table(
         waiting: deque[list[Any]] = deque()  # the first fields of the rows that the predictor holds
 
         def texts() -> Iterator[str]:
-            for line, value, fields in rows.records():
+            for line, value, fields in rows:
                 waiting.append([line, *fields] if keep else [line])
                 yield value
 

@@ -15,8 +15,9 @@ from gatelab.errors import DataError
 
 
 class RowStream:
-    """Iterates over (line, text) of the usable rows; ``rejects`` names the others. A context manager.
+    """Iterates over (line, text, fields) of the usable rows, once; ``rejects`` names the others. A context manager.
 
+    The fields are in the order of ``columns``.
     The text columns are found by name and content, or chosen. Raises DataError as read_table does.
     """
 
@@ -63,11 +64,7 @@ class RowStream:
     def __exit__(self, *exception: object) -> bool | None:
         return self._close.__exit__(*exception)  # type: ignore[arg-type]
 
-    def __iter__(self) -> Iterator[tuple[int, str]]:
-        return ((line, text) for line, text, _ in self.records())
-
-    def records(self) -> Iterator[tuple[int, str, list[str]]]:
-        """(line, text, fields) of the usable rows, once; the fields are in the order of ``columns``."""
+    def __iter__(self) -> Iterator[tuple[int, str, list[str]]]:
         text_of = text_getter(self.columns, self.text_columns or self.choose_texts())
         for line, fields in itertools.chain(self._head, self._records):
             text = text_of(fields)
