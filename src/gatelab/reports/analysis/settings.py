@@ -148,7 +148,7 @@ def column_cells(runs: Sequence[Run], column: Column) -> list[str]:
     """For a group its choice, and its differing settings that were changed from that choice. Where that is not recorded
     or ambiguous: the settings that differ from most runs."""
     if column.group is None:
-        return [show(run.settings[column.keys[0]]) if column.keys[0] in run.settings else "" for run in runs]
+        return [show(run.settings[column.keys[0]]) if column.keys[0] in run.settings else "not set" for run in runs]
     names = build_names(runs, column.group)
     keys = [key for key in column.keys if key != f"{column.group}._target_"]
     cells = [
