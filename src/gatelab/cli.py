@@ -26,7 +26,10 @@ AllowTargets = Annotated[
     typer.Option("--allow-targets", metavar="MODULE", help="A module of your own that the run's model is built from."),
 ]
 Encoding = Annotated[str | None, typer.Option(help="Of the table, for example cp1252.")]
-Delimiter = Annotated[str | None, typer.Option(help="For example ';'.")]
+Delimiter = Annotated[
+    str | None,
+    typer.Option(help="For example ';'; or \\t for tabs.", callback=lambda given: "\t" if given == "\\t" else given),
+]
 Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Whether the first row names the columns.")]
 Columns = Annotated[
     str | None, typer.Option(metavar="NAME,NAME", help="Names for the columns of a file without a header.")

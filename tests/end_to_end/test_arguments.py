@@ -51,6 +51,7 @@ def test_a_misspelt_option_is_no_text(arguments: list[str], problem: str) -> Non
     ("message", "expected"),
     [
         ("Name one, data.text=title, or join: data.text=[title,\"a b\"].", "Name one, --text title, or join: --text title --text \"a b\"."),
+        ("a.csv: no such file (looked from b). Check data.path.", "a.csv: no such file (looked from b)."),
         ("try data.encoding=utf-16-le.", "try --encoding utf-16-le."),
         ("Leave data.encoding= out; data.header=true or data.header=false", "Leave --encoding out; --header or --no-header"),
         ("'data.label=\"a b\"', or model=multi_label 'data.label=[a,b]'", '--label "a b", or --model multi_label --label a --label b'),

@@ -84,6 +84,13 @@ def test_a_table_without_a_header_is_read_as_in_training(file: Path) -> None:
     assert [row["text"] for row in rows] == ["a lovely film", "an awful, long film", "a film"]
 
 
+def test_texts_a_line_are_predicted_whatever_is_in_them(file: Path) -> None:
+    lines = ["a film, lovely, and long", '"so', 'a "film"; really']
+    file.write_text("\n".join(lines))
+    options = ["--no-header", "--columns", "text", "--delimiter", "\\t", "--keep"]
+    assert [row["text"] for row in rows_of(predict("--csv", file, "--out", "-", *options).stdout)] == lines
+
+
 def test_half_of_a_surrogate_pair_is_predicted_and_written(file: Path) -> None:
     file.write_text(json.dumps([{"text": "a lovely film \ud83d", "n\udc00": 1}]))
     (row,) = rows_of(predict("--csv", file, "--out", "-", "--keep").stdout)
@@ -100,9 +107,10 @@ def test_half_of_a_surrogate_pair_is_predicted_and_written(file: Path) -> None:
         (["--csv", "new.csv", "--out", "."], "--out .: is a folder. Name a file in it."),
         (["--csv", "n*.csv", "--out", "-"], "n*.csv: is 2 files. Give one"),
         (["--csv", "named.csv", "--out", "-", "--keep"], "has a column 'line' of its own. Rename it there, or leave --keep out"),
+        (["--csv", "new.csv", "--out", "-", "--delimiter", "ab"], "--delimiter ab: takes one character, no line end and no quote."),
         (["--csv", "new.csv", "--out", "-", "--text", "txt"], "--text txt: no such column. Its columns: text, stars. Did you mean 'text'?"),
     ],
-    ids=["no out", "keep", "header", "folder", "glob", "line", "column"],
+    ids=["no out", "keep", "header", "folder", "glob", "line", "delimiter", "column"],
 )  # fmt: skip
 def test_what_cannot_be_done_is_told(
     arguments: list[str], problem: str, file: Path, monkeypatch: pytest.MonkeyPatch

@@ -37,7 +37,7 @@ class TextCommand(TyperCommand):
 
 def with_options(message: str) -> str:
     """A message on keys of data= as one on the options of the same names: data.text=title → --text title."""
-    return KEY.sub(as_option, message)
+    return KEY.sub(as_option, message.replace(" Check data.path.", ""))
 
 
 def as_option(found: re.Match[str]) -> str:

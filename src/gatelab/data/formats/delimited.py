@@ -34,6 +34,8 @@ class Delimited(Records):
 
     def __init__(self, file: Path, stream: io.TextIOWrapper, head: str, reading: Reading) -> None:
         super().__init__(file, stream)
+        if reading.delimiter is not None and (len(reading.delimiter) != 1 or reading.delimiter in '\r\n"'):
+            raise DataError(f"data.delimiter={reading.delimiter}: takes one character, no line end and no quote.")
         delimiter = reading.delimiter or sniff_delimiter(file, head[:SNIFFED])
         quoting: Quoting = csv.QUOTE_MINIMAL
         if delimiter in ("\t", RARE_DELIMITER) and not quotes_are_meant(file, stream.encoding, delimiter):
