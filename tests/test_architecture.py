@@ -14,6 +14,7 @@ SOURCE = Path(gatelab.__file__).parent
 LEAVES = {"annotations", "digest", "errors", "files", "screen"}
 # Of each room those that it may import. In brackets of a comment: what is not below it, and why.
 MAY_IMPORT: dict[str, set[str]] = {
+    "__main__": {"cli"},
     "cli": {"commands", "data", "reports", "runs", *LEAVES},
     "commands": {"sweeps", "reports", "training", "tasks", "recurrent", "data", "runs", "config", *LEAVES},
     "reports": {"runs", "config", *LEAVES},

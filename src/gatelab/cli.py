@@ -13,7 +13,6 @@ from gatelab.commands.arguments import TextCommand, with_options
 from gatelab.screen import console, format_warning, user_errors
 
 app = typer.Typer(
-    help="Experiments with recurrent networks on text: train, look, predict, compare.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -34,7 +33,29 @@ Header = Annotated[bool | None, typer.Option("--header/--no-header", help="Wheth
 Columns = Annotated[
     str | None, typer.Option(metavar="NAME,NAME", help="Names for the columns of a file without a header.")
 ]
-RunName = Annotated[str, typer.Argument(metavar="RUN", help="A run folder, or the first digits of an identity.")]
+RunName = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN", help="The first digits of an identity, NAME/DIGITS, latest, NAME/latest, or a run folder."
+    ),
+]
+
+
+def show_version(asked: bool) -> None:
+    if asked:
+        from gatelab import __version__
+
+        print(f"gatelab {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=show_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Experiments with recurrent networks on text: train, look, predict, compare."""
 
 
 def complete_override(incomplete: str) -> list[str]:
@@ -63,6 +84,18 @@ def train(
 
     with user_errors():
         sys.exit(run_hydra(overrides or []))
+
+
+@app.command()
+def show(run: RunName, output_dir: OutputDir = Path("outputs")) -> None:
+    """Show one run on one screen: settings, metrics, provenance.
+
+    [dim]gatelab show 3f9c[/]   [dim]gatelab show first_sweep/3f9c[/]   [dim]gatelab show latest[/]
+    """
+    from gatelab.commands.show import show as show_run
+
+    with user_errors():
+        show_run(run, output_dir)
 
 
 @app.command(cls=TextCommand)
@@ -197,9 +230,7 @@ def reproduce(
 
 @app.command()
 def report(
-    what: Annotated[
-        str, typer.Argument(metavar="WHAT", help="A run folder, the first digits of an identity, or a name.")
-    ],
+    what: Annotated[str, typer.Argument(metavar="WHAT", help="A run as for predict, or the name of several.")],
     by: Annotated[
         list[str] | None, typer.Option("--by", metavar="KEY,KEY", help="Of a name: what defines an arm.")
     ] = None,

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -341,10 +342,15 @@ def test_the_notebooks_file_trains_from_its_zip(real_data: Path, tmp_path: Path,
     gatelab("train", "data=gop_debate", *common, cwd=tmp_path)
 
 
-@pytest.mark.parametrize("command", ["train", "predict", "report", "data", "runs", "cell"])
+@pytest.mark.parametrize("command", ["train", "predict", "report", "data", "runs", "cell", "show"])
 def test_help_is_worth_reading(command: str, tmp_path: Path) -> None:
     output = gatelab(command, "--help", cwd=tmp_path)
     assert f"gatelab {command}" in output
+
+
+def test_python_m_gatelab_is_the_command(tmp_path: Path) -> None:
+    done = subprocess.run([sys.executable, "-m", "gatelab", "--version"], cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"gatelab {metadata.version('gatelab')}\n")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["runs"], ["train", "--cfg", "job"]])

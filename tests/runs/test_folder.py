@@ -79,6 +79,34 @@ def test_a_run_is_found_by_its_folder_or_first_digits(tmp_path: Path) -> None:
         find_run("ff", tmp_path)
 
 
+def test_a_run_is_found_by_its_name_with_digits_and_as_the_latest_of_all_or_of_a_name(tmp_path: Path) -> None:
+    for name, identity, started in (
+        ("one", "aaaa000000", "2026-01-02"),
+        ("two", "aaaa000000", "2026-01-01"),
+        ("two", "bbbb000000", "2025-01-01"),
+    ):
+        folder = RunFolder(tmp_path / name / identity)
+        folder.path.mkdir(parents=True)
+        folder.update(started=f"{started}T00:00:00+00:00")
+    (tmp_path / "three" / "cccc000000").mkdir(parents=True)
+    (tmp_path / "three" / "cccc000000" / "run.json").write_text("{")  # damaged, and in nobody's way
+
+    def found(run: str) -> str:
+        return str(find_run(run, tmp_path).path.relative_to(tmp_path))
+
+    assert found("two/aa") == "two/aaaa000000"
+    assert found(f"{tmp_path}/two/aa") == "two/aaaa000000"
+    assert found("latest") == "one/aaaa000000"
+    assert found("two/latest") == "two/aaaa000000"
+    RunFolder(tmp_path / "two" / "bbbb000000").update(resumed=["2026-03-01T00:00:00+00:00"])
+    assert found("latest") == "two/bbbb000000"
+    with pytest.raises(RunError, match="Put the name before it, such as one/aaaa"):
+        find_run("aaaa000000", tmp_path)
+    for run in ("two/cc", "nowhere/latest", "two/"):
+        with pytest.raises(RunError, match="no such run"):
+            find_run(run, tmp_path)
+
+
 def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     folder = RunFolder(tmp_path)
     folder.record_file.write_text('{"status": ')

@@ -18,6 +18,7 @@ from gatelab.runs.record import RunRecord, load_record, update_record
 from gatelab.runs.secrets import redact_text
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
+LATEST = "latest"  # in place of digits: the run that started last
 RESUMABLE = ("running", "interrupted", "pruned")  # a running one whose lock is free has died
 SECONDS_TO_LOOK = 0.3  # is_locked() holds the lock for a moment
 WHERE_RUNS_ARE = "gatelab runs lists them; --output-dir names another root of run folders."
@@ -146,14 +147,46 @@ def all_runs(output_dir: str | Path, name: str | None = None) -> list[RunFolder]
     return [RunFolder(file.parent) for file in sorted(files)]
 
 
+def runs_of_name(name: str, output_dir: str | Path) -> list[RunFolder]:
+    """name may also be a folder such as outputs/try."""
+    return all_runs(output_dir, name) or all_runs(Path(), name)
+
+
+def runs_like(run: str, output_dir: str | Path) -> list[RunFolder]:
+    """Those whose identity begins so, of one name for NAME/DIGITS; for latest or NAME/latest the one that started last."""
+    name, _, digits = run.rpartition("/")
+    folders = runs_of_name(name, output_dir) if name else all_runs(output_dir)
+    if digits == LATEST:
+        return [max(folders, key=last_start)] if folders else []
+    return [folder for folder in folders if digits and folder.path.name.startswith(digits)]
+
+
+def last_start(folder: RunFolder) -> tuple[str, int]:
+    """Sorts runs by when they last started, those with a damaged record first."""
+    with suppress(RunError):
+        return folder.record.last_start, folder.record_file.stat().st_mtime_ns
+    return "", 0
+
+
 def find_run(run: str, output_dir: str | Path) -> RunFolder:
-    """A run by its folder or by the first digits of its identity. Raises RunError when there is none, or several."""
+    """A run by its folder or as runs_like takes it. Raises RunError when there is none, or several."""
     if (Path(run) / "run.json").is_file():
         return RunFolder(run)
-    matches = [folder for folder in all_runs(output_dir) if folder.path.name.startswith(run)]
+    matches = runs_like(run, output_dir)
     if len(matches) > 1:
-        places = ", ".join(str(folder.path) for folder in matches[:5])
-        raise RunError(f"{run}: {len(matches)} runs begin so ({places}). Give more digits, or the folder.")
+        raise RunError(f"{run}: {len(matches)} runs begin so ({places(matches)}). {distinguish(matches)}")
     if not matches:
         raise RunError(f"{run}: no such run in {output_dir}. {WHERE_RUNS_ARE}")
     return matches[0]
+
+
+def places(folders: list[RunFolder]) -> str:
+    return ", ".join(str(folder.path) for folder in folders[:5])
+
+
+def distinguish(folders: list[RunFolder]) -> str:
+    """What to type instead of digits that several runs begin with."""
+    first = folders[0].path
+    if len({folder.path.name for folder in folders}) == 1:  # one identity under several names
+        return f"Put the name before it, such as {first.parent.name}/{first.name[:4]}."
+    return "Give more digits, or the folder."

@@ -10,7 +10,7 @@ from typing import Any
 from gatelab.config.identity import FILES, OUTSIDE, key_in
 from gatelab.errors import RunError, did_you_mean
 from gatelab.runs.config import load_config
-from gatelab.runs.folder import WHERE_RUNS_ARE, RunFolder, all_runs
+from gatelab.runs.folder import WHERE_RUNS_ARE, RunFolder, all_runs, distinguish, places, runs_like, runs_of_name
 from gatelab.runs.record import InputFile, RunRecord
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
@@ -77,31 +77,25 @@ def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:
     return folders
 
 
-def runs_of_name(name: str, output_dir: Path) -> list[RunFolder]:
-    return all_runs(output_dir, name) or all_runs(Path(), name)
-
-
 def near_name(name: str, output_dir: Path) -> str:
     return did_you_mean(name, sorted({folder.path.parent.name for folder in all_runs(output_dir)}))
 
 
 def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder]:
-    """The run given by its folder or the first digits of its identity, or all runs of a name. Raises RunError where it is
-    neither, or both."""
+    """The run given by its folder or as ``runs_like`` takes it, or all runs of a name. Raises RunError where it is neither,
+    or both."""
     if (Path(what) / "run.json").is_file():
         return RunFolder(what)
-    begin_so = [folder for folder in all_runs(output_dir) if folder.path.name.startswith(what)]
+    begin_so = runs_like(what, output_dir)
     of_name = runs_of_name(what, output_dir)
     if of_name and not begin_so:
         return of_name
     if len(begin_so) == 1 and not of_name:
         return begin_so[0]
+    if of_name:
+        raise RunError(f"{what}: may be the name {of_name[0].path.parent} or {places(begin_so)}. Give the folder.")
     if begin_so:
-        places = [
-            *(f"the name {folder.path.parent}" for folder in of_name[:1]),
-            *(str(folder.path) for folder in begin_so[:5]),
-        ]
-        raise RunError(f"{what}: may be {' or '.join(places)}. Give the folder, or more digits.")
+        raise RunError(f"{what}: may be {places(begin_so)}. {distinguish(begin_so)}")
     raise RunError(f"{what}: no run and no name in {output_dir}.{near_name(what, output_dir)} {WHERE_RUNS_ARE}")
 
 

@@ -1,0 +1,5 @@
+"""python -m gatelab: the console script."""
+
+from gatelab.cli import main
+
+main()
