@@ -154,6 +154,34 @@ def predict(
             )
 
 
+@app.command()
+def evaluate(
+    run: RunName,
+    csv: Annotated[Path, typer.Option("--csv", metavar="FILE", help="A labelled table of any kind in docs/data.md.")],
+    text: Annotated[
+        list[str] | None, typer.Option(help="The column of the text, if not that of the training. Several are joined.")
+    ] = None,
+    label: Annotated[
+        list[str] | None, typer.Option(help="The column of the label, likewise; several for several labels.")
+    ] = None,
+    encoding: Annotated[str | None, typer.Option(help="Of the table, for example cp1252.")] = None,
+    allow_targets: AllowTargets = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Test a finished run on another labelled file: all metrics, predictions and a page.
+
+    Rows with a label that is no class of the run are counted and left out. The files are in RUN/evaluations/.
+
+    [dim]gatelab evaluate 3f9c --csv new.csv[/]
+    """
+    from gatelab.commands.evaluate import evaluate as evaluate_run
+
+    with user_errors():
+        evaluate_run(
+            run, output_dir, csv, text=text or (), label=label or (), encoding=encoding, allow_targets=allow_targets or ()
+        )
+
+
 @app.command(cls=TextCommand)
 def gates(
     run: RunName,

@@ -23,6 +23,7 @@ from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
 from gatelab.config.schema import CONF_DIR
+from gatelab.runs.folder import all_runs
 
 ENCODERS = sorted(path.stem for path in (CONF_DIR / "encoder").glob("*.yaml"))
 QUICK = [
@@ -173,6 +174,32 @@ def test_predict_gives_the_probabilities_of_the_test(trained: Path, cache_dir: P
     found = {row["line"]: row for row in csv.DictReader((tmp_path / "out.csv").open())}
     for line, row in expected.items():
         assert float(found[line]["probability:positive"]) == pytest.approx(float(row["probability:positive"]), abs=1e-5)
+
+
+def test_evaluate_gives_the_metrics_of_the_test_for_a_file_with_its_rows_and_leaves_other_labels_out(
+    trained: Path, cache_dir: Path, write_csv: Callable[..., Path]
+) -> None:
+    run = the_run(trained)
+    predictions = list(csv.DictReader((run / "predictions.csv").open()))
+    (sample,) = {cache_dir / "sample" / row["file"] for row in predictions}
+    lines = list(csv.reader(sample.open()))
+    rows = [lines[int(row["line"]) - 1] for row in predictions]
+    text, label = (lines[0].index(name) for name in ("text", "label"))
+    file = write_csv(
+        [("a film", "neutral"), *((row[label], row[text]) for row in rows)], header=("answer", "what was said")
+    )
+    columns = ["--text", "what was said", "--label", "answer"]
+    output = gatelab("evaluate", f"default/{run.name[:4]}", "--csv", str(file), *columns, cwd=trained)
+    assert f"{len(rows)} used of {len(rows) + 1} (0 rejected, 1 dropped by label)" in output
+    (found,) = run.glob("evaluations/*/run.json")
+    record, of_run = (json.loads(path.read_text()) for path in (found, run / "run.json"))
+    assert record["metrics"]["confusion_matrix"] == of_run["metrics"]["confusion_matrix"]
+    for key in ("accuracy", "macro_f1", "auroc", "calibration_error"):
+        assert record["metrics"][key] == pytest.approx(of_run["metrics"][key], abs=1e-6)
+    assert [row["line"] for row in csv.DictReader((found.parent / "predictions.csv").open())][:2] == ["3", "4"]
+    page = (found.parent / "report.html").read_text(encoding="utf-8")
+    assert f"The model of run default/{run.name} on another file." in page
+    assert [folder.path for folder in all_runs(trained / "outputs")] == [run]
 
 
 def test_runs_lists_what_ran_best_first(trained: Path, cache_dir: Path) -> None:

@@ -292,9 +292,13 @@ def named(columns: str | list[str]) -> str:
 
 def summary_lines(data: dict[str, Any]) -> list[str]:
     """A summary of a prepared data set, from its record."""
-    leak, columns = data["leakage"], data["columns"]
+    leak, columns = data.get("leakage"), data["columns"]
     sizes = " · ".join(f"{part} {size:,}" if size else f"no {part}" for part, size in data["split_sizes"].items())
-    leaked = f"; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
+    leaked = ""
+    if leak and leak["test_rows"]:
+        leaked = (
+            f"; of the test texts in train: {leak['exact_share']:.1%} exact, {leak['normalised_share']:.1%} normalised"
+        )
     lines = [
         f"data    {', '.join(data['files'])}: text {named(columns['text'])}, label '{columns['label']}' ({data['encoding']})"
     ]
@@ -302,7 +306,7 @@ def summary_lines(data: dict[str, Any]) -> list[str]:
     lines.append(
         f"rows    {data['used']:,} used of {data['rows']:,} ({data['rejected']:,} rejected, {dropped:,} dropped by label)"
     )
-    lines.append(f"split   {sizes}{leaked if leak['test_rows'] else ''}")
+    lines.append(f"split   {sizes}{leaked}")
     lines.append(f"tokens  {token_summary(data)}")
     if "vectors" in data:
         lines.append(f"vectors {coverage_text(data['vectors'])}")

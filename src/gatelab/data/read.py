@@ -66,7 +66,7 @@ def read_table(
     header: bool | None = None,
     columns: Sequence[str] | None = None,
     labelled: bool = True,
-    trained: "Table | None" = None,
+    trained: "Table | TrainedOn | None" = None,
     take_text: Callable[[str], None] | None = None,
     part: str | None = None,
     targets: Kind = "class",
@@ -149,6 +149,18 @@ def classes_of(
             dropped[spellings[value]] += count
     per_class = dict(zip(classes, np.bincount(indices, minlength=len(classes)).tolist(), strict=labelled))
     return Targets(indices, kept, classes, per_class, dict(dropped), notes)
+
+
+@dataclass(frozen=True)
+class TrainedOn:
+    """What a table for a test takes from the one for training: see Table."""
+
+    text_column: str | list[str]
+    label_column: str | list[str] | None
+    columns: list[str]
+    header: bool
+    classes: list[str]
+    label_separator: str | None = None
 
 
 @dataclass

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.paths import expand_paths
 from gatelab.data.progress_bar import reading_bar, tracked
-from gatelab.data.read import Table, read_table
+from gatelab.data.read import Table, TrainedOn, read_table
 from gatelab.data.row_targets import Kind
 from gatelab.data.split import PARTS, Indices, first_equal, group_key, parts_by_name
 from gatelab.data.texts import Texts, text_writer
@@ -104,8 +104,12 @@ class Settings:
         return [*read, self.rules, self.targets, self.label_separator, *filter(None, [self.split.get("column")])]
 
 
-def read_rows(source: Source, settings: Settings, content: dict[str, list[str]], folder: Path) -> None:
-    """Fill a folder of rows/ in one pass.
+def read_rows(
+    source: Source, settings: Settings, content: dict[str, list[str]], folder: Path, *, tokenizer: Any = None,
+    trained: TrainedOn | None = None,
+) -> None:  # fmt: skip
+    """Fill a folder of rows/ in one pass. tokenizer, of the settings' kind, and trained, as read_table takes it, are those of
+    an earlier training whose files are not among these.
 
     Of every usable row: texts, keys (its group key), words.bin with words.npy (M + 1,) (its word numbers and their offsets),
     recounts.npy (·, 3) (row, word, and how many more of it a vocabulary counts). kept.npy (N,) are the rows that have one of the
@@ -113,8 +117,9 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
     indices into PARTS.
     """
     with ExitStack() as opened, open(folder / "words.bin", "wb") as stream:
-        writer = RowWriter(opened, folder, source.files(), settings.new_tokenizer(), settings.kind, stream)
-        tables = read_source(source, settings, writer.append)
+        tokenizer = settings.new_tokenizer() if tokenizer is None else tokenizer
+        writer = RowWriter(opened, folder, source.files(), tokenizer, settings.kind, stream)
+        tables = read_source(source, settings, writer.append, trained)
         writer.flush()
     kept, files, rejects = [], [], []
     num_usable = num_files = 0
@@ -132,7 +137,7 @@ def read_rows(source: Source, settings: Settings, content: dict[str, list[str]],
         np.save(folder / f"{name}.npy", values)
 
     rows = np.concatenate(kept)
-    train = tables["train"]
+    train = next(iter(tables.values()))
     if train.parts is not None:
         save("parts", parts_by_name(train.parts, f"{train.file_names[0]}: column '{settings.split['column']}'"))
     label = train.label_column if isinstance(train.label_column, str) else ", ".join(train.label_column or ())
@@ -171,13 +176,16 @@ def equal_rows(folder: Path, name: str, rows: Indices) -> Indices:
     return first_equal(Texts(folder, name, rows), hashes)
 
 
-def read_source(source: Source, settings: Settings, take_text: Callable[[str], None]) -> dict[str, Table]:
+def read_source(
+    source: Source, settings: Settings, take_text: Callable[[str], None], trained: TrainedOn | None = None
+) -> dict[str, Table]:
     """The table of every part that has files, all with the classes and columns of the first; see read_table."""
     tables: dict[str, Table] = {}
     for part, files in source.parts().items():
         tables[part] = read_table(
             list(files), text=settings.text, label=settings.label, labels=settings.labels, encoding=settings.encoding,
-            delimiter=settings.delimiter, header=settings.header, columns=settings.columns, trained=tables.get("train"),
+            delimiter=settings.delimiter, header=settings.header, columns=settings.columns,
+            trained=tables.get("train", trained),
             take_text=take_text, part=settings.split.get("column"), targets=settings.targets,
             label_separator=settings.label_separator,
         )  # fmt: skip

@@ -163,6 +163,7 @@ class RunRecord(Part):
     parameters: Count | None = None
     frozen_parameters: Count | None = None  # of them, those that are not trained
     seconds: Number | None = None
+    evaluates: str = ""  # NAME/IDENTITY of the run whose model was tested on another file, which this then records
     resources: Resources = Resources()
     trackers: dict[str, TrackerRecord] = {}
 

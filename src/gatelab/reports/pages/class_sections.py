@@ -17,7 +17,7 @@ from gatelab.runs.record import Data, RunRecord, scores_of
 
 def class_sections(record: RunRecord, rows: Predictions, model: str, warnings: list[str]) -> dict[str, Any]:
     data, scores = record.data or Data(), scores_of(record)
-    train_counts = list((data.label_counts or {})["train"].values())
+    train_counts = list((data.label_counts or {}).get("train", {}).values())
     majority = int(np.argmax(train_counts)) if "majority" in record.baselines else None
     intervals = metric_intervals(rows, majority)
     curves = class_curves(rows, rows.probabilities)

@@ -46,6 +46,8 @@ def answer_finished(
     sentence += "" if num_rows is None else f" on {counted(num_rows, 'test row')}"
     rival = next((name for name in baselines if baselines[name].get(key) is not None), None)
     detail = "No baseline was fitted (baseline=none), so there is nothing to compare it with."
+    if record.evaluates:
+        detail = f"The model of run {record.evaluates} on another file. There is no baseline: it would need the training rows."
     if rival is not None:
         difference, against = metrics[key] - baselines[rival][key], f"model - {rival}"
         bounds = intervals.get(against, {}).get(key)

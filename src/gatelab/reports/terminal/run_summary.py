@@ -26,7 +26,7 @@ def run_summary(folder: RunFolder) -> Iterator[Table | str]:
     yield lines(
         [("run", f"{folder.path.parent.name}/{folder.path.name}"), ("status", status_text(status, record.lacks))]
     )
-    yield lines(settings(folder, record))
+    yield lines([*[("model of", record.evaluates)] * bool(record.evaluates), *settings(folder, record)])
     yield lines([fact for fact in facts.data_facts(record.data or Data(), {}) if fact[0] in OF_DATA])
     if status == "finished":
         yield result_table(folder)
