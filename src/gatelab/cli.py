@@ -1,6 +1,5 @@
 """The commands. Heavy modules are imported on use."""
 
-import contextlib
 import os
 import sys
 import warnings
@@ -10,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from gatelab.commands.arguments import TextCommand, with_options
-from gatelab.screen import console, format_warning, user_errors
+from gatelab.screen import console, format_warning, tolerate_streams, user_errors
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -178,7 +177,13 @@ def evaluate(
 
     with user_errors():
         evaluate_run(
-            run, output_dir, csv, text=text or (), label=label or (), encoding=encoding, allow_targets=allow_targets or ()
+            run,
+            output_dir,
+            csv,
+            text=text or (),
+            label=label or (),
+            encoding=encoding,
+            allow_targets=allow_targets or (),
         )
 
 
@@ -453,13 +458,13 @@ def compare(
 
 def main() -> None:
     """The console script. Ctrl-C ends with exit code 130 and no traceback."""
+    tolerate_streams()
     warnings.formatwarning = format_warning
     sys.path.append(os.getcwd())  # to find a _target_ of the user's own
-    with contextlib.suppress(BrokenPipeError):
-        try:
-            app()
-        except KeyboardInterrupt:
-            sys.exit(130)
+    try:
+        app()
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

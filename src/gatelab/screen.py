@@ -1,7 +1,9 @@
 """The console: one for all output, and one form for all errors."""
 
 import contextlib
+import errno
 import math
+import os
 import re
 import sys
 import warnings
@@ -17,6 +19,7 @@ from gatelab.errors import UserError
 from gatelab.runs.secrets import redact_text
 
 MAX_CHARACTERS = 10  # of a number
+MAX_PLACE = 120  # characters of a path in an error
 
 # What turns, hides or moves text without being seen: controls, bidirectional marks, zero-width space, tags; halves of a pair.
 # Joiners stay, since emoji and several scripts are written with them.
@@ -52,9 +55,48 @@ def styled(text: object, style: str) -> Text:
 
 
 # Without a terminal there is no width to keep to: tables in files and pipes are not squeezed into 80 columns.
-console = Screen(width=None if sys.stdout.isatty() else 140)
+console = Screen(width=None if sys.stdout is not None and sys.stdout.isatty() else 140)
 errors = Screen(stderr=True)
 python_format = warnings.formatwarning
+
+
+class TolerantStream:
+    """A text stream that shows what its encoding lacks as ?, and goes on into nothing once its reader is gone: what is printed
+    ends no training."""
+
+    def __init__(self, stream: Any) -> None:
+        self._stream = stream
+        stream.reconfigure(errors="replace")
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._without_reader():
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        with self._without_reader():
+            self._stream.flush()
+
+    @contextlib.contextmanager
+    def _without_reader(self) -> Iterator[None]:
+        try:
+            yield
+        except BrokenPipeError:
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
+
+
+def tolerate_streams() -> None:
+    """Make standard output and error tolerant, also where they are closed."""
+    for name in ("stdout", "stderr"):
+        stream = getattr(sys, name)
+        if stream is None:  # closed, as by >&-
+            stream = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 -- until the process ends
+        setattr(sys, name, TolerantStream(stream))
 
 
 @contextlib.contextmanager
@@ -67,7 +109,7 @@ def user_errors(reword: Callable[[str], str] = str) -> Iterator[None]:
     except (ValueError, OSError) as error:
         if not is_user_error(error):
             raise
-        show_error(reword(str(error)))
+        show_error(reword(sentence_of(error)))
         raise typer.Exit(2) from None
 
 
@@ -75,6 +117,20 @@ def is_user_error(error: BaseException) -> bool:
     """Whether the user can fix it: a UserError, or a file that cannot be read or written."""
     of_a_file = isinstance(error, OSError) and error.filename is not None
     return isinstance(error, (UserError, FileNotFoundError, PermissionError)) or of_a_file
+
+
+def sentence_of(error: BaseException) -> str:
+    """The error's message; of a place that cannot be used the place, the reason and what to do."""
+    if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
+        return str(error)
+    place = str(error.filename)
+    if len(place) > MAX_PLACE:
+        place = f"{place[:MAX_PLACE]}…"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"{place}: a folder is needed there, and a file is in its way. Name another place, or move the file."
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{place}: is a longer name than the file system takes. Give a shorter one."
+    return f"{place}: {error.strerror}."
 
 
 def show_error(message: str) -> None:

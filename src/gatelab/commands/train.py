@@ -17,7 +17,7 @@ from gatelab.config.identity import flatten
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
 from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_key
 from gatelab.runs.secrets import redact_text
-from gatelab.screen import console, is_user_error, show_error, styled
+from gatelab.screen import console, is_user_error, sentence_of, show_error, styled
 from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
 
 INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
@@ -87,7 +87,7 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
     try:
         folder, trained = train(config, in_sweep)
     except Exception as error:
-        sentence = redact_text(str(error))
+        sentence = redact_text(sentence_of(error))
         if not console.quiet and is_user_error(error):
             show_error(sentence)
         elif not console.quiet:
