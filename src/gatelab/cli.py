@@ -212,6 +212,31 @@ def gates(
 
 
 @app.command()
+def export(
+    run: RunName,
+    onnx: Annotated[Path | None, typer.Option("--onnx", metavar="FILE", help="As ONNX.")] = None,
+    torch: Annotated[Path | None, typer.Option("--torch", metavar="FILE", help="As torch.export's .pt2.")] = None,
+    allow_targets: AllowTargets = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Export the model of a finished run for other programs.
+
+    A graph of tokens (B, T) and lengths (B,), int64, to predictions (B, K), for any number of rows and tokens. The ONNX
+    file is held against torch in onnxruntime before it is put in its place; it needs pip install 'gatelab\\[onnx]'.
+
+    [dim]gatelab export 3f9c --onnx model.onnx[/]
+
+    [dim]gatelab export 3f9c --torch model.pt2[/]
+    """
+    from gatelab.commands.export_model import export as export_run
+
+    with user_errors():
+        if onnx is None and torch is None:
+            raise typer.BadParameter("give --onnx FILE or --torch FILE, or both")
+        export_run(run, output_dir, onnx=onnx, torch_file=torch, allow_targets=allow_targets or ())
+
+
+@app.command()
 def cell(
     name: Annotated[str, typer.Argument(metavar="CELL", help="A shipped one, or MODULE.CLASS of your own.")],
     settings: Annotated[

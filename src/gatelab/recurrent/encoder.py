@@ -110,8 +110,9 @@ class TorchEncoder(nn.Module):
         """The equations of its cell, for the page of a run."""
         return formula(self.cell)
 
-    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Any]:
-        """Every named value by layer and direction; see ``Recurrent.trace``."""
+    @property
+    def recurrent(self) -> Recurrent:
+        """A copy of its layers, opened."""
         weights: dict[str, Tensor] = {}
         for direction, layers in (("", self.forward_layers), ("_reverse", self.backward_layers)):
             for index, layer in enumerate(layers):
@@ -123,7 +124,11 @@ class TorchEncoder(nn.Module):
             bidirectional=self.bidirectional, device=W.device, dtype=W.dtype,
         )  # fmt: skip
         stack.load_state_dict(weights)
-        return stack.train(self.training).trace(x, lengths=lengths)
+        return stack.train(self.training)
+
+    def trace(self, x: Tensor, lengths: Tensor) -> dict[str, Any]:
+        """Every named value by layer and direction; see ``Recurrent.trace``."""
+        return self.recurrent.trace(x, lengths=lengths)
 
     def _as_torch(self, state: Sequence[Tensor]) -> Any:
         return state[0][None].contiguous()

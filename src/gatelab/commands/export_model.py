@@ -1,0 +1,39 @@
+"""gatelab export: a finished run's model for other programs."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from gatelab.commands.predict import finished
+from gatelab.errors import RunError
+from gatelab.screen import console
+
+
+def export(
+    run: str, output_dir: Path, *, onnx: Path | None, torch_file: Path | None, allow_targets: Sequence[str] = ()
+) -> None:
+    """Write the files, each once it is known to be right. Raises RunError for a run or a place that will not do."""
+    import torch
+
+    from gatelab.files import atomic_write, replacing
+    from gatelab.tasks.sequence.export import load_model
+    from gatelab.tasks.sequence.exported import exported_program, onnx_model
+
+    folder = finished(run, output_dir)
+    for option, file in (("--onnx", onnx), ("--torch", torch_file)):
+        if file is not None and (file.is_dir() or not file.parent.is_dir()):
+            problem = "is a folder" if file.is_dir() else f"there is no folder {file.parent}"
+            raise RunError(f"{option} {file}: {problem}. Name a file in a folder that is there.")
+    module, _, config = load_model(folder.model, allow_targets)
+    program = exported_program(module)
+    if torch_file is not None:
+        with replacing(torch_file) as stream:
+            torch.export.save(program, stream)
+        console.print(f"torch       {torch_file}   torch.export.load reads it", soft_wrap=True)
+    if onnx is not None:
+        about = {key: config[key] for key in ("classes", "max_length")}
+        content, difference = onnx_model(program, module, about)
+        atomic_write(onnx, content)
+        console.print(f"onnx        {onnx}   within {difference:.0e} of torch in onnxruntime", soft_wrap=True)
+    console.print(
+        f"tokens      {folder.model / 'tokenizer.json'} makes them; padding is 0 on the right", soft_wrap=True
+    )
