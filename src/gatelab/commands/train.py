@@ -20,6 +20,11 @@ from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, sentence_of, show_error, styled
 from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
 
+# What users of other templates type.
+MEANT = {
+    "logger": "tracker", "debug": "trainer=smoke", "epochs": "trainer.max_epochs", "num_epochs": "trainer.max_epochs",
+    "learning_rate": "optimizer.lr", "experiment": "experiments",
+}  # fmt: skip
 INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
 
 
@@ -31,7 +36,9 @@ def run_hydra(overrides: list[str]) -> int:
 
     from gatelab.commands.report import report_sweeps
 
+    overrides = [re.sub(r"^experiment=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
     refuse_null(overrides)
+    refuse_two_sweeps(overrides)
     refuse_unquoted(overrides)
     register_experiments()
     OUTCOMES.clear()
@@ -166,6 +173,21 @@ def refuse_null(overrides: list[str]) -> None:
             raise ConfigError(f"{text}: is no choice. There are: {', '.join(choices_of(group, overrides))}.")
 
 
+def refuse_two_sweeps(overrides: list[str]) -> None:
+    """Raise ConfigError for several experiments of which one sweeps: Hydra would take the sweep of none."""
+    for text in overrides:
+        key, _, value = text.partition("=")
+        names = value.split(",")
+        if key not in ("experiments", "experiment") or len(names) < 2:
+            continue
+        for name in names:
+            files = [folder / f"{name}.yaml" for folder in EXPERIMENT_DIRS]
+            loaded: Any = next((OmegaConf.load(file) for file in files if file.is_file()), {})
+            if OmegaConf.select(OmegaConf.create(loaded), "hydra.sweeper.params"):
+                each = " ; ".join(f"gatelab train experiments={one}" for one in names)
+                raise ConfigError(f"{text}: {name} has a sweep of its own, which runs only alone: {each}")
+
+
 def refuse_unquoted(overrides: list[str]) -> None:
     """Raise ConfigError with the quoted form of an override that Hydra's grammar cannot read without quotes."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
@@ -222,19 +244,19 @@ def explain(message: str, overrides: list[str]) -> str:
         if others:
             listed = " or ".join(f"{group}={name}" for name in others[:3])
             return f"{key}: is no key of the chosen {group}=. Choose one that has it: {listed}."
-        return (
-            f"{key}: unknown key.{suggest_key(key, known_keys(overrides))} gatelab train --cfg job shows all of them."
-        )
+        return f"{key}: unknown key.{near_key(key, overrides)} gatelab train --cfg job shows all of them."
     choice = re.search(r"Could not (?:find|load) '([^']+)'", message)
     if choice:
         group, _, name = choice[1].rpartition("/")
         options = choices_of(group, overrides)
-        return f"{group}={name}: no such choice.{suggest_key(name, options)} There are: {', '.join(options)}."
+        others = [folder.name for folder in CONF_DIR.iterdir() if name in choices_of(folder.name, overrides)]
+        near = f" Did you mean {others[0]}={name}?" if others else suggest_key(name, options)
+        return f"{group}={name}: no such choice.{near} There are: {', '.join(options)}."
     group_key = re.search(r"override '([^']+)'", message) or re.search(r"In '[^']*': (.+)", message)
     lines = [line.strip() for line in message.splitlines() if line.strip()]
     if group_key and "No match in the defaults list" in message:
         key = group_key[1]
-        return f"{key}: unknown key or group.{suggest_key(key, known_keys(overrides))}"
+        return f"{key}: unknown key or group.{near_key(key, overrides)}"
     return " ".join(lines)
 
 
@@ -242,6 +264,10 @@ def choices_with(group: str, key: str) -> list[str]:
     """The choices of a group whose own file has a key."""
     files = sorted((CONF_DIR / group).glob("[!_]*.yaml"))
     return [file.stem for file in files if key in flatten(OmegaConf.to_container(OmegaConf.load(file)))]  # type: ignore[arg-type]
+
+
+def near_key(key: str, overrides: list[str]) -> str:
+    return f" Did you mean {MEANT[key]}?" if key in MEANT else suggest_key(key, known_keys(overrides))
 
 
 def known_keys(overrides: list[str]) -> list[str]:
