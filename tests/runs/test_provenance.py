@@ -1,9 +1,12 @@
+import hashlib
 import subprocess
 from pathlib import Path
 
 import pytest
 
-from gatelab.runs.provenance import git_state, hash_of_module, hash_of_package, provenance, uncommitted_diff
+from gatelab.runs import provenance as provenance_module
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.provenance import git_state, hash_of_module, hash_of_package, provenance, uncommitted_diff, write_diff
 from gatelab.runs.record import Resources, RunRecord
 from gatelab.runs.resources import add_up
 
@@ -63,6 +66,29 @@ def test_a_diff_holds_no_secrets(checkout: Path) -> None:
     assert "abc123def" not in diff
     assert "hunter2" not in diff
     assert "token=token" in diff
+
+
+def test_untracked_files_that_are_no_code_are_named_with_size_and_sha256_only(checkout: Path) -> None:
+    content = "a review,positive\n" * 200_000
+    (checkout / "réviews 1.csv").write_text(content)
+    diff = diff_of(checkout)
+    assert len(diff) < 300
+    digest = hashlib.sha256(content.encode()).hexdigest()
+    assert f"a/réviews 1.csv, {len(content):,} bytes, sha256 {digest}" in diff
+
+
+def test_a_diff_that_cannot_be_made_is_said_in_the_record_and_on_the_screen(
+    checkout: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (checkout / "mine.py").write_text("size = 2\n")
+    folder = RunFolder(checkout / "outputs" / "name" / "0123456789")
+    folder.path.mkdir(parents=True)
+    folder.update(project_git=git_state(checkout))
+    monkeypatch.setattr(provenance_module, "SECONDS", 1e-9)
+    write_diff(folder)
+    assert "git took over" in folder.record.diff_problem
+    assert "uncommitted.diff could not be made" in capsys.readouterr().out
+    assert not folder.diff.exists()
 
 
 def test_a_folder_outside_a_checkout_has_no_git(tmp_path: Path) -> None:

@@ -56,7 +56,11 @@ def prepare_evaluation(
         folder / "record.json",
         {
             **record,
-            **({"numbers": {"test": number_facts(labels)}} if numbers else {"label_counts": {"test": class_counts(classes, labels)}}),
+            **(
+                {"numbers": {"test": number_facts(labels)}}
+                if numbers
+                else {"label_counts": {"test": class_counts(classes, labels)}}
+            ),
             "split_sizes": {"test": num_rows},
             "tokenizer": settings.kind,
             "vocab_size": tokenizer.get_vocab_size(),

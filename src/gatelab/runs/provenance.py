@@ -21,8 +21,13 @@ from gatelab.files import atomic_write
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.record import RunRecord
 from gatelab.runs.secrets import redact_code, redact_text
+from gatelab.screen import console
 
+SECONDS = 10  # that git may take
 MAX_DIFF_BYTES = 5_000_000
+MAX_HASHED_BYTES = 100_000_000  # of a file that is named only
+MAX_NAMED = 1000
+CODE = (".py", ".pyi", ".yaml", ".yml", ".toml", ".cfg", ".ini", ".sh", ".ipynb")
 SETTINGS_FILES = (".yaml", ".yml", ".toml", ".json", ".ini", ".cfg", ".env", ".txt", ".csv")
 
 
@@ -90,15 +95,31 @@ def git_state(folder: Path) -> dict[str, Any] | None:
 
 
 def write_diff(folder: RunFolder) -> None:
-    """Write uncommitted.diff: how the code differs from the commit in the record."""
-    diff = uncommitted_diff(folder.record, folder.path.parents[1])
+    """Write uncommitted.diff: how the code differs from the commit in the record. Where git cannot say it, run.json and the
+    screen do."""
+    try:
+        diff = uncommitted_diff(folder.record, folder.path.parents[1])
+    except (OSError, subprocess.SubprocessError) as error:
+        reason = (
+            f"git took over {SECONDS} s" if isinstance(error, subprocess.TimeoutExpired) else redact_text(str(error))
+        )
+        folder.update(diff_problem=reason)
+        console.print(
+            f"warning: uncommitted.diff could not be made ({reason}). Commit the code to have it recorded.",
+            soft_wrap=True,
+        )
+        return
     if diff:
-        atomic_write(folder.diff, diff)
+        atomic_write(folder.diff, diff.encode("utf-8", "replace"))
 
 
 def uncommitted_diff(record: RunRecord, output_dir: Path) -> str:
-    """How the checkouts differ from their recorded commits, for git apply, with new files; empty where they do not.
-    Without secrets, binary files, output_dir, and what exceeds 5 MB."""
+    """How the checkouts differ from their recorded commits, for git apply; empty where they do not. Of files that git does not
+    track only code is in it, others are named with size and sha256. Without secrets, binary files, output_dir, and what
+    exceeds 5 MB.
+
+    Raises OSError or subprocess.SubprocessError where git fails or takes too long.
+    """
     states = (record.git, record.project_git)
     tops = {state.top: None for state in states if state and state.dirty}
     return "".join(_diff(Path(top), output_dir.resolve()) for top in tops)
@@ -111,13 +132,17 @@ def _diff(top: Path, output_dir: Path) -> str:
         if real.exists():
             shutil.copyfile(real, index)
         environment = {**os.environ, "GIT_INDEX_FILE": str(index)}  # leaves the real index unchanged
-        try:
-            inside = output_dir.is_relative_to(top) and output_dir != top
-            besides = [f":(top,exclude){output_dir.relative_to(top)}"] if inside else []
-            _git(top, "add", "--intent-to-add", "--all", "--", ".", *besides, env=environment)
-            whole = _git(top, "diff", "HEAD", "--", ".", *besides, env=environment)
-        except (OSError, subprocess.SubprocessError):
-            return ""
+        inside = output_dir.is_relative_to(top) and output_dir != top
+        besides = [f":(top,exclude){output_dir.relative_to(top)}"] if inside else []
+        listed = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", ".", *besides, env=environment)
+        untracked = [name for name in listed.split("\0") if name]
+        code = [name for name in untracked if name.endswith(CODE)]
+        if code:
+            _git(
+                top, "add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul", env=environment,
+                input="\0".join(f":(top,literal){name}" for name in code),
+            )  # fmt: skip
+        whole = _git(top, "diff", "HEAD", "--", ".", *besides, env=environment)
     kept, size = "", 0
     for part in re.split(r"^(?=diff --git )", whole, flags=re.MULTILINE)[1:]:
         if "\nBinary files " in part or size + len(part) > MAX_DIFF_BYTES:
@@ -125,7 +150,22 @@ def _diff(top: Path, output_dir: Path) -> str:
         else:
             size += len(part)
             kept += _without_secrets(part)
-    return kept
+    others = [name for name in untracked if name not in code]
+    kept += "".join(_named(top, name) for name in others[:MAX_NAMED])
+    return kept + (f"# and {len(others) - MAX_NAMED:,} more untracked files\n" if len(others) > MAX_NAMED else "")
+
+
+def _named(top: Path, name: str) -> str:
+    """A line for an untracked file that is no code: data are recorded by their sha256 where they are used."""
+    try:
+        size = (top / name).stat().st_size
+        if size > MAX_HASHED_BYTES:
+            return f"# left out, since it is binary or too large: a/{name}, {size:,} bytes\n"
+        content = (top / name).read_bytes()
+    except OSError:
+        return f"# left out, since it cannot be read: a/{name}\n"
+    reason = "binary or too large" if b"\0" in content[:8000] else "no code"
+    return f"# left out, since it is {reason}: a/{name}, {size:,} bytes, sha256 {hashlib.sha256(content).hexdigest()}\n"
 
 
 def _without_secrets(part: str) -> str:
@@ -151,10 +191,18 @@ def hash_of_module(name: str) -> str | None:
     return hashlib.sha256(origin.read_bytes()).hexdigest()
 
 
-def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None) -> str:
+def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None, input: str | None = None) -> str:
     command = ["git", "-C", str(folder), *arguments]
-    done = subprocess.run(command, check=True, capture_output=True, text=True, errors="replace", timeout=10, env=env)
-    return done.stdout
+    return subprocess.run(
+        command,
+        check=True,
+        capture_output=True,
+        text=True,
+        errors="surrogateescape",
+        timeout=SECONDS,
+        env=env,
+        input=input,
+    ).stdout
 
 
 def _processor() -> str:

@@ -149,6 +149,7 @@ class RunRecord(Part):
     code: dict[str, str] = {}
     git: Git | None = None
     project_git: Git | None = None
+    diff_problem: str = ""  # why there is no uncommitted.diff although the code is not that of the commit
     versions: dict[str, str] = {}
     hardware: Hardware | None = None
     determinism: dict[str, Any] = {}
