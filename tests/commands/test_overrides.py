@@ -1,5 +1,7 @@
 """What users of other templates type names the right key, or works."""
 
+from pathlib import Path
+
 import pytest
 from typer.testing import CliRunner
 
@@ -28,3 +30,25 @@ def test_experiment_is_taken_as_experiments() -> None:
     result = CliRunner().invoke(app, ["train", "experiment=gates", "--cfg", "job"])
     assert result.exit_code == 0
     assert "name: gates" in result.output
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_experiment_of_ones_own_folder_is_found_in_any_order(first: bool, tmp_path: Path) -> None:
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "mine.yaml").write_text("# @package _global_\nname: mine\nseed: 77\n")
+    folder, chosen = ["--config-dir", str(tmp_path)], ["experiments=mine", "trainer=smoke"]
+    words = [*folder, *chosen] if first else [chosen[0], *folder, chosen[1]]
+    result = CliRunner().invoke(app, ["train", *words, "--cfg", "job"])
+    assert result.exit_code == 0, result.output
+    assert "seed: 77" in result.output
+
+
+def test_paths_are_those_of_where_the_command_was_given_also_with_hydras_chdir(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "table.csv").write_text("text\n")
+    result = CliRunner().invoke(app, ["train", "data=csv", "data.path=table.csv", "hydra.job.chdir=true", "tracker=none"])
+    assert result.exit_code == 2
+    assert "table.csv: has a header (text) and no usable rows" in result.output
+    assert Path.cwd() == tmp_path

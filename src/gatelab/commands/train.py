@@ -25,6 +25,7 @@ MEANT = {
     "logger": "tracker", "debug": "trainer=smoke", "epochs": "trainer.max_epochs", "num_epochs": "trainer.max_epochs",
     "learning_rate": "optimizer.lr", "experiment": "experiments",
 }  # fmt: skip
+VALUED = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c", "--experimental-rerun")
 INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
 
 
@@ -43,8 +44,7 @@ def run_hydra(overrides: list[str]) -> int:
     register_experiments()
     OUTCOMES.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
-    # Hydra's parser wants its flags before or after all overrides, not among them.
-    ordered = sorted(overrides, key=lambda word: word not in ("-m", "--multirun"))
+    ordered = flags_first(overrides)
     if not folders_given(overrides):
         ordered += [f"--config-dir={folder}" for folder in config_folders(overrides)[1:]]
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
@@ -71,6 +71,8 @@ def job(config: DictConfig) -> Outcome:
     from hydra.types import RunMode
 
     hydra = HydraConfig.get()
+    if hydra.job.chdir:
+        os.chdir(hydra.runtime.cwd)  # all paths are those of where the command was given; a run has its folder anyway
     in_sweep = hydra.mode == RunMode.MULTIRUN
     if in_sweep:
         title = job_title(hydra.job.num, num_jobs())
@@ -145,6 +147,16 @@ def show_result(folder: Any, trained: bool) -> None:
             console.print(f"tracker     {command}", soft_wrap=True)
     if (folder.model / "config.json").exists():
         console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
+
+
+def flags_first(words: list[str]) -> list[str]:
+    """Hydra's parser wants its flags, and what they are given, before or after all overrides, not among them."""
+    flags, others, left = list[str](), list[str](), iter(words)
+    for word in left:
+        (flags if word.startswith("-") else others).append(word)
+        if word in VALUED:
+            flags += [value for value in [next(left, None)] if value is not None]
+    return [*flags, *others]
 
 
 def folders_given(words: list[str]) -> list[str]:
