@@ -1,0 +1,1 @@
+"""gatelab from Python, for scripts and notebooks: train, look at runs, compare them. Its functions stand in ``gatelab`` itself."""

@@ -1,0 +1,117 @@
+"""The model of a finished run: it predicts, and opens its gates while it reads a text. T tokens, H hidden, K classes."""
+
+import io
+import re
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from torch import nn
+
+from gatelab.errors import RunError, did_you_mean
+from gatelab.reports.charts.gate_heatmap import draw_heatmap
+from gatelab.reports.charts.gate_picture import draw_gates
+from gatelab.tasks.sequence.prediction import Predictor
+from gatelab.tasks.sequence.trace import read_gates
+
+
+class Model:
+    """On CUDA when there is one. module: the torch module, in evaluation mode. classes: of its K outputs, none for numbers."""
+
+    def __init__(self, folder: Path, allow_targets: Sequence[str] = ()) -> None:
+        self._predictor = Predictor(folder, allow_targets=allow_targets)
+        self.module: nn.Module = self._predictor.module
+        self.classes = self._predictor.classes
+
+    def predict(self, texts: str | Iterable[str]) -> pd.DataFrame:
+        """A row for each text: text, prediction, and the probability of each class or label; of numbers only the prediction."""
+        listed = [texts] if isinstance(texts, str) else list(texts)
+        values = self._predictor.predictions(listed)  # (N, K)
+        if not self.classes:
+            return pd.DataFrame({"text": listed, "prediction": values[:, 0]})
+        table = pd.DataFrame({"text": listed, "prediction": [self._predictor.answer(row) for row in values]})
+        return table.assign(**{f"probability:{name}": values[:, k] for k, name in enumerate(self.classes)})
+
+    def trace(self, text: str) -> "Trace":
+        """Every gate and state while the model reads the text. Raises RunError for an encoder without gates."""
+        if not text.strip():
+            raise RunError("The text is empty. Give what the model is to read.")
+        return Trace(read_gates(self._predictor, text))
+
+
+class Trace:
+    """What a model does with one text, token by token. Shows itself as the picture of ``gatelab gates``.
+
+    arrays: those of ``read_gates``, such as l0.forget_gate (T, H).
+    """
+
+    def __init__(self, arrays: dict[str, NDArray[Any]]) -> None:
+        self.arrays = arrays
+        self.tokens: list[str] = arrays["tokens"].tolist()
+
+    @property
+    def prediction(self) -> str:
+        """In words."""
+        return str(self.arrays["answer"])
+
+    @property
+    def predictions(self) -> pd.DataFrame:
+        """What the model says after each token: the probability of each class or label, (T, K), or a number, (T, 1)."""
+        if "probabilities" not in self.arrays:
+            return pd.DataFrame({"prediction": self.arrays["predictions"]}, index=self._index())
+        return pd.DataFrame(self.arrays["probabilities"], index=self._index(), columns=self.arrays["classes"].tolist())
+
+    def names(self, layer: int = 0, *, backward: bool = False) -> list[str]:
+        """The gates, candidates and states of a layer and direction. Raises RunError for one that there is not."""
+        prefix = f"l{layer}{'_reverse' if backward else ''}."
+        found = [name.removeprefix(prefix) for name in self.arrays if name.startswith(prefix)]
+        if not found:
+            there = sorted({name.split(".")[0] for name in self.arrays if re.match(r"l\d", name) and "." in name})
+            raise RunError(f"layer={layer}, backward={backward}: the model has {', '.join(there)}.")
+        return found
+
+    def values(self, name: str, layer: int = 0, *, backward: bool = False) -> pd.DataFrame:
+        """(T, H) of one gate or state, such as forget_gate or cell. Raises RunError for an unknown one."""
+        found = self.names(layer, backward=backward)
+        if name not in found:
+            raise RunError(
+                f"{name}: is no value of this cell.{did_you_mean(name, found)} There are: {', '.join(found)}."
+            )
+        values = self.arrays[f"l{layer}{'_reverse' if backward else ''}.{name}"]
+        return pd.DataFrame(values, index=self._index()).rename_axis(columns="unit")
+
+    def heatmap(self, layer: int = 0, *, backward: bool = False, names: Sequence[str] | None = None) -> "Picture":
+        """A figure of the last 60 tokens with a panel of tokens and units for each name, by default all that are not constant."""
+        wanted = names or self.names(layer, backward=backward)
+        panels = {name: self.values(name, layer, backward=backward).to_numpy() for name in wanted}
+        if names is None:
+            panels = {name: values for name, values in panels.items() if np.ptp(values) > 0} or panels
+        picture = Picture()
+        draw_heatmap(self.tokens, panels, picture)
+        return picture
+
+    def _index(self) -> pd.Index:
+        return pd.Index(self.tokens, name="token")
+
+    def __repr__(self) -> str:
+        return f"<gatelab trace of {len(self.tokens)} tokens, prediction {self.prediction}>"
+
+    def _repr_png_(self) -> bytes:
+        return png(draw_gates(self.arrays))
+
+
+class Picture(Figure):
+    """A matplotlib figure that a notebook shows whether pyplot is imported or not."""
+
+    def _repr_png_(self) -> bytes:
+        return png(self)
+
+
+def png(figure: Figure) -> bytes:
+    content = io.BytesIO()
+    figure.savefig(content, format="png", dpi=110)
+    return content.getvalue()
