@@ -27,9 +27,9 @@ from gatelab.config.build import build
 from gatelab.config.schema import check_config
 from gatelab.runs.folder import RunFolder
 from gatelab.training.checkpoint import StopRequest
-from gatelab.training.fit import build_trainer
 from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.run import resolve
+from gatelab.training.trainer import build_trainer
 
 GOAL = 1.02
 

@@ -40,9 +40,10 @@ from gatelab.runs.folder import RunFolder
 from gatelab.tasks.sequence.build_model import build_model
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import StopRequest
-from gatelab.training.fit import build_trainer, start_loggers, tracker_makers
+from gatelab.training.fit import start_loggers, tracker_makers
 from gatelab.training.optimization import attach_optimizer
 from gatelab.training.run import resolve
+from gatelab.training.trainer import build_trainer
 
 DATA = Path(os.environ.get("GATELAB_DATA") or Path(__file__).resolve().parents[1].parent / "shared" / "data")
 VOCAB_SIZE, MAX_LENGTH, CLIP = 2000, 28, 1.0

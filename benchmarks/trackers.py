@@ -30,7 +30,8 @@ from gatelab.config.schema import check_config
 from gatelab.runs.folder import RunFolder
 from gatelab.trackers.tracking import Trackers
 from gatelab.training.checkpoint import StopRequest
-from gatelab.training.fit import build_trainer, start_loggers, tracker_makers
+from gatelab.training.fit import start_loggers, tracker_makers
+from gatelab.training.trainer import build_trainer
 
 GOAL = 1.02
 TRACKERS = ("none", "tensorboard", "wandb", "mlflow", "[wandb,tensorboard,mlflow]")

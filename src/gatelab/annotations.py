@@ -1,13 +1,15 @@
 """What a constructor's annotations say to the config: the range of a number, and which arguments are no keys."""
 
+import math
 from typing import Annotated, Any, NamedTuple, TypeVar
 
-from annotated_types import Ge, Gt, Lt
+from annotated_types import Ge, Gt, Le, Lt
 
 T = TypeVar("T")
 
-Count = Annotated[int, Ge(1)]
-Positive = Annotated[float, Gt(0)]
+Count = Annotated[int, Ge(1), Lt(2**63)]
+Layers = Annotated[int, Ge(1), Le(1000)]
+Positive = Annotated[float, Gt(0), Lt(math.inf)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Dropout = Fraction  # the probability that a value is dropped
 

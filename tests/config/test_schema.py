@@ -9,7 +9,7 @@ from gatelab.config.build import build
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
 from gatelab.tasks.sequence.build_model import build_model
-from gatelab.training.fit import build_callbacks
+from gatelab.training.callbacks import build_callbacks
 from gatelab.training.optimization import configure_optimizers
 from gatelab.training.run import resolve
 
@@ -32,7 +32,7 @@ def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, 
     arguments: dict[str, float] = PASSED.get(choice, {"num_classes": 2})
     module = build_model(config["model"], config["encoder"], vocab_size=10, **arguments)
     assert configure_optimizers(checked, module) is not None
-    assert len(build_callbacks(config["callbacks"], "loss")) == len(config["callbacks"])
+    assert len(build_callbacks(config["callbacks"], "loss", tmp_path)) == len(config["callbacks"])
     if config["trainer"]["accelerator"] != "cuda" and config["trainer"]["strategy"] != "ddp":
         build("trainer", config["trainer"], logger=False, default_root_dir=str(tmp_path))
 

@@ -26,6 +26,7 @@ MEANT = {
     "learning_rate": "optimizer.lr", "experiment": "experiments",
 }  # fmt: skip
 VALUED = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c", "--experimental-rerun")
+PROFILE_LINES = 12
 INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
 
 
@@ -34,6 +35,7 @@ def run_hydra(overrides: list[str]) -> int:
     import hydra
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
+    from yaml import YAMLError
 
     from gatelab.commands.report import report_sweeps
 
@@ -54,7 +56,9 @@ def run_hydra(overrides: list[str]) -> int:
         console.print(INTERRUPTED)
         raise
     except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(str(error), overrides)) from None
+        raise ConfigError(explain(str(error) or str(error.__cause__), overrides)) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"a config is no YAML in UTF-8: {' '.join(str(error).split())}.") from None
     finally:
         sys.argv = arguments
     if len(OUTCOMES) == 1:
@@ -133,6 +137,8 @@ def show_result(folder: Any, trained: bool) -> None:
 
     if not trained:
         console.print(f"Run {folder.path.name} is already finished; this is its result. force=true runs it again.")
+    if trained and folder.profiles:
+        console.print("\n".join(profile_lines(folder.profiles[0])), soft_wrap=True)
     console.print(result_table(folder))
     record = folder.record
     if "validation" in record.lacks:
@@ -142,6 +148,8 @@ def show_result(folder: Any, trained: bool) -> None:
     console.print(f"run folder  {folder.path}", soft_wrap=True)
     if folder.report.exists():
         console.print(f"report      {folder.report}", soft_wrap=True)
+    for file in folder.profiles:
+        console.print(f"profile     {file}", soft_wrap=True)
     for tracker in record.trackers.values():
         for command in tracker.look:
             console.print(f"tracker     {command}", soft_wrap=True)
@@ -159,6 +167,12 @@ def flags_first(words: list[str]) -> list[str]:
     return [*flags, *others]
 
 
+def profile_lines(file: Path) -> list[str]:
+    """The beginning of a profiler's table, where the slowest stand."""
+    lines = [line.rstrip() for line in file.read_text(encoding="utf-8").splitlines()]
+    return [line for line in lines if line and set(line) != {"-"}][:PROFILE_LINES]
+
+
 def folders_given(words: list[str]) -> list[str]:
     """What --config-dir names."""
     pairs = pairwise([*words, ""])
@@ -174,7 +188,9 @@ def config_folders(words: list[str]) -> list[Path]:
 def choices_of(group: str, words: list[str]) -> list[str]:
     if group == "experiments":
         return sorted(file.stem for folder in EXPERIMENT_DIRS for file in folder.glob("*.yaml"))
-    return sorted(file.stem for folder in config_folders(words) for file in (folder / group).glob("[!_]*.yaml"))
+    return sorted(
+        file.stem for folder in config_folders(words) for file in (folder / group).glob("[!_]*.yaml") if file.is_file()
+    )
 
 
 def refuse_null(overrides: list[str]) -> None:
@@ -245,6 +261,9 @@ def register_experiments() -> None:
 
 def explain(message: str, overrides: list[str]) -> str:
     """Hydra's message in one paragraph, with the nearest key or choice."""
+    if "full_key: " in message:  # OmegaConf's, of an interpolation that Hydra itself resolves
+        given = next((text for text in overrides if "${" in text), message.partition("full_key: ")[2].split()[0])
+        return f"{given}: {message.splitlines()[0].rstrip('.')}."
     override = re.search(r"Could not override '([^']+)'", message)
     if override:
         key = override[1].lstrip("+~")

@@ -1,5 +1,7 @@
 """The configs: where they lie, and what may stand in them. Checked before any data is read."""
 
+import math
+import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -32,6 +34,9 @@ class OpenGroup(BaseModel):
     target: str = Field(alias="_target_")
 
 
+OF_SCHEDULE = {"schedule", "warmup", "plateau"}  # the keys of the optimizer that are not torch's
+
+
 class Plateau(Group):
     factor: Annotated[float, Field(gt=0, lt=1)]
     patience: Annotated[int, Field(ge=0)]
@@ -54,7 +59,7 @@ class Optimizer(OpenGroup):
 
     def of_torch(self) -> dict[str, Any]:
         """The keys that are arguments of what is built, and its ``_target_``."""
-        return self.model_dump(by_alias=True, exclude_unset=True, exclude={"schedule", "warmup", "plateau"})
+        return self.model_dump(by_alias=True, exclude_unset=True, exclude=OF_SCHEDULE)
 
 
 Limit = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
@@ -118,12 +123,27 @@ def check_config(settings: dict[str, Any]) -> Config:
         trackers = settings.get("tracker")
         groups = {group: settings.get(group) for group in ("data", "encoder", "model")}
         groups |= {f"tracker.{name}": values for name, values in trackers.items()} if isinstance(trackers, dict) else {}
+        if not problems:
+            groups |= _passed_on(settings)
         for group, values in groups.items():
             if isinstance(values, dict):
                 problems += _problems_of_built(group, values)
     if problems:
         raise ConfigError("\n".join(problems))
     return Config.model_validate(settings)
+
+
+def _passed_on(settings: dict[str, Any]) -> dict[str, Any]:
+    """By group: the keys that only Lightning or torch knows."""
+    optimizer, trainer = settings["optimizer"], settings["trainer"]
+    groups = {"optimizer": {key: value for key, value in optimizer.items() if key not in OF_SCHEDULE}}
+    if not trainer.keys() <= {"_target_", *Trainer.model_fields, "strategy"}:
+        groups["trainer"] = {key: value for key, value in trainer.items() if key not in Trainer.model_fields}
+    for name, values in settings["callbacks"].items():
+        if values:  # a monitor or mode that is null becomes the run's own, which is a text
+            own = {key: "" for key in ("monitor", "mode") if key in values and values[key] is None}
+            groups[f"callbacks.{name}"] = values | own
+    return groups
 
 
 def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
@@ -144,21 +164,45 @@ def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
 
         try:
             with torch.device("meta"):  # an encoder without weights, which finds settings that contradict each other
-                instantiate(values, _convert_="all", _partial_=True)(1)
+                encoder = instantiate(values, _convert_="all", _partial_=True)(1)
+            problems += _problems_of_size(encoder)
         except InstantiationException as error:  # of what stands in the group, such as its cell
             return [f"{group}: {str(error.__cause__ or error).rstrip('.')}."]
-        except (TypeError, ValueError) as error:
-            return [f"{group}: {str(error).rstrip('.')}."]
+        except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            return [f"{group}: {str(error).splitlines()[0].rstrip('.')}."]
     return problems
+
+
+def _problems_of_size(encoder: Any) -> list[str]:
+    """One where the weights alone are larger than the memory of this machine."""
+    needed = sum(weights.numel() * weights.element_size() for weights in encoder.parameters())
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
+    if needed < memory:
+        return []
+    sizes = f"{needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f} GiB of memory"
+    return [f"encoder: its weights need {sizes}. Make encoder.hidden_size smaller."]
 
 
 def _problems(schema: type, values: Any, prefix: str) -> list[str]:
     try:
-        TypeAdapter(schema).validate_python(values)
+        adapter: TypeAdapter[Any] = TypeAdapter(schema)
+        found = adapter.dump_python(adapter.validate_python(values), by_alias=True)
     except ValidationError as error:
         known = {**flatten(values), **dict.fromkeys(schema.__annotations__)}
         return list(dict.fromkeys(_explain(problem, values, known, prefix) for problem in error.errors()))
-    return []
+    numbers = flatten(found)
+    return [
+        f"{prefix}{key}={value}: write it as {numbers[key]}."
+        for key, value in flatten(values).items()
+        if is_other_number(value, numbers.get(key))
+    ]
+
+
+def is_other_number(given: Any, found: Any) -> bool:
+    """Whether pydantic has made a number of what is none, or an int of a float or bool: what is built gets what was given."""
+    return (isinstance(given, str) and isinstance(found, (int, float))) or (
+        isinstance(given, (float, bool)) and type(found) is int
+    )
 
 
 def key_in_values(problem: Any, values: Any) -> str:
@@ -178,7 +222,7 @@ def _explain(problem: Any, values: Any, known: Iterable[str], prefix: str) -> st
     if problem["type"] == "extra_forbidden":
         return f"{key}: unknown key.{did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
     if problem["type"] == "missing":
-        return f"{key}: is missing." + (" tracker=none is without." if key == "tracker" else "")
+        return f"{key}: is missing." + (f" {key}=none is without." if key in ("callbacks", "tracker") else "")
     if problem["type"] in ("model_type", "dict_type"):
         return f"{key}={problem['input']}: is no group of keys."
     if problem["type"] == "value_error":

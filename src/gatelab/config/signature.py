@@ -11,7 +11,7 @@ from gatelab.annotations import PASSED, ArgumentsOf
 from gatelab.config.targets import find_targets
 
 # The argument that every class of a group is passed. What a task passes besides is annotated as Passed.
-PASSED_TO = {"encoder": "input_size", "model": "encoder", "tracker": "run"}
+PASSED_TO = {"encoder": "input_size", "model": "encoder", "optimizer": "params", "tracker": "run"}
 
 
 def schema_of(group: str, target: Any, values: dict[str, Any]) -> type:

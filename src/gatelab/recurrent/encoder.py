@@ -23,7 +23,7 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor, nn
 
-from gatelab.annotations import ArgumentsOf, Count, Dropout
+from gatelab.annotations import ArgumentsOf, Count, Dropout, Layers
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.cells import GRU, LSTM, RNN
 from gatelab.recurrent.formula import formula
@@ -52,7 +52,7 @@ class TorchEncoder(nn.Module):
         input_size: int,
         hidden_size: Count,
         *,
-        num_layers: Count = 1,
+        num_layers: Layers = 1,
         bidirectional: bool = False,
         dropout: Dropout = 0.0,
     ) -> None:

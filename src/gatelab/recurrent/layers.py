@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatelab.annotations import Count, Dropout
+from gatelab.annotations import Count, Dropout, Layers
 from gatelab.errors import BackendError
 from gatelab.recurrent import cuda, engine, equations, native
 from gatelab.recurrent.cell import INNER, Cell, GateWeights, H, X, check_names
@@ -67,7 +67,7 @@ class Recurrent(nn.Module):
         cell: Cell,
         input_size: int,
         hidden_size: Count,
-        num_layers: Count = 1,
+        num_layers: Layers = 1,
         bias: bool = True,
         batch_first: bool = False,
         dropout: Dropout = 0.0,

@@ -48,6 +48,11 @@ class RunFolder:
         self.diff = self.path / "uncommitted.diff"
 
     @property
+    def profiles(self) -> list[Path]:
+        """The tables of trainer.profiler, that of fit first."""
+        return sorted(self.path.glob("*-profile*.txt"))
+
+    @property
     def record(self) -> RunRecord:
         """run.json; empty where there is none. Raises RunError for a damaged one."""
         return load_record(self.record_file)

@@ -4,17 +4,21 @@ A LightningModule brings its task along: the class that ``model._target_`` names
 So a module of your own, listed in allow_targets, is trained, resumed and recorded like those of gatelab.
 """
 
+import re
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import pytorch_lightning as pl
 
 from gatelab.config.build import build
 from gatelab.config.schema import Config
-from gatelab.config.targets import locate
-from gatelab.errors import ConfigError
+from gatelab.config.targets import is_inside, locate
+from gatelab.errors import ConfigError, did_you_mean
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import key_of
+
+PREFIXES = {"train": "train", "val": "validation"}  # of metrics, here and in other frameworks
 
 
 class Baselines(NamedTuple):
@@ -42,6 +46,7 @@ class Task(ABC):
 
     targets: ClassVar[Literal["class", "number", "labels"]] = "class"  # what the label column of a table is read as
     monitor: ClassVar[str]  # the selection metric by its key: "mse" where the module logs validation/mse
+    logged: tuple[str, ...] = ()  # all that the module logs while it is fitted; empty where that is not known before
 
     def configure_data(self, config: Config, data: Any) -> None:  # noqa: B027 -- not every task has a need
         """Tell the data what the model needs of it, before it is prepared. Here nothing."""
@@ -76,8 +81,23 @@ def build_data(config: Config, task: Task) -> Any:
 
 
 def selection_metric(monitor: str | None, task: Task) -> str:
-    """The key, without validation/, of what chooses the best epoch: the config's monitor, else the task's own."""
-    return key_of(monitor or task.monitor).removeprefix("validation/")
+    """The key, without validation/, of what chooses the best epoch: the config's monitor, else the task's own.
+
+    Raises ConfigError for a monitor that the task is known not to log.
+    """
+    key = key_of(monitor or task.monitor).removeprefix("validation/")
+    if task.logged and f"validation/{key}" not in task.logged:
+        known = [name.removeprefix("validation/") for name in task.logged if name.startswith("validation/")]
+        raise no_such_metric("monitor", str(monitor), known)
+    return key
+
+
+def no_such_metric(key: str, name: str, known: Sequence[str], where: str = "the validation") -> ConfigError:
+    """The error of a key that names a metric which is none of known. Other frameworks' val_loss leads to validation/loss."""
+    part, _, last = re.sub(r"^(train|val)\w*?[_/]", lambda found: f"{PREFIXES[found[1]]}/", name).rpartition("/")
+    alike = [one for one in known if one.rpartition("/")[2].startswith(last) and one.startswith((part, last))]
+    hint = f" Did you mean {alike[0]}?" if last and alike else did_you_mean(name, known)
+    return ConfigError(f"{key}={name}: {where} has no such metric.{hint} There are: {', '.join(known)}.")
 
 
 def task_of(model: dict[str, Any]) -> Task:
@@ -90,4 +110,6 @@ def task_of(model: dict[str, Any]) -> Task:
             f"model._target_={target}: has no task. Give the class a classmethod task that returns a gatelab.tasks.base.Task, or "
             "derive it from gatelab's SequenceClassifier."
         )
+    if not is_inside(target, ("gatelab",)):
+        task.logged = ()  # a class derived from one of gatelab's may log more than that
     return task

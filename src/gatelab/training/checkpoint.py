@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import Checkpoint
+from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 
@@ -33,6 +33,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 REQUEUE = getattr(
     signal, "SIGUSR2", None
 )  # a scheduler is about to take the machine away, and will start the job again
+BEST = "gatelab.best"
 LOOK_EVERY = 16  # batches: how often several processes agree on whether to save
 
 
@@ -142,6 +143,23 @@ class Resume(Checkpoint):
             os.truncate(self.folder.metrics, self._loaded["metrics_size"])
 
 
+class BestCheckpoint(ModelCheckpoint):
+    """best.ckpt. Its state has a key of its own, so that a run may have another ModelCheckpoint of the same monitor."""
+
+    @property
+    def state_key(self) -> str:
+        return BEST
+
+
+def best_state(checkpoint: dict[str, Any]) -> dict[str, Any]:
+    """What a checkpoint holds of best.ckpt; empty where it holds nothing."""
+    states = checkpoint.get("callbacks", {})
+    for key, state in list(states.items()):
+        if BEST not in states and Path(state.get("dirpath", "")).name == "checkpoints":
+            states[BEST] = states.pop(key)  # of a run that began when it had Lightning's key
+    return states.get(BEST, {})
+
+
 class AtomicCheckpoints(CheckpointIO):
     """Checkpoints replaced atomically, the one before last.ckpt kept as previous.ckpt, loaded as plain values only."""
 
@@ -149,14 +167,14 @@ class AtomicCheckpoints(CheckpointIO):
         buffer = io.BytesIO()
         torch.save(checkpoint, buffer)
         file = Path(path)
+        file.parent.mkdir(parents=True, exist_ok=True)
         previous = file.with_name("previous.ckpt") if file.name == "last.ckpt" else None
         atomic_write(file, buffer.getvalue(), previous)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
         checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
-        for state in checkpoint.get("callbacks", {}).values():
-            if "dirpath" in state:  # that of ModelCheckpoint, which forgets the best where the folder has moved
-                state |= moved(state, state["dirpath"], os.path.realpath(Path(path).parent))
+        if before := best_state(checkpoint).get("dirpath"):  # Lightning forgets the best where the folder has moved
+            checkpoint["callbacks"] = moved(checkpoint["callbacks"], before, os.path.realpath(Path(path).parent))
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
@@ -177,7 +195,7 @@ def find_checkpoint(folder: RunFolder) -> Path | None:
             continue
         try:
             saved = load_verified(file)
-            if any(state.get("best_model_path") for state in saved["callbacks"].values()):
+            if best_state(saved).get("best_model_path"):
                 load_verified(folder.best)  # without it the run could not end as it should
             size = folder.metrics.stat().st_size if folder.metrics.exists() else 0
             if size >= saved["gatelab"]["metrics_size"]:

@@ -1,8 +1,6 @@
-"""Fit and test: what each process of a run does, and the trainer that it does it with."""
+"""Fit and test: what each process of a run does."""
 
-import logging
 import os
-import warnings
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -10,8 +8,6 @@ from typing import Any
 
 import pytorch_lightning as pl
 import torch
-from pytorch_lightning.callbacks import EarlyStopping, ModelCheckpoint
-from pytorch_lightning.plugins.environments import LightningEnvironment
 
 from gatelab.config.build import build
 from gatelab.config.schema import Config
@@ -19,23 +15,21 @@ from gatelab.config.targets import locate
 from gatelab.errors import Pruned
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
-from gatelab.runs.metrics import is_lower_better
 from gatelab.runs.provenance import determinism
-from gatelab.screen import console
-from gatelab.sweeps.outcome import job_title
 from gatelab.tasks.base import task_of
 from gatelab.trackers.lightning import LightningTracker
 from gatelab.trackers.tracker import Tracker
 from gatelab.trackers.tracking import Trackers
-from gatelab.training.checkpoint import AtomicCheckpoints, Resume, StopRequest, load_verified
+from gatelab.training.checkpoint import StopRequest, load_verified
+from gatelab.training.foreign_errors import foreign_errors
 from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.optimization import attach_optimizer
-from gatelab.training.progress import ProgressLine
-from gatelab.training.schedule import Plateau
+from gatelab.training.trainer import build_trainer
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
 
 
+@foreign_errors()
 def fit_and_test(
     config: Config, data: Any, folder: RunFolder, checkpoint: str | Path | None,
     stop: StopRequest, trackers: Trackers | None = None, rank: int = 0,
@@ -85,57 +79,3 @@ def tracker_makers(trackers: dict[str, dict[str, Any] | None]) -> dict[str, Call
         ours = isinstance(found, type) and issubclass(found, Tracker)
         makers[name] = make if ours else partial(LightningTracker, make=make)
     return makers
-
-
-def build_trainer(config: Config, folder: RunFolder, stop: StopRequest, loggers: list[Any]) -> Any:
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
-    name = folder.record.monitor
-    checkpoint = ModelCheckpoint(
-        folder.checkpoints, "best", **monitoring(name), save_weights_only=True, enable_version_counter=False
-    )
-    resume = Resume(folder, minutes=config.checkpoint_minutes, epochs=config.checkpoint_epochs, stop=stop)
-    job = job_title(folder.record.job, folder.record.jobs)
-    callbacks = build_callbacks(config.callbacks, name)
-    if config.optimizer.schedule == "plateau" and config.optimizer.plateau:
-        callbacks.append(Plateau(**monitoring(name), **config.optimizer.plateau.model_dump()))
-    if config.search:
-        from gatelab.sweeps.search import Pruning
-
-        callbacks.append(Pruning(**config.search))
-    return build(
-        "trainer",
-        config.trainer.model_dump(by_alias=True, exclude_unset=True),
-        logger=loggers,
-        callbacks=[ProgressLine(console, job, name), *callbacks, checkpoint, resume],
-        plugins=[AtomicCheckpoints(), LightningEnvironment()],  # under SLURM too, processes and signals are ours
-        default_root_dir=str(folder.path),
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        num_sanity_val_steps=0,
-        use_distributed_sampler=False,
-    )
-
-
-def build_callbacks(callbacks: dict[str, dict[str, Any] | None], metric: str) -> list[pl.Callback]:
-    """Those of the config; a monitor or mode that is null is that of the run's selection metric."""
-    own = monitoring(metric)
-    built = []
-    for name, options in callbacks.items():
-        if options:
-            values = {key: own[key] if value is None and key in own else value for key, value in options.items()}
-            kind = locate(f"callbacks.{name}._target_", values["_target_"])
-            if (
-                isinstance(kind, type)
-                and issubclass(kind, EarlyStopping)
-                and "validation/" in str(values.get("monitor"))
-            ):
-                values.setdefault("check_on_train_epoch_end", False)  # which an epoch without validation has, too
-            built.append(build(f"callbacks.{name}", values))
-    return built
-
-
-def monitoring(metric: str) -> dict[str, Any]:
-    """What Lightning's callbacks look at, and which way is better."""
-    return {"monitor": f"validation/{metric}", "mode": "min" if is_lower_better(metric) else "max"}

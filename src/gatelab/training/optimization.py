@@ -4,11 +4,25 @@ from functools import partial
 from typing import Any
 
 import pytorch_lightning as pl
+import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from gatelab.config.build import build
 from gatelab.config.schema import Config
+from gatelab.errors import ConfigError
+from gatelab.training.foreign_errors import first_sentences
 from gatelab.training.schedule import make_schedule
+
+
+def check_optimizer(config: Config) -> None:
+    """Raise ConfigError for settings that the optimizer refuses."""
+    parameter = torch.nn.Parameter(torch.zeros(1))
+    optimizer = build("optimizer", config.optimizer.of_torch(), params=[parameter])
+    parameter.grad = torch.zeros(1)
+    try:
+        optimizer.step(lambda: 0.0)
+    except (RuntimeError, TypeError, ValueError) as error:
+        raise ConfigError(f"optimizer: {config.optimizer.target} makes no step: {first_sentences(error)}") from error
 
 
 def attach_optimizer(config: Config, module: pl.LightningModule) -> None:

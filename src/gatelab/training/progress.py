@@ -9,9 +9,9 @@ from pytorch_lightning.utilities.data import extract_batch_size
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
-from gatelab.errors import ConfigError, did_you_mean
 from gatelab.runs.metrics import SELECTED, best_of, title_of
 from gatelab.screen import clock, decimal
+from gatelab.tasks.base import no_such_metric
 
 REFRESH_SECONDS = 0.2
 
@@ -98,10 +98,7 @@ class ProgressLine(pl.Callback):
             return
         if self.monitor not in values:
             known = [name.removeprefix("validation/") for name in values if name.startswith("validation/")]
-            name = self.monitor.removeprefix("validation/")
-            raise ConfigError(
-                f"monitor={name}: the validation has no such metric.{did_you_mean(name, known)} There are: {', '.join(known)}."
-            )
+            raise no_such_metric("monitor", self.monitor.removeprefix("validation/"), known)
         self._validated = trainer.current_epoch
         if not trainer.is_global_zero:
             return

@@ -5,7 +5,7 @@ from contextlib import nullcontext
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
-from omegaconf.errors import MissingMandatoryValue
+from omegaconf.errors import MissingMandatoryValue, OmegaConfBaseException
 
 from gatelab.config.choices import composed_from
 from gatelab.config.identity import flatten, identity_of
@@ -31,22 +31,22 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     Raises ConfigError, DataError or RunError for what the user can mend.
     """
     settings = resolve(composed)
-    config = check_config(settings)
+    config, task, monitor = check(settings)
     from gatelab.reports.pages.run_page import reported
-    from gatelab.tasks.base import build_data, selection_metric, task_of
+    from gatelab.tasks.base import build_data, selection_metric
     from gatelab.trackers.tracking import Trackers
     from gatelab.training.checkpoint import StopRequest, find_checkpoint
     from gatelab.training.finish import record_result
     from gatelab.training.fit import fit_and_test, tracker_makers
+    from gatelab.training.foreign_errors import foreign_errors
     from gatelab.training.ranks import num_processes, ranks
 
-    task = task_of(config.model)
-    monitor = selection_metric(config.monitor, task)
     settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()
     files = input_files(settings)
     data = build_data(config, task)
-    prepared = data.prepared
+    with foreign_errors():
+        prepared = data.prepared
     refuse_without_validation(config, prepared.record)
     identity = identity_of(settings, {**prepared.record["sha256"], **digests_of(files)})
     folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
@@ -82,6 +82,21 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     return folder, True
 
 
+def check(settings: dict[str, Any]) -> tuple[Config, Any, str]:
+    """The checked config, its task and its selection metric. Raises ConfigError for all that can be told before data is read."""
+    config = check_config(settings)
+    from gatelab.tasks.base import selection_metric, task_of
+    from gatelab.training.callbacks import check_callbacks
+    from gatelab.training.optimization import check_optimizer
+    from gatelab.training.trainer import check_trainer
+
+    task = task_of(config.model)
+    monitor = selection_metric(config.monitor, task)
+    check_optimizer(config)
+    check_trainer(config, check_callbacks(config.callbacks, monitor, task))
+    return config, task, monitor
+
+
 def refuse_without_validation(config: Config, data: dict[str, Any]) -> None:
     """Raise ConfigError where settings need a validation that others take away."""
     if data.get("split_sizes", {}).get("validation") == 0:
@@ -104,8 +119,28 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         raise ConfigError(f"{error.full_key} is not set: give {error.full_key}=…") from None
+    except (
+        OmegaConfBaseException
+    ) as error:  # an interpolation that names nothing, runs in a circle, or is of no resolver
+        raise ConfigError(f"{unresolved(config)}: {str(error.msg).splitlines()[0].rstrip('.')}.") from None
     settle(settings)
     return settings
+
+
+def unresolved(config: DictConfig) -> str:
+    """KEY=VALUE of the first interpolation that fails by itself, not through another that does."""
+    raw: Any = OmegaConf.to_container(config, resolve=False)
+    failing = {}
+    for key, value in flatten(raw).items():
+        try:
+            OmegaConf.select(config, key)
+        except OmegaConfBaseException:
+            failing[key] = str(value)
+    through = [key for key, value in failing.items() if any(f"${{{other}}}" in value for other in failing)]
+    named = "".join(failing.values())
+    in_circle = [key for key in through if f"${{{key}}}" in named]
+    key = [*(key for key in failing if key not in through), *in_circle, ""][0]
+    return f"{key}={failing.get(key)}"
 
 
 def describe(settings: dict[str, Any], identity: str, data: dict[str, Any], monitor: str) -> dict[str, Any]:

@@ -22,6 +22,9 @@ class Classification(SequenceTask):
     """One class a row."""
 
     monitor = SELECTED
+    logged = (
+        "train/loss_step", "train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "validation/macro_f1",
+    )  # fmt: skip
 
     def arguments(self, prepared: Any) -> dict[str, Any]:
         counts = list(prepared.record["label_counts"]["train"].values())
