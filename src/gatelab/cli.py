@@ -97,6 +97,29 @@ def show(run: RunName, output_dir: OutputDir = Path("outputs")) -> None:
         show_run(run, output_dir)
 
 
+@app.command("find-lr")
+def find_lr(
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", autocompletion=complete_override)
+    ] = None,
+    out: Annotated[Path, typer.Option("--out", metavar="FILE", help="An .svg or .pdf.")] = Path("find_lr.svg"),
+    low: Annotated[float, typer.Option("--min", help="The first rate.")] = 1e-6,
+    high: Annotated[float, typer.Option("--max", help="The last.")] = 1.0,
+    steps: Annotated[int, typer.Option(min=20, help="Batches, at a rate each.")] = 100,
+) -> None:
+    """Propose a learning rate for the run of these overrides, and draw the curve that it is read from.
+
+    Trains a few batches at rates that grow from step to step (Smith 2017), and takes the one at which the loss falls fastest.
+    No run folder is made.
+
+    [dim]gatelab find-lr encoder=gated data=csv data.path=reviews.csv[/]
+    """
+    from gatelab.commands.find_lr import find_lr as find
+
+    with user_errors():
+        find(overrides or [], out, low=low, high=high, num_steps=steps)
+
+
 @app.command(cls=TextCommand)
 def predict(
     run: RunName,

@@ -32,7 +32,7 @@ def mine(kind: str, *more: str) -> list[str]:
         (["~callbacks"], r"^callbacks: is missing\. callbacks=none is without"),
         (["callbacks=[]"], r"^callbacks: is missing\. callbacks=none is without"),
         (mine("BatchSizeFinder"), r"^callbacks\.mine: BatchSizeFinder .*Set data\.batch_size"),
-        (mine("LearningRateFinder"), r"^callbacks\.mine: LearningRateFinder .*-m optimizer\.lr="),
+        (mine("LearningRateFinder"), r"^callbacks\.mine: LearningRateFinder .*gatelab find-lr"),
         (mine("StochasticWeightAveraging", "swa_lrs=0.1"), r"^callbacks\.mine: StochasticWeightAveraging .*EMAWeightAveraging"),
         (mine("RichProgressBar"), r"^callbacks\.mine: RichProgressBar .*Leave it out"),
         (mine("EarlyStopping", "monitor=null", "mode=null"), r"^callbacks: Found more than one stateful callback"),

@@ -25,7 +25,19 @@ MEANT = {
     "logger": "tracker", "debug": "trainer=smoke", "epochs": "trainer.max_epochs", "num_epochs": "trainer.max_epochs",
     "learning_rate": "optimizer.lr", "experiment": "experiments",
 }  # fmt: skip
-VALUED = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c", "--experimental-rerun")
+VALUED = (
+    "--config-dir",
+    "-cd",
+    "--config-path",
+    "-cp",
+    "--config-name",
+    "-cn",
+    "--package",
+    "-p",
+    "--cfg",
+    "-c",
+    "--experimental-rerun",
+)
 PROFILE_LINES = 12
 INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
 

@@ -24,8 +24,8 @@ from gatelab.tasks.base import Task, no_such_metric
 REFUSED: dict[type[pl.Callback], str] = {
     BatchSizeFinder: "would change the size of the batches while data.batch_size keeps another in the run's identity. Set "
     "data.batch_size, or sweep it: -m data.batch_size=32,64,128.",
-    LearningRateFinder: "would change the learning rate while optimizer.lr keeps another in the run's identity. Set "
-    "optimizer.lr, or sweep it: -m optimizer.lr=0.0003,0.001,0.003.",
+    LearningRateFinder: "would change the learning rate while optimizer.lr keeps another in the run's identity. "
+    "gatelab find-lr proposes one for optimizer.lr.",
     StochasticWeightAveraging: "averages at the training's end, after the best epoch has been chosen, so that what is tested would "
     "be without it. pytorch_lightning.callbacks.EMAWeightAveraging and WeightAveraging average while it trains, and the "
     "averaged weights are validated and tested.",
