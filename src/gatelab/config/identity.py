@@ -5,7 +5,7 @@ import json
 from typing import Any
 
 # Whose value is the path of a file, or a list of paths: the place is outside, the content inside (config/inputs.py).
-FILES = ("model.vectors", "data.tokenizer.file")
+FILES = ("model.vectors", "data.tokenizer.file", "from")
 # What only says where things are written or read, or how they are shown.
 OUTSIDE = (
     "name",

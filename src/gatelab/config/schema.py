@@ -92,6 +92,7 @@ class Config(Group):
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: str | None
     baseline: Literal["linear", "none"]
+    parent: str | None = Field(default=None, alias="from")
     output_dir: str
     force: bool
     retry: Literal["failed"] | None

@@ -11,11 +11,13 @@ OF_VECTORS = {"freeze_vectors": False, "vectors_vocab": "train"}  # left out at 
 
 
 def settle(settings: dict[str, Any]) -> None:
-    """Change a config in place: without the keys of a schedule or tokenizer that it has not, and those of vectors where it has none or they
-    change nothing.
+    """Change a config in place: without a ``from`` that is null, the keys of a schedule or tokenizer that it has not, and those of
+    vectors where it has none or they change nothing.
 
     Raises ConfigError for model.freeze_vectors or vectors_vocab=all without vectors.
     """
+    if settings.get("from", "") is None:
+        del settings["from"]
     optimizer, model = settings.get("optimizer"), settings.get("model")
     if isinstance(optimizer, dict) and optimizer.get("schedule") != "plateau":
         optimizer.pop("plateau", None)

@@ -126,6 +126,14 @@ class TrackerRecord(Part):
     look: list[str] = []
 
 
+class Parent(Part):
+    """The run that this one continues, and the epochs that it had trained."""
+
+    identity: str = ""
+    name: str = ""
+    epochs: Count | None = None
+
+
 class RunRecord(Part):
     """run.json. job counts from 0; started and resumed are ISO 8601 in UTC."""
 
@@ -136,6 +144,7 @@ class RunRecord(Part):
     name: str = ""
     identity: str = ""
     seed: int | None = None
+    parent: Parent | None = None
     error: str = ""
     process: Count | None = None
     directory: str = ""

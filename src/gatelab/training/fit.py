@@ -65,7 +65,7 @@ def start_loggers(folder: RunFolder, checkpoint: str | Path | None, trackers: Tr
     """metrics.csv and the trackers, which first get what metrics.csv says up to the checkpoint."""
     size = 0 if checkpoint is None else load_verified(Path(checkpoint))["gatelab"]["metrics_size"]
     past = read_points(folder.metrics, size) if size else []  # before the first value there is no file
-    return [MetricsCsv(folder.metrics), *trackers.start(past, resumed=checkpoint is not None)]
+    return [MetricsCsv(folder.metrics), *trackers.start(past, resumed=bool(folder.record.resumed))]
 
 
 def tracker_makers(trackers: dict[str, dict[str, Any] | None]) -> dict[str, Callable[..., Tracker]]:

@@ -17,7 +17,7 @@ from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
 from gatelab.runs.resources import Meter, add_up
-from gatelab.screen import console
+from gatelab.screen import console, counted
 
 SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one that died still saving
 
@@ -39,15 +39,21 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     from gatelab.training.finish import record_result
     from gatelab.training.fit import fit_and_test, tracker_makers
     from gatelab.training.foreign_errors import foreign_errors
+    from gatelab.training.parent import check_continues, continue_from, find_parent, weights_of
     from gatelab.training.ranks import num_processes, ranks
 
     settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()
+    parent = find_parent(config.parent, config.output_dir) if config.parent else None
+    if parent is not None:
+        settings["from"] = str(weights_of(parent))
     files = input_files(settings)
     data = build_data(config, task)
     with foreign_errors():
         prepared = data.prepared
     refuse_without_validation(config, prepared.record)
+    if parent is not None:
+        check_continues(parent, settings, prepared.record["sha256"], files)
     identity = identity_of(settings, {**prepared.record["sha256"], **digests_of(files)})
     folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
     with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
@@ -58,6 +64,8 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
         checkpoint = find_checkpoint(folder) if status in RESUMABLE else None
         stop = StopRequest()
         about = {**describe(settings, identity, prepared.record, monitor), "files": files}
+        if parent is not None:
+            about["parent"] = {key: getattr(parent.record, key) for key in ("identity", "name", "epochs")}
         with (
             Trackers(tracker_makers(config.tracker), settings, folder) as trackers,
             reported(folder) if config.report else nullcontext(),
@@ -70,6 +78,9 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
             baselines = task.fit_baselines(config, data)
             if checkpoint is not None:
                 console.print(f"Resuming from {checkpoint}.", soft_wrap=True)
+            elif parent is not None:
+                checkpoint = continue_from(parent, folder, settings)
+                console.print(f"Continuing run {parent.path.name} after {counted(parent.record.epochs or 0, 'epoch')}.")
             work = {
                 "settings": settings, "folder": str(folder.path),
                 "checkpoint": None if checkpoint is None else str(checkpoint),
@@ -124,6 +135,8 @@ def resolve(config: DictConfig) -> dict[str, Any]:
     ) as error:  # an interpolation that names nothing, runs in a circle, or is of no resolver
         raise ConfigError(f"{unresolved(config)}: {str(error.msg).splitlines()[0].rstrip('.')}.") from None
     settle(settings)
+    if type(settings.get("from")) is int:  # an identity, or its first digits, may be a number
+        settings["from"] = str(settings["from"])
     return settings
 
 

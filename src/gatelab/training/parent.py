@@ -1,0 +1,84 @@
+"""from=RUN: a run that continues another with more epochs. It has an identity of its own, which the parent's weights enter."""
+
+import io
+import shutil
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from gatelab.config.identity import OUTSIDE, flatten, key_in
+from gatelab.config.settle import settle
+from gatelab.errors import ConfigError
+from gatelab.files import atomic_write
+from gatelab.runs.config import read_config
+from gatelab.runs.folder import RunFolder, find_run
+from gatelab.training.checkpoint import load_verified
+
+MAY_DIFFER = ("trainer.max_epochs", "trainer.max_steps", "callbacks")
+WEIGHTS = "model.safetensors"
+
+
+def find_parent(run: str, output_dir: str) -> RunFolder:
+    """The run that ``from`` names by its folder, the first digits of its identity, or its model.safetensors.
+
+    Raises RunError where there is none, ConfigError for one that cannot be continued.
+    """
+    folder = RunFolder(Path(run).parents[1]) if Path(run).name == WEIGHTS else find_run(run, output_dir)
+    status = folder.status
+    if status != "finished":
+        raise ConfigError(f"from={run}: is {status or 'no run'}. Only a finished run can be continued.")
+    for file in (folder.last, weights_of(folder)):
+        if not file.exists():
+            raise ConfigError(f"from={run}: {file} is missing, so the run cannot be continued.")
+    return folder
+
+
+def weights_of(folder: RunFolder) -> Path:
+    """What stands for a run in the identity of those that continue it."""
+    return folder.model / WEIGHTS
+
+
+def check_continues(parent: RunFolder, settings: dict[str, Any], sha256: dict[str, Any], files: dict[str, Any]) -> None:
+    """Raise ConfigError unless settings, data and other files are the parent's but for more epochs and other callbacks."""
+    name, record = parent.path.name, parent.record
+    before = read_config(parent)
+    settle(before)
+    now, then = flatten(settings), flatten(before)
+    for key in now | then:
+        if now.get(key) != then.get(key) and not key_in(key, (*OUTSIDE, *MAY_DIFFER)):
+            raise ConfigError(
+                f"{key}={now.get(key)}: run {name} has {then.get(key)}. A run that continues another (from=) differs from it in "
+                "trainer.max_epochs and callbacks alone."
+            )
+    recorded = {key: [file.sha256 for file in group] for key, group in record.files.items() if key != "from"}
+    given = {key: [file["sha256"] for file in group] for key, group in files.items() if key != "from"}
+    if record.data is None or record.data.sha256 != sha256 or recorded != given:
+        raise ConfigError(f"from={name}: that run was made with other data or other files.")
+    if settings["trainer"]["max_epochs"] <= (record.epochs or 0):
+        raise ConfigError(
+            f"trainer.max_epochs={settings['trainer']['max_epochs']}: run {name} has trained {record.epochs} epochs. Give more."
+        )
+    if settings["callbacks"] == before["callbacks"] and load_verified(parent.last)["gatelab"]["should_stop"]:
+        raise ConfigError(
+            f"from={name}: that run was stopped early. Give a larger callbacks.early_stopping.patience, or callbacks=none."
+        )
+
+
+def continue_from(parent: RunFolder, folder: RunFolder, settings: dict[str, Any]) -> Path:
+    """Copy what the parent resumes from into an empty run folder. Returns the checkpoint, which is written last.
+
+    Early stopping begins anew where callbacks differ: its state holds its settings, too.
+    """
+    checkpoint = load_verified(parent.last)
+    checkpoint["gatelab"]["should_stop"] = False
+    if settings["callbacks"] != read_config(parent)["callbacks"]:
+        for key in [key for key in checkpoint["callbacks"] if key.startswith("EarlyStopping")]:
+            del checkpoint["callbacks"][key]
+    for before, now in ((parent.metrics, folder.metrics), (parent.best, folder.best)):
+        if before.exists():
+            shutil.copyfile(before, now)
+    buffer = io.BytesIO()
+    torch.save(checkpoint, buffer)
+    atomic_write(folder.last, buffer.getvalue())
+    return folder.last
