@@ -1,6 +1,9 @@
 """Callbacks of Lightning's in a run: what they do is what is tested and recorded."""
 
+import os
+import signal
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -11,6 +14,7 @@ from gatelab.commands.train import compose
 from gatelab.errors import ConfigError, RunError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
+from gatelab.tasks.classification.classifier import SequenceClassifier
 from gatelab.tasks.classification.task import Classification
 from gatelab.training.checkpoint import AtomicCheckpoints, best_state
 from gatelab.training.foreign_errors import foreign_errors
@@ -38,11 +42,32 @@ def test_averaged_weights_are_those_that_are_tested(trained: RunFolder) -> None:
     best = torch.load(trained.best, weights_only=True)["state_dict"]
     model = load_file(trained.model / "model.safetensors")
     assert all(torch.equal(best[name], weight) for name, weight in model.items())
-    epoch = best_state(last)["best_model_score"]
-    assert float(epoch) == trained.record.best_validation["macro_f1"]
-    averages = [torch.load(file, weights_only=True) for file in (trained.best, trained.last)]
-    for saved in averages:
+    assert float(best_state(last)["best_model_score"]) == trained.record.best_validation["macro_f1"]
+    for saved in (torch.load(file, weights_only=True) for file in (trained.best, trained.last)):
         assert not torch.equal(saved["state_dict"]["head.weight"], saved["current_model_state"]["head.weight"])
+
+
+def test_with_averaged_weights_a_run_that_is_interrupted_and_resumed_ends_in_the_same_bytes(
+    trained: RunFolder, tmp_path: Path, cache_dir: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    training_step = SequenceClassifier.training_step
+
+    def stopped(self: SequenceClassifier, batch: Any, index: int) -> Any:
+        if self.trainer.global_step == 5:  # inside the second epoch of four steps
+            os.kill(os.getpid(), signal.SIGTERM)
+        return training_step(self, batch, index)
+
+    settings = compose([*SETTINGS, f"data.cache_dir={cache_dir}", f"output_dir={tmp_path}"])
+    monkeypatch.setattr(SequenceClassifier, "training_step", stopped)
+    with pytest.raises(SystemExit):
+        train(settings)
+    monkeypatch.undo()
+    resumed, _ = train(settings)
+    assert len(resumed.record.resumed) == 1
+    for name in ("metrics.csv", "predictions.csv", "model/model.safetensors"):
+        assert (resumed.path / name).read_bytes() == (trained.path / name).read_bytes(), name
+    kept = [sorted(file.name for file in (run.checkpoints / "mine").iterdir()) for run in (resumed, trained)]
+    assert kept[0] == kept[1]
 
 
 def test_another_model_checkpoint_of_the_same_monitor_has_a_folder_of_its_own(trained: RunFolder) -> None:
