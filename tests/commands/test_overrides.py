@@ -48,7 +48,9 @@ def test_paths_are_those_of_where_the_command_was_given_also_with_hydras_chdir(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "table.csv").write_text("text\n")
-    result = CliRunner().invoke(app, ["train", "data=csv", "data.path=table.csv", "hydra.job.chdir=true", "tracker=none"])
+    result = CliRunner().invoke(
+        app, ["train", "data=csv", "data.path=table.csv", "hydra.job.chdir=true", "tracker=none"]
+    )
     assert result.exit_code == 2
     assert "table.csv: has a header (text) and no usable rows" in result.output
     assert Path.cwd() == tmp_path
