@@ -113,3 +113,29 @@ def test_results_that_cannot_be_drawn_are_missed_with_a_warning_and_the_run_is_e
     assert len(said) == 1
     assert said[0].startswith("lacks plots of the test, or the report: ")
     assert list(server.exit_codes.values()) == [0]
+
+
+def test_wandbs_own_variables_come_before_the_config(
+    run: TrackedRun, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import wandb
+
+    folder = tmp_path / "elsewhere"
+    given = {"MODE": "offline", "PROJECT": "thesis", "NAME": "try 1", "TAGS": "a, b", "DIR": str(folder)}
+    for name, value in given.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    wandb.teardown()
+    tracker, look = track(run, FIRST, mode="online")  # of the config
+    assert tracker.mode == "offline"
+    settings = tracker._wandb.settings
+    assert (settings.project, settings.run_name, settings.run_tags) == ("thesis", "try 1", ("a", "b"))
+    assert list(folder.glob("wandb/offline-run-*/*.wandb"))
+    assert str(folder) in look[0]
+    assert not (run.folder.path / "wandb").exists()
+
+
+def test_wandb_mode_disabled_leaves_nothing(run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    tracker, look = track(run, FIRST, mode="offline")
+    assert (tracker.mode, look) == ("disabled", [])
+    assert not (run.folder.path / "wandb").exists()

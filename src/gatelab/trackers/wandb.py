@@ -21,6 +21,7 @@ EXAMPLE_COLUMNS = ("text", "label", "prediction", "probability", "rows", "file",
 class WandbTracker(Tracker):
     """One wandb run a run. mode=online adds to the run that the server has; offline all of it begins anew in one folder.
 
+    wandb's own variables come before the config: WANDB_MODE (disabled, too), PROJECT, ENTITY, NAME, TAGS, DIR, RUN_GROUP.
     Without a login, or a server that answers, an online run becomes an offline one, with a warning.
     """
 
@@ -29,8 +30,6 @@ class WandbTracker(Tracker):
         os.environ.setdefault("WANDB_SILENT", "true")
         import wandb
 
-        folder = run.folder.path / "wandb"
-        before = list(folder.glob("offline-run-*"))
         options: dict[str, Any] = {
             "project": project,
             "entity": entity,
@@ -39,11 +38,15 @@ class WandbTracker(Tracker):
             "group": run.name,
             "id": wandb_id(run),
             "config": {key: value for key, value in run.config.items() if key != "tracker"},
+            **of_environment(),
         }
+        wanted: Any = os.environ.get("WANDB_MODE") or mode
+        before = list((Path(options["dir"]) / "wandb").glob(f"offline-run-*-{options['id']}*"))
         with redacted_arguments():
-            online = start_online(run, options) if mode == "online" else None
-            self.mode = "online" if online else "offline"
-            self._wandb = online or wandb.init(**options, mode="offline", settings=settings())
+            online = start_online(run, options) if wanted == "online" else None
+            without: Literal["disabled", "offline"] = "disabled" if wanted == "disabled" else "offline"
+            self._wandb = online or wandb.init(**options, mode=without, settings=settings())
+            self.mode = "online" if online else without
         self._parts = before if self.mode == "offline" else []
 
     def log(self, points: Sequence[Point]) -> None:
@@ -51,6 +54,8 @@ class WandbTracker(Tracker):
             self._wandb.log({"epoch": point.epoch, **point.values}, step=point.step)
 
     def finish(self, status: str) -> list[str]:
+        if self.mode == "disabled":
+            return []
         try:
             self._log_results(status)
         except Exception as error:
@@ -107,6 +112,16 @@ def start_online(run: TrackedRun, options: dict[str, Any]) -> Any:
             options["id"] += "-offline"  # the one of a start that failed is in use until the process ends
         run.warn(f"is offline for this run: {str(error).splitlines()[0]}")
         return None
+
+
+def of_environment() -> dict[str, Any]:
+    """What wandb's own variables say, as arguments of wandb.init."""
+    names = {"project": "PROJECT", "entity": "ENTITY", "name": "NAME", "group": "RUN_GROUP", "dir": "DIR"}
+    found: dict[str, Any] = {key: os.environ.get(f"WANDB_{name}") for key, name in names.items()}
+    found["tags"] = [tag.strip() for tag in os.environ.get("WANDB_TAGS", "").split(",") if tag.strip()]
+    if found["dir"]:
+        Path(found["dir"]).mkdir(parents=True, exist_ok=True)
+    return {key: value for key, value in found.items() if value}
 
 
 def settings() -> Any:
