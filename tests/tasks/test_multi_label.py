@@ -18,11 +18,13 @@ from gatelab.errors import ConfigError
 from gatelab.reports.pages.run_page import write_report
 from gatelab.runs.examples import read_examples
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.history import read_points
 from gatelab.runs.label_predictions import read_label_predictions
 from gatelab.runs.readings import read_readings
 from gatelab.tasks.multi_label.multi_label_classifier import MultiLabelClassifier, weigh_positives
 from gatelab.tasks.multi_label.multi_label_scores import all_metrics
 from gatelab.tasks.multi_label.multi_label_symptoms import symptoms
+from gatelab.tasks.multi_label.multi_label_task import MultiLabel
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.training.run import train
 
@@ -212,3 +214,9 @@ def test_the_commands_know_it(run: RunFolder, tmp_path: Path) -> None:
         assert predicted[line]["prediction"] == "|".join(np.array(CLASSES)[own])
     assert float(predicted[2][f"probability:{CLASSES[0]}"]) < 1
     assert "identical" in said("reproduce", name, *where)
+
+
+def test_what_the_task_says_it_logs_is_what_it_logs(run: RunFolder) -> None:
+    points = read_points(run.metrics, run.metrics.stat().st_size)
+    logged = {name for point in points for name in point.values if not name.startswith("test/")}
+    assert logged | {"train/loss_step"} == set(MultiLabel.logged)  # few batches have no step in 50

@@ -18,10 +18,12 @@ from gatelab.reports.pages.run_page import write_report
 from gatelab.reports.server.site import Site
 from gatelab.runs.examples import read_examples
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.history import read_points
 from gatelab.runs.number_predictions import read_number_predictions
 from gatelab.runs.readings import read_readings
 from gatelab.tasks.regression.regression_scores import all_metrics
 from gatelab.tasks.regression.regression_symptoms import symptoms
+from gatelab.tasks.regression.regression_task import Regression
 from gatelab.tasks.regression.regressor import SequenceRegressor
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.training.run import train
@@ -202,3 +204,9 @@ def test_the_page_of_all_runs_lists_its_metric(run: RunFolder) -> None:
     assert run.record.metrics is not None
     assert f">{run.record.metrics['mse']:.4f}<" in page
     assert "linear mse" in page
+
+
+def test_what_the_task_says_it_logs_is_what_it_logs(run: RunFolder) -> None:
+    points = read_points(run.metrics, run.metrics.stat().st_size)
+    logged = {name for point in points for name in point.values if not name.startswith("test/")}
+    assert logged | {"train/loss_step"} == set(Regression.logged)  # few batches have no step in 50

@@ -23,6 +23,10 @@ class MultiLabel(SequenceTask):
 
     targets = "labels"
     monitor = SELECTED
+    logged = (
+        "train/loss_step", "train/loss", "validation/loss", "validation/micro_f1", "validation/macro_f1", "validation/exact_match",
+        "validation/hamming_loss",
+    )  # fmt: skip
 
     def arguments(self, prepared: Any) -> dict[str, Any]:
         counts = list(prepared.record["label_counts"]["train"].values())

@@ -23,6 +23,7 @@ class Regression(SequenceTask):
 
     targets = "number"
     monitor = "mse"
+    logged = ("train/loss_step", "train/loss", "validation/loss", "validation/mse", "validation/mae", "validation/r2")
 
     def arguments(self, prepared: Any) -> dict[str, Any]:
         targets = np.asarray(prepared.labels)[prepared.parts["train"]]
