@@ -18,6 +18,7 @@ from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
 from gatelab.runs.resources import Meter, add_up
 from gatelab.screen import console, counted
+from gatelab.training.imports import quick_imports
 
 SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one that died still saving
 
@@ -31,16 +32,17 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     Raises ConfigError, DataError or RunError for what the user can mend.
     """
     settings = resolve(composed)
-    config, task, monitor = check(settings)
-    from gatelab.reports.pages.run_page import reported
-    from gatelab.tasks.base import build_data, selection_metric
-    from gatelab.trackers.tracking import Trackers
-    from gatelab.training.checkpoint import StopRequest, find_checkpoint
-    from gatelab.training.finish import record_result
-    from gatelab.training.fit import fit_and_test, tracker_makers
-    from gatelab.training.foreign_errors import foreign_errors
-    from gatelab.training.parent import check_continues, continue_from, find_parent, weights_of
-    from gatelab.training.ranks import num_processes, ranks
+    with quick_imports(settings.get("tracker")):
+        config, task, monitor = check(settings)
+        from gatelab.reports.pages.run_page import reported
+        from gatelab.tasks.base import build_data, selection_metric
+        from gatelab.trackers.tracking import Trackers
+        from gatelab.training.checkpoint import StopRequest, find_checkpoint
+        from gatelab.training.finish import record_result
+        from gatelab.training.fit import fit_and_test, tracker_makers
+        from gatelab.training.foreign_errors import foreign_errors
+        from gatelab.training.parent import check_continues, continue_from, find_parent, weights_of
+        from gatelab.training.ranks import num_processes, ranks
 
     settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()

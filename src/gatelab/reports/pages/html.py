@@ -3,6 +3,7 @@
 import base64
 import hashlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,23 +21,29 @@ HERE = Path(__file__).parent
 def render(template: str, *, assets: Sequence[str] = (), forms: bool = False, **values: Any) -> str:
     """The page of a template in templates/, with values escaped. assets: names in assets/ whose .css and .js follow
     those of every page. forms: whether a form may send to its own server."""
-    environment = Environment(
+    style, script = style_and_script(assets)
+    policy = content_security_policy(style, script, forms)
+    return (
+        environment().get_template(template).render(style=Markup(style), script=Markup(script), policy=policy, **values)
+    )
+
+
+@cache
+def environment() -> Environment:
+    """The one of the process, which compiles a template once."""
+    made = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    environment.filters.update(
+    made.filters.update(
         visible=shown.visible, isolated=shown.isolated, shorten=shown.shorten, metric=numbers.metric, counted=counted,
         interval=numbers.interval, count=numbers.count, percentage=numbers.percentage, drawn=svg.draw_chart,
         read=reading_svg.draw_reading, percent=svg.percent, lifted=svg.lifted, mathml=mathml,
     )  # fmt: skip
-    style, script = style_and_script(assets)
-    policy = content_security_policy(style, script, forms)
-    return environment.get_template(template).render(
-        style=Markup(style), script=Markup(script), policy=policy, **values
-    )
+    return made
 
 
 def style_and_script(assets: Sequence[str] = ()) -> tuple[str, str]:
