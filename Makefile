@@ -3,25 +3,33 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-READY := .venv/.ready
+PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+NEEDED := .venv/.ready# by training
+DEVELOPED := .venv/.ready-dev# and by tests and checks
 
 .PHONY: train test check setup
-train: $(READY)
+train: $(NEEDED)
 	$(BIN)/gatelab train $(ARGS)
 
-test: $(READY)
+test: $(DEVELOPED)
 	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
 
-check: $(READY)
+check: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 
-setup: $(READY)
+setup: $(DEVELOPED)
 
-$(READY): pyproject.toml constraints.txt
+$(NEEDED): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(not (3, 10) <= sys.version_info[:2] <= (3, 13))' \
 	  || { echo "gatelab needs Python 3.10 to 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1). Name another one: make $(MAKECMDGOALS) PYTHON=python3.12" >&2; exit 2; }
-	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
-	@touch $(READY)
+	@echo "Installing what training needs into .venv, once; PyTorch is most of it …"
+	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@$(PIP) --editable .
+	@touch $@
+
+$(DEVELOPED): $(NEEDED)
+	@echo "Installing what tests and checks need …"
+	@$(PIP) --editable ".[dev]"
+	@touch $@
