@@ -35,6 +35,16 @@ def test_the_keys_of_the_plateau_schedule_are_part_of_no_other_runs_identity() -
     assert len({identity(), plateau, identity("optimizer.schedule=plateau", "optimizer.plateau.patience=7")}) == 3
 
 
+@pytest.mark.parametrize(
+    ("schedule", "key"), [("step", "epochs=7"), ("exponential", "factor=0.5"), ("one_cycle", "rise=0.2")]
+)
+def test_the_keys_of_a_schedule_are_part_of_the_identity_of_runs_with_it_alone(schedule: str, key: str) -> None:
+    changed = f"optimizer.{schedule}.{key}"
+    assert identity(changed) == identity(f"~optimizer.{schedule}") == identity()
+    of_schedule = [identity(f"optimizer.schedule={schedule}", *more) for more in ([], [changed])]
+    assert len({identity(), *of_schedule}) == 3
+
+
 def test_folds_and_a_column_of_parts_are_part_of_no_other_runs_identity() -> None:
     settings = resolve(compose(["data=csv", "data.path=a.csv"]))
     for key in ("folds", "fold", "column"):

@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from gatelab.annotations import Count, Fraction, Positive
 from gatelab.config.identity import flatten
+from gatelab.config.settle import WITH_KEYS
 from gatelab.config.signature import schema_of
 from gatelab.config.targets import check_targets, is_inside, locate
 from gatelab.errors import ConfigError, did_you_mean
@@ -34,28 +35,58 @@ class OpenGroup(BaseModel):
     target: str = Field(alias="_target_")
 
 
-OF_SCHEDULE = {"schedule", "warmup", "plateau"}  # the keys of the optimizer that are not torch's
+OF_SCHEDULE = {"schedule", "warmup", *WITH_KEYS}  # the keys of the optimizer that are not torch's
+
+Decay = Annotated[float, Field(gt=0, lt=1)]
 
 
 class Plateau(Group):
-    factor: Annotated[float, Field(gt=0, lt=1)]
+    factor: Decay
     patience: Annotated[int, Field(ge=0)]
+
+
+class Step(Group):
+    factor: Decay
+    epochs: Count
+
+
+class Exponential(Group):
+    factor: Decay
+
+
+class OneCycle(Group):
+    rise: Decay
+    start: Decay
+    end: Decay
 
 
 class Optimizer(OpenGroup):
     lr: Positive
     weight_decay: Annotated[float, Field(ge=0)] = 0.0
-    schedule: Literal["constant", "linear", "cosine", "plateau"]
+    schedule: Literal["constant", "linear", "cosine", "step", "exponential", "one_cycle", "plateau"]
     warmup: Fraction
     plateau: Plateau | None = None
+    step: Step | None = None
+    exponential: Exponential | None = None
+    one_cycle: OneCycle | None = None
 
     @model_validator(mode="after")
     def is_a_schedule(self) -> "Optimizer":
-        if self.schedule == "plateau" and self.plateau is None:
-            raise ValueError("schedule=plateau needs plateau.factor and plateau.patience")
-        if self.schedule == "plateau" and self.warmup:
-            raise ValueError("schedule=plateau has no warmup. Set optimizer.warmup=0, or take another schedule")
+        name = self.schedule
+        if name in WITH_KEYS and getattr(self, name) is None:
+            groups: dict[str, type[Group]] = {
+                "plateau": Plateau, "step": Step, "exponential": Exponential, "one_cycle": OneCycle,
+            }  # fmt: skip
+            keys = " and ".join(f"{name}.{key}" for key in groups[name].model_fields)
+            raise ValueError(f"schedule={name} needs {keys}")
+        if name in ("plateau", "one_cycle") and self.warmup:
+            raise ValueError(f"schedule={name} has no warmup. Set optimizer.warmup=0, or take another schedule")
         return self
+
+    @property
+    def schedule_keys(self) -> dict[str, float]:
+        """Those of the group that is named as the schedule."""
+        return getattr(self, self.schedule).model_dump() if self.schedule in WITH_KEYS else {}
 
     def of_torch(self) -> dict[str, Any]:
         """The keys that are arguments of what is built, and its ``_target_``."""

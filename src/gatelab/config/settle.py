@@ -7,20 +7,28 @@ from gatelab.errors import ConfigError
 EMBEDDING_SIZE = 128  # without pretrained vectors, whose dimension it is otherwise
 
 
-OF_VECTORS = {"freeze_vectors": False, "vectors_vocab": "train"}  # left out at these values, which are their defaults
+WITH_KEYS = ("plateau", "step", "exponential", "one_cycle")  # schedules whose keys stand in a group of their name
+# Left out at these values, which are their defaults:
+OF_LOSS = {"label_smoothing": 0.0, "focal_gamma": 0.0}
+OF_VECTORS = {"freeze_vectors": False, "vectors_vocab": "train"}
 
 
 def settle(settings: dict[str, Any]) -> None:
     """Change a config in place: without a ``from`` that is null, the keys of a schedule or tokenizer that it has not, and those of
-    vectors where it has none or they change nothing.
+    the loss and of vectors where they change nothing.
 
     Raises ConfigError for model.freeze_vectors or vectors_vocab=all without vectors.
     """
     if settings.get("from", "") is None:
         del settings["from"]
     optimizer, model = settings.get("optimizer"), settings.get("model")
-    if isinstance(optimizer, dict) and optimizer.get("schedule") != "plateau":
-        optimizer.pop("plateau", None)
+    if isinstance(optimizer, dict):
+        for schedule in WITH_KEYS:
+            if optimizer.get("schedule") != schedule:
+                optimizer.pop(schedule, None)
+    if isinstance(model, dict):
+        for key in [key for key, unused in OF_LOSS.items() if model.get(key) == unused]:
+            del model[key]
     data = settings.get("data")
     tokenizer = data.get("tokenizer") if isinstance(data, dict) else None
     if isinstance(tokenizer, dict) and tokenizer.get("kind") == "file":

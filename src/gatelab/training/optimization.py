@@ -1,5 +1,6 @@
 """The optimizer and the schedule of its learning rate, for the module of any task."""
 
+import math
 from functools import partial
 from typing import Any
 
@@ -39,9 +40,10 @@ def configure_optimizers(config: Config, module: pl.LightningModule) -> Any:
         options.setdefault("fused", not config.trainer.precision.endswith("-mixed"))
     trained = [parameter for parameter in module.parameters() if parameter.requires_grad]
     optimizer = build("optimizer", options, params=trained)
-    schedule = make_schedule(config.optimizer.schedule, config.optimizer.warmup)
+    schedule = make_schedule(config.optimizer.schedule, config.optimizer.warmup, config.optimizer.schedule_keys)
     if schedule is None:
         return optimizer
-    num_steps = int(module.trainer.estimated_stepping_batches)
-    scheduler = LambdaLR(optimizer, lambda step: schedule(step, num_steps))
+    num_steps = int(module.trainer.estimated_stepping_batches)  # which also counts the batches of an epoch
+    steps_of_epoch = math.ceil(module.trainer.num_training_batches / module.trainer.accumulate_grad_batches)
+    scheduler = LambdaLR(optimizer, lambda step: schedule(step, num_steps, steps_of_epoch))
     return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}

@@ -1,7 +1,7 @@
 """Learning-rate schedules: a factor on the base rate by the step, or a plateau of the selection metric."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any, Literal
 
@@ -9,23 +9,41 @@ import pytorch_lightning as pl
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
 
-def make_schedule(name: str, warmup: float) -> Callable[[int, int], float] | None:
-    """A factor in [0, 1] from (step, number of steps); None where no step changes the rate.
+def make_schedule(name: str, warmup: float, keys: Mapping[str, float] | None = None) -> Callable[..., float] | None:
+    """A factor in [0, 1] from (step, number of steps, steps of an epoch); None where no step changes the rate.
 
-    name: constant, plateau, linear or cosine, the latter two to 0 at the last step; warmup: the fraction of all steps in
-    which the factor rises linearly from 0.
+    name: constant, plateau, linear or cosine, the latter two to 0 at the last step, step, exponential or one_cycle; warmup: the
+    fraction of all steps in which the factor rises linearly from 0; keys: of the schedule, as in conf/optimizer/_schedule.yaml.
     """
-    return None if name in ("constant", "plateau") and not warmup else partial(factor, name, warmup)
+    if name in ("constant", "plateau") and not warmup:
+        return None
+    keys = keys or {}
+    if name == "one_cycle":
+        return partial(one_cycle, rise=keys["rise"], start=keys["start"], end=keys["end"])
+    return partial(factor, name, warmup, keys)
 
 
-def factor(name: str, warmup: float, step: int, num_steps: int) -> float:
+def factor(
+    name: str, warmup: float, keys: Mapping[str, float], step: int, num_steps: int, steps_of_epoch: int = 1
+) -> float:
     warmup_steps = warmup * num_steps
     if step < warmup_steps:
         return (step + 1) / (warmup_steps + 1)
+    if name in ("step", "exponential"):
+        return keys["factor"] ** (step // steps_of_epoch // keys.get("epochs", 1))
     progress = min(1.0, (step - warmup_steps) / max(1.0, num_steps - warmup_steps))
     if name == "linear":
         return 1 - progress
     return (1 + math.cos(math.pi * progress)) / 2 if name == "cosine" else 1.0
+
+
+def one_cycle(step: int, num_steps: int, steps_of_epoch: int = 1, *, rise: float, start: float, end: float) -> float:
+    """From start up to 1 and down to end, with halves of a cosine (Smith 2018, arXiv:1803.09820); the momentum stays."""
+    top, last = max(0.0, rise * num_steps - 1), num_steps - 1  # the last step has end
+    if step < top:
+        return 1 + (start - 1) * (1 + math.cos(math.pi * step / top)) / 2
+    progress = min(1.0, (step - top) / max(1.0, last - top))
+    return end + (1 - end) * (1 + math.cos(math.pi * progress)) / 2
 
 
 class Plateau(pl.Callback):
