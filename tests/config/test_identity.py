@@ -82,6 +82,12 @@ def test_keys_that_came_later_leave_the_runs_that_do_not_use_them_as_they_were()
     assert identity("model.freeze_vectors=false", "model.vectors_vocab=train", "model.embedding_size=128") == identity()
 
 
+def test_the_losses_keys_at_their_defaults_are_part_of_no_identity() -> None:
+    assert identity("~model.label_smoothing", "~model.focal_gamma") == identity()
+    others = ["model.label_smoothing=0.1", "model.focal_gamma=2", "model.class_weights={positive: 2}"]
+    assert len({identity(), *map(identity, others)}) == 4
+
+
 def test_what_is_done_with_vectors_makes_another_run_and_their_dimension_in_words_does_not() -> None:
     content = {**CONTENT, "model.vectors": ["00aa"]}
     runs = [

@@ -90,6 +90,42 @@ def test_an_encoder_that_returns_no_state_is_told_what_is_expected() -> None:
         classifier(torch.ones(2, 4, dtype=torch.long), torch.tensor([4, 4]))  # of two rows, which would unpack
 
 
+def classifier_with(**settings: Any) -> SequenceClassifier:
+    return SequenceClassifier(StatesAlone(), vocab_size=5, num_classes=3, embedding_size=3, **settings)
+
+
+@pytest.mark.parametrize("smoothing", [0.0, 0.2])
+@pytest.mark.parametrize("gamma", [0.0, 2.0])
+@pytest.mark.parametrize("weights", [None, [1.0, 3.0, 0.5]])
+def test_the_loss_is_that_of_its_formula_row_by_row(
+    smoothing: float, gamma: float, weights: list[float] | None
+) -> None:
+    classifier = classifier_with(label_smoothing=smoothing, focal_gamma=gamma, class_weights=weights)
+    outputs = torch.randn(6, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    targets = [0, 2, 1, 1, -100, 2]  # the fifth row does not count
+    w = weights or [1.0] * 3
+    total = weight = 0.0
+    for logits, target in zip(outputs.numpy(), targets, strict=True):
+        if target < 0:
+            continue
+        p = np.exp(logits) / np.exp(logits).sum()
+        soft = np.full(3, smoothing / 3) + (1 - smoothing) * np.eye(3)[target]
+        total += (1 - p[target]) ** gamma * -(soft * np.array(w) * np.log(p)).sum()
+        weight += w[target]
+    labels = torch.tensor(targets)
+    assert classifier.loss(outputs, labels).item() == pytest.approx(total / weight, rel=1e-6)
+    assert classifier.loss(outputs, labels, "sum").item() == pytest.approx(total, rel=1e-6)
+
+
+def test_weights_by_name_leave_the_other_classes_at_one() -> None:
+    names = ["negative", "neutral", "1"]
+    assert weigh_classes({"neutral": 2, 1: 0.5}, [1, 1, 1], names) == [1.0, 2.0, 0.5]
+    with pytest.raises(
+        ConfigError, match=r"class_weights: neutrl is no class\. Did you mean neutral\?.*negative, neutral, 1"
+    ):
+        weigh_classes({"neutrl": 2}, [1, 1, 1], names)
+
+
 def test_balanced_weights_give_every_class_the_same_total() -> None:
     weights = weigh_classes("balanced", [30, 10])
     assert weights is not None

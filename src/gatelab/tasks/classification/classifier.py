@@ -1,6 +1,6 @@
 """A text classifier. B batch, D = H × directions, K classes."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatelab.annotations import ArgumentsOf, Passed, Positive
+from gatelab.annotations import ArgumentsOf, Fraction, NotNegative, Passed, Positive
 from gatelab.data.batch import counted_rows
-from gatelab.errors import ConfigError
+from gatelab.errors import ConfigError, did_you_mean
 from gatelab.tasks.base import Task
 from gatelab.tasks.classification.scores import headline_metrics
 from gatelab.tasks.classification.symptoms import symptoms
@@ -22,12 +22,15 @@ class SequenceClassifier(SequenceModule):
     """One class a row: softmax over K outputs, cross-entropy.
 
     label_counts (K,): the training rows of each class, for balanced class_weights; equal where None.
+    class_names (K,): what the keys of class_weights may be.
+    label_smoothing: the part of each target that is spread over all K classes (Szegedy et al. 2016).
+    focal_gamma: each row's loss is multiplied by (1 - p)^gamma, p the probability of its class (Lin et al. 2017, eq. 4).
 
-    Raises ValueError as SequenceModule does, ConfigError unless there are K weights.
+    Raises ValueError as SequenceModule does, ConfigError unless there are K weights, or for the name of no class.
     """
 
     num_counts = 3
-    training_only = ("class_weights",)
+    training_only = ("class_weights", "label_smoothing", "focal_gamma")
     class_weights: Tensor | None
 
     def __init__(
@@ -36,11 +39,15 @@ class SequenceClassifier(SequenceModule):
         *,
         num_classes: Passed[int],
         label_counts: Passed[Sequence[int] | None] = None,
-        class_weights: Literal["balanced"] | list[Positive] | None = None,
+        class_names: Passed[Sequence[str] | None] = None,
+        class_weights: Literal["balanced"] | list[Positive] | dict[str | int, Positive] | None = None,
+        label_smoothing: Fraction | None = 0.0,
+        focal_gamma: NotNegative | None = 0.0,
         **reading: Annotated[Any, ArgumentsOf(SequenceModule, without=("num_outputs",))],
     ) -> None:
         super().__init__(encoder, num_outputs=num_classes, **reading)
-        weights = weigh_classes(class_weights, label_counts or [1] * num_classes)
+        weights = weigh_classes(class_weights, label_counts or [1] * num_classes, class_names or ())
+        self.label_smoothing, self.focal_gamma = label_smoothing or 0.0, focal_gamma or 0.0
         self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), False)
 
     @classmethod
@@ -57,7 +64,13 @@ class SequenceClassifier(SequenceModule):
         weights = self.class_weights
         if weights is not None and outputs.dtype == torch.float64:
             weights = weights.double()
-        return F.cross_entropy(outputs, targets, weight=weights, reduction=reduction)
+        smoothing = self.label_smoothing
+        if not self.focal_gamma:
+            return F.cross_entropy(outputs, targets, weights, reduction=reduction, label_smoothing=smoothing)
+        losses = F.cross_entropy(outputs, targets, weights, reduction="none", label_smoothing=smoothing)  # (B,)
+        probability = outputs.softmax(1).gather(1, targets.clamp(min=0)[:, None])[:, 0]
+        total = (losses * (1 - probability) ** self.focal_gamma).sum()
+        return total if reduction == "sum" else total / self.count(outputs, targets)[0]
 
     def count(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """(3,): the weights of the rows that count, how many of them are correct, and how many there are."""
@@ -91,13 +104,25 @@ class SequenceClassifier(SequenceModule):
         return self.head.weight[winner] - self.head.weight[others].mean(0)
 
 
-def weigh_classes(wanted: Literal["balanced"] | Sequence[float] | None, counts: Sequence[int]) -> list[float] | None:
-    """model.class_weights as numbers: "balanced" gives every class the same total weight over the training rows."""
+def weigh_classes(
+    wanted: Literal["balanced"] | Sequence[float] | Mapping[Any, float] | None, counts: Sequence[int],
+    names: Sequence[str] = (),
+) -> list[float] | None:  # fmt: skip
+    """model.class_weights as numbers: "balanced" gives every class the same total weight over the training rows; by name, the others
+    have 1."""
     if wanted is None:
         return None
-    if wanted == "balanced":
+    if isinstance(wanted, str):
         sizes = np.asarray(counts, dtype=float)
         return (sizes.sum() / (len(sizes) * sizes)).tolist()
+    if isinstance(wanted, Mapping):
+        given = {str(name): float(weight) for name, weight in wanted.items()}
+        for name in given:
+            if name not in names:
+                raise ConfigError(
+                    f"model.class_weights: {name} is no class.{did_you_mean(name, names)} There are: {', '.join(names)}."
+                )
+        return [given.get(name, 1.0) for name in names]
     if len(wanted) != len(counts):
         raise ConfigError(f"model.class_weights: has {len(wanted)} weights for {len(counts)} classes.")
     return [float(weight) for weight in wanted]

@@ -28,7 +28,7 @@ class Classification(SequenceTask):
 
     def arguments(self, prepared: Any) -> dict[str, Any]:
         counts = list(prepared.record["label_counts"]["train"].values())
-        return {"num_classes": len(prepared.classes), "label_counts": counts}
+        return {"num_classes": len(prepared.classes), "label_counts": counts, "class_names": prepared.classes}
 
     def fit_linear(self, features: Any, targets: NDArray[Any], test_features: Any, classes: list[str]) -> NDArray[Any]:
         return fit_linear(features, targets, test_features, len(classes))
