@@ -17,11 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from commands import gatelab, the_run
 from safetensors.torch import load_file
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
 
-from commands import gatelab, the_run
 from gatelab.config.schema import CONF_DIR
 from gatelab.runs.folder import all_runs
 

@@ -156,11 +156,13 @@ def test_of_another_task_it_shows_what_that_logs_and_the_smallest_where_that_is_
     for mse in (0.25, 0.5):
         trainer.fit_loop.total_batch_idx += 1
         line.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, (torch.zeros(32, 5), torch.zeros(32)), 0)
-        trainer.callback_metrics = {"validation/mse": torch.tensor(mse), "validation/r2": torch.tensor(-1.5)}
+        trainer.callback_metrics = {"validation/mse": torch.tensor(mse), "validation/skill": torch.tensor(-1.5)}
         line.on_validation_end(trainer, module)
     assert line._best == 0.25
     assert line._rows == 64
     text = CODES.sub("", screen.getvalue())
-    expected = "epoch  1  mse 0.250  r2 -1.500  " if terminal else "epoch   1  validation mse 0.2500  r2 -1.5000  "
+    expected = (
+        "epoch  1  mse 0.250  skill -1.500  " if terminal else "epoch   1  validation mse 0.2500  skill -1.5000  "
+    )
     assert expected in text
     line.on_fit_end(trainer, module)

@@ -12,11 +12,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from commands import gatelab
 from numpy.typing import NDArray
 from page_tables import Tables
 from sklearn import metrics as sk
 
-from commands import gatelab
 from gatelab.errors import RunError, RunStopped
 from gatelab.reports.pages import run_page as module
 from gatelab.reports.pages.facts import cost_facts, data_facts, repeat_commands
