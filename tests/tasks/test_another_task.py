@@ -236,7 +236,7 @@ def test_its_run_is_listed_by_its_own_metrics_and_has_a_page(finished: RunFolder
     assert f"{values['mse']:.4f}" in line
     gatelab("report", finished.path.name, cwd=cwd)
     page = finished.report.read_text(encoding="utf-8")
-    assert re.search(rf"<h1>\S+ {values['mse']:.4f} mse[ ,]", page)
+    assert re.search(rf"<h1>\S+ {values['mse']:.4f} MSE[ ,]", page)
     assert "the mean baseline" in page
     for absent in ("Confusion matrix", "macro-F1", "by class"):
         assert absent not in page
@@ -247,7 +247,7 @@ def test_its_run_is_listed_by_its_own_metrics_and_has_a_page(finished: RunFolder
 def test_what_stands_on_the_screen_at_its_end(finished: RunFolder) -> None:
     console = Screen(width=80, record=True, file=io.StringIO())
     console.print(result_table(finished))
-    assert "mse" in console.export_text()
+    assert "MSE" in console.export_text()
 
 
 @pytest.mark.parametrize("monitor", ["r2", "loss"])

@@ -163,7 +163,7 @@ def test_the_page_shows_what_a_regression_leaves_and_nothing_of_classes(run: Run
     write_report(run, gates=False)
     page, record = run.report.read_text(encoding="utf-8"), run.record
     assert record.metrics is not None
-    assert f"gated {record.metrics['mse']:.4f} mse on " in page
+    assert f"gated {record.metrics['mse']:.4f} MSE on " in page
     for part in (
         'id="predicted"',
         "Absolute error by length",
@@ -203,7 +203,7 @@ def test_the_page_of_all_runs_lists_its_metric(run: RunFolder) -> None:
     page = Client(Site(run.path.parents[1], 8000)).get("/", base_url="http://127.0.0.1:8000").text
     assert run.record.metrics is not None
     assert f">{run.record.metrics['mse']:.4f}<" in page
-    assert "linear mse" in page
+    assert "linear MSE" in page
 
 
 def test_what_the_task_says_it_logs_is_what_it_logs(run: RunFolder) -> None:

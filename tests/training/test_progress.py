@@ -162,7 +162,7 @@ def test_of_another_task_it_shows_what_that_logs_and_the_smallest_where_that_is_
     assert line._rows == 64
     text = CODES.sub("", screen.getvalue())
     expected = (
-        "epoch  1  mse 0.250  skill -1.500  " if terminal else "epoch   1  validation mse 0.2500  skill -1.5000  "
+        "epoch  1  MSE 0.250  skill -1.500  " if terminal else "epoch   1  validation MSE 0.2500  skill -1.5000  "
     )
     assert expected in text
     line.on_fit_end(trainer, module)

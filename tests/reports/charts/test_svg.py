@@ -61,6 +61,7 @@ def test_epochs_have_whole_ticks(last: int) -> None:
 
 def test_shares_end_at_one() -> None:
     assert [label for _, label in fraction_axis("", 0.83).ticks] == ["0.8", "0.85", "0.9", "0.95", "1"]
+    assert [label for _, label in fraction_axis("", 1.0).ticks] == ["0.95", "1"]  # of what is perfect
 
 
 def test_values_stand_where_the_axes_put_them_and_stops_fill_the_width() -> None:

@@ -95,7 +95,7 @@ class Chart:
 def fraction_axis(title: str, low: float = 0.0) -> Axis:
     """An axis from low, rounded down to a tick, to 1."""
     step = 0.2 if low < 0.4 else 0.1 if low < 0.75 else 0.05
-    first = math.floor(low / step + 1e-9) * step
+    first = min(math.floor(low / step + 1e-9) * step, 1 - step)
     ticks = np.arange(first, 1 + step / 2, step)
     return Axis(title, float(first), 1.0, [(float(tick), f"{tick:.2f}".rstrip("0").rstrip(".")) for tick in ticks])
 

@@ -38,11 +38,11 @@ def by_length(rows: NumberPredictions, model: str) -> dict[str, Any]:
     """The absolute error of the model and the linear baseline by range of length, and the model's mean error."""
     bins = length_bins(rows.tokens)
     errors = {"model": rows.predictions - rows.targets}
-    columns = [("tokens", "number"), ("test rows", "number"), ("mae", "number"), ("95 % interval", "number")]
+    columns = [("tokens", "number"), ("test rows", "number"), ("MAE", "number"), ("95 % interval", "number")]
     columns += [("mean error", "number")]
     if rows.linear is not None:
         errors["linear"] = rows.linear - rows.targets
-        columns += [("linear mae", "number")]
+        columns += [("linear MAE", "number")]
     means: dict[str, list[float]] = {name: [] for name in errors}
     bounds, table = [], []
     for low, high in bins:
@@ -59,7 +59,7 @@ def by_length(rows: NumberPredictions, model: str) -> dict[str, Any]:
         [range_name(*ends) for ends in bins],
         "Bars: 95 % bootstrap intervals over the rows of that length.",
     )
-    chart = interval_chart("Absolute error by length of text", ("tokens", "mae"), names, measured, summary)
+    chart = interval_chart("Absolute error by length of text", ("tokens", "MAE"), names, measured, summary)
     return {"chart": chart, "columns": columns, "rows": table}
 
 
