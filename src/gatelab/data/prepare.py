@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -197,28 +197,34 @@ def fit(words: Words, train: Indices, settings: Settings, also: Sequence[str] = 
 
 def encode(
     words: Words, tokens_of: WordTokens, max_length: int | None, folder: Path
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
     """Write tokens.npy and offsets.npy (N + 1,), each row cut to max_length. Returns of each row (N,) how many tokens it has
     before, and how many of those that are left are unknown."""
-    lengths, num_unknown = np.empty((2, len(words.kept)), dtype=np.int64)
-    rows, num_words = np.arange(len(lengths)), words.lengths(None)
-    for chunk, numbers in words.chunks(rows, num_words, "counting tokens"):
-        lengths[chunk] = sums(tokens_of.lengths[numbers], num_words[chunk])
-    cut = lengths if max_length is None else np.minimum(lengths, max_length)
-    offsets = np.concatenate([[0], np.cumsum(cut)])
-    np.save(folder / "offsets.npy", offsets)
-    num_words = words.lengths(max_length)  # a word is one token or more
+    lengths, num_unknown = np.empty((2, len(words.kept)), dtype=np.int32)
+    num_words = words.lengths()
     with open(folder / "tokens.npy", "wb") as stream:
-        header = {"descr": "<i4", "fortran_order": False, "shape": (int(offsets[-1]),)}
-        np.lib.format.write_array_header_1_0(stream, header)
-        for chunk, numbers in words.chunks(rows, num_words, "encoding"):
-            ids = tokens_of.expand(numbers)
-            expanded = sums(tokens_of.lengths[numbers], num_words[chunk])
-            places = np.arange(len(ids)) - np.repeat(np.cumsum(expanded) - expanded, expanded)
-            ids = ids[places < np.repeat(cut[chunk], expanded)].astype("<i4", copy=False)
+        write_header(stream, 0)
+        for chunk, numbers in words.chunks(np.arange(len(lengths)), num_words, "encoding"):
+            lengths[chunk] = counts = sums(tokens_of.lengths[numbers], num_words[chunk])
+            kept = cut_lengths(counts, max_length)
+            places = np.arange(counts.sum()) - np.repeat(np.cumsum(counts) - counts, counts)
+            ids = tokens_of.expand(numbers)[places < np.repeat(kept, counts)].astype("<i4", copy=False)
             stream.write(ids.data)
-            num_unknown[chunk] = sums(ids == UNKNOWN_ID, cut[chunk])
+            num_unknown[chunk] = sums(ids == UNKNOWN_ID, kept)
+        offsets = np.concatenate([[0], np.cumsum(cut_lengths(lengths, max_length), dtype=np.int64)])
+        write_header(stream, int(offsets[-1]))
+    np.save(folder / "offsets.npy", offsets)
     return lengths, num_unknown
+
+
+def write_header(stream: IO[bytes], num_tokens: int) -> None:
+    """At the beginning of an .npy of int32; as long for any number, so that it can be written again."""
+    stream.seek(0)
+    np.lib.format.write_array_header_1_0(stream, {"descr": "<i4", "fortran_order": False, "shape": (num_tokens,)})
+
+
+def cut_lengths(lengths: NDArray[Any], max_length: int | None) -> NDArray[Any]:
+    return lengths if max_length is None else np.minimum(lengths, max_length)
 
 
 def sums(values: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -227,10 +233,10 @@ def sums(values: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def count_tokens(
-    lengths: NDArray[np.int64], num_unknown: NDArray[np.int64], parts: Mapping[str, Indices], max_length: int | None
+    lengths: NDArray[np.int32], num_unknown: NDArray[np.int32], parts: Mapping[str, Indices], max_length: int | None
 ) -> dict[str, Any]:
     """Of the record: the tokens and the share that is unknown are of the rows as they are cut, the lengths of the uncut ones."""
-    cut = lengths if max_length is None else np.minimum(lengths, max_length)
+    cut = cut_lengths(lengths, max_length)
     return {
         "num_tokens": int(cut.sum()),
         "unknown_share": {

@@ -260,10 +260,9 @@ class Words:
         self.kept = np.load(folder / "kept.npy", mmap_mode="r")
         self.recounts = np.load(folder / "recounts.npy")
 
-    def lengths(self, max_length: int | None) -> NDArray[np.int64]:
+    def lengths(self) -> NDArray[np.int64]:
         """(N,)"""
-        lengths = self.offsets[self.kept + 1] - self.offsets[self.kept]
-        return lengths if max_length is None else np.minimum(lengths, max_length)
+        return self.offsets[self.kept + 1] - self.offsets[self.kept]
 
     def chunks(
         self, rows: Indices, lengths: NDArray[np.int64], title: str
@@ -282,7 +281,7 @@ class Words:
     def counts(self, rows: Indices) -> dict[str, int]:
         """How often each word stands in the rows, as the ``tokenizers`` library counts them in training."""
         counts = np.zeros(len(self.names), dtype=np.int64)
-        for _, words in self.chunks(rows, self.lengths(None), "counting words"):
+        for _, words in self.chunks(rows, self.lengths(), "counting words"):
             counts += np.bincount(words, minlength=len(counts))
         _, words, differences = self.recounts[np.isin(self.recounts[:, 0], self.kept[rows])].T
         np.add.at(counts, words, differences)
