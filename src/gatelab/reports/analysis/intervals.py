@@ -36,12 +36,24 @@ def metric_intervals(rows: Predictions, majority: int | None) -> dict[str, dict[
     resampled = resample_cells(rows.labels, predictions, rows.classes)
     for name, values in resample_auroc(rows.labels, scores).items():
         resampled[name]["auroc"] = values
-    if "linear" in resampled:
-        resampled["model - linear"] = {
-            metric: values - resampled["linear"][metric] for metric, values in resampled["model"].items()
-        }
+    return intervals_of(resampled)
+
+
+def intervals_of(
+    measured: dict[str, dict[str, NDArray[Any]]], *, with_undefined: bool = True
+) -> dict[str, dict[str, Interval]]:
+    """Of each metric (R,) over the resamples, for each entry and, where there is a "linear", for "model - linear" too.
+    with_undefined: also of a metric that no resample has, as NaN."""
+    if "linear" in measured:
+        linear = measured["linear"]
+        measured["model - linear"] = {metric: values - linear[metric] for metric, values in measured["model"].items()}
     return {
-        name: {metric: percentiles(values) for metric, values in metrics.items()} for name, metrics in resampled.items()
+        name: {
+            metric: percentiles(values)
+            for metric, values in metrics.items()
+            if with_undefined or not np.isnan(values).all()
+        }
+        for name, metrics in measured.items()
     }
 
 

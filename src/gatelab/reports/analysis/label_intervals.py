@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.reports.analysis.intervals import Interval, percentiles, resample_weights
+from gatelab.reports.analysis.intervals import Interval, intervals_of, resample_weights
 
 
 def label_intervals(
@@ -45,11 +45,4 @@ def label_intervals(
                 "hamming_loss": drawn[:, -1] / len(labels),
             }
         measured[name] |= {f"f1 {label}": np.nan_to_num(f1[:, k]) for k, label in enumerate(classes)}
-    if "linear" in measured:
-        measured["model - linear"] = {
-            metric: values - measured["linear"][metric] for metric, values in measured["model"].items()
-        }
-    return {
-        name: {metric: percentiles(values) for metric, values in found.items() if not np.isnan(values).all()}
-        for name, found in measured.items()
-    }, len(sums["model"])
+    return intervals_of(measured, with_undefined=False), len(sums["model"])

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.reports.analysis.intervals import Interval, percentiles, resample_weights
+from gatelab.reports.analysis.intervals import Interval, intervals_of, resample_weights
 from gatelab.runs.number_predictions import NumberPredictions
 
 
@@ -42,14 +42,7 @@ def number_intervals(
     measured = {
         name: {metric: np.array(values) for metric, values in found.items()} for name, found in resampled.items()
     }
-    if "linear" in measured:
-        measured["model - linear"] = {
-            metric: values - measured["linear"][metric] for metric, values in measured["model"].items()
-        }
-    return {
-        name: {metric: percentiles(values) for metric, values in found.items() if not np.isnan(values).all()}
-        for name, found in measured.items()
-    }, num_resamples
+    return intervals_of(measured, with_undefined=False), num_resamples
 
 
 class Ranked:
