@@ -15,12 +15,12 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from tables_read import refusal, rows_of
 
 from gatelab.data.formats.records import MAX_FIELD_CHARS
-from gatelab.data.read import Reject, Table, read_table
+from gatelab.data.read import Reject, read_table
 from gatelab.data.stream import RowStream
 from gatelab.digest import sha256_of
-from gatelab.errors import DataError
 
 FRAME = pd.DataFrame(
     {
@@ -83,16 +83,6 @@ def test_a_table_has_the_same_rows_whatever_the_kind_of_its_file(name: str, tmp_
     assert [float(stars.classes[label]) for label in stars.labels] == FRAME["stars"].tolist()
     with RowStream(file) as rows:
         assert [text for _, text, _ in rows] == FRAME["text"].tolist()
-
-
-def refusal(path: Any, **settings: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        read_table(path, **settings)
-    return str(caught.value)
-
-
-def rows_of(table: Table) -> list[tuple[str, str]]:
-    return [(text, table.classes[label]) for text, label in zip(table.texts, table.labels, strict=True)]
 
 
 # Lines that are no records

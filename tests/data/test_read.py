@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from tables_read import refusal, rows_of
 
 from gatelab.data.formats.refused import READ
-from gatelab.data.read import Reject, Table, read_table
-from gatelab.errors import DataError
+from gatelab.data.read import Reject, read_table
 
 GOOD = "text,label\nfine film,pos\nbad film,neg\n"
 WriteCsv = Callable[..., Path]
@@ -33,16 +33,6 @@ def write(tmp_path: Path) -> Callable[[str | bytes, str], Path]:
         return file
 
     return write
-
-
-def refusal(path: Any, **settings: Any) -> str:
-    with pytest.raises(DataError) as caught:
-        read_table(path, **settings)
-    return str(caught.value)
-
-
-def rows_of(table: Table) -> list[tuple[str, str]]:
-    return [(text, table.classes[label]) for text, label in zip(table.texts, table.labels, strict=True)]
 
 
 def zipped(**members: str) -> bytes:
