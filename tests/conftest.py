@@ -2,6 +2,8 @@
 
 import csv
 import os
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any
@@ -49,6 +51,7 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def hostile_run(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
     """A finished run on texts that mean harm to a page; trained once for all workers."""
     from commands import the_run
+
     from hostile import train_hostile
 
     shared = tmp_path_factory.getbasetemp()
@@ -60,6 +63,37 @@ def hostile_run(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Pa
             folder.mkdir()
             return train_hostile(folder, cache_dir)
     return the_run(folder)
+
+
+@pytest.fixture
+def attack(tmp_path: Path, record_property: Callable[[str, object], None]) -> Callable[..., Any]:
+    """attack(says, call, *arguments): try it in the test's own folder (attack.py), see that it is refused with a sentence in which
+    the pattern ``says`` is found, or works where that is WORKS, and count it for the figure at the end of the tests."""
+    from attack import WORKS, Attempt, attempt
+
+    def attack(says: str, call: Callable[..., Any], *arguments: Any, **options: Any) -> Attempt:
+        tried = attempt(call, *arguments, **{"folder": tmp_path, **options})
+        record_property("attack", tried.kind)
+        assert tried.kind == ("worked" if says == WORKS else "refused"), f"{tried.problem}\n{tried.text}"
+        assert says == WORKS or re.search(says, tried.text), tried.text
+        return tried
+
+    return attack
+
+
+def pytest_terminal_summary(terminalreporter: Any) -> None:
+    """How the attacks of tests/hostile ended. One whose test failed is broken, wherever it failed."""
+    counts = Counter[str]()
+    for report in (*terminalreporter.getreports("passed"), *terminalreporter.getreports("failed")):
+        kinds = [kind for name, kind in report.user_properties if name == "attack" and report.when == "call"]
+        if kinds and report.failed:
+            kinds[-1] = "broken"
+        counts.update(kinds)
+    if counts:
+        terminalreporter.write_line(
+            f"attacks: {counts.total():,} tried, {counts['refused']:,} refused with a sentence, {counts['worked']:,} worked, "
+            f"broken = {counts['broken']:,}"
+        )
 
 
 @pytest.fixture
