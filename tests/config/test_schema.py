@@ -62,7 +62,7 @@ def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command()
         ("data.split.folds=10", r"data\.split.*folds=10 needs the fold.*range\(0,10\)"),
         ("data.split.fold=0", r"data\.split.*fold=0 needs folds"),
         ("data.split.test=0.95", r"data\.split.*leave no rows to train on"),
-        ("model.pooling=sum", r"model\.pooling=sum: .*'last', 'mean' or 'max'"),
+        ("model.pooling=sum", r"model\.pooling=sum: .*'last', 'mean', 'max' or 'attention'"),
         ("encoder.dropout=1.5", r"encoder\.dropout=1\.5"),
         ("data.batch_size=0", r"data\.batch_size=0"),
         ("data.batch_size=many", r"data\.batch_size=many: .*integer"),

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 import torch
 import yaml
-from torch import nn
+from torch import Tensor, nn
 
 from gatelab.config.build import build
 from gatelab.config.schema import CONF_DIR
@@ -84,6 +84,22 @@ def test_a_model_of_two_layers_and_directions_gives_the_same_in_onnxruntime(
     assert abs(found - expected).max() < 1e-6
     assert difference < 1e-6
     assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == ["bad", "é", "good"]
+
+
+class Given(nn.Module):
+    output_size = 5
+
+    def forward(self, x: Tensor, lengths: Tensor, state: None = None) -> tuple[Tensor, None]:
+        return x, None
+
+
+def test_attention_weighs_the_same_in_onnxruntime(one_thread_one_seed: None) -> None:
+    pytest.importorskip("onnxruntime", reason="pip install 'gatelab[onnx]'")
+    pytest.importorskip("onnxscript", reason="pip install 'gatelab[onnx]'")
+    module = SequenceClassifier(Given(), vocab_size=11, num_classes=3, embedding_size=5, pooling="attention").eval()
+    randomize(module)
+    _, difference = onnx_model(exported_program(module), module, {})
+    assert difference < 1e-6
 
 
 def test_a_cell_that_sees_the_gates_of_the_step_before_is_refused_in_a_sentence() -> None:

@@ -1,12 +1,16 @@
 from types import SimpleNamespace
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
 from gatelab.commands.train import compose
 from gatelab.data.subwords import SUBWORDS
 from gatelab.data.tokenize import SPECIAL, fit_tokenizer, new_tokenizer
+from gatelab.reports.charts.gate_picture import draw_gates
+from gatelab.reports.charts.reading import describe_reading
+from gatelab.reports.charts.reading_svg import draw_reading as draw_svg
 from gatelab.tasks.sequence.build_model import build_model
 from gatelab.tasks.sequence.trace import read_gates
 from gatelab.training.run import resolve
@@ -35,6 +39,30 @@ def test_tokens_are_shown_as_they_stand_in_the_text_and_subwords_with_their_spac
         module=module, device="cpu", tokenizer=tokenizer, max_length=len(tokens), classes=["n", "p"]
     )
     gates = read_gates(predictor, "Good film Ж http://a.b")
+    assert "attention" not in gates
     unknown = [SPECIAL["<unk>"] == number for number in tokenizer.encode("Good film Ж http://a.b").ids[: len(tokens)]]
     assert gates["tokens"].tolist() == tokens
     assert gates["unknown"].tolist() == unknown
+
+
+def test_the_attention_of_a_reading_is_the_weight_of_each_state_in_what_is_predicted_and_on_the_pictures() -> None:
+    tokenizer = new_tokenizer(kind="word")
+    fit_tokenizer(tokenizer, dict.fromkeys(["good", "film"], 1), kind="word", vocab_size=None, min_count=1)
+    settings = resolve(compose(["encoder=minlstm", "encoder.hidden_size=3", "encoder.bidirectional=true", "model.embedding_size=2",
+                                "model.pooling=attention"]))  # fmt: skip
+    torch.manual_seed(1)
+    module = build_model(settings["model"], settings["encoder"], vocab_size=9, num_classes=2).eval()
+    predictor: Any = SimpleNamespace(module=module, device="cpu", tokenizer=tokenizer, max_length=9, classes=["n", "p"])
+    gates = read_gates(predictor, "A good good film")
+    states = np.concatenate([gates["l0.hidden"], gates["l0_reverse.hidden"]], 1)
+    outputs = module.head(torch.from_numpy(gates["attention"] @ states))
+    assert gates["probabilities"][-1] == pytest.approx(outputs.softmax(0).tolist(), abs=1e-6)
+    assert np.ptp(gates["attention"]) > 0
+
+    reading = describe_reading(gates)
+    (cells,) = [cells for _, name, _, cells in draw_svg(reading).bands if name == "attention"]
+    weights = gates["attention"] / gates["attention"].max()
+    assert [shade for _, shade in cells] == pytest.approx(weights.tolist(), abs=0.01)
+    assert "attention" in reading.table.header
+    bars: Any = draw_gates(gates).axes[1].patches
+    assert [bar.get_height() for bar in bars] == pytest.approx(gates["attention"].tolist())

@@ -22,18 +22,29 @@ def draw_gates(gates: Mapping[str, NDArray[Any]]) -> Figure:
 
 
 def draw_reading(reading: Reading, width: float | None = None) -> Figure:
-    """From top to bottom: what is predicted after each token; a band for each gate, its mean over units, dark where
+    """From top to bottom: what is predicted after each token; the attention it gets, if any; a band for each gate, its mean over units, dark where
     shut; a band for each unit, its state and the logits it contributes. width in inches."""
     tokens = [plain(token) for token, _ in reading.tokens]
     bands, low, high = reading.bands, reading.low, reading.high
     longest = max(map(len, tokens))
     heights = [1.1, 0.22 * len(bands) + 0.05, 0.3 * len(reading.units)]
+    titles = [
+        reading.curves_title,
+        "gates, mean over units",
+        f"{reading.state} state of the units that contribute most",
+    ]
+    if reading.attention is not None:
+        heights.insert(1, 0.4)
+        titles.insert(1, "attention: the weight of each token")
     figure = Figure(
         figsize=(width or max(4.6, 2.6 + 0.3 * len(tokens)), sum(heights) + 1.5 + 0.07 * longest), layout="constrained"
     )
-    top, middle, bottom = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": heights})
+    panels = figure.subplots(len(heights), 1, sharex=True, gridspec_kw={"height_ratios": heights})
+    top, *weights, middle, bottom = panels
 
     draw_predictions(top, reading)
+    for axes in weights:
+        axes.bar(range(len(tokens)), reading.attention, width=0.9, color=INK)
     image = middle.imshow(
         np.stack(list(bands.values())), aspect="auto", cmap="cividis", vmin=low, vmax=high, interpolation="nearest"
     )
@@ -50,17 +61,12 @@ def draw_reading(reading: Reading, width: float | None = None) -> Figure:
     for label, (_, unknown) in zip(bottom.get_xticklabels(), reading.tokens, strict=True):
         if unknown:
             label.set(color=GREY, style="italic")
-    for axes in (top, middle, bottom):
+    for axes in panels:
         axes.spines[:].set_visible(False)
         axes.tick_params(labelsize=8, length=0)
     if width:
         bottom.tick_params(axis="x", labelsize=min(8.0, 72 * (width - 1.9) / len(tokens)))
-    titles = [
-        reading.curves_title,
-        "gates, mean over units",
-        f"{reading.state} state of the units that contribute most",
-    ]
-    for axes, title in zip((top, middle, bottom), titles, strict=True):
+    for axes, title in zip(panels, titles, strict=True):
         axes.set_title(title, fontsize=8, loc="left", color=INK, pad=3)
     if reading.notes:
         bottom.set_xlabel("; ".join(reading.notes), fontsize=7, color=GREY, loc="left")

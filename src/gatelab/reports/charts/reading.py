@@ -17,7 +17,8 @@ MAX_TOKENS = 60
 @dataclass(frozen=True)
 class Reading:
     """role, place, label and prediction describe the row. Values (T,) by name: curves, the probabilities of the first 7 classes or
-    the predicted number; bands: gates, mean over units, units: states; low and high: the range of the bands."""
+    the predicted number; attention: each token's weight, where the model pools by it; bands: gates, mean over units, units: states;
+    low and high: the range of the bands."""
 
     role: str
     place: str
@@ -28,6 +29,7 @@ class Reading:
     curves: dict[str, NDArray[Any]]
     curves_title: str
     curves_range: tuple[float, float]
+    attention: NDArray[Any] | None
     bands: dict[str, NDArray[Any]]
     low: float
     high: float
@@ -46,9 +48,11 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
     values, classes, prediction, probability = predicted(gates)
     shown = values[first:]
     bands, units = gate_bands(gates, first), unit_bands(gates, first)
+    attention = gates["attention"][first:] if "attention" in gates else None
     low, high = colour_range(list(bands.values()))
+    beside = bands if attention is None else {"attention": attention, **bands}
     rows = [
-        [token, *map(numbers.metric, shown[t]), *(numbers.metric(float(band[t])) for band in bands.values())]
+        [token, *map(numbers.metric, shown[t]), *(numbers.metric(float(values[t])) for values in beside.values())]
         for t, token in enumerate(tokens)
     ]
     notes = []
@@ -56,7 +60,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         notes.append(f"the last {len(tokens)} of {len(gates['tokens'])} tokens")
     if any(unknown):
         notes.append("italics: not in the vocabulary")
-    has_gaps = not all(np.isfinite(values).all() for values in (shown, *bands.values(), *units.values()))
+    has_gaps = not all(np.isfinite(values).all() for values in (shown, *beside.values(), *units.values()))
     if has_gaps:
         notes.append(f"gaps: {numbers.NOT_A_NUMBER}")
     return Reading(
@@ -69,6 +73,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         curves=dict(list(zip(classes, shown.T, strict=True))[:NUM_COLOURS]),
         curves_title="probability after each token" if probability else "prediction after each token",
         curves_range=(0.0, 1.0) if probability or not np.isfinite(shown).any() else extent(shown),
+        attention=attention,
         bands=bands,
         low=low,
         high=high,
@@ -76,7 +81,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         state=shown_state(gates),
         notes=notes,
         has_gaps=has_gaps,
-        table=Table(["token", *(f"P({name})" if probability else name for name in classes), *bands], rows),
+        table=Table(["token", *(f"P({name})" if probability else name for name in classes), *beside], rows),
     )
 
 

@@ -43,11 +43,13 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
     middles = LEFT + column * (np.arange(len(tokens)) + 0.5)
     drawing = ReadingDrawing(column, LEFT + column * len(tokens) + RIGHT, middles)
     y = place_curves(drawing, reading, TOP)
+    if reading.attention is not None:
+        y = place_attention(drawing, reading.attention, y + GAP)
     y = place_bands(drawing, reading, y + GAP)
     y = place_units(drawing, reading, y + GAP)
     drawing.bottom = y + 8
     drawing.height = drawing.bottom + 8 + 6.4 * max(len(token) for token, _ in tokens)
-    named = reading.curves | reading.bands
+    named = reading.curves | ({} if reading.attention is None else {"attention": reading.attention}) | reading.bands
     for t, (x, (token, unknown)) in enumerate(zip(middles.round(1).tolist(), tokens, strict=True)):
         said = " · ".join(f"{name} {numbers.metric(float(values[t]))}" for name, values in named.items())
         drawing.tokens.append((x, token, unknown))
@@ -76,18 +78,30 @@ def place_curves(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
     return y + CURVE
 
 
+def place_attention(drawing: ReadingDrawing, weights: NDArray[Any], y: float) -> float:
+    """A band, darker where more of the token's state is in the pooled one."""
+    largest = extent(weights)[1]
+    drawing.titles.append((y - 6, f"attention: the weight of each token, from 0 (pale) to {largest:.2f} (full)"))
+    place_band(drawing, "attention", weights, weights / (largest or 1.0), y)
+    return y + BAND
+
+
 def place_bands(drawing: ReadingDrawing, reading: Reading, y: float) -> float:
     """A band for each gate, darker where further open."""
     low, high = reading.low, reading.high
     drawing.titles.append((y - 6, f"gates, mean over units: from {low:.2f} (pale) to {high:.2f} (full)"))
     for name, values in reading.bands.items():
-        fractions = np.clip((values - low) / (high - low), 0, 1)
-        placed = [(x, s) for x, s in zip(drawing.middles, fractions, strict=True) if np.isfinite(s)]
-        cells = [(round(x - drawing.column / 2, 1), round(float(s), 2)) for x, s in placed]
-        reached = "–".join(dict.fromkeys(numbers.formatted(end, ".2f") for end in extent(values)))
-        drawing.bands.append((y, name, reached, cells))
+        place_band(drawing, name, values, np.clip((values - low) / (high - low), 0, 1), y)
         y += BAND
     return y
+
+
+def place_band(drawing: ReadingDrawing, name: str, values: NDArray[Any], fractions: NDArray[Any], y: float) -> None:
+    """A cell for each token, of a darkness from 0 to 1."""
+    placed = [(x, s) for x, s in zip(drawing.middles, fractions, strict=True) if np.isfinite(s)]
+    cells = [(round(x - drawing.column / 2, 1), round(float(s), 2)) for x, s in placed]
+    reached = "–".join(dict.fromkeys(numbers.formatted(end, ".2f") for end in extent(values)))
+    drawing.bands.append((y, name, reached, cells))
 
 
 def place_units(drawing: ReadingDrawing, reading: Reading, y: float) -> float:

@@ -15,9 +15,9 @@ from gatelab.annotations import Count, Dropout, Passed
 from gatelab.data.batch import Batch, counted_rows
 from gatelab.data.tokenize import PAD_ID
 from gatelab.errors import ConfigError
-from gatelab.tasks.sequence.pooling import POOLINGS
+from gatelab.tasks.sequence.pooling import pooling_of
 
-Pooling = Literal["last", "mean", "max"]
+Pooling = Literal["last", "mean", "max", "attention"]
 
 
 class SequenceModule(pl.LightningModule):
@@ -48,8 +48,6 @@ class SequenceModule(pl.LightningModule):
         pooling: Pooling = "last",
     ) -> None:
         super().__init__()
-        if pooling not in POOLINGS:
-            raise ValueError(f"model.pooling must be one of {', '.join(POOLINGS)}, not {pooling}")
         if not isinstance(getattr(encoder, "output_size", None), int):
             raise ValueError(f"{type(encoder).__name__} needs an attribute output_size: the D of its states (B, T, D)")
         if word_vectors is not None:
@@ -62,7 +60,7 @@ class SequenceModule(pl.LightningModule):
             self.embedding.weight.requires_grad_(not freeze_vectors)
         self.embedding_dropout = nn.Dropout1d(embedding_dropout)
         self.encoder = encoder
-        self.pool = POOLINGS[pooling]
+        self.pool = pooling_of(pooling, encoder.output_size)  # type: ignore[arg-type]
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(encoder.output_size, num_outputs)  # type: ignore[arg-type]
         # Of the training so far in this epoch: the sum of the losses, then what ``count`` returns.

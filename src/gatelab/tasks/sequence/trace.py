@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.tokenize import SPACE, UNKNOWN_ID
 from gatelab.errors import RunError
+from gatelab.tasks.sequence.pooling import AttentionPooling
 from gatelab.tasks.sequence.prediction import Predictor
 
 NUM_UNITS = 8
@@ -24,6 +25,7 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     answer: what is predicted in the end
     units (U,), contributions (U,): the units of the last layer whose pooled state moves the prediction most, and how far, in
         the units of its direction (see ``SequenceModule.direction``); unit d ≥ H is unit d − H of the backward direction
+    attention (T,): how much of each token's state is in the pooled one, with model.pooling=attention
     l0.forget_gate (T, H) and so on: every gate, candidate, cell and hidden state; l0_reverse.… of the backward direction
     learned: the gates that are not constant, in the order in which they are computed
 
@@ -66,6 +68,8 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     }
     named = {"classes": np.array(predictor.classes), "probabilities": values}
     gates |= named if predictor.classes else {"predictions": values[:, 0]}
+    if isinstance(module.pool, AttentionPooling):
+        gates["attention"] = module.pool.weights(states, length)[0].cpu().numpy()
     for name, step in traces.items():
         gates |= {f"{name}.{field}": value[0].cpu().numpy() for field, value in step._asdict().items()}
     return gates
