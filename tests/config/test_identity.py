@@ -63,8 +63,10 @@ def test_how_a_table_without_a_header_is_named_is_part_of_no_other_runs_identity
 
 def test_a_younger_key_at_its_default_is_part_of_no_identity() -> None:
     settings = resolve(compose(["data=csv", "data.path=a.csv"]))
-    assert settings["data"].pop("label_separator", "") is None
-    assert identity_of(settings, CONTENT) == identity() != identity("data.label_separator=';'")
+    for key in ("label_separator", "sampling"):
+        assert settings["data"].pop(key, "") is None
+    assert identity_of(settings, CONTENT) == identity()
+    assert len({identity(), identity("data.label_separator=';'"), identity("data.sampling=balanced")}) == 3
 
 
 def test_data_enters_by_its_content() -> None:

@@ -99,3 +99,32 @@ def test_the_ranks_share_each_batch_and_none_is_left_without_rows(data: Prepared
         assert set().union(*shares) == expected
         assert sum(map(len, shares)) == len(expected)
         assert all(shares)
+
+
+def test_balanced_epochs_draw_each_class_equally_often_as_a_function_of_seed_and_epoch(data: Prepared) -> None:
+    rows = np.arange(1000)[np.asarray(data.labels) != 2][:500]
+    rows = rows[(data.labels[rows] == 0) | (rows % 20 == 1)]  # some 250 rows of class 0, some 12 of class 1, none of 2
+    sizes = np.bincount(data.labels[rows])
+
+    def balanced(seed: int = 1, rank: int = 0, world_size: int = 1) -> BatchLoader:
+        more = {"rank": rank, "world_size": world_size}
+        return BatchLoader(data, rows, batch_size=32, seed=seed, shuffle=True, balanced=True, **more)
+
+    batches = balanced()
+    epochs = [[batch.rows.tolist() for batch in batches] for _ in range(2)]
+    assert epochs[0] != epochs[1]
+    assert [batch.rows.tolist() for batch in balanced(seed=2)] != epochs[0]
+    for epoch in epochs:
+        drawn = np.concatenate(epoch)
+        assert len(epoch) == len(batches)
+        assert len(drawn) == len(rows)
+        assert np.ptp(np.bincount(data.labels[drawn])) <= 1
+        for label, size in enumerate(sizes):
+            counts = np.bincount(drawn, minlength=1000)[rows[data.labels[rows] == label]]
+            assert len(counts) == size
+            assert counts.max() - counts.min() <= 1
+    resumed = balanced()
+    resumed.load_state_dict({"epoch": 1, "index": 3})
+    assert [batch.rows.tolist() for batch in resumed] == epochs[1][3:]
+    ranks = [[batch.rows.tolist() for batch in balanced(rank=rank, world_size=2)] for rank in range(2)]
+    assert [sorted(one + other) for one, other in zip(*ranks, strict=True)] == [sorted(batch) for batch in epochs[0]]

@@ -103,6 +103,13 @@ def test_the_threshold_decides_what_is_predicted() -> None:
     assert answers == ["a|b", "b", ""]
 
 
+def test_balanced_sampling_of_labels_is_refused_before_data_is_read(tmp_path: Path) -> None:
+    with pytest.raises(
+        ConfigError, match=r"^data\.sampling=balanced: .* a row has no class.* model\.pos_weight=balanced\.$"
+    ):
+        train(config(tmp_path, tmp_path / "none.csv", "model=multi_label", "data.sampling=balanced"))
+
+
 def test_a_model_that_finds_no_label_looks_broken() -> None:
     assert symptoms({"micro_f1": 0.0, "loss": 0.5}, 0.0) == ["no label of any row is found"]
     assert symptoms({"micro_f1": 0.5, "loss": 9.0}, 0.5) == ["loss 9.0000 is far above ln 2 = 0.69, that of a guess"]

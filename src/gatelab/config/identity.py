@@ -45,6 +45,7 @@ WITHOUT_MONITOR = {
 # Null is as if the key were not there, as in configs from before it.
 YOUNGER = (
     "monitor", "data.header", "data.columns", "data.label_separator", "data.split.folds", "data.split.fold", "data.split.column",
+    "data.sampling",
 )  # fmt: skip
 FORMAT = 1  # raised when the same config no longer gives the same numbers
 

@@ -1,6 +1,6 @@
 """Batches as a pure function of (seed, epoch, index): similar lengths together, right-padded to the longest."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -38,6 +38,18 @@ def rows_within(rows: NDArray[np.int64], batch_size: int, limit: float, seed: in
     return np.sort(np.random.default_rng(seed).permutation(rows)[: kept * batch_size])
 
 
+def draw_equally(classes: Sequence[NDArray[np.int64]], num_rows: int, random: np.random.Generator) -> NDArray[np.int64]:
+    """num_rows of the rows of all classes, of each as many (one more of some, drawn at random), and of the rows of a class none more than
+    once more than another."""
+    shares = np.full(len(classes), num_rows // len(classes))
+    shares[random.permutation(len(classes))[: num_rows % len(classes)]] += 1
+    drawn = []
+    for rows, share in zip(classes, shares.tolist(), strict=True):
+        rounds, rest = divmod(share, len(rows))
+        drawn += [rows] * rounds + [random.permutation(rows)[:rest]]
+    return np.concatenate(drawn)
+
+
 def counted_rows(labels: Tensor) -> Tensor:
     """(B,): which rows are more than filling."""
     filling = labels.isnan() if labels.is_floating_point() else labels == NO_LABEL
@@ -48,7 +60,8 @@ class BatchLoader:
     """Iterates over the batches of one epoch; its state is two integers, epoch and index.
 
     Iterates from ``index`` to the end of the epoch and is then at the start of the next one. shuffle=False orders by length, first
-    the rows of ``rows_within(…, limit, …)``.
+    the rows of ``rows_within(…, limit, …)``. balanced: an epoch has as many rows of each class, and as many in all as there are, drawn
+    anew in each; those of the smaller classes several times.
     With several ranks each takes every world_size-th row of every batch, so that a step does not depend on their number;
     batch_size counts the rows of all ranks.
     """
@@ -61,6 +74,7 @@ class BatchLoader:
         batch_size: int,
         seed: int,
         shuffle: bool,
+        balanced: bool = False,
         limit: float = 1.0,
         rank: int = 0,
         world_size: int = 1,
@@ -69,6 +83,8 @@ class BatchLoader:
         self.limit, self.rank, self.world_size = limit, rank, world_size
         self.epoch, self.index = 0, 0
         self.lengths = np.diff(data.offsets)[rows]
+        labels = data.labels[rows]
+        self.classes = [np.flatnonzero(labels == label) for label in np.unique(labels)] if balanced else []
 
     def __len__(self) -> int:
         return max(1, -(-len(self.rows) // self.batch_size))
@@ -97,7 +113,9 @@ class BatchLoader:
             first = np.isin(self.rows, rows_within(self.rows, self.batch_size, self.limit, self.seed))
             return self.rows[np.lexsort((self.lengths, ~first))], starts
         random = np.random.Generator(np.random.Philox(key=[self.seed, epoch]))
-        order = random.permutation(len(self.rows))
+        order = random.permutation(
+            draw_equally(self.classes, len(self.rows), random) if self.classes else len(self.rows)
+        )
         pool = self.batch_size * BATCHES_PER_POOL
         order = order[np.lexsort((self.lengths[order], np.arange(len(order)) // pool))]
         # Batches are shuffled; the last one, which may be smaller, stays last.

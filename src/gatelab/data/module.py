@@ -3,7 +3,7 @@
 from abc import abstractmethod
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import pytorch_lightning as pl
 from annotated_types import Ge, Len
@@ -33,6 +33,7 @@ class TextData(pl.LightningDataModule):
         batch_size: Count,
         eval_batch_size: Count,
         seed: int,
+        sampling: Literal["balanced"] | None = None,
         cache_dir: str,
         cache_gib: Positive = CACHE_GIB,
         text: str | list[str] | None = None,
@@ -49,6 +50,7 @@ class TextData(pl.LightningDataModule):
     ) -> None:
         super().__init__()
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
+        self.sampling = sampling
         self.cache_dir, self.cache_gib = Path(cache_dir).expanduser(), cache_gib
         self.settings = Settings(
             text,
@@ -88,7 +90,7 @@ class TextData(pl.LightningDataModule):
         _ = self.prepared
 
     def train_dataloader(self) -> BatchLoader:
-        return self._loader("train", self.batch_size, shuffle=True)
+        return self._loader("train", self.batch_size, shuffle=True, balanced=self.sampling == "balanced")
 
     def val_dataloader(self) -> list[BatchLoader]:
         return self._evaluation("validation", self.trainer.limit_val_batches if self.trainer else 1.0)
@@ -105,13 +107,16 @@ class TextData(pl.LightningDataModule):
         is_there = len(self.prepared.parts[part]) > 0
         return [self._loader(part, self.eval_batch_size, shuffle=False, limit=limit)] if is_there else []
 
-    def _loader(self, part: str, batch_size: int, *, shuffle: bool, limit: float = 1.0) -> BatchLoader:
+    def _loader(
+        self, part: str, batch_size: int, *, shuffle: bool, balanced: bool = False, limit: float = 1.0
+    ) -> BatchLoader:
         return BatchLoader(
             self.prepared,
             self.prepared.parts[part],
             batch_size=batch_size,
             seed=self.seed,
             shuffle=shuffle,
+            balanced=balanced,
             limit=limit,
             rank=self.trainer.global_rank if self.trainer else 0,
             world_size=self.trainer.world_size if self.trainer else 1,

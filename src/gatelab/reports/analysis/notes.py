@@ -14,7 +14,14 @@ from gatelab.screen import counted
 MAX_FAILURES = 12
 MAX_NAMES = 6
 # Data settings that do not change the test rows.
-NOT_THE_ROWS = ("data.tokenizer.", "data.max_length", "data.batch_size", "data.eval_batch_size", *REPLICATE_KEYS)
+NOT_THE_ROWS = (
+    "data.tokenizer.",
+    "data.max_length",
+    "data.batch_size",
+    "data.eval_batch_size",
+    "data.sampling",
+    *REPLICATE_KEYS,
+)
 
 
 def method_notes(comparison: Comparison) -> list[str]:

@@ -11,6 +11,7 @@ from torch import Tensor
 from gatelab.config.inputs import paths_of
 from gatelab.config.schema import Config
 from gatelab.data.vectors import VectorFiles
+from gatelab.errors import ConfigError
 from gatelab.recurrent.notation import latex, text
 from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
@@ -61,6 +62,12 @@ class SequenceTask(Task):
         """The target of one row in words."""
 
     def configure_data(self, config: Config, data: Any) -> None:
+        """Raises ConfigError where classes are to be drawn and there are none."""
+        if (sampling := config.data.get("sampling")) and self.targets != "class":
+            raise ConfigError(
+                f"data.sampling={sampling}: draws the classes of model=classifier equally often, and here a row has no class. Leave it "
+                "out" + (", or weigh rare labels by model.pos_weight=balanced." if self.targets == "labels" else ".")
+            )
         model = config.model
         if model.get("vectors"):
             paths = tuple(paths_of(model["vectors"]))
