@@ -504,6 +504,30 @@ def compare(
         )
 
 
+@app.command()
+def schema(
+    group: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[GROUP]", help="encoder, data, …; without one, that of experiments and complete configs."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="FILE", help="Where it goes, else it is printed.")
+    ] = None,
+) -> None:
+    """Write the JSON Schema of the configs, with which an editor completes and checks their keys.
+
+    [dim]gatelab schema --out experiment.schema.json[/]
+
+    [dim]gatelab schema encoder --out encoder.schema.json[/]
+    """
+    from gatelab.commands.schema_file import write_schema
+
+    with user_errors():
+        write_schema(group, out)
+
+
 def main() -> None:
     """The console script. Ctrl-C ends with exit code 130 and no traceback."""
     tolerate_streams()

@@ -36,6 +36,7 @@ class OpenGroup(BaseModel):
 
 
 OF_SCHEDULE = {"schedule", "warmup", *WITH_KEYS}  # the keys of the optimizer that are not torch's
+OF_MONITOR = ("monitor", "mode")  # the keys of a callback that are the run's own where they are null
 
 Decay = Annotated[float, Field(gt=0, lt=1)]
 
@@ -173,7 +174,7 @@ def _passed_on(settings: dict[str, Any]) -> dict[str, Any]:
         groups["trainer"] = {key: value for key, value in trainer.items() if key not in Trainer.model_fields}
     for name, values in settings["callbacks"].items():
         if values:  # a monitor or mode that is null becomes the run's own, which is a text
-            own = {key: "" for key in ("monitor", "mode") if key in values and values[key] is None}
+            own = {key: "" for key in OF_MONITOR if key in values and values[key] is None}
             groups[f"callbacks.{name}"] = values | own
     return groups
 
