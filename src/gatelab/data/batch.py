@@ -1,7 +1,7 @@
 """Batches as a pure function of (seed, epoch, index): similar lengths together, right-padded to the longest."""
 
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -36,6 +36,11 @@ def rows_within(rows: NDArray[np.int64], batch_size: int, limit: float, seed: in
     if kept == num_batches:
         return rows
     return np.sort(np.random.default_rng(seed).permutation(rows)[: kept * batch_size])
+
+
+def rows_by_class(labels: NDArray[Any]) -> list[NDArray[np.int64]]:
+    """The indices of each class that is there. labels (N,)."""
+    return [np.flatnonzero(labels == label) for label in np.unique(labels)]
 
 
 def draw_equally(classes: Sequence[NDArray[np.int64]], num_rows: int, random: np.random.Generator) -> NDArray[np.int64]:
@@ -83,8 +88,7 @@ class BatchLoader:
         self.limit, self.rank, self.world_size = limit, rank, world_size
         self.epoch, self.index = 0, 0
         self.lengths = np.diff(data.offsets)[rows]
-        labels = data.labels[rows]
-        self.classes = [np.flatnonzero(labels == label) for label in np.unique(labels)] if balanced else []
+        self.classes = rows_by_class(data.labels[rows]) if balanced else []
 
     def __len__(self) -> int:
         return max(1, -(-len(self.rows) // self.batch_size))
