@@ -12,6 +12,7 @@ Layers = Annotated[int, Ge(1), Le(1000)]
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
 NotNegative = Annotated[float, Ge(0), Lt(math.inf)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
+Probability = Annotated[float, Gt(0), Lt(1)]
 Dropout = Fraction  # the probability that a value is dropped
 
 PASSED = "passed by gatelab"

@@ -90,6 +90,11 @@ def test_the_losses_keys_at_their_defaults_are_part_of_no_identity() -> None:
     assert len({identity(), *map(identity, others)}) == 4
 
 
+def test_what_is_fitted_on_the_validation_is_part_of_the_identity_of_runs_that_do_it_alone() -> None:
+    assert identity("model.temperature=1.0", "~model.temperature") == identity()
+    assert len({identity(), identity("model.temperature=fit"), identity("model.threshold=fit")}) == 3
+
+
 def test_what_is_done_with_vectors_makes_another_run_and_their_dimension_in_words_does_not() -> None:
     content = {**CONTENT, "model.vectors": ["00aa"]}
     runs = [

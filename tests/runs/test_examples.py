@@ -19,7 +19,7 @@ def examples(tmp_path: Path, texts: list[str], labels: list[int], probabilities:
         labels=np.array(labels),
         texts=texts,
     )
-    write_examples(tmp_path / "examples.json", prepared, np.arange(len(texts)), probabilities)
+    write_examples(tmp_path / "examples.json", prepared, np.arange(len(texts)), probabilities, probabilities.argmax(1))
     return json.loads((tmp_path / "examples.json").read_text(encoding="utf-8"))
 
 

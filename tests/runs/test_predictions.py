@@ -28,7 +28,9 @@ def prepared() -> Any:
 def test_what_is_written_is_read_again_to_the_last_digit(prepared: Any, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
     probabilities, linear = random.dirichlet(np.ones(3), 4), random.dirichlet(np.ones(3), 4).astype(np.float32)
-    write_predictions(tmp_path / "p.csv", prepared, np.array([1, 4, 5, 8]), probabilities, linear)
+    write_predictions(
+        tmp_path / "p.csv", prepared, np.array([1, 4, 5, 8]), probabilities, linear, probabilities.argmax(1)
+    )
     rows = read_predictions(tmp_path / "p.csv")
     assert (rows.classes, rows.files) == (CLASSES, ["one.csv", "one.csv", "two, three.csv", "two, three.csv"])
     assert (rows.lines.tolist(), rows.tokens.tolist()) == ([3, 6, 7, 10], [2, 5, 6, 9])
@@ -41,14 +43,14 @@ def test_what_is_written_is_read_again_to_the_last_digit(prepared: Any, tmp_path
 
 def test_of_rows_that_were_not_tested_the_linear_baseline_says_nothing_either(prepared: Any, tmp_path: Path) -> None:
     linear = np.arange(12).reshape(4, 3)
-    write_predictions(tmp_path / "p.csv", prepared, np.array([4, 8]), np.eye(3)[:2], linear)
+    write_predictions(tmp_path / "p.csv", prepared, np.array([4, 8]), np.eye(3)[:2], linear, np.array([0, 1]))
     found = read_predictions(tmp_path / "p.csv").linear
     assert found is not None
     assert found.tolist() == linear[[1, 3]].tolist()
 
 
 def test_without_a_baseline_there_are_no_columns_for_it(prepared: Any, tmp_path: Path) -> None:
-    write_predictions(tmp_path / "p.csv", prepared, np.array([4, 8]), np.eye(3)[:2])
+    write_predictions(tmp_path / "p.csv", prepared, np.array([4, 8]), np.eye(3)[:2], None, np.array([0, 1]))
     assert read_predictions(tmp_path / "p.csv").linear is None
     assert "linear" not in (tmp_path / "p.csv").read_text()
 

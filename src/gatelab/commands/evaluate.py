@@ -24,7 +24,16 @@ if TYPE_CHECKING:
     from gatelab.data.prepare import Prepared
     from gatelab.data.read import TrainedOn
 
-FROM_RUN = ("identity", "seed", "choices", "changed", "monitor", "weights", "parameters")  # entries of run.json
+FROM_RUN = (
+    "identity",
+    "seed",
+    "choices",
+    "changed",
+    "monitor",
+    "weights",
+    "parameters",
+    "calibration",
+)  # entries of run.json
 
 
 def evaluate(
@@ -36,12 +45,15 @@ def evaluate(
     Raises RunError where there is no finished run, DataError for a file that cannot be used, ConfigError for a ``_target_`` that may not
     be built.
     """
+    from gatelab.reports.pages.facts import calibration_fact
     from gatelab.reports.pages.run_page import write_report
     from gatelab.reports.terminal.result import result_table
 
     recorded = finished(run, output_dir)
     folder = evaluated(recorded, file, text=text, label=label, encoding=encoding, allow_targets=allow_targets)
     console.print(result_table(folder))
+    if said := calibration_fact(folder.record):
+        console.print(f"calibration {said}", soft_wrap=True)
     page, *_ = write_report(folder)
     console.print(f"predictions {folder.predictions}\nreport      {page}", soft_wrap=True)
 

@@ -31,6 +31,8 @@ def export(
         console.print(f"torch       {torch_file}   torch.export.load reads it", soft_wrap=True)
     if onnx is not None:
         about = {key: config[key] for key in ("classes", "max_length")}
+        if (threshold := getattr(module, "threshold", None)) is not None:
+            about["threshold"] = threshold
         content, difference = onnx_model(program, module, about)
         atomic_write(onnx, content)
         console.print(f"onnx        {onnx}   within {difference:.0e} of torch in onnxruntime", soft_wrap=True)

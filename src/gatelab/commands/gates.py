@@ -9,6 +9,7 @@ from gatelab.data.formats.records import well_formed
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports.charts.gate_picture import FORMATS, draw_gates
+from gatelab.reports.charts.reading import answer_probability
 from gatelab.runs.readings import write_reading
 from gatelab.screen import console, counted
 
@@ -36,6 +37,6 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
     draw_gates(gates).savefig(picture, format=out.suffix[1:])
     atomic_write(out, picture.getvalue())
     write_reading(numbers, gates)
-    probability = f" ({gates['probabilities'][-1].max():.4f})" if "probabilities" in gates else ""
+    probability = f" ({answer_probability(gates):.4f})" if "probabilities" in gates else ""
     console.print(f"prediction  {gates['answer']}{probability} after {counted(len(gates['tokens']), 'token')}")
     console.print(f"figure      {out}\nnumbers     {numbers}", soft_wrap=True)

@@ -145,6 +145,7 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
 
 
 def show_result(folder: Any, trained: bool) -> None:
+    from gatelab.reports.pages.facts import calibration_fact
     from gatelab.reports.terminal.result import result_table
 
     if not trained:
@@ -155,6 +156,8 @@ def show_result(folder: Any, trained: bool) -> None:
     record = folder.record
     if "validation" in record.lacks:
         console.print("weights     those of the last step: no epoch was validated")
+    if said := calibration_fact(record):
+        console.print(f"calibration {said}", soft_wrap=True)
     for clause in record.symptoms:
         console.print(styled("caution:", "yellow"), f"   {clause}", soft_wrap=True)
     console.print(f"run folder  {folder.path}", soft_wrap=True)

@@ -9,13 +9,13 @@ EMBEDDING_SIZE = 128  # without pretrained vectors, whose dimension it is otherw
 
 WITH_KEYS = ("plateau", "step", "exponential", "one_cycle")  # schedules whose keys stand in a group of their name
 # Left out at these values, which are their defaults:
-OF_LOSS = {"label_smoothing": 0.0, "focal_gamma": 0.0}
+OF_CLASSES = {"label_smoothing": 0.0, "focal_gamma": 0.0, "temperature": 1.0, "threshold": None}
 OF_VECTORS = {"freeze_vectors": False, "vectors_vocab": "train"}
 
 
 def settle(settings: dict[str, Any]) -> None:
     """Change a config in place: without a ``from`` that is null, the keys of a schedule or tokenizer that it has not, and those of
-    the loss and of vectors where they change nothing.
+    the loss, of calibration and of vectors where they change nothing.
 
     Raises ConfigError for model.freeze_vectors or vectors_vocab=all without vectors.
     """
@@ -27,7 +27,7 @@ def settle(settings: dict[str, Any]) -> None:
             if optimizer.get("schedule") != schedule:
                 optimizer.pop(schedule, None)
     if isinstance(model, dict):
-        for key in [key for key, unused in OF_LOSS.items() if model.get(key) == unused]:
+        for key in [key for key, unused in OF_CLASSES.items() if key in model and model[key] == unused]:
             del model[key]
     data = settings.get("data")
     tokenizer = data.get("tokenizer") if isinstance(data, dict) else None

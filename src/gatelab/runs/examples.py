@@ -15,11 +15,16 @@ MAX_ROWS = 100  # of each kind
 MAX_CHARACTERS = 10_000  # of a text
 
 
-def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any]) -> None:
-    """rows (N,) index the prepared data, probabilities (N, K). Equal texts with the same label are listed once, with
+def write_examples(
+    file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any], predicted: NDArray[Any]
+) -> None:
+    """rows (N,) index the prepared data, probabilities (N, K), predicted (N,) classes. Equal texts with the same label are listed once, with
     their number of rows. A long text is truncated; ``characters`` is its full length."""
-    labels, confidence = np.asarray(prepared.labels)[rows], probabilities.max(1)
-    mistakes = np.flatnonzero(probabilities.argmax(1) != labels)
+    labels, confidence = (
+        np.asarray(prepared.labels)[rows],
+        np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0],
+    )
+    mistakes = np.flatnonzero(predicted != labels)
     orders = {
         "most confident errors": mistakes[np.argsort(-confidence[mistakes], kind="stable")],
         "least certain": np.argsort(confidence, kind="stable"),
@@ -28,7 +33,7 @@ def write_examples(file: Path, prepared: Any, rows: NDArray[Any], probabilities:
     def outcome(number: int) -> dict[str, Any]:
         return {
             "label": prepared.classes[labels[number]],
-            "prediction": prepared.classes[probabilities[number].argmax()],
+            "prediction": prepared.classes[predicted[number]],
             "probability": float(confidence[number]),
         }
 

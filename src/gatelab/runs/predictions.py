@@ -20,15 +20,15 @@ MODEL, LINEAR = "probability:", "linear:"  # what a column begins with; a class 
 
 
 def write_predictions(
-    file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any], linear: NDArray[Any] | None = None
-) -> None:
-    """rows (N,) index the prepared data, probabilities (N, K); linear (R, K) of all R test rows, in their order. file
-    and line name the row in its source file; tokens is its length as the model reads it."""
+    file: Path, prepared: Any, rows: NDArray[Any], probabilities: NDArray[Any], linear: NDArray[Any] | None,
+    predicted: NDArray[Any],
+) -> None:  # fmt: skip
+    """rows (N,) index the prepared data, probabilities (N, K); linear (R, K) of all R test rows, in their order;
+    predicted (N,): classes. file and line name the row in its source file; tokens is its length as the model reads it."""
     classes = prepared.classes
     values = probabilities if linear is None else np.hstack([probabilities, linear_of(prepared, rows, linear)])
     kinds = (MODEL,) if linear is None else (MODEL, LINEAR)
     columns = ["label", "prediction", *(kind + name for kind in kinds for name in classes)]
-    predicted = probabilities.argmax(1)
     cells = (
         [classes[prepared.labels[row]], classes[predicted[number]], *map(repr, values[number].tolist())]
         for number, row in enumerate(rows)

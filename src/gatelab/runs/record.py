@@ -134,6 +134,16 @@ class Parent(Part):
     epochs: Count | None = None
 
 
+class Calibration(Part):
+    """What was fitted on rows of the validation once the weights were; before and after: metrics of these rows."""
+
+    temperature: Number | None = None
+    threshold: Number | None = None
+    rows: Count | None = None
+    before: dict[str, Number] = {}
+    after: dict[str, Number] = {}
+
+
 class RunRecord(Part):
     """run.json. job counts from 0; started and resumed are ISO 8601 in UTC."""
 
@@ -164,6 +174,8 @@ class RunRecord(Part):
     determinism: dict[str, Any] = {}
     monitor: str = SELECTED  # the selection metric, as a key of best_validation
     metrics: Scores | None = None  # of a finished run without where it had no test
+    calibration: Calibration | None = None
+    uncalibrated: Scores | None = None  # metrics of the test without it
     weights: str = ""  # of what epoch the model is: "best epoch", or "last step" where no epoch was validated
     baselines: dict[str, Scores] = {}
     best_validation: dict[str, Any] = {}

@@ -63,6 +63,11 @@ class Task(ABC):
     def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
         """The metrics of run.json, plain values; the floats among them are logged as test/NAME too."""
 
+    def fitted(self, module: Any, data: Any) -> dict[str, Any]:
+        """What was fitted on the validation once the weights were, plain values for run.json: ``calibration``, and the test's metrics
+        without it, ``uncalibrated``. Here nothing."""
+        return {}
+
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         """Signs that the model is broken although its training came to an end, as clauses. Here none is known."""
         return []

@@ -49,6 +49,9 @@ class Resume(Checkpoint):
     def on_test_start(self, *_: Any) -> None:
         self.stop.listen()
 
+    def on_predict_start(self, *_: Any) -> None:
+        self.stop.listen()
+
     def on_train_start(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         self.stop.listen()
         if self._loaded is not None:

@@ -28,6 +28,7 @@ def record_result(
         baselines=baselines.metrics,
         best_validation=best,
         symptoms=task.symptoms(metrics, best),
+        **task.fitted(module, data),
         epochs=epochs,
         steps=trainer.global_step,
         parameters=sum(parameter.numel() for parameter in module.parameters()),

@@ -34,8 +34,8 @@ def fit_and_test(
     config: Config, data: Any, folder: RunFolder, checkpoint: str | Path | None,
     stop: StopRequest, trackers: Trackers | None = None, rank: int = 0,
 ) -> tuple[pl.Trainer, Any]:  # fmt: skip
-    """What each process of a run does: train, load the weights of the best epoch where there was a validation, test.
-    Returns trainer and module.
+    """What each process of a run does: train, load the weights of the best epoch where there was a validation, fit
+    what the module fits on the validation, test. Returns trainer and module.
 
     trackers: those of rank 0, the only one that logs.
     """
@@ -57,6 +57,9 @@ def fit_and_test(
             raise
         if folder.best.exists():
             module.load_state_dict(load_verified(folder.best)["state_dict"])
+        if getattr(module, "fits", ()):
+            trainer.limit_predict_batches = trainer.limit_val_batches
+            trainer.predict(module, dataloaders=data.val_dataloader(), return_predictions=False)
         trainer.test(module, datamodule=data, verbose=False)
     return trainer, module
 

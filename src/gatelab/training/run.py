@@ -122,6 +122,9 @@ def refuse_without_validation(config: Config, data: dict[str, Any]) -> None:
         raise ConfigError(
             f"optimizer.schedule=plateau waits for the validation, and {key} leaves none. Take another schedule."
         )
+    for name in ("temperature", "threshold"):
+        if config.model.get(name) == "fit":
+            raise ConfigError(f"model.{name}=fit: is fitted on the validation, and {key} leaves none. Give a number.")
     if config.search:
         raise ConfigError(f"a search compares validations, and {key} leaves none.")
 

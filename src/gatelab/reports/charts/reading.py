@@ -93,7 +93,14 @@ def predicted(gates: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], list[str
     values = gates["probabilities"]
     final, names = values[-1], [shorten(name, 12) for name in gates["classes"]]
     answer = str(gates["answer"]) if "answer" in gates else str(gates["classes"][final.argmax()])
-    return values, names, answer or "none", numbers.metric(float(final.max()))
+    return values, names, answer or "none", numbers.metric(answer_probability(gates))
+
+
+def answer_probability(gates: Mapping[str, NDArray[Any]]) -> float:
+    """Of the class that is predicted in the end, which a threshold may have chosen; of several labels the largest."""
+    final, classes = gates["probabilities"][-1], gates["classes"].tolist()
+    answer = str(gates["answer"]) if "answer" in gates else ""
+    return float(final[classes.index(answer)] if answer in classes else final.max())
 
 
 def last_layer(gates: Mapping[str, NDArray[Any]]) -> list[str]:

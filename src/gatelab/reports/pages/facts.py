@@ -7,7 +7,8 @@ from typing import Any
 
 from gatelab.reports import numbers
 from gatelab.reports.shown import visible
-from gatelab.runs.record import Data, Resources, RunRecord, Vectors
+from gatelab.runs.metrics import title_of
+from gatelab.runs.record import Data, Resources, RunRecord, Vectors, headline_of
 from gatelab.screen import counted
 
 CHIEF_PACKAGES = (
@@ -93,6 +94,28 @@ def duplicates(found: Mapping[str, int] | None) -> str:
         f"rows that repeat an earlier text: {found['exact']:,} word for word, {found['normalised']:,} up to case, URLs, RT @name: "
         "and punctuation"
     )
+
+
+def calibration_fact(record: RunRecord) -> str:
+    """Temperature and threshold that were fitted, what they changed of the validation, and the test without them; else nothing."""
+    found = record.calibration
+    if found is None:
+        return ""
+    values = {"temperature": found.temperature, "threshold": found.threshold}
+    fitted = ", ".join(f"{name} {value:.3g}" for name, value in values.items() if value is not None)
+    changes = [
+        f"{title} {numbers.metric(found.before[key])} before, {numbers.metric(found.after[key])} after"
+        for key, title in (("nll", "negative log-likelihood"), ("macro_f1", "macro-F1"))
+        if key in found.before and key in found.after
+    ]
+    said = f"{fitted}, fitted on {counted(found.rows or 0, 'validation row')}"
+    said += f" ({'; '.join(changes)})" if changes else ""
+    if record.uncalibrated is None:
+        return said
+    without = (
+        f"{title_of(key)} {numbers.metric(record.uncalibrated.get(key))}" for key in headline_of(record.uncalibrated)
+    )
+    return f"{said}; the test without: {', '.join(without)}"
 
 
 def cost_facts(record: RunRecord) -> Facts:

@@ -22,7 +22,8 @@ from gatelab.runs.record import Data, RunRecord
 def label_sections(
     record: RunRecord, config: Mapping[str, Any], rows: LabelPredictions, model: str, warnings: list[str]
 ) -> dict[str, Any]:
-    threshold = float(config.get("model.threshold", 0.5))
+    given = config.get("model.threshold", 0.5)
+    threshold = 0.5 if given == "fit" else float(given)  # of baselines, for which none is fitted
     predictions = {"model": rows.predictions}
     if rows.linear is not None:
         predictions["linear"] = rows.linear >= threshold

@@ -129,6 +129,7 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "data_facts": facts.data_facts(data, config),
         "parts": run_tables.parts(data),
         "rejects": run_tables.rejects(data),
+        "calibrated": facts.calibration_fact(record),
         "cost_facts": facts.cost_facts(record),
         "commands": facts.repeat_commands(record),
         "origin_facts": facts.origin_facts(record),

@@ -60,6 +60,7 @@ def measured(folder: RunFolder, record: RunRecord) -> list[tuple[str, str]]:
     if (value := best.get(record.monitor)) is not None:
         found.append((title_of(f"validation/{record.monitor}"), f"{decimal(value)}, at epoch {best['epoch'] + 1}"))
     found += [("weights", f"of the {record.weights}")] * bool(record.weights)
+    found += [("calibration", said) for said in [facts.calibration_fact(record)] if said]
     found += [("caution", clause) for clause in record.symptoms]
     return found + [("error", record.error)] * bool(record.error)
 

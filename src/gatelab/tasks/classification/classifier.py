@@ -9,28 +9,31 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatelab.annotations import ArgumentsOf, Fraction, NotNegative, Passed, Positive
+from gatelab.annotations import ArgumentsOf, Fraction, NotNegative, Passed, Positive, Probability
 from gatelab.data.batch import counted_rows
 from gatelab.errors import ConfigError, did_you_mean
 from gatelab.tasks.base import Task
 from gatelab.tasks.classification.scores import headline_metrics
 from gatelab.tasks.classification.symptoms import symptoms
-from gatelab.tasks.sequence.sequence_module import SequenceModule
+from gatelab.tasks.sequence.calibrated_module import CalibratedModule
 
 
-class SequenceClassifier(SequenceModule):
+class SequenceClassifier(CalibratedModule):
     """One class a row: softmax over K outputs, cross-entropy.
 
     label_counts (K,): the training rows of each class, for balanced class_weights; equal where None.
     class_names (K,): what the keys of class_weights may be.
     label_smoothing: the part of each target that is spread over all K classes (Szegedy et al. 2016).
     focal_gamma: each row's loss is multiplied by (1 - p)^gamma, p the probability of its class (Lin et al. 2017, eq. 4).
+    temperature and threshold: see ``CalibratedModule``; the threshold is that of the second of two classes, None the most probable class.
 
-    Raises ValueError as SequenceModule does, ConfigError unless there are K weights, or for the name of no class.
+    Raises ValueError as SequenceModule does, ConfigError unless there are K weights, for the name of no class, or for a threshold where
+    K is not 2.
     """
 
     num_counts = 3
     training_only = ("class_weights", "label_smoothing", "focal_gamma")
+    unfitted_threshold = None
     class_weights: Tensor | None
 
     def __init__(
@@ -43,9 +46,12 @@ class SequenceClassifier(SequenceModule):
         class_weights: Literal["balanced"] | list[Positive] | dict[str | int, Positive] | None = None,
         label_smoothing: Fraction | None = 0.0,
         focal_gamma: NotNegative | None = 0.0,
-        **reading: Annotated[Any, ArgumentsOf(SequenceModule, without=("num_outputs",))],
+        threshold: Probability | Literal["fit"] | None = None,
+        **reading: Annotated[Any, ArgumentsOf(CalibratedModule, without=("num_outputs", "threshold"))],
     ) -> None:
-        super().__init__(encoder, num_outputs=num_classes, **reading)
+        if threshold is not None and num_classes != 2:
+            raise ConfigError(f"model.threshold={threshold}: chooses between two classes, and there are {num_classes}.")
+        super().__init__(encoder, num_outputs=num_classes, threshold=threshold, **reading)
         weights = weigh_classes(class_weights, label_counts or [1] * num_classes, class_names or ())
         self.label_smoothing, self.focal_gamma = label_smoothing or 0.0, focal_gamma or 0.0
         self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), False)
@@ -77,29 +83,36 @@ class SequenceClassifier(SequenceModule):
         counted = counted_rows(targets)
         rows = counted.sum().float()
         weight = rows if self.class_weights is None else (self.class_weights[targets.clamp(min=0)] * counted).sum()
-        return torch.stack([weight, (outputs.argmax(1) == targets).sum(), rows])
+        predicted = outputs.argmax(1) if self.threshold is None else self.choose(self.predict(outputs))
+        return torch.stack([weight, (predicted == targets).sum(), rows])
 
     def epoch_means(self, sums: Tensor) -> dict[str, Tensor]:
         loss, weight, correct, rows = sums
         return {"train/loss": loss / weight, "train/accuracy": correct / rows}
 
-    def predict(self, outputs: Tensor) -> Tensor:
-        """The probability of each class."""
+    def probabilities(self, outputs: Tensor) -> Tensor:
         return outputs.double().softmax(1)
 
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return -F.cross_entropy(outputs, targets)
+
+    def choose(self, probabilities: Tensor) -> Tensor:
+        """(B,): the predicted class of each row."""
+        return probabilities.argmax(1) if self.threshold is None else (probabilities[:, 1] >= self.threshold).long()
+
     def headline(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:
-        return headline_metrics(predictions, targets)
+        return headline_metrics(self.choose(predictions), targets, predictions.shape[1])
 
     def find_symptoms(self, metrics: dict[str, float], predictions: Tensor) -> list[str]:
-        return symptoms(metrics, predictions.argmax(1).bincount(minlength=predictions.shape[1]).tolist())
+        return symptoms(metrics, self.choose(predictions).bincount(minlength=predictions.shape[1]).tolist())
 
     def answer(self, predictions: NDArray[Any], classes: list[str]) -> str:
-        """The most probable class."""
-        return classes[predictions.argmax()]
+        """The most probable class, or that of the threshold."""
+        return classes[predictions.argmax() if self.threshold is None else int(predictions[1] >= self.threshold)]
 
     def direction(self, predictions: Tensor) -> Tensor:
-        """The logit of the most probable class above the mean of the others."""
-        winner = int(predictions.argmax())
+        """The logit of the predicted class above the mean of the others."""
+        winner = int(self.choose(predictions[None])[0])
         others = [k for k in range(len(predictions)) if k != winner]
         return self.head.weight[winner] - self.head.weight[others].mean(0)
 

@@ -10,14 +10,14 @@ from torchmetrics.functional.classification import multiclass_calibration_error,
 CALIBRATION_BINS = 15
 
 
-def headline_metrics(probabilities: Tensor, labels: Tensor) -> dict[str, float]:
-    """accuracy and macro_f1, the mean over the classes that are there or predicted."""
-    return headline(confusion(probabilities, labels))
+def headline_metrics(predicted: Tensor, labels: Tensor, num_classes: int) -> dict[str, float]:
+    """accuracy and macro_f1, the mean over the classes that are there or predicted. predicted (N,): classes."""
+    return headline(confusion(predicted, labels, num_classes))
 
 
-def confusion(probabilities: Tensor, labels: Tensor) -> Tensor:
+def confusion(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
     """(K, K) rows: true class, columns: predicted."""
-    return multiclass_confusion_matrix(probabilities, labels, probabilities.shape[1]).double().cpu()
+    return multiclass_confusion_matrix(predicted, labels, num_classes).double().cpu()
 
 
 def headline(matrix: Tensor) -> dict[str, float]:
@@ -26,12 +26,14 @@ def headline(matrix: Tensor) -> dict[str, float]:
     return {"accuracy": float(hits.sum() / matrix.sum()), "macro_f1": float(f1.mean())}
 
 
-def all_metrics(probabilities: Tensor, labels: Tensor, classes: list[str]) -> dict[str, Any]:
+def all_metrics(
+    probabilities: Tensor, labels: Tensor, classes: list[str], predicted: Tensor | None = None
+) -> dict[str, Any]:
     """The headline metrics, auroc (of the second class, or the mean of one against the rest), the expected calibration
     error over 15 equal bins of the largest probability, per_class precision, recall, f1 and support, and the
-    confusion_matrix (rows: true class, columns: predicted)."""
+    confusion_matrix (rows: true class, columns: predicted). predicted (N,): classes, where not the most probable ones."""
     num_classes, probabilities = len(classes), probabilities.double()
-    matrix = confusion(probabilities, labels)
+    matrix = confusion(probabilities.argmax(1) if predicted is None else predicted, labels, num_classes)
     hits, support, predicted = matrix.diag(), matrix.sum(1), matrix.sum(0)
     each = [hits / predicted, hits / support, 2 * hits / (predicted + support)]
     precision, recall, f1 = (torch.where(hits > 0, values, 0.0).tolist() for values in each)

@@ -8,10 +8,12 @@ from numpy.typing import NDArray
 from gatelab.tasks.sequence.chosen_rows import Chosen, Selection
 
 
-def selected_rows(probabilities: NDArray[Any], labels: NDArray[Any], lengths: NDArray[Any]) -> Chosen:
+def selected_rows(
+    probabilities: NDArray[Any], labels: NDArray[Any], lengths: NDArray[Any], predicted: NDArray[Any]
+) -> Chosen:
     """The most confident error, the least certain row, and the most confident correct rows of the largest classes, one each,
-    those first that neither of the two is of. probabilities (N, K), labels and lengths (N,)."""
-    confidence, right = probabilities.max(1), probabilities.argmax(1) == labels
+    those first that neither of the two is of. probabilities (N, K), labels, lengths and predicted classes (N,)."""
+    confidence, right = np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0], predicted == labels
     selection = Selection(lengths)
     selection.choose("most confident error", ~right, -confidence)
     selection.choose("least certain", selection.free, confidence)

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
@@ -40,7 +41,7 @@ class Classification(SequenceTask):
         return baseline_metrics(linear, train_targets, test_targets, classes)
 
     def metrics(self, module: Any, predictions: Tensor, targets: Tensor, classes: list[str]) -> dict[str, Any]:
-        return all_metrics(predictions, targets, classes)
+        return all_metrics(predictions, targets, classes, module.choose(predictions))
 
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         return record_symptoms(metrics, best_validation)
@@ -48,13 +49,19 @@ class Classification(SequenceTask):
     def write_rows(
         self, folder: RunFolder, module: Any, prepared: Any, rows: NDArray[Any], predictions: NDArray[Any], linear: Any
     ) -> None:
-        write_predictions(folder.predictions, prepared, rows, predictions, linear)
-        write_examples(folder.examples, prepared, rows, predictions)
+        predicted = chosen(module, predictions)
+        write_predictions(folder.predictions, prepared, rows, predictions, linear, predicted)
+        write_examples(folder.examples, prepared, rows, predictions, predicted)
 
     def selected_rows(
         self, module: Any, predictions: NDArray[Any], targets: NDArray[Any], lengths: NDArray[Any]
     ) -> Chosen:
-        return selected_rows(predictions, targets, lengths)
+        return selected_rows(predictions, targets, lengths, chosen(module, predictions))
 
     def truth(self, target: Any, classes: list[str]) -> str:
         return classes[target]
+
+
+def chosen(module: Any, probabilities: NDArray[Any]) -> NDArray[Any]:
+    """(N,): the predicted class of each row."""
+    return module.choose(torch.from_numpy(probabilities)).numpy()

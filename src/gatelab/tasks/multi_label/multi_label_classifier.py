@@ -5,30 +5,33 @@ from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
-from annotated_types import Gt, Lt
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from gatelab.annotations import ArgumentsOf, Passed, Positive
+from gatelab.annotations import ArgumentsOf, Passed, Positive, Probability
 from gatelab.data.batch import counted_rows
 from gatelab.errors import ConfigError
 from gatelab.runs.label_predictions import joined
 from gatelab.tasks.base import Task
 from gatelab.tasks.multi_label.multi_label_scores import headline_metrics
 from gatelab.tasks.multi_label.multi_label_symptoms import symptoms
-from gatelab.tasks.sequence.sequence_module import SequenceModule
+from gatelab.tasks.sequence.calibrated_module import CalibratedModule
 
 
-class MultiLabelClassifier(SequenceModule):
+class MultiLabelClassifier(CalibratedModule):
     """A sigmoid for each of K labels, binary cross-entropy; a row is predicted to have those of at least the threshold.
 
     label_counts (K,): the training rows of each label, of num_rows, for balanced pos_weight; equal where None.
+
+    temperature and threshold: see ``CalibratedModule``; one for all labels.
 
     Raises ValueError as SequenceModule does, ConfigError unless there are K weights.
     """
 
     training_only = ("pos_weight",)
+    unfitted_threshold = 0.5
+    threshold: float
     pos_weight: Tensor | None
 
     def __init__(
@@ -38,12 +41,11 @@ class MultiLabelClassifier(SequenceModule):
         num_labels: Passed[int],
         label_counts: Passed[Sequence[int] | None] = None,
         num_rows: Passed[int] = 2,
-        threshold: Annotated[float, Gt(0), Lt(1)] = 0.5,
+        threshold: Probability | Literal["fit"] = 0.5,
         pos_weight: Literal["balanced"] | list[Positive] | None = None,
-        **reading: Annotated[Any, ArgumentsOf(SequenceModule, without=("num_outputs",))],
+        **reading: Annotated[Any, ArgumentsOf(CalibratedModule, without=("num_outputs", "threshold"))],
     ) -> None:
-        super().__init__(encoder, num_outputs=num_labels, **reading)
-        self.threshold = threshold
+        super().__init__(encoder, num_outputs=num_labels, threshold=threshold, **reading)
         weights = weigh_positives(pos_weight, label_counts or [1] * num_labels, num_rows)
         self.register_buffer("pos_weight", None if weights is None else torch.tensor(weights), False)
 
@@ -66,9 +68,11 @@ class MultiLabelClassifier(SequenceModule):
         """(1,): the entries of the rows that count."""
         return counted_rows(targets).sum().float().reshape(1) * targets.shape[1]
 
-    def predict(self, outputs: Tensor) -> Tensor:
-        """The probability of each label."""
+    def probabilities(self, outputs: Tensor) -> Tensor:
         return outputs.double().sigmoid()
+
+    def log_likelihood(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        return -F.binary_cross_entropy_with_logits(outputs, targets.to(outputs.dtype))
 
     def headline(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:
         return headline_metrics(predictions, targets, self.threshold)

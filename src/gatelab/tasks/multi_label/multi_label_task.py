@@ -12,8 +12,10 @@ from gatelab.runs.folder import RunFolder
 from gatelab.runs.label_predictions import joined, write_label_examples, write_label_predictions
 from gatelab.runs.metrics import SELECTED
 from gatelab.tasks.multi_label.multi_label_baselines import baseline_metrics, fit_linear
+from gatelab.tasks.multi_label.multi_label_classifier import MultiLabelClassifier
 from gatelab.tasks.multi_label.multi_label_scores import all_metrics
 from gatelab.tasks.multi_label.multi_label_symptoms import symptoms
+from gatelab.tasks.sequence.calibrated_module import FIT
 from gatelab.tasks.sequence.chosen_rows import Chosen, Selection
 from gatelab.tasks.sequence.sequence_task import SequenceTask
 
@@ -40,7 +42,8 @@ class MultiLabel(SequenceTask):
         self, linear: NDArray[Any], train_targets: NDArray[Any], test_targets: NDArray[Any], config: Config,
         classes: list[str],
     ) -> dict[str, dict[str, Any]]:  # fmt: skip
-        threshold = float(config.model.get("threshold", 0.5))
+        threshold = config.model.get("threshold", 0.5)
+        threshold = MultiLabelClassifier.unfitted_threshold if threshold == FIT else float(threshold)
         return baseline_metrics(linear, train_targets, test_targets, classes, threshold)
 
     def metrics(self, module: Any, predictions: Tensor, targets: Tensor, classes: list[str]) -> dict[str, Any]:

@@ -31,12 +31,18 @@ def save_model(
     trained = {
         key: value for key, value in model.items() if "vectors" not in key
     }  # a prediction asks for no other file
+    fitted = {key: module.fitted[key] for key in module.fits}
     config = {
         "classes": classes,
         "max_length": max_length,
         "tokenizer": tokenizer,
         "vocab_size": module.embedding.num_embeddings,
-        "model": {**trained, "embedding_size": module.embedding.embedding_dim, **dict.fromkeys(module.training_only)},
+        "model": {
+            **trained,
+            "embedding_size": module.embedding.embedding_dim,
+            **dict.fromkeys(module.training_only),
+            **fitted,
+        },
         "encoder": encoder,
         "arguments": module.arguments,
     }

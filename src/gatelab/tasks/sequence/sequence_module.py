@@ -68,6 +68,11 @@ class SequenceModule(pl.LightningModule):
         self.symptoms: list[str] = []  # of the last validation
         self._evaluated: list[tuple[Tensor, Tensor, Tensor]] = []
         self.predictions: tuple[Tensor, Tensor, Tensor] | None = None
+        self.outputs: Tensor | None = None  # those that predictions are made of
+        self.fits: tuple[str, ...] = ()  # keys of the config that are fitted on the validation once the weights are
+        self.fitted: dict[
+            str, Any
+        ] = {}  # their values by key, the number of rows, and metrics of the validation before and after
 
     @property
     @abstractmethod
@@ -164,6 +169,17 @@ class SequenceModule(pl.LightningModule):
     def test_step(self, batch: Batch, index: int) -> None:
         self._evaluate(batch)
 
+    def predict_step(self, batch: Batch, index: int) -> None:
+        self._evaluate(batch)
+
+    def on_predict_epoch_end(self) -> None:
+        """After training, over the rows of the validation: fits what ``fits`` names."""
+        _, outputs, targets = self._gather()
+        self.fit_to(outputs, targets)
+
+    def fit_to(self, outputs: Tensor, targets: Tensor) -> None:
+        """Fit what ``fits`` names to the outputs (N, K) of the validation. Here nothing."""
+
     def _evaluate(self, batch: Batch) -> None:
         outputs = self(batch.tokens, batch.lengths)
         self._evaluated.append((batch.rows, outputs.float(), batch.labels))
@@ -171,7 +187,7 @@ class SequenceModule(pl.LightningModule):
     def on_validation_epoch_start(self) -> None:
         self._evaluated.clear()
 
-    on_test_epoch_start = on_validation_epoch_start
+    on_test_epoch_start = on_predict_epoch_start = on_validation_epoch_start
 
     def on_validation_epoch_end(self) -> None:
         _, outputs, targets = self._gather()
@@ -186,7 +202,8 @@ class SequenceModule(pl.LightningModule):
         """Leaves (rows (N,), predictions (N, K), targets (N,) or (N, K)) in ``predictions``, in the order of the rows."""
         rows, outputs, targets = self._gather()
         order = rows.argsort()
-        self.predictions = rows[order].cpu(), self.predict(outputs[order]).cpu(), targets[order].cpu()
+        self.outputs = outputs[order]
+        self.predictions = rows[order].cpu(), self.predict(self.outputs).cpu(), targets[order].cpu()
 
     def _gather(self) -> tuple[Tensor, Tensor, Tensor]:
         """What every rank has evaluated: rows (N,), outputs (N, K), targets."""

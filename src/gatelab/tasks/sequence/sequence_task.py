@@ -104,6 +104,18 @@ class SequenceTask(Task):
         _, predictions, targets = module.predictions
         return self.metrics(module, predictions, targets, data.prepared.classes)
 
+    def fitted(self, module: Any, data: Any) -> dict[str, Any]:
+        if not module.fitted:
+            return {}
+        found = {"calibration": module.fitted}
+        if module.predictions is not None:
+            with module.unfitted():
+                before = self.metrics(
+                    module, module.predict(module.outputs).cpu(), module.predictions[2], data.prepared.classes
+                )
+            found["uncalibrated"] = {name: value for name, value in before.items() if isinstance(value, float)}
+        return found
+
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """predictions.csv, examples.json, equations.json, the gates on the most informative rows, and the model."""
         prepared, max_length = data.prepared, config.data["max_length"]
