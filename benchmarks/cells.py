@@ -234,7 +234,7 @@ def resident(module: nn.Module, x: Tensor, graphs: int = 8) -> float:
     def pages() -> int:
         gc.collect()
         ctypes.CDLL(None).malloc_trim(0)
-        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        return int(Path("/proc/self/statm").read_text(encoding="utf-8").split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
     module(x)
     before = pages()

@@ -195,7 +195,7 @@ def quieten() -> None:
     for name in ("pytorch_lightning", "lightning_fabric", "lightning.fabric"):
         logging.getLogger(name).setLevel(logging.ERROR)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- as gatelab.training.run sets it
-    gatelab.training.fit.console = Console(file=open(os.devnull, "w"), force_terminal=True, width=100)  # noqa: SIM115
+    gatelab.training.fit.console = Console(file=open(os.devnull, "w", encoding="utf-8"), force_terminal=True, width=100)  # noqa: SIM115
 
 
 def main() -> None:

@@ -197,7 +197,7 @@ def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None, input
         command,
         check=True,
         capture_output=True,
-        text=True,
+        encoding="utf-8",
         errors="surrogateescape",
         timeout=SECONDS,
         env=env,
