@@ -62,10 +62,11 @@ python_format = warnings.formatwarning
 
 class TolerantStream:
     """A text stream that shows what its encoding lacks as ?, and goes on into nothing once its reader is gone: what is printed
-    ends no training."""
+    ends no training. has_reader: False once it is gone."""
 
     def __init__(self, stream: Any) -> None:
         self._stream = stream
+        self.has_reader = True
         stream.reconfigure(errors="replace")
 
     def __getattr__(self, name: str) -> Any:
@@ -85,6 +86,7 @@ class TolerantStream:
         try:
             yield
         except BrokenPipeError:
+            self.has_reader = False
             nowhere = os.open(os.devnull, os.O_WRONLY)
             os.dup2(nowhere, self._stream.fileno())
             os.close(nowhere)

@@ -3,6 +3,8 @@
 import csv
 import io
 import json
+import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +13,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from gatelab.cli import app
+from gatelab.commands.predict import predict_table
+from gatelab.screen import TolerantStream
 
 OUTPUTS = Path(__file__).parents[1] / "runs" / "made_before"
 RUN = "efe8cbbc26"  # trained on a column called text
@@ -59,6 +63,18 @@ def test_standard_input_and_output_carry_any_kind_of_table_and_nothing_else(kind
     done = predict("--csv", "-", "--out", "-", "--keep", input=new.read_bytes())
     assert [row["stars"] for row in rows_of(done.stdout)] == ["5", "1", "3"]
     assert "3 rows of standard input" in done.stderr
+
+
+def test_a_reader_that_has_what_it_wants_ends_the_prediction_without_an_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pd.DataFrame({"text": ["a lovely film"] * 9000}).to_csv(tmp_path / "new.csv", index=False)
+    read, write = os.pipe()
+    os.close(read)
+    monkeypatch.setattr(sys, "stdout", TolerantStream(os.fdopen(write, "w")))
+    predict_table(RUN, OUTPUTS, tmp_path / "new.csv", Path("-"))
+    sys.stdout.close()
+    assert "\n1,000 rows of" in capfd.readouterr().err
 
 
 def test_errors_of_standard_input_name_it(tmp_path: Path) -> None:

@@ -55,7 +55,8 @@ def predict_table(
 ) -> None:
     """Write line, prediction and the probability of each class or label for every usable row of a table, in chunks; with keep its
     own columns between line and prediction. The output file is replaced atomically at the end; unusable rows are counted, and
-    the first is named. STANDARD as file or out is standard input or output; what is said goes to standard error then."""
+    the first is named. STANDARD as file or out is standard input or output; what is said goes to standard error then. Ends early
+    where standard output is no longer read, as by head."""
     from gatelab.data.stream import RowStream
     from gatelab.tasks.sequence.prediction import Predictor
 
@@ -96,6 +97,8 @@ def predict_table(
             num_rows += 1
             if num_rows % 1000 == 0:
                 bar.update(task, completed=rows.position)
+                if not getattr(stream, "has_reader", True):
+                    break
     seconds = time.monotonic() - started
     screen.print(
         f"{counted(num_rows, 'row')} of {source.name if file == STANDARD else file} in {seconds:.1f} s, "
