@@ -166,3 +166,20 @@ def test_of_another_task_it_shows_what_that_logs_and_the_smallest_where_that_is_
     )
     assert expected in text
     line.on_fit_end(trainer, module)
+
+
+def test_a_batch_that_says_its_size_is_counted_in_its_own_unit(time: Clock) -> None:
+    screen = io.StringIO()
+    line = ProgressLine(Console(file=screen, force_terminal=False, width=80), "", "perplexity")
+    trainer: Any = SimpleNamespace(
+        fit_loop=SimpleNamespace(total_batch_idx=0), is_global_zero=True, max_epochs=1, num_training_batches=1,
+        current_epoch=0, world_size=2, sanity_checking=False, checkpoint_callbacks=[],
+        callback_metrics={"validation/perplexity": torch.tensor(12.0)},
+    )  # fmt: skip
+    module: Any = None
+    line.on_train_start(trainer, module)
+    time.now += 0.5
+    batch = SimpleNamespace(size=(70, "tokens"))
+    line.on_train_batch_end(trainer, module, {"loss": torch.tensor(1.0)}, batch, 0)
+    line.on_validation_end(trainer, module)
+    assert "280 tokens/s" in screen.getvalue()  # 70 on each of 2 ranks in half a second

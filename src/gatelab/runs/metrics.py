@@ -34,6 +34,9 @@ METRICS = {
         Metric("r2", "R²"),
         Metric("pearson", "Pearson correlation"),
         Metric("spearman", "Spearman correlation"),
+        Metric("perplexity", "perplexity", True, "the tokens, as their geometric mean"),
+        Metric("bits_per_character", "bits per character", True, "the characters"),
+        Metric("bits_per_byte", "bits per byte", True, "the bytes"),
         Metric("loss", "loss", True),
     )
 }

@@ -58,7 +58,7 @@ class Vectors(Part):
 
 
 class Data(Part):
-    """The data: counts are of rows, sha256 of the files of each part.
+    """The data: counts are of rows, split_sizes of units, sha256 of the files of each part.
 
     unknown_share: of the tokens of each part; lengths: of the uncut texts in tokens, by quantile ("0", "50", … in percent);
     cut_share: of the texts that are longer than max_length."""
@@ -77,6 +77,7 @@ class Data(Part):
     label_counts: dict[str, dict[str, Count]] | None = None
     numbers: dict[str, dict[str, Number]] | None = None
     split_sizes: dict[str, Count] = {}
+    unit: str = "row"  # what a part is counted in: row, token
     leakage: dict[str, Count | Number] | None = None
     duplicates: dict[str, Count] | None = None
     tokenizer: str = "word"

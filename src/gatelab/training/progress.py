@@ -17,7 +17,7 @@ REFRESH_SECONDS = 0.2
 
 
 class ProgressLine(pl.Callback):
-    """Epoch, rows per second, loss, the best of the selection metric so far, and the time left if it does not stop early;
+    """Epoch, rows or tokens per second, loss, the best of the selection metric so far, and the time left if it does not stop early;
     of an epoch that has ended, what the module logged as validation/NAME, and beside it train/NAME.
 
     job: its place in a multirun, such as "job 3/15". monitor: the selection metric, without validation/.
@@ -36,6 +36,7 @@ class ProgressLine(pl.Callback):
         self._next = 0.0
         self._start = self._epoch_start = self._last = 0.0
         self._rows = 0  # of this epoch, on this rank
+        self._unit = "rows"
         self._before = 0  # batches of earlier starts
         self._best: float | None = None
         self._loss = math.nan
@@ -67,7 +68,8 @@ class ProgressLine(pl.Callback):
     def on_train_batch_end(
         self, trainer: pl.Trainer, module: pl.LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        self._rows += num_rows(batch)
+        size, self._unit = size_of(batch)
+        self._rows += size
         self._last = time.monotonic()
         if self._bar is None or self._last < self._next:
             return
@@ -83,14 +85,14 @@ class ProgressLine(pl.Callback):
             self._task,
             completed=batches,
             epoch=trainer.current_epoch + 1,
-            numbers=f"{self._rows_per_second(trainer)}  loss {decimal(self._loss, 3)}{best}  {clock(left)} left",
+            numbers=f"{self._speed(trainer)}  loss {decimal(self._loss, 3)}{best}  {clock(left)} left",
             refresh=True,
         )
 
-    def _rows_per_second(self, trainer: pl.Trainer) -> str:
+    def _speed(self, trainer: pl.Trainer) -> str:
         """Of the training batches of this epoch, on all ranks."""
-        rows = self._rows * trainer.world_size
-        return f"{rows / max(1e-9, self._last - self._epoch_start):,.0f} rows/s"
+        size = self._rows * trainer.world_size
+        return f"{size / max(1e-9, self._last - self._epoch_start):,.0f} {self._unit}/s"
 
     def on_validation_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         values = {name: float(value) for name, value in trainer.callback_metrics.items()}
@@ -114,7 +116,7 @@ class ProgressLine(pl.Callback):
         epoch = trainer.current_epoch + 1
         if self._bar is None:
             parts = [f"train {listed(train)}"] if train else []
-            parts += [f"validation {listed(validation)}", f"{seconds:.1f} s", self._rows_per_second(trainer)]
+            parts += [f"validation {listed(validation)}", f"{seconds:.1f} s", self._speed(trainer)]
             line = f"epoch {epoch:>3}  {'  '.join(parts)}"
         else:
             if not self._titled:
@@ -129,7 +131,7 @@ class ProgressLine(pl.Callback):
     def on_train_epoch_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
         if self._validated < trainer.current_epoch and trainer.is_global_zero:
             seconds = time.monotonic() - self._epoch_start
-            line = f"epoch {trainer.current_epoch + 1:>3}  not validated  {seconds:.1f} s  {self._rows_per_second(trainer)}"
+            line = f"epoch {trainer.current_epoch + 1:>3}  not validated  {seconds:.1f} s  {self._speed(trainer)}"
             self.console.print(line, highlight=False, style="dim", soft_wrap=True)
 
     def on_fit_end(self, trainer: pl.Trainer, module: pl.LightningModule) -> None:
@@ -150,9 +152,11 @@ def best_before(trainer: pl.Trainer, monitor: str) -> float | None:
     return None
 
 
-def num_rows(batch: Any) -> int:
-    """Those of its labels; of a batch without, of its first tensor."""
-    return len(batch.labels) if hasattr(batch, "labels") else extract_batch_size(batch)
+def size_of(batch: Any) -> tuple[int, str]:
+    """What the batch says of its ``size``, a number and what is counted; else its rows, those of its labels or first tensor."""
+    if isinstance(size := getattr(batch, "size", None), tuple):
+        return size
+    return len(batch.labels) if hasattr(batch, "labels") else extract_batch_size(batch), "rows"
 
 
 def listed(values: dict[str, str]) -> str:

@@ -36,14 +36,14 @@ class Answer:
 def answer_finished(
     record: RunRecord, model: str, num_rows: int | None, intervals: Mapping[str, Mapping[str, Interval]]
 ) -> Answer:
-    """The answer of a run tested on num_rows rows. intervals: by source and metric, as far as they exist."""
-    metrics, baselines = scores_of(record), record.ordered_baselines()
+    """The answer of a run tested on num_rows rows, or what else its data is counted in. intervals: by source and metric, as far as they exist."""
+    metrics, baselines, unit = scores_of(record), record.ordered_baselines(), (record.data or Data()).unit
     headline = headline_of(metrics)
     key = next((key for key in (record.monitor, SELECTED, *headline) if key in headline), None)
     if key is None:
         return Answer(f"{shorten(model, 24)} is finished", "Its test has no metrics.")
     sentence = f"{shorten(model, 24)} {numbers.metric(metrics[key])} {title_of(key)}"
-    sentence += "" if num_rows is None else f" on {counted(num_rows, 'test row')}"
+    sentence += "" if num_rows is None else f" on {counted(num_rows, f'test {unit}')}"
     rival = next((name for name in baselines if baselines[name].get(key) is not None), None)
     detail = "No baseline was fitted (baseline=none), so there is nothing to compare it with."
     if record.evaluates:
@@ -146,7 +146,7 @@ def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learni
         baselines = {sum(map(sum, scores.confusion_matrix)) for scores in record.baselines.values()}
         beside = "; the baselines on the same rows" if baselines <= {num_rows, 0} else "; the baselines on all of them"
         found.append(
-            f"Only {num_rows:,} of {counted(data.split_sizes['test'], 'test row')} were tested (trainer.limit_test_batches)"
+            f"Only {num_rows:,} of {counted(data.split_sizes['test'], f'test {data.unit}')} were tested (trainer.limit_test_batches)"
             f"{beside if baselines else ''}."
         )
     small = [name for name, values in scores_of(record).per_class.items() if values["support"] < FEW_ROWS]

@@ -162,14 +162,14 @@ def outcome_cell(value: Any) -> Any:
 def parts(data: Data) -> dict[str, Any]:
     """The rows of each part, by class or label; of numbers their mean and so on."""
     counts, sizes = data.label_counts or {part: {} for part in data.split_sizes}, data.split_sizes
-    columns = [("class", "text"), *((name, "number") for name in counts)]
+    columns = [("class" if data.classes else f"{data.unit}s", "text"), *((name, "number") for name in counts)]
     rows = [[isolated(name), *(f"{counts[part][name]:,}" for part in counts)] for name in data.classes]
     rows.append(["all", *(f"{sizes[part]:,}" for part in counts)])
     if data.numbers:
         facts = dict.fromkeys(name for found in data.numbers.values() for name in found)
         rows += [[name, *(numbers.metric(data.numbers.get(part, {}).get(name)) for part in counts)] for name in facts]
         columns[0] = ("rows, target", "text")
-    return {"columns": columns, "rows": rows}
+    return {"title": f"{data.unit.capitalize()}s of each part", "columns": columns, "rows": rows}
 
 
 def rejects(data: Data) -> dict[str, Any]:

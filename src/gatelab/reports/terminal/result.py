@@ -16,7 +16,7 @@ def result_table(folder: RunFolder) -> Table | str:
         return validation_table(record)
     scores, data = scores_of(record), record.data or Data()
     columns = {record.choices.get("encoder", "model"): scores, **record.ordered_baselines()}
-    rows = f", {counted(data.split_sizes['test'], 'row')}" if "test" in data.split_sizes else ""
+    rows = f", {counted(data.split_sizes['test'], data.unit)}" if "test" in data.split_sizes else ""
     table = Table(title=f"test{rows}", title_justify="left")
     table.add_column("")
     for name in columns:

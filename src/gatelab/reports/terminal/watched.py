@@ -93,7 +93,7 @@ class WatchedRun:
         if starts(self.run) != starts(before) or not before.settings:
             self._forget()
             self.run = Run(folder, self.run.status, record, load_config(folder))
-            rows = record.data.split_sizes.get("train") if record.data else None
+            rows = record.data.split_sizes.get("train") if record.data and record.data.unit == "row" else None
             batch_size = whole_number(self.run.settings.get("data.batch_size"))
             if rows and batch_size:
                 self._steps_per_epoch = math.ceil(rows / batch_size)  # until the first epoch ends
