@@ -217,20 +217,20 @@ def serve(output_dir: Path) -> None:
     """How long gatelab ui takes for its table the first time, again, and once one run has changed; and for one run's page."""
     from gatelab.commands.ui import make_server
 
-    server = make_server(output_dir, 0)
+    server, token = make_server(output_dir, 0, "token"), "?token=token"
     threading.Thread(target=server.serve_forever, daemon=True).start()
     records = sorted(output_dir.glob("*/*/run.json"))
     address = f"http://127.0.0.1:{server.port}/"
-    first, again = (fetch(address)[0] for _ in range(2))
+    first, again = (fetch(address + token)[0] for _ in range(2))
     records[0].touch()
-    changed, size = fetch(address)
+    changed, size = fetch(address + token)
     run = records[0].parent
-    page, _ = fetch(f"{address}{run.parent.name}/{run.name}/report.html")
+    page, _ = fetch(f"{address}{run.parent.name}/{run.name}/report.html{token}")
     print(
         f"gatelab ui, {len(records):,} runs: table in {first:.2f} s, again in {again:.2f} s, with one changed in "
         f"{changed:.2f} s ({size / 1e6:.2f} MB); a run's page made on request in {page:.2f} s"
     )
-    in_index(address)
+    in_index(address + token)
     server.shutdown()
 
 

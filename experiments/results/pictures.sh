@@ -12,7 +12,7 @@ shoot() { python tools/screenshot.py "$@"; }
 shoot "$run/report.html" experiments/results/page_run.png
 shoot "$folder/first_sweep/report.html" experiments/results/page_sweep.png
 shoot "$folder/first_sweep/report.html" experiments/results/page_sweep_seeds.png --section seeds
-gatelab ui --port 8765 --output-dir "$folder" &
+gatelab ui --port 0 --output-dir "$folder" > "$folder/ui.txt" &
 server=$!
-until curl --silent --output /dev/null http://127.0.0.1:8765/; do sleep 0.2; done
-shoot http://127.0.0.1:8765/ experiments/results/page_ui.png --height 620
+until address=$(grep --only-matching 'http://[^ ]*' "$folder/ui.txt"); do sleep 0.2; done
+shoot "$address" experiments/results/page_ui.png --height 620

@@ -348,7 +348,7 @@ def ui(
 ) -> None:
     """Show all runs in a browser: a table to filter and sort, the report of each run, comparisons of selected runs.
 
-    Serves the output folder only to this machine, and writes nothing.
+    Serves the output folder only to this machine and to who has the printed address, and writes nothing.
 
     [dim]gatelab ui --open[/]
     """

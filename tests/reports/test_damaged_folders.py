@@ -67,9 +67,9 @@ def answers(root: Path) -> None:
     for command in commands:
         done = CliRunner().invoke(app, [*command, "--output-dir", str(root)])
         assert done.exit_code in (0, 2), (command, done.exception)
-    client = Client(Site(root, 80))
+    client = Client(Site(root, 80, "token"))
     for path in ("/", "/default/report.html", "/default/0000000002/report.html", "/compare?name=default"):
-        answer = client.get(path, headers={"Host": "localhost"})
+        answer = client.get(path, headers={"Host": "localhost", "Cookie": "gatelab-80=token"})
         assert answer.status_code in ((200, 400) if path != "/" else (200,)), (path, answer.text[-300:])
 
 
@@ -144,8 +144,8 @@ def test_by_is_read_alike_by_every_command_and_page(by: str, root: Path) -> None
     report = CliRunner().invoke(app, ["report", "default", "--by", by, "--output-dir", str(root)])
     assert report.exit_code == 0, report.output
     page = (root / "default" / "report.html").read_text(encoding="utf-8")
-    asked = Client(Site(root, 80)).get(
-        "/compare", query_string={"name": "default", "by": by}, headers={"Host": "localhost"}
+    asked = Client(Site(root, 80, "token")).get(
+        "/compare", query_string={"name": "default", "by": by, "token": "token"}, headers={"Host": "localhost"}
     )
     for text in (page, asked.text):
         assert "encoder=lstm" in text

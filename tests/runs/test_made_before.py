@@ -51,7 +51,7 @@ def test_each_and_each_name_gets_its_page(what: str, outputs: Path) -> None:
 def test_the_pages_of_the_server_show_them(outputs: Path) -> None:
     from werkzeug.test import Client
 
-    page = Client(Site(outputs, 8000)).get("/", base_url="http://127.0.0.1:8000").text
+    page = Client(Site(outputs, 8000, "token")).get("/?token=token", base_url="http://127.0.0.1:8000").text
     assert all(identity in page for identity in (FINISHED, FAILED, TRIAL))
 
 

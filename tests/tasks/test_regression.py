@@ -200,7 +200,7 @@ def test_the_commands_know_it(run: RunFolder, tmp_path: Path) -> None:
 def test_the_page_of_all_runs_lists_its_metric(run: RunFolder) -> None:
     from werkzeug.test import Client
 
-    page = Client(Site(run.path.parents[1], 8000)).get("/", base_url="http://127.0.0.1:8000").text
+    page = Client(Site(run.path.parents[1], 8000, "token")).get("/?token=token", base_url="http://127.0.0.1:8000").text
     assert run.record.metrics is not None
     assert f">{run.record.metrics['mse']:.4f}<" in page
     assert "linear MSE" in page

@@ -1,46 +1,46 @@
 """gatelab ui: serve the pages of an output folder on this machine."""
 
+import secrets
 import socket
+import tempfile
 import webbrowser
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+from markupsafe import escape
 
 from gatelab.errors import RunError
 from gatelab.screen import console
+
+if TYPE_CHECKING:
+    from gatelab.reports.server.connections import Server
 
 ADDRESS = "127.0.0.1"
 
 
 def serve(output_dir: Path, port: int, *, open_browser: bool = False) -> None:
     """Serve until Ctrl-C. Raises RunError for a missing folder or a port in use."""
-    server = make_server(output_dir, port)
-    url = f"http://{ADDRESS}:{server.port}/"
+    token = secrets.token_urlsafe(24)
+    server = make_server(output_dir, port, token)
+    url = f"http://{ADDRESS}:{server.port}/?token={token}"
     console.print(f"gatelab ui  {url}   runs in {output_dir}; Ctrl-C ends it", soft_wrap=True)
-    if open_browser:
-        webbrowser.open(url)
-    server.serve_forever()
+    with redirection(url) as file:
+        if open_browser:
+            webbrowser.open(file.as_uri())
+        server.serve_forever()
 
 
-def make_server(output_dir: Path, port: int) -> Any:
+def make_server(output_dir: Path, port: int, token: str) -> "Server":
     """A bound server with ``serve_forever``, ``shutdown`` and ``port``; port 0 takes a free one."""
-    from werkzeug import serving
-
+    from gatelab.reports.server.connections import Server
     from gatelab.reports.server.site import Site
-
-    class Handler(serving.WSGIRequestHandler):
-        """Logs nothing; errors are in the response."""
-
-        server_version, sys_version = "gatelab", ""
-
-        def log(self, type: str, message: str, *args: Any) -> None:
-            pass
 
     if not output_dir.is_dir():
         raise RunError(f"{output_dir}: no such folder. gatelab train makes it; --output-dir names another one.")
-    with bound(port) as listening:  # the server keeps a copy
-        port = listening.getsockname()[1]
-        site = Site(output_dir, port)
-        return serving.make_server(ADDRESS, port, site, threaded=True, request_handler=Handler, fd=listening.fileno())
+    with bound(port) as listening:
+        return Server(listening, Site(output_dir, listening.getsockname()[1], token))
 
 
 def bound(port: int) -> socket.socket:
@@ -54,3 +54,12 @@ def bound(port: int) -> socket.socket:
         reason = error.strerror or str(error)
         raise RunError(f"--port {port}: cannot be used ({reason}). --port 0 takes one that is free.") from None
     return listening
+
+
+@contextmanager
+def redirection(url: str) -> Iterator[Path]:
+    """A file that only this user can read and that sends a browser to url: its command line, which all users see, has no token."""
+    with tempfile.NamedTemporaryFile("w", suffix=".html") as stream:
+        stream.write(f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={escape(url)}">')
+        stream.flush()
+        yield Path(stream.name)

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
@@ -388,7 +389,7 @@ def test_the_command_says_its_address_listens_to_this_machine_alone_and_ends_wit
         address = process.stdout.readline().split()[2]
         assert address.startswith("http://127.0.0.1:")
         assert b"6 runs" in urlopen(address, timeout=30).read()
-        port = int(address.rstrip("/").rsplit(":", 1)[1])
+        port = urlsplit(address).port or 0
         for other in {str(info[4][0]) for info in socket.getaddrinfo(socket.gethostname(), None, socket.AF_INET)}:
             if not other.startswith("127."):
                 with pytest.raises((ConnectionRefusedError, TimeoutError)):

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from browsing import rows_of, watched
 from run_folders import Folders
-from served import serving
+from served import TOKEN, serving
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 Open = Callable[..., Any]
@@ -37,7 +37,7 @@ def open_page(browser: Any, address: str) -> Iterator[Open]:
         context = browser.new_context(**options)
         contexts.append(context)
         page = watched(context.new_page())
-        page.goto(address)
+        page.goto(f"{address}?token={TOKEN}")
         return page
 
     yield open_

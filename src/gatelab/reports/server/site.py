@@ -1,9 +1,10 @@
 """gatelab ui as a WSGI application.
 
-It can be reached by the user of this machine, and by foreign pages in the user's browser. So it requires its own Host (against
-DNS rebinding), only reads, serves only known kinds of files inside the output folder, and lets no foreign script run.
+It can be reached by all users of this machine, and by foreign pages in the user's browser. So it requires its token and its own
+Host (against DNS rebinding), only reads, serves only known kinds of files inside the output folder, and lets no foreign script run.
 """
 
+import hmac
 import os
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -41,22 +42,26 @@ HEADERS = {
 }
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 BEGINNING = 3000  # bytes of a page that contain its policy
+TOKEN = "token"  # in the printed address; afterwards a cookie has it
 
 
 class Site:
-    """A WSGI application over output_dir, for requests to localhost:port."""
+    """A WSGI application over output_dir, for requests to localhost:port that have the token in their address or cookie."""
 
-    def __init__(self, output_dir: Path, port: int) -> None:
+    def __init__(self, output_dir: Path, port: int, token: str) -> None:
         self.root = output_dir.resolve()
         self.output_dir = output_dir
+        self.token = token
+        self.cookie = f"gatelab-{port}"  # browsers send the cookies of one host to all of its ports
         self.hosts = {f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
         self.hosts |= {"localhost", "127.0.0.1", "[::1]"} if port == 80 else set()
         self.runs, self.pages = RunCache(), PageCache()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
+        refused = self.refusal(request)
         try:
-            response = self.refusal(request) or self.respond(request)
+            response = refused or self.respond(request)
         except FileNotFoundError:  # deleted in the meantime
             response = message("There is nothing of this name here any more.", 404)
         except (RunError, OSError) as error:
@@ -67,20 +72,30 @@ class Site:
             response = message(f"This page could not be made ({type(error).__name__}: {error}).", 500)
         for name, value in HEADERS.items():
             response.headers[name] = value
+        if refused is None:
+            response.set_cookie(self.cookie, self.token, httponly=True, samesite="Strict")
         response.headers.setdefault("Content-Security-Policy", NO_SCRIPT)
         return response(environ, start_response)
 
     def refusal(self, request: Request) -> Response | None:
         """The refusal of a request that no page of this site makes."""
         host = request.environ.get("HTTP_HOST", "").lower()
-        if host not in self.hosts:
-            return Response(f"This server answers to {min(self.hosts)} only.\n", 403, mimetype="text/plain")
+        origin = request.headers.get("Origin", f"http://{host}").lower()
+        if host not in self.hosts or origin != f"http://{host}":
+            return refuse(f"This server answers to {min(self.hosts)} only.")
+        if not request.environ.get("REQUEST_URI", "/").startswith("/"):  # it would stand for the Host
+            return refuse("Ask by path, without scheme and host.", 400)
         if request.method not in ("GET", "HEAD"):
-            return Response("This server only reads.\n", 405, {"Allow": "GET, HEAD"}, mimetype="text/plain")
+            return refuse("This server only reads.", 405, Allow="GET, HEAD")
         fetch = {name: request.headers.get(f"Sec-Fetch-{name}", "") for name in ("Site", "Mode", "Dest")}
-        if fetch["Site"] == "cross-site" and (fetch["Mode"], fetch["Dest"]) != ("navigate", "document"):
-            return Response("No other site may ask this server.\n", 403, mimetype="text/plain")
+        if fetch["Site"] in ("cross-site", "same-site") and (fetch["Mode"], fetch["Dest"]) != ("navigate", "document"):
+            return refuse("No other site may ask this server.")
+        if not any(map(self.is_token, (request.args.get(TOKEN, ""), request.cookies.get(self.cookie, "")))):
+            return refuse("Open the address that gatelab ui has printed: its token shows that you may read this.")
         return None
+
+    def is_token(self, given: str) -> bool:
+        return hmac.compare_digest(given.encode("utf-8", "replace"), self.token.encode())
 
     def respond(self, request: Request) -> Response:
         if request.path == "/":
@@ -204,6 +219,10 @@ def page(content: str | bytes, assets: Sequence[str], *, forms: bool = False, st
     encoded = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
     headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
     return Response(encoded, status, headers, mimetype="text/html")
+
+
+def refuse(sentence: str, status: int = 403, **headers: str) -> Response:
+    return Response(f"{sentence}\n", status, headers, mimetype="text/plain")
 
 
 def message(sentence: str, status: int) -> Response:
