@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import logging
 import shutil
 import tempfile
 import warnings
@@ -139,11 +138,10 @@ def run_test(module: Any, prepared: "Prepared", config: "Config") -> None:
     import pytorch_lightning as pl
 
     from gatelab.data.batch import BatchLoader
+    from gatelab.training.trainer import quiet_lightning
 
-    for name in ("pytorch_lightning", "lightning_fabric"):
-        logging.getLogger(name).setLevel(logging.WARNING)
     with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", module="pytorch_lightning")
+        quiet_lightning()
         trainer = pl.Trainer(
             accelerator="auto", devices=1, precision=config.trainer.precision, logger=False, enable_progress_bar=False,
             enable_model_summary=False, enable_checkpointing=False,

@@ -131,6 +131,9 @@ def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | 
     """Fill a folder of prepared/ from one of rows/."""
     record = json.loads((rows / "record.json").read_text(encoding="utf-8"))
     parts, facts = cut_parts(rows, record.pop("sizes"), settings.split, record["classes"])
+    labels, classes = np.load(rows / "labels.npy"), record["classes"]
+    if settings.targets == "class":
+        refuse_one_class(labels[parts["train"]], classes)
     for part, members in parts.items():
         np.save(folder / f"{part}.npy", members)
 
@@ -151,7 +154,6 @@ def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | 
         words, word_tokens(tokenizer, words.names, settings.kind), settings.max_length, folder
     )
 
-    labels, classes = np.load(rows / "labels.npy"), record["classes"]
     describe = number_facts if settings.targets == "number" else partial(class_counts, classes)
     record |= {
         "numbers" if settings.targets == "number" else "label_counts": {
@@ -164,6 +166,15 @@ def build(rows: Path, settings: Settings, folder: Path, more_words: MoreWords | 
         **count_tokens(lengths, num_unknown, parts, settings.max_length),
     }
     write_json(folder / "record.json", record)
+
+
+def refuse_one_class(labels: NDArray[Any], classes: list[str]) -> None:
+    """Raise DataError where the training rows, whose labels these are, have nothing to tell apart."""
+    if len(labels) and (labels == labels[0]).all():
+        raise DataError(
+            f"all {len(labels):,} training rows are of the class '{classes[labels[0]]}', so there is nothing to learn. Look at what "
+            "data.split and the files say which rows are for training."
+        )
 
 
 def class_counts(classes: list[str], labels: NDArray[Any]) -> dict[str, int]:

@@ -20,6 +20,7 @@ Kind = Literal["class", "number", "labels"]
 SEPARATORS = "|;,"
 FLAGS = {"0": False, "0.0": False, "false": False, "1": True, "1.0": True, "true": True}
 BETWEEN = "\x1f"  # the cells of several columns in one value; no text file has it
+MAX_NUMBER = 1e150  # of a target, for the sum of squares
 NUM_BINS, MIN_GROUPS = 10, 30  # of a split: bins of numbers, and different texts in a stratum
 
 
@@ -99,6 +100,12 @@ def numbers_of(values: NDArray[np.float64], column: LabelColumn) -> Targets:
     if len(np.unique(values[:1000])) < 2 and len(np.unique(values)) < 2:
         raise DataError(
             f"{column.where}: every number in column '{column.name}' is {values[0]:g}, so there is nothing to predict."
+        )
+    largest = max(values.max(), -values.min())
+    if largest > MAX_NUMBER:
+        raise DataError(
+            f"{column.where}: column '{column.name}' has a number as large as {largest:g}, whose square no float can hold. "
+            "Divide its numbers by a constant, or take their logarithms."
         )
     return Targets(values, np.arange(len(values)))
 

@@ -118,6 +118,8 @@ def with_profile(options: dict[str, Any], folder: RunFolder) -> dict[str, Any]:
 
 
 def quiet_lightning() -> None:
+    """No lines of Lightning's own among those of a run, and none of torchmetrics about rows that lack a class."""
     for name in ("pytorch_lightning", "lightning_fabric"):
         logging.getLogger(name).setLevel(logging.WARNING)
-    warnings.filterwarnings("ignore", module="pytorch_lightning")
+    for module in ("pytorch_lightning", "torchmetrics"):
+        warnings.filterwarnings("ignore", module=module)

@@ -13,6 +13,7 @@ from gatelab.reports.analysis.intervals import Interval, intervals_of, resample_
 from gatelab.runs.number_predictions import NumberPredictions
 
 
+@np.errstate(all="ignore")  # a model that diverged predicts infinities
 def number_intervals(
     rows: NumberPredictions, constants: Mapping[str, float]
 ) -> tuple[dict[str, dict[str, Interval]], int]:

@@ -121,13 +121,13 @@ def weigh_classes(
     wanted: Literal["balanced"] | Sequence[float] | Mapping[Any, float] | None, counts: Sequence[int],
     names: Sequence[str] = (),
 ) -> list[float] | None:  # fmt: skip
-    """model.class_weights as numbers: "balanced" gives every class the same total weight over the training rows; by name, the others
-    have 1."""
+    """model.class_weights as numbers: "balanced" gives every class the same total weight over the training rows, and 1 to one
+    that has none there; by name, the others have 1."""
     if wanted is None:
         return None
     if isinstance(wanted, str):
         sizes = np.asarray(counts, dtype=float)
-        return (sizes.sum() / (len(sizes) * sizes)).tolist()
+        return np.where(sizes > 0, sizes.sum() / (len(sizes) * sizes.clip(1)), 1.0).tolist()
     if isinstance(wanted, Mapping):
         given = {str(name): float(weight) for name, weight in wanted.items()}
         for name in given:
