@@ -52,6 +52,7 @@ def mine(kind: str, *more: str) -> list[str]:
         (["encoder.hidden_size=4000000000000000000"], r"^encoder: .*[Oo]verflow"),
         (["encoder.hidden_size=1e9"], r"^encoder\.hidden_size=1000000000\.0: write it as 1000000000\.$"),
         (["encoder.hidden_size=10000000"], r"^encoder: its weights need .* GiB, and this machine has .* encoder\.hidden_size"),
+        (["model.embedding_size=1000000000"], r"^encoder: its weights need .* GiB .* model\.embedding_size smaller\.$"),
         (["encoder.num_layers=1000000"], r"^encoder\.num_layers=1000000: .*1000"),
         (["data.batch_size=true"], r"^data\.batch_size=True: write it as 1"),
         (["seed=${nothing}"], r"^seed=\$\{nothing\}: Interpolation key 'nothing' not found\.$"),

@@ -1,7 +1,5 @@
 """The configs: where they lie, and what may stand in them. Checked before any data is read."""
 
-import math
-import os
 from collections.abc import Iterable
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from gatelab.annotations import Count, Fraction, Positive
 from gatelab.config.identity import flatten
+from gatelab.config.memory import too_large
 from gatelab.config.settle import WITH_KEYS
 from gatelab.config.signature import schema_of
 from gatelab.config.targets import check_targets, is_inside, locate
@@ -160,7 +159,7 @@ def check_config(settings: dict[str, Any]) -> Config:
             groups |= _passed_on(settings)
         for group, values in groups.items():
             if isinstance(values, dict):
-                problems += _problems_of_built(group, values)
+                problems += _problems_of_built(group, values, _embedding_size(settings))
     if problems:
         raise ConfigError("\n".join(problems))
     return Config.model_validate(settings)
@@ -179,7 +178,7 @@ def _passed_on(settings: dict[str, Any]) -> dict[str, Any]:
     return groups
 
 
-def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
+def _problems_of_built(group: str, values: dict[str, Any], input_size: int = 1) -> list[str]:
     if "_target_" not in values:
         return [f"{group}._target_: is missing."]
     target = values["_target_"]
@@ -197,8 +196,9 @@ def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
 
         try:
             with torch.device("meta"):  # an encoder without weights, which finds settings that contradict each other
-                encoder = instantiate(values, _convert_="all", _partial_=True)(1)
-            problems += _problems_of_size(encoder)
+                encoder = instantiate(values, _convert_="all", _partial_=True)(input_size)
+            if problem := too_large(sum(weights.numel() for weights in encoder.parameters())):
+                problems.append(f"encoder: {problem}. Make encoder.hidden_size or model.embedding_size smaller.")
         except InstantiationException as error:  # of what stands in the group, such as its cell
             return [f"{group}: {str(error.__cause__ or error).rstrip('.')}."]
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
@@ -206,14 +206,11 @@ def _problems_of_built(group: str, values: dict[str, Any]) -> list[str]:
     return problems
 
 
-def _problems_of_size(encoder: Any) -> list[str]:
-    """One where the weights alone are larger than the memory of this machine."""
-    needed = sum(weights.numel() * weights.element_size() for weights in encoder.parameters())
-    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else math.inf
-    if needed < memory:
-        return []
-    sizes = f"{needed / 2**30:,.0f} GiB, and this machine has {memory / 2**30:,.0f} GiB of memory"
-    return [f"encoder: its weights need {sizes}. Make encoder.hidden_size smaller."]
+def _embedding_size(settings: dict[str, Any]) -> int:
+    """The number of the encoder's inputs; 1 where it is not known before the vectors are read."""
+    model = settings["model"]
+    size = model.get("embedding_size") if isinstance(model, dict) else None
+    return size if type(size) is int and size > 0 else 1
 
 
 def _problems(schema: type, values: Any, prefix: str) -> list[str]:

@@ -17,6 +17,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from gatelab.config.memory import memory_bytes
 from gatelab.files import atomic_write
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.record import RunRecord
@@ -55,7 +56,7 @@ def hardware() -> dict[str, Any]:
         "system": platform.platform(),
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") if hasattr(os, "sysconf") else None,
+        "memory_bytes": memory_bytes(),
         "threads": torch.get_num_threads(),
         "capability": torch.backends.cpu.get_cpu_capability(),  # the instructions that torch's kernels use
         "gpus": [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())] if cuda else [],

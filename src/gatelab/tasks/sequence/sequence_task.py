@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatelab.config.inputs import paths_of
+from gatelab.config.memory import too_large
 from gatelab.config.schema import Config
 from gatelab.data.vectors import VectorFiles
 from gatelab.errors import ConfigError
@@ -76,6 +77,7 @@ class SequenceTask(Task):
     def build_module(self, config: Config, data: Any) -> SequenceModule:
         prepared = data.prepared
         arguments = {"vocab_size": prepared.vocab_size, **self.arguments(prepared)}
+        refuse_too_large(prepared.vocab_size, config.model.get("embedding_size") or 0)
         if prepared.vectors is not None:
             arguments["word_vectors"] = torch.from_numpy(prepared.vectors.complete(config.seed))
         return build_model(config.model, config.encoder, **arguments)
@@ -132,3 +134,12 @@ class SequenceTask(Task):
             folder.model, module, prepared.tokenizer_file, model=config.model, encoder=config.encoder,
             classes=prepared.classes, max_length=max_length, tokenizer=prepared.record["tokenizer"],
         )  # fmt: skip
+
+
+def refuse_too_large(vocab_size: int, embedding_size: int) -> None:
+    """Raise ConfigError for an embedding beyond the memory, which only the data's vocabulary shows."""
+    if problem := too_large(vocab_size * embedding_size):
+        raise ConfigError(
+            f"model.embedding_size={embedding_size}: with a vocabulary of {vocab_size:,} {problem}. Make it smaller, or "
+            "data.tokenizer.vocab_size."
+        )
