@@ -135,8 +135,6 @@ def test_a_run_tests_and_predicts_with_what_was_fitted_and_tells_of_the_test_wit
     ("settings", "sentence"),
     [
         (["data.split.validation=0", FIT[0]], r"^model\.temperature=fit: is fitted on the validation, and data\.split\.validation=0"),
-        (["model.threshold=1"], r"^model\.threshold=1: "),
-        (["model.temperature=0"], r"^model\.temperature=0: "),
         (["model=regressor", "+model.temperature=fit"], r"^model\.temperature: unknown key"),
     ],
 )  # fmt: skip

@@ -1,15 +1,20 @@
-"""from=RUN continues a finished run with more epochs, as a run of its own."""
+"""from=RUN continues a finished run with more epochs, as a run of its own, or begins with parts of it."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
+from tokenizers import Tokenizer
 
 from gatelab.commands.train import compose
 from gatelab.errors import ConfigError, RunError
-from gatelab.runs.config import load_config
+from gatelab.runs.config import load_config, read_config
 from gatelab.runs.folder import RunFolder
-from gatelab.training.run import train
+from gatelab.tasks.sequence.build_model import build_model
+from gatelab.tasks.sequence.transfer import check_same_cell, take_rows, transfer
+from gatelab.training.run import resolve, train
 
 SETTINGS = [
     "data.num_rows=80", "data.batch_size=16", "trainer=cpu", "trainer.max_epochs=2", "tracker=none", "encoder.hidden_size=4",
@@ -90,3 +95,123 @@ def test_a_run_that_was_stopped_early_is_continued_with_other_callbacks(output_d
     longer = [patient[1], "callbacks.early_stopping.patience=3", f"trainer.max_epochs={epochs + 2}"]
     child, _ = run(output_dir, cache_dir, *longer, f"from={stopped.path.name}")
     assert child.record.epochs == epochs + 2
+
+
+def tokens_of(folder: RunFolder) -> dict[str, int]:
+    return Tokenizer.from_file(str(folder.model / "tokenizer.json")).get_vocab()
+
+
+def test_a_run_begins_with_the_encoder_of_another_and_with_its_rows_of_the_tokens_that_both_have(
+    parent: RunFolder, output_dir: Path, cache_dir: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    still = ["optimizer=sgd", "optimizer.lr=1e-30", "trainer.max_epochs=1", "data.num_rows=60", "data.gap=9"]
+    parts = [f"from={parent.path.name}", "from_parts=[encoder,embedding]"]
+    child, _ = run(output_dir, cache_dir, *still, *parts)
+    before, after = (load_file(folder.model / "model.safetensors") for folder in (parent, child))
+    encoder = [name for name in after if name.startswith("encoder.")]
+    assert len(encoder) == 4
+    assert all(torch.equal(after[name], before[name]) for name in encoder)
+    assert not torch.equal(after["head.weight"], before["head.weight"])
+    theirs, ours = tokens_of(parent), tokens_of(child)
+    shared, fresh = theirs.keys() & ours.keys(), ours.keys() - theirs.keys()
+    assert fresh
+    assert any(theirs[token] != ours[token] for token in shared)
+    rows = {token: after["embedding.weight"][row] for token, row in ours.items()}
+    assert all(torch.equal(rows[token], before["embedding.weight"][theirs[token]]) for token in shared)
+    settings = read_config(child)
+    assert settings["from_parts"] == ["embedding", "encoder"]
+    torch.manual_seed(settings["seed"])
+    drawn = build_model(settings["model"], settings["encoder"], vocab_size=len(ours), num_classes=2).embedding.weight
+    assert all(torch.equal(rows[token], drawn[ours[token]]) for token in fresh)
+
+    record = child.record.parent
+    assert record is not None
+    weights = sum(after[name].numel() for name in encoder)
+    assert record.identity == parent.path.name
+    assert record.taken == {
+        "embedding": {"taken": len(shared), "of": len(ours)}, "encoder": {"taken": weights, "of": weights}
+    }  # fmt: skip
+    said = f"Beginning with run {parent.path.name}: {len(shared)} of {len(ours)} embedding rows, those of tokens that both have; {weights}"
+    assert said in capsys.readouterr().out
+    again, trained = run(output_dir, cache_dir, *still, parts[0], "from_parts=[embedding,encoder]")
+    assert (again.path, trained) == (child.path, False)
+
+
+@pytest.fixture(scope="module")
+def settings() -> dict[str, Any]:
+    return resolve(compose(SETTINGS))
+
+
+def transferred(
+    parent: RunFolder, settings: dict[str, Any], part: str, *, partly: bool = False, kind: str = "word"
+) -> Any:
+    """The module before and after, and how much was taken."""
+    module = build_model(settings["model"], settings["encoder"], vocab_size=len(tokens_of(parent)), num_classes=2)
+    drawn = {name: value.clone() for name, value in module.state_dict().items()}
+    tokenizer = (kind, parent.model / "tokenizer.json")
+    taken = transfer(module, settings["encoder"], tokenizer, parent, [part], partly)
+    return drawn, module.state_dict(), taken
+
+
+def test_what_fits_of_an_encoder_of_other_shapes_is_taken_where_that_is_asked_for(
+    parent: RunFolder, settings: dict[str, Any]
+) -> None:
+    deeper = {**settings, "encoder": {**settings["encoder"], "num_layers": 2}}
+    with pytest.raises(
+        ConfigError, match=r"forward_layers\.1\.bias_hh_l0 is 16 here and is not there in .*from_partly=true"
+    ):
+        transferred(parent, deeper, "encoder")
+    drawn, after, taken = transferred(parent, deeper, "encoder", partly=True)
+    before = load_file(parent.model / "model.safetensors")
+    names = [name for name in after if name.startswith("encoder.forward_layers.0.")]
+    assert all(torch.equal(after[name], before[name]) for name in names)
+    assert all(torch.equal(after[name], drawn[name]) for name in after.keys() - set(names))
+    assert taken == {"encoder": {"taken": sum(after[name].numel() for name in names), "of": 2 * 160}}
+
+
+@pytest.mark.parametrize(
+    ("part", "group", "changed", "sentence"),
+    [
+        ("encoder", "encoder", {"_target_": "gatelab.recurrent.encoder.GRUEncoder"}, r"_target_=.*GRUEncoder, and that run has .*LSTMEnc"),
+        ("encoder", "encoder", {"hidden_size": 7}, "no weight of that run has a name and shape"),
+        ("embedding", "model", {"embedding_size": 5}, r"vectors of 4 numbers, and this one of 5\. Give model\.embedding_size"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_parts_that_do_not_fit_are_refused(
+    part: str, group: str, changed: dict[str, Any], sentence: str, parent: RunFolder, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        transferred(parent, {**settings, group: {**settings[group], **changed}}, part, partly=True)
+
+
+def test_tokens_of_another_kind_or_none_in_common_and_other_equations_are_refused(
+    parent: RunFolder, settings: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=r"the tokens are those of tokenizer=bpe, and of word in that run\."):
+        transferred(parent, settings, "embedding", kind="bpe")
+    module = build_model(settings["model"], settings["encoder"], vocab_size=3, num_classes=2)
+    coupled = "input_gate = 1 - forget_gate"
+    with pytest.raises(ConfigError, match=f"the cells differ: .* here, and {coupled} in that run"):
+        check_same_cell(module, settings["encoder"], settings["encoder"], [coupled])
+    weights = {"embedding.weight": torch.zeros(3, 4)}
+    with pytest.raises(ConfigError, match="have no token in common"):
+        take_rows(module, weights, {"<pad>": 0, "<unk>": 1, "да": 2}, {"<pad>": 0, "<unk>": 1, "yes": 2})
+
+
+@pytest.mark.parametrize(
+    ("more", "sentence"),
+    [
+        (["from_parts=[encoder]", "encoder.hidden_size=3"], r"^from_parts=\[encoder\]: forward_layers\.0\.bias_hh_l0 is 12 here and is 16 in"),
+        (["from_partly=true"], r"^from_partly=true: says how"),
+        (["from=null", "from_parts=[encoder]"], r"^from_parts=\['encoder'\]: of which run\?"),
+    ],
+    ids=str,
+)  # fmt: skip
+def test_a_run_that_cannot_begin_with_them_leaves_no_folder(
+    more: list[str], sentence: str, parent: RunFolder, output_dir: Path, cache_dir: Path
+) -> None:
+    before = set(output_dir.rglob("run.json"))
+    with pytest.raises(ConfigError, match=sentence):
+        run(output_dir, cache_dir, f"from={parent.path.name}", *more)
+    assert set(output_dir.rglob("run.json")) == before

@@ -124,6 +124,8 @@ class Config(Group):
     monitor: str | None
     baseline: Literal["linear", "none"]
     parent: str | None = Field(default=None, alias="from")
+    from_parts: Annotated[list[Literal["embedding", "encoder"]], Field(min_length=1)] | None = None
+    from_partly: bool = False
     output_dir: str
     force: bool
     retry: Literal["failed"] | None

@@ -14,13 +14,19 @@ OF_VECTORS = {"freeze_vectors": False, "vectors_vocab": "train"}
 
 
 def settle(settings: dict[str, Any]) -> None:
-    """Change a config in place: without a ``from`` that is null, the keys of a schedule or tokenizer that it has not, and those of
+    """Change a config in place: without a ``from`` that is null or what it does not ask, the keys of a schedule or tokenizer that it has not, and those of
     the loss, of calibration and of vectors where they change nothing.
 
     Raises ConfigError for model.freeze_vectors or vectors_vocab=all without vectors.
     """
     if settings.get("from", "") is None:
         del settings["from"]
+    if settings.get("from_parts", "") is None:
+        del settings["from_parts"]
+    elif isinstance(parts := settings.get("from_parts"), list):
+        settings["from_parts"] = sorted(set(map(str, parts)))  # their order is nothing
+    if settings.get("from_partly") is False:
+        del settings["from_partly"]
     optimizer, model = settings.get("optimizer"), settings.get("model")
     if isinstance(optimizer, dict):
         for schedule in WITH_KEYS:

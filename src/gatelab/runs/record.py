@@ -128,11 +128,13 @@ class TrackerRecord(Part):
 
 
 class Parent(Part):
-    """The run that this one continues, and the epochs that it had trained."""
+    """The run that this one continues, or whose weights it begins with, and the epochs that it had trained. taken: by part how many
+    of its weights, "of" how many of this run's; empty where it is continued."""
 
     identity: str = ""
     name: str = ""
     epochs: Count | None = None
+    taken: dict[str, dict[str, Count]] = {}
 
 
 class Calibration(Part):

@@ -55,6 +55,13 @@ class Task(ABC):
     def build_module(self, config: Config, data: Any) -> pl.LightningModule:
         """The module with random weights, the same in every process. Raises ConfigError for what it refuses."""
 
+    def transfer(
+        self, module: Any, config: Config, data: Any, parent: RunFolder, parts: Sequence[str], partly: bool
+    ) -> dict[str, dict[str, int]]:
+        """Put weights of parts of a finished run's model into what ``build_module`` built. Returns by part how many were "taken", "of"
+        how many. Raises ConfigError where they do not fit; here always."""
+        raise ConfigError(f"from_parts={parts}: {type(module).__name__} takes no parts of another run.")
+
     def fit_baselines(self, config: Config, data: Any) -> Baselines:
         """What the model has to beat, unless baseline=none. Here nothing."""
         return Baselines()

@@ -24,6 +24,7 @@ from gatelab.training.checkpoint import StopRequest, load_verified
 from gatelab.training.foreign_errors import foreign_errors
 from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.optimization import attach_optimizer
+from gatelab.training.parent import begin_with_parts
 from gatelab.training.trainer import build_trainer
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
@@ -41,7 +42,9 @@ def fit_and_test(
     """
     pl.seed_everything(config.seed, verbose=False)
     setattr(torch.utils.deterministic, "fill_uninitialized_memory", False)  # noqa: B010 -- nothing here reads such memory
-    module = task_of(config.model).build_module(config, data)
+    task = task_of(config.model)
+    module = task.build_module(config, data)
+    begin_with_parts(config, task, module, data)
     attach_optimizer(config, module)
     loggers = [] if trackers is None else start_loggers(folder, checkpoint, trackers)
     trainer = build_trainer(config, folder, stop, loggers)

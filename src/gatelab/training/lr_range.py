@@ -17,6 +17,7 @@ from gatelab.tasks.base import build_data
 from gatelab.training.checkpoint import AtomicCheckpoints
 from gatelab.training.foreign_errors import foreign_errors
 from gatelab.training.optimization import attach_optimizer
+from gatelab.training.parent import begin_with_parts
 from gatelab.training.run import check
 from gatelab.training.trainer import FIXED, quiet_lightning
 
@@ -41,6 +42,7 @@ def lr_range(settings: dict[str, Any], low: float, high: float, num_steps: int) 
     data = build_data(config, task)
     pl.seed_everything(config.seed, verbose=False)
     module = task.build_module(config, data)
+    begin_with_parts(config, task, module, data)
     attach_optimizer(config, module)
     quiet_lightning()
     with tempfile.TemporaryDirectory() as folder:

@@ -1,4 +1,5 @@
-"""from=RUN: a run that continues another with more epochs. It has an identity of its own, which the parent's weights enter."""
+"""from=RUN: a run that continues another with more epochs or, with from_parts, begins with weights of it. It has an identity of its
+own, which the parent's weights enter."""
 
 import io
 import shutil
@@ -8,29 +9,54 @@ from typing import Any
 import torch
 
 from gatelab.config.identity import OUTSIDE, flatten, key_in
+from gatelab.config.schema import Config
 from gatelab.config.settle import settle
 from gatelab.errors import ConfigError
 from gatelab.files import atomic_write
 from gatelab.runs.config import read_config
 from gatelab.runs.folder import RunFolder, find_run
+from gatelab.tasks.base import Task
 from gatelab.training.checkpoint import load_verified
 
-MAY_DIFFER = ("trainer.max_epochs", "trainer.max_steps", "callbacks")
+MAY_DIFFER = ("trainer.max_epochs", "trainer.max_steps", "callbacks", "from_parts", "from_partly")
 WEIGHTS = "model.safetensors"
 
 
-def find_parent(run: str, output_dir: str) -> RunFolder:
+def check_parts(config: Config) -> None:
+    """Raise ConfigError for keys that ask for parts of no run, or how to take none."""
+    if config.from_parts and not config.parent:
+        raise ConfigError(f"from_parts={config.from_parts}: of which run? Give from=RUN.")
+    if config.from_partly and not config.from_parts:
+        raise ConfigError("from_partly=true: says how from_parts=[encoder] is taken. Give from_parts.")
+
+
+def begin_with_parts(config: Config, task: Task, module: Any, data: Any) -> dict[str, dict[str, int]]:
+    """Put the parts of the run that ``from`` names, if from_parts names some, into a new module. Returns what ``Task.transfer`` does."""
+    if not (config.parent and config.from_parts):
+        return {}
+    parent = find_parent(config.parent, config.output_dir, continues=False)
+    return task.transfer(module, config, data, parent, config.from_parts, config.from_partly)
+
+
+def transfer_line(parent: RunFolder, taken: dict[str, dict[str, int]]) -> str:
+    units = {"embedding": "rows, those of tokens that both have", "encoder": "weights"}
+    parts = (f"{count['taken']:,} of {count['of']:,} {part} {units[part]}" for part, count in taken.items())
+    return f"Beginning with run {parent.path.name}: {'; '.join(parts)}."
+
+
+def find_parent(run: str, output_dir: str, continues: bool = True) -> RunFolder:
     """The run that ``from`` names by its folder, the first digits of its identity, or its model.safetensors.
 
-    Raises RunError where there is none, ConfigError for one that cannot be continued.
+    Raises RunError where there is none, ConfigError for one that cannot be continued or, where it need not, has no weights.
     """
     folder = RunFolder(Path(run).parents[1]) if Path(run).name == WEIGHTS else find_run(run, output_dir)
     status = folder.status
+    use = "continued" if continues else "begun with"
     if status != "finished":
-        raise ConfigError(f"from={run}: is {status or 'no run'}. Only a finished run can be continued.")
-    for file in (folder.last, weights_of(folder)):
+        raise ConfigError(f"from={run}: is {status or 'no run'}. Only a finished run can be {use}.")
+    for file in (*[folder.last] * continues, weights_of(folder)):
         if not file.exists():
-            raise ConfigError(f"from={run}: {file} is missing, so the run cannot be continued.")
+            raise ConfigError(f"from={run}: {file} is missing, so the run cannot be {use}.")
     return folder
 
 

@@ -41,12 +41,20 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
         from gatelab.training.finish import record_result
         from gatelab.training.fit import fit_and_test, tracker_makers
         from gatelab.training.foreign_errors import foreign_errors
-        from gatelab.training.parent import check_continues, continue_from, find_parent, weights_of
+        from gatelab.training.parent import (
+            begin_with_parts,
+            check_continues,
+            continue_from,
+            find_parent,
+            transfer_line,
+            weights_of,
+        )
         from gatelab.training.ranks import num_processes, ranks
 
     settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()
-    parent = find_parent(config.parent, config.output_dir) if config.parent else None
+    continues = not config.from_parts
+    parent = find_parent(config.parent, config.output_dir, continues) if config.parent else None
     if parent is not None:
         settings["from"] = str(weights_of(parent))
     files = input_files(settings)
@@ -54,7 +62,10 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
     with foreign_errors():
         prepared = data.prepared
     refuse_without_validation(config, prepared.record)
-    if parent is not None:
+    taken: dict[str, dict[str, int]] = {}
+    if parent is not None and not continues:
+        taken = begin_with_parts(config, task, task.build_module(config, data), data)  # or refuses what does not fit
+    elif parent is not None:
         check_continues(parent, settings, prepared.record["sha256"], files)
     identity = identity_of(settings, {**prepared.record["sha256"], **digests_of(files)})
     folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
@@ -67,7 +78,9 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
         stop = StopRequest()
         about = {**describe(settings, identity, prepared.record, monitor), "files": files}
         if parent is not None:
-            about["parent"] = {key: getattr(parent.record, key) for key in ("identity", "name", "epochs")}
+            about["parent"] = {key: getattr(parent.record, key) for key in ("identity", "name", "epochs")} | {
+                "taken": taken
+            }
         with (
             Trackers(tracker_makers(config.tracker), settings, folder) as trackers,
             reported(folder) if config.report else nullcontext(),
@@ -80,6 +93,8 @@ def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool
             baselines = task.fit_baselines(config, data)
             if checkpoint is not None:
                 console.print(f"Resuming from {checkpoint}.", soft_wrap=True)
+            elif parent is not None and taken:
+                console.print(transfer_line(parent, taken), soft_wrap=True)
             elif parent is not None:
                 checkpoint = continue_from(parent, folder, settings)
                 console.print(f"Continuing run {parent.path.name} after {counted(parent.record.epochs or 0, 'epoch')}.")
@@ -101,10 +116,12 @@ def check(settings: dict[str, Any]) -> tuple[Config, Any, str]:
     from gatelab.tasks.base import selection_metric, task_of
     from gatelab.training.callbacks import check_callbacks
     from gatelab.training.optimization import check_optimizer
+    from gatelab.training.parent import check_parts
     from gatelab.training.trainer import check_trainer
 
     task = task_of(config.model)
     monitor = selection_metric(config.monitor, task)
+    check_parts(config)
     check_optimizer(config)
     check_trainer(config, check_callbacks(config.callbacks, monitor, task))
     return config, task, monitor

@@ -170,6 +170,11 @@ def repeat_commands(record: RunRecord) -> list[str]:
 
 def origin_facts(record: RunRecord) -> Facts:
     facts = [("seed", str(record.seed))]
+    if (parent := record.parent) and parent.taken:
+        shares = (f"{count['taken']:,} of {count['of']:,} in the {part}" for part, count in parent.taken.items())
+        facts.append(("begun with", f"run {parent.identity}: {', '.join(shares)}"))
+    elif parent:
+        facts.append(("continues", f"run {parent.identity} after {counted(parent.epochs or 0, 'epoch')}"))
     if git := record.git:
         state = ", with changes that were not committed" if git.dirty else ""
         facts.append(("code", f"commit {git.commit}{state}"))

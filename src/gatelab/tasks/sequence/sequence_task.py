@@ -1,6 +1,7 @@
 """What the tasks on rows of texts have in common."""
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from gatelab.tasks.sequence.chosen_rows import Chosen, write_gates
 from gatelab.tasks.sequence.export import save_model
 from gatelab.tasks.sequence.linear_baseline import cached_predictions, sample_step, tfidf
 from gatelab.tasks.sequence.sequence_module import SequenceModule
+from gatelab.tasks.sequence.transfer import transfer
 
 
 class SequenceTask(Task):
@@ -81,6 +83,12 @@ class SequenceTask(Task):
         if prepared.vectors is not None:
             arguments["word_vectors"] = torch.from_numpy(prepared.vectors.complete(config.seed))
         return build_model(config.model, config.encoder, **arguments)
+
+    def transfer(
+        self, module: Any, config: Config, data: Any, parent: RunFolder, parts: Sequence[str], partly: bool
+    ) -> dict[str, dict[str, int]]:
+        tokenizer = (data.prepared.record["tokenizer"], data.prepared.tokenizer_file)
+        return transfer(module, config.encoder, tokenizer, parent, parts, partly)
 
     def fit_baselines(self, config: Config, data: Any) -> Baselines:
         """Those of baseline=linear or none on the rows that the model is tested on; the linear one from the data cache or fitted now."""
