@@ -5,12 +5,17 @@ from pathlib import Path
 from typing import Literal
 
 import pytest
+import yaml
 from wandb_server import WandbServer, wandb_server
 
+from gatelab.commands.train import compose
 from gatelab.runs.folder import RunFolder
 from gatelab.trackers import wandb as module
 from gatelab.trackers.tracker import Point, TrackedRun, TrackerError
 from gatelab.trackers.wandb import WandbTracker
+from gatelab.training.run import check, resolve
+
+DOCS = Path(__file__).parents[2] / "docs" / "runs.md"
 
 FIRST = [Point(step, 0, {"train/loss": 1 / step}) for step in (1, 2, 3)]
 SECOND = [Point(step, 1, {"train/loss": 1 / step}) for step in (3, 4, 5)]
@@ -63,6 +68,34 @@ def test_a_run_under_another_name_or_started_anew_is_another_one(server: WandbSe
     for other in (run, replace(run, name="other"), replace(run, started="2026-01-02")):
         track(other, FIRST)
     assert len(server.history) == 3
+
+
+def test_a_run_of_a_sweeps_agent_is_the_one_that_the_agent_has_named(
+    server: WandbServer, run: TrackedRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_SWEEP_ID", "sweep1")
+    monkeypatch.setenv("WANDB_RUN_ID", "agents1")
+    track(run, FIRST)
+    assert [row["_step"] for row in server.rows("agents1")] == [1, 2, 3]
+
+
+def test_the_words_that_an_agent_makes_of_the_documented_sweep_are_a_config() -> None:
+    """The agent's own functions make them."""
+    from wandb.sdk.launch.sweeps.utils import create_sweep_command, create_sweep_command_args
+
+    block = DOCS.read_text(encoding="utf-8").partition("```yaml\nmethod: bayes")[2].partition("```")[0]
+    sweep = yaml.safe_load(f"method: bayes{block}")
+    proposed = {key: {"value": given.get("min") or given["values"][-1]} for key, given in sweep["parameters"].items()}
+    words = create_sweep_command(sweep["command"])
+    assert words[:2] == ["gatelab", "train"]
+    assert words[-1] == "${args_no_hyphens}"
+    settings = resolve(compose([*words[2:-1], *create_sweep_command_args({"args": proposed})["args_no_hyphens"]]))
+    task = check(settings)[1]
+    assert sweep["metric"]["name"] in task.logged
+    assert settings["encoder"]["_target_"] == "gatelab.recurrent.GatedEncoder"
+    assert (settings["encoder"]["hidden_size"], settings["encoder"]["bidirectional"]) == (128, False)
+    assert (settings["optimizer"]["lr"], settings["callbacks"]["early_stopping"]["mode"]) == (1e-5, None)
+    assert settings["tracker"]["wandb"]["mode"] == "online"
 
 
 @pytest.mark.parametrize(
