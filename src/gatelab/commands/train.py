@@ -1,11 +1,13 @@
 """gatelab train and Hydra: run the overrides, explain those that are wrong, complete those half typed."""
 
+import argparse
+import contextlib
 import os
 import re
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -63,7 +65,8 @@ def run_hydra(overrides: list[str]) -> int:
         ordered += [f"--config-dir={folder}" for folder in config_folders(overrides)[1:]]
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
-        hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
+        with unchecked_help():
+            hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
     except KeyboardInterrupt:  # while jobs run in other processes
         console.print(INTERRUPTED)
         raise
@@ -79,6 +82,21 @@ def run_hydra(overrides: list[str]) -> int:
         console.print(line, soft_wrap=True)
     report_sweeps(OUTCOMES)
     return int(any(outcome.code for outcome in OUTCOMES))
+
+
+@contextlib.contextmanager
+def unchecked_help() -> Iterator[None]:
+    """Python 3.14 checks the help of an option when it is added, and that of one of Hydra 1.3's is no str."""
+    owner: Any = argparse._ActionsContainer
+    check = getattr(owner, "_check_help", None)
+    if check is None:
+        yield
+        return
+    owner._check_help = lambda *_: None
+    try:
+        yield
+    finally:
+        owner._check_help = check
 
 
 def job(config: DictConfig) -> Outcome:
