@@ -6,6 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
+from gatelab.bounded import regular
 from gatelab.errors import DataError
 from gatelab.files import replacing
 
@@ -27,7 +28,7 @@ def sha256_of(path: Path, cache: Path | None = None) -> str:
         for file in files_in(path):
             if file != path:
                 digest.update(f"{file.relative_to(path).as_posix()}\0{file.stat().st_size}\0".encode())
-            with open(file, "rb") as stream:
+            with open(file, "rb", opener=regular) as stream:
                 while chunk := stream.read(MIB):
                     digest.update(chunk)
     except OSError as error:

@@ -108,7 +108,7 @@ def user_errors(reword: Callable[[str], str] = str) -> Iterator[None]:
 
     try:
         yield
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, MemoryError) as error:
         if not is_user_error(error):
             raise
         show_error(reword(sentence_of(error)))
@@ -116,13 +116,17 @@ def user_errors(reword: Callable[[str], str] = str) -> Iterator[None]:
 
 
 def is_user_error(error: BaseException) -> bool:
-    """Whether the user can fix it: a UserError, or a file that cannot be read or written."""
+    """Whether the user can fix it: a UserError, a file that cannot be read or written, or memory that does not suffice."""
     of_a_file = isinstance(error, OSError) and error.filename is not None
-    return isinstance(error, (UserError, FileNotFoundError, PermissionError)) or of_a_file
+    return isinstance(error, (UserError, FileNotFoundError, PermissionError, MemoryError)) or of_a_file
 
 
 def sentence_of(error: BaseException) -> str:
     """The error's message; of a place that cannot be used the place, the reason and what to do."""
+    if isinstance(error, MemoryError):
+        return (
+            f"out of memory{f' ({error})' if str(error) else ''}. Free some, or raise the limit that ulimit -v shows."
+        )
     if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)
     place = str(error.filename)

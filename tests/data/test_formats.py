@@ -343,3 +343,12 @@ def test_a_setting_that_says_nothing_about_a_kind_of_file_is_noted(tmp_path: Pat
     WRITERS["a.jsonl"](tmp_path / "a.jsonl")
     notes = read_table(tmp_path / "a.jsonl", header=True).notes
     assert notes == ["a.jsonl names its columns itself: data.header= changes nothing"]
+
+
+def test_a_packed_file_may_unpack_to_as_many_times_its_size_as_is_allowed(tmp_path: Path) -> None:
+    file = tmp_path / "a.csv.gz"
+    content = b"text,label\n" + b"".join(b"fine " * 180_000 + b",%d\n" % (row % 2) for row in range(6))
+    file.write_bytes(gzip.compress(content))
+    ratio = len(content) / file.stat().st_size
+    assert refusal(file).startswith(f"{file}: unpacks to more than 100 times its size")
+    assert len(read_table(file, max_unpacking=ratio + 1).texts) == 6

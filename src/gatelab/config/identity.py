@@ -22,6 +22,7 @@ OUTSIDE = (
     "experiment",
     "data.cache_dir",
     "data.cache_gib",
+    "data.max_unpacking",
     "data.path",
     "data.validation_path",
     "data.test_path",

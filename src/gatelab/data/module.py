@@ -12,6 +12,7 @@ from pydantic import Field
 from gatelab.annotations import ArgumentsOf, Count, Positive
 from gatelab.data.batch import BatchLoader, rows_within
 from gatelab.data.cache_folders import CACHE_GIB
+from gatelab.data.formats.records import MAX_UNPACKING
 from gatelab.data.prepare import Prepared, Settings, Source, prepare, summary_lines
 from gatelab.data.pretrained import more_words, with_vectors
 from gatelab.data.row_targets import Kind
@@ -47,6 +48,7 @@ class TextData(pl.LightningDataModule):
         split: CheckedSplit,
         tokenizer: TokenizerSettings,
         max_length: Count | None,
+        max_unpacking: Positive = MAX_UNPACKING,
     ) -> None:
         super().__init__()
         self.batch_size, self.eval_batch_size, self.seed = batch_size, eval_batch_size, seed
@@ -64,6 +66,7 @@ class TextData(pl.LightningDataModule):
             dict(tokenizer),
             max_length,
             label_separator,
+            max_unpacking=max_unpacking,
         )
         self.vectors: VectorFiles | None = None
         self.targets: Kind = "class"  # training sets that of the task, before ``prepared`` is read

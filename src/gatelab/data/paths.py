@@ -31,6 +31,8 @@ def expand_paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
                 if inner:
                     raise DataError(f"{part}: holds several folders of texts. Name one: {', '.join(map(str, inner))}.")
                 raise DataError(f"{part}: is a folder. Name the files in it, for example '{expanded}/*.csv'.")
+            if expanded.exists():
+                raise DataError(f"{part}: is a FIFO, a device or a socket, and gatelab reads files. Give one.")
             raise DataError(f"{part}: no such file (looked from {Path.cwd()}). Check data.path.")
         files += matches
     if not files:

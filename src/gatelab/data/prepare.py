@@ -6,7 +6,7 @@ prepared/ by the split and the vocabulary too. So another seed's split reads and
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import cached_property, partial
 from pathlib import Path
 from typing import IO, Any, NamedTuple
@@ -106,7 +106,7 @@ def prepare(
     )
     prepared, prepared_lock = cache.get(
         "prepared",
-        [FORMAT, [content, asdict(named), *([] if more_words is None else [more_words.key])]],
+        [FORMAT, [content, named.of_all(), *([] if more_words is None else [more_words.key])]],
         lambda folder: build(rows, settings, folder, more_words),
         made_from=names,
     )

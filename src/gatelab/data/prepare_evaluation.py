@@ -78,7 +78,7 @@ def spellings(labels: Sequence[Any] | Mapping[Any, Any] | None, classes: Sequenc
 def with_columns(file: Path, settings: Settings, trained: TrainedOn) -> TrainedOn:
     """trained with the columns of this file: those that settings name, else the same as in the training, else None."""
     like = (trained.columns, trained.header)
-    with open_records(file, Reading(settings.encoding, like=like)) as opened:
+    with open_records(file, Reading(settings.encoding, like=like, max_unpacking=settings.max_unpacking)) as opened:
         there = opened.columns
     for option, given in (("--text", as_list(settings.text)), ("--label", as_list(settings.label))):
         for name in given:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.columns import find_columns, passed_over
 from gatelab.data.formats.kinds import open_records
-from gatelab.data.formats.records import HEAD, Reading, Reject
+from gatelab.data.formats.records import MAX_UNPACKING, Reading, Records, Reject, head_of
 from gatelab.data.labels import LabelColumn, choose_classes, merge_spellings
 from gatelab.data.paths import expand_paths
 from gatelab.data.row_targets import Kind, Targets, labels_of, number_column, numbers_of, taker
@@ -71,6 +71,7 @@ def read_table(
     part: str | None = None,
     targets: Kind = "class",
     label_separator: str | None = None,
+    max_unpacking: float = MAX_UNPACKING,
 ) -> Table:
     """Read one file, a list or a glob of files, or a folder of texts; formats/ has the kinds.
 
@@ -80,7 +81,7 @@ def read_table(
     the training file, for a validation or test file: its columns and classes are taken, and of these some may have no
     rows. take_text is called with the text of each row of any label, in their order, and Table.texts stays empty. part is
     the column that says which part of the data each row belongs to. targets is what the label is read as; "labels" are in several
-    columns of 0 and 1, or in one with label_separator, found where not given.
+    columns of 0 and 1, or in one with label_separator, found where not given. max_unpacking is how many times its size a packed file may unpack to.
 
     Raises DataError, naming the file and where it can the line or column.
     """
@@ -89,7 +90,7 @@ def read_table(
     if trained is not None:
         text, label, like = trained.text_column, trained.label_column, (trained.columns, trained.header)
         label_separator = trained.label_separator
-    reading = Reading(encoding, delimiter, header, columns, like)
+    reading = Reading(encoding, delimiter, header, columns, like, max_unpacking)
     raw = read_rows(take_text or texts.append, path, text, label, reading, labelled, part, targets)
     known = None if trained is None else trained.classes
     column = LabelColumn(raw.where, raw.label_column, Counter(), raw.columns)
@@ -213,7 +214,7 @@ def read_rows(
         with open_records(file, reading) as opened:
             records = opened.records()
             if result is None:
-                head = list(itertools.islice(records, HEAD))
+                head = head_of(records)
                 records = itertools.chain(head, records)
                 fields = [fields for _, fields in head]
                 try:
@@ -238,7 +239,7 @@ def read_rows(
                         f"{file}: has no column '{column}', which {result.where} has. Its columns: {opened.columns}."
                     )
             result.file_names.append(str(file))
-            collect(result, opened.columns, records)
+            collect(result, opened, records)
             result.rejects += opened.rejects
             result.notes += opened.notes
             result.num_rows += opened.num_records
@@ -265,7 +266,8 @@ def choose_columns(
     return found[0][0], [name for _, name in found if name is not None]
 
 
-def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str]]]) -> None:
+def collect(rows: Rows, opened: Records, records: Iterator[tuple[int, list[str]]]) -> None:
+    header = opened.columns
     text_of = text_getter(header, rows.text_columns)
     part_index = None if rows.part_column is None else header.index(rows.part_column)
     take = taker(rows.targets, rows.label_numbers, [header.index(name) for name in rows.label_columns])
@@ -273,7 +275,7 @@ def collect(rows: Rows, header: list[str], records: Iterator[tuple[int, list[str
         text = text_of(fields)
         target = take(fields) if text.strip() else "no text"
         if isinstance(target, str):
-            rows.rejects.append(Reject(rows.file_names[-1], line, target))
+            opened.reject(line, target)
         else:
             rows.take_text(text)
             rows.labels.append(target)

@@ -16,6 +16,7 @@ from typing import IO, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.data.formats.records import MAX_UNPACKING
 from gatelab.data.paths import expand_paths
 from gatelab.data.progress_bar import reading_bar, tracked
 from gatelab.data.read import Table, TrainedOn, read_table
@@ -37,6 +38,7 @@ from gatelab.data.tokenizer_file import read_tokenizer_file
 from gatelab.digest import sha256_of
 
 CHUNK = 5_000  # rows cut into pieces together
+MAX_CHUNK_CHARS = 2**24  # of them: fewer rows where they are long
 MAX_LISTED_REJECTS = 1000
 OF_VOCABULARY = ("vocab_size", "min_count")  # the tokenizer's settings that matter only once the rows are split
 
@@ -59,7 +61,7 @@ class Source:
 
 @dataclass(frozen=True)
 class Settings:
-    """The settings that, with the content of the files, determine the arrays. Keys as in conf/data."""
+    """The settings that, with the content of the files, determine the arrays, and max_unpacking. Keys as in conf/data."""
 
     text: str | Sequence[str] | None = None
     label: str | list[str] | None = None
@@ -75,6 +77,7 @@ class Settings:
     max_length: int | None = None
     label_separator: str | None = None
     targets: Kind = "class"  # the task's
+    max_unpacking: float = MAX_UNPACKING
 
     @property
     def kind(self) -> str:
@@ -97,6 +100,10 @@ class Settings:
             return self
         digest = sha256_of(Path(self.tokenizer["file"]).expanduser(), cache)
         return replace(self, tokenizer={"kind": "file", "file": digest})
+
+    def of_all(self) -> dict[str, Any]:
+        """What, with the content of the files, determines the arrays."""
+        return {key: value for key, value in asdict(self).items() if key != "max_unpacking"}
 
     def of_rows(self) -> list[Any]:
         """What, with the content of the files, determines the rows and their words."""
@@ -187,7 +194,7 @@ def read_source(
             delimiter=settings.delimiter, header=settings.header, columns=settings.columns,
             trained=tables.get("train", trained),
             take_text=take_text, part=settings.split.get("column"), targets=settings.targets,
-            label_separator=settings.label_separator,
+            label_separator=settings.label_separator, max_unpacking=settings.max_unpacking,
         )  # fmt: skip
     return tables
 
@@ -200,12 +207,13 @@ class TextWriter:
         self.write_keys = opened.enter_context(text_writer(folder, "keys"))
         self.show = opened.enter_context(reading_bar(files))
         self.waiting: list[str] = []
-        self.num_rows = 0
+        self.num_rows = self.num_chars = 0
         self.is_unspaced = False
 
     def append(self, text: str) -> None:
         self.waiting.append(text)
-        if len(self.waiting) == CHUNK:
+        self.num_chars += len(text)
+        if len(self.waiting) == CHUNK or self.num_chars > MAX_CHUNK_CHARS:
             self.flush()
 
     def flush(self) -> None:
@@ -215,6 +223,7 @@ class TextWriter:
         self.is_unspaced |= self.num_rows == 0 and is_unspaced(self.waiting)
         self.num_rows += len(self.waiting)
         self.waiting.clear()
+        self.num_chars = 0
         self.show(self.num_rows)
 
     def take(self, texts: Sequence[str]) -> None:

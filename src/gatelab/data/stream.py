@@ -8,7 +8,7 @@ from pathlib import Path
 
 from gatelab.data.columns import find_columns
 from gatelab.data.formats.kinds import open_records
-from gatelab.data.formats.records import HEAD, Reading, Reject
+from gatelab.data.formats.records import Reading, Reject, head_of
 from gatelab.data.paths import expand_paths
 from gatelab.data.read import text_getter
 from gatelab.errors import DataError
@@ -29,7 +29,7 @@ class RowStream:
         with ExitStack() as opened:  # an error on the way closes the file and is explained
             self._opened = opened.enter_context(open_records(self.file, reading or Reading()))
             self._records = self._opened.records()
-            self._head = list(itertools.islice(self._records, HEAD))
+            self._head = head_of(self._records)
             self._close = opened.pop_all()
         self.columns, self.notes = self._opened.columns, self._opened.notes
         self.text_columns: list[str] = []
@@ -71,4 +71,4 @@ class RowStream:
             if text.strip():
                 yield line, text, fields
             else:
-                self.rejects.append(Reject(str(self.file), line, "no text"))
+                self._opened.reject(line, "no text")

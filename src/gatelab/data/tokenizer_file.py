@@ -1,13 +1,20 @@
 """A tokenizer.json of the ``tokenizers`` library from elsewhere: data, checked and renumbered."""
 
 import json
+import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from gatelab.bounded import MIB, read_text
 from gatelab.data.tokenize import PAD, UNKNOWN
 from gatelab.errors import DataError
 
-MAX_BYTES = 100 * 2**20
+MAX_BYTES = 50 * MIB
+MAX_TOKENS = 1_000_000
+MAX_ADDED = 20_000  # the library adds them one by one
+MAX_STEPS = 100  # of normalizing and cutting
+MAX_GROWTH = 1_000  # characters that its steps together may make of one
 # The names by which padding and unknown tokens go where the file does not say which they are.
 PADDINGS, UNKNOWNS = (PAD, "[PAD]"), (UNKNOWN, "[UNK]")
 
@@ -22,10 +29,8 @@ def read_tokenizer_file(file: Path) -> Any:
 
     key = f"data.tokenizer.file={file}"
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"{key}: is larger than {MAX_BYTES // 2**20} MiB, so it is no tokenizer.json.")
-        text = file.read_text(encoding="utf-8")
-        content, tokens = json.loads(text), Tokenizer.from_str(text).get_vocab()
+        content, text = load_content(file)
+        tokens = Tokenizer.from_str(text).get_vocab()
         if len(set(tokens.values())) < len(tokens):
             raise DataError(f"{key}: gives one id to two tokens. Give each its own.")
         return Tokenizer.from_str(json.dumps(renumbered(content, tokens)))
@@ -37,6 +42,50 @@ def read_tokenizer_file(file: Path) -> Any:
         raise DataError(
             f"{key}: is not a tokenizer.json that the tokenizers library reads ({error}). Save one with Tokenizer.save."
         ) from None
+
+
+def load_content(file: Path) -> tuple[dict[str, Any], str]:
+    """The JSON of a tokenizer, and its text. Raises OSError or ValueError for one that is none, or would fill memory: the library
+    bounds neither what it reads nor what it makes of a text."""
+    text = read_text(file, MAX_BYTES)
+    try:
+        content = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
+        raise ValueError("it has no model")
+    for name, entries, most in (
+        ("tokens", content["model"].get("vocab") or (), MAX_TOKENS),
+        ("added tokens", content.get("added_tokens") or (), MAX_ADDED),
+    ):
+        if len(entries) > most:
+            raise ValueError(f"it has {len(entries):,} {name}, and at most {most:,} are read")
+    steps = [*steps_of(content.get("normalizer")), *steps_of(content.get("pre_tokenizer")), content["model"]]
+    if len(steps) > MAX_STEPS:
+        raise ValueError(f"it has {len(steps):,} steps, and at most {MAX_STEPS} are taken")
+    if math.prod(map(growth, steps)) > MAX_GROWTH:
+        raise ValueError(f"it makes more than {MAX_GROWTH:,} characters of one")
+    return content, text
+
+
+def steps_of(component: Any) -> Iterator[dict[str, Any]]:
+    """Those that a normalizer or pre-tokenizer consists of."""
+    if isinstance(component, dict):
+        yield component
+        for key in ("normalizers", "pretokenizers"):
+            for part in component.get(key) or ():
+                yield from steps_of(part)
+
+
+def growth(step: dict[str, Any]) -> int:
+    """How many characters a step of a tokenizer makes of one, at most."""
+    put_in = [
+        step.get(key)
+        for key in ("content", "prepend", "replacement", "continuing_subword_prefix", "end_of_word_suffix")
+    ]
+    # What a regular expression finds may be empty, and then the character stays.
+    extra = 0 if isinstance(step.get("pattern"), dict) and "String" in step["pattern"] else 1
+    return math.prod(max(1, len(text) + extra) for text in put_in if isinstance(text, str) and text)
 
 
 def renumbered(content: dict[str, Any], tokens: dict[str, int]) -> dict[str, Any]:

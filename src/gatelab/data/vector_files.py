@@ -5,6 +5,7 @@ Text and binary may be packed by gzip or zip; what a file is, its first bytes sa
 
 import gzip
 import io
+import os
 import re
 import sys
 import zipfile
@@ -18,6 +19,8 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.bounded import check_safetensors, regular
+from gatelab.data.formats.compression import bounded, open_zip, refuse_bomb
 from gatelab.errors import DataError
 from gatelab.screen import errors
 
@@ -76,21 +79,26 @@ def opened(path: Path, doing: str = "") -> Iterator[IO[bytes]]:
     try:
         with (
             Progress(console=errors, disable=hidden, transient=True) as progress,
-            progress.open(path, "rb", description=doing) as counted,
+            open(path, "rb", opener=regular) as raw,
+            progress.wrap_file(raw, os.fstat(raw.fileno()).st_size, description=doing) as counted,
             io.BufferedReader(counted, MIB) as file,  # type: ignore[type-var]
         ):
             magic = file.read(4)
             file.seek(0)
             if magic[:2] == b"\x1f\x8b":
                 with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield unpacked  # type: ignore[misc]
+                    yield bounded(path, unpacked, file.tell)
             elif magic == b"PK\x03\x04":
-                with zipfile.ZipFile(file) as archive, archive.open(only_member(path, archive)) as member:
-                    yield member
+                with open_zip(path, file) as archive:
+                    entry = only_member(path, archive)
+                    refuse_bomb(path, entry.file_size, min(entry.compress_size, os.fstat(raw.fileno()).st_size))
+                    with archive.open(entry) as member:
+                        yield member
             else:
                 yield file
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: an encrypted zip
-        raise DataError(f"{path}: cannot be read to its end ({error}). Fetch it again.") from None
+        reason = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise DataError(f"{path}: cannot be read to its end ({reason}). Fetch it again.") from None
 
 
 def only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -221,6 +229,7 @@ def read_safetensors(matrix: Path, words: Path, wants: Wants, take: Take) -> lis
     from safetensors import SafetensorError, safe_open
 
     try:
+        check_safetensors(matrix)
         with safe_open(matrix, framework="pt") as tensors:
             shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118 -- no mapping
             if len(shapes) != 1 or len(next(iter(shapes.values()))) != 2:
@@ -239,7 +248,9 @@ def read_safetensors(matrix: Path, words: Path, wants: Wants, take: Take) -> lis
                     if number <= num_rows and wants(word):
                         vector = rows[number - 1 : number][0].float().numpy()
                         take(word, finite(vector, f"{matrix}: row {number:,}, '{word}'"))
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
+        if isinstance(error, DataError):
+            raise
         raise DataError(f"{matrix}: cannot be read as safetensors: {error}. {FORMATS}") from None
     if number != num_rows:
         raise DataError(

@@ -38,11 +38,14 @@ class Delimited(Records):
             raise DataError(f"data.delimiter={reading.delimiter}: takes one character, no line end and no quote.")
         delimiter = reading.delimiter or sniff_delimiter(file, head[:SNIFFED])
         quoting: Quoting = csv.QUOTE_MINIMAL
-        if delimiter in ("\t", RARE_DELIMITER) and not quotes_are_meant(file, stream.encoding, delimiter):
+        if delimiter in ("\t", RARE_DELIMITER) and not quotes_are_meant(
+            file, stream.encoding, delimiter, reading.max_unpacking
+        ):
             quoting = csv.QUOTE_NONE
             self.notes.append(f"{file.name}: its quotes are read as characters, since they enclose no fields")
         self._has_nul = False
         self._at_end = False
+        self._line, self._num_chars = 1, 0  # of the record that is being read
         self._reader = csv.reader(self._lines(stream), delimiter=delimiter, quoting=quoting)
         with raised_field_limit():
             reader = csv.reader(io.StringIO(head, newline=""), delimiter=delimiter, quoting=quoting)
@@ -55,11 +58,17 @@ class Delimited(Records):
 
     def _lines(self, stream: io.TextIOWrapper) -> Iterator[str]:
         for line in iter(partial(stream.readline, MAX_RECORD_CHARS), ""):
+            self._num_chars += len(line)
             if "\0" in line:
                 self._has_nul = True
                 line = line.replace("\0", "�")
             if len(line) == MAX_RECORD_CHARS:
                 raise too_long_line(self.file, self._reader.line_num + 1)
+            if self._num_chars > MAX_RECORD_CHARS:
+                raise DataError(
+                    f"{self.file}: line {self._line}: a quote opens here and is not closed within {MAX_RECORD_CHARS:,} characters. "
+                    'Close it, or write a quote inside a text as "".'
+                )
             yield line
         self._at_end = True
 
@@ -70,6 +79,7 @@ class Delimited(Records):
             last_line = self._reader.line_num
             for fields in self._reader:
                 line, last_line = last_line + 1, self._reader.line_num
+                self._line, self._num_chars = last_line + 1, 0
                 if self._at_end:
                     self._refuse_open_quote(line)
                 if fields and is_header:
@@ -124,22 +134,26 @@ def is_rarely_delimited(head: str) -> bool:
     return len(labels) > 0.9 * len(lines) and len(set(labels)) < len(labels) / 2
 
 
-def quotes_are_meant(file: Path, encoding: str, delimiter: str) -> bool:
+def quotes_are_meant(file: Path, encoding: str, delimiter: str, max_unpacking: float) -> bool:
     """Whether every quote of a file encloses a field or stands doubled in one that is enclosed. Many a TSV knows no quotes."""
     field = rf'(?:[^"{delimiter}\r\n]*|"(?:[^"]|"")*")'
     well_formed = re.compile(rf"{field}(?:{delimiter}{field})*[\r\n]*")
     pending: list[str] = []
-    is_open = False
-    with open_text(file, encoding) as stream:
+    num_chars, is_open = 0, False
+    with open_text(file, encoding, max_unpacking) as stream:
         for line in lines_of(file, stream):
             quotes = line.count('"')
             if is_open or quotes:
                 pending.append(line)
+                num_chars += len(line)
                 is_open ^= quotes % 2 == 1
+                if num_chars > MAX_RECORD_CHARS:
+                    return False
                 if not is_open:
                     if not well_formed.fullmatch("".join(pending)):
                         return False
                     pending.clear()
+                    num_chars = 0
     return not is_open
 
 

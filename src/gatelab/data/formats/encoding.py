@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from gatelab.data.formats.compression import open_bytes
-from gatelab.data.formats.records import MAX_RECORD_CHARS
+from gatelab.data.formats.records import MAX_RECORD_CHARS, MAX_UNPACKING
 from gatelab.errors import DataError
 
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
@@ -32,15 +32,15 @@ def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
 
 
 @contextmanager
-def open_text(file: Path, encoding: str) -> Iterator[io.TextIOWrapper]:
+def open_text(file: Path, encoding: str, max_unpacking: float = MAX_UNPACKING) -> Iterator[io.TextIOWrapper]:
     """A file as text, decompressed. Raises DataError for what is not in the encoding, also while it is read."""
     try:
-        with open_bytes(file) as stream:
+        with open_bytes(file, max_unpacking) as stream:
             yield io.TextIOWrapper(stream, encoding=encoding, newline="")
     except UnicodeEncodeError:
         raise
     except UnicodeError as error:  # a UTF-16 without its mark is no UnicodeDecodeError
-        raise undecodable(file, encoding, error) from None
+        raise undecodable(file, encoding, error, max_unpacking) from None
 
 
 def lines_of(file: Path, stream: io.TextIOWrapper) -> Iterator[str]:
@@ -55,15 +55,15 @@ def too_long_line(file: Path, number: int) -> DataError:
     return DataError(f"{file}: line {number}: has more than {MAX_RECORD_CHARS:,} characters, which no table has.")
 
 
-def undecodable(file: Path, encoding: str, error: UnicodeError) -> DataError:
+def undecodable(file: Path, encoding: str, error: UnicodeError, max_unpacking: float) -> DataError:
     """The line and position of the first undecodable byte, found in a second pass."""
     if b"\n".decode(encoding, "ignore") != "\n":  # UTF-16 and its like: line ends cannot be found in the bytes
         return DataError(
             f"{file}: is not valid {encoding} ({error}). Leave data.encoding= out, or name the file's own encoding with it."
         )
     where, problem = "", f"it is not valid {encoding} ({error})"
-    with open_bytes(file) as stream:
-        for number, line in enumerate(stream, start=1):
+    with open_bytes(file, max_unpacking) as stream:
+        for number, line in enumerate(iter(partial(stream.readline, MAX_RECORD_CHARS), b""), start=1):
             try:
                 line.decode(encoding)
             except UnicodeDecodeError as second:

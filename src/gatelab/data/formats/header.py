@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from gatelab.data.columns import LABEL_NAMES, TEXT_NAMES, num_units
-from gatelab.data.formats.records import Reading, refuse_twice
+from gatelab.data.formats.records import Reading, refuse_columns
 from gatelab.errors import DataError
 
 NAMES = {
@@ -50,7 +50,7 @@ def find_header(file: Path, first: Sequence[str], rows: Sequence[Sequence[str]],
         names, given = cells if is_there else [f"column_{number}" for number in range(1, width + 1)], ""
     if len(names) != width:
         raise DataError(f"{file}: its rows have {width} fields, and {given} names {len(names)}: {', '.join(names)}.")
-    refuse_twice(file, names)
+    refuse_columns(file, names)
     notes = []
     if not is_there and reading.header is None and (reading.like is None or reading.like[1]):
         row = ", ".join(f"{name} '{shortened(cell)}'" for name, cell in zip(names, cells, strict=False))

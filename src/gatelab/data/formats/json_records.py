@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.data.formats.encoding import lines_of
-from gatelab.data.formats.records import HEAD, MAX_RECORD_CHARS, TOO_LONG, Records, as_text
+from gatelab.data.formats.records import MAX_RECORD_CHARS, TOO_LONG, Records, as_text, head_of, refuse_columns
 from gatelab.errors import DataError
 
 CHUNK = 2**16
@@ -52,13 +52,14 @@ class JsonRecords(Records):
     def __init__(self, file: Path, stream: io.TextIOWrapper) -> None:
         super().__init__(file, stream)
         self._values = self.values(stream)
-        self._head = list(itertools.islice(self._values, HEAD))
+        self._head = head_of(self._values)
         objects = [value for _, value in self._head if isinstance(value, dict)]
         self.columns = list(
             dict.fromkeys(key for each in objects for key, value in each.items() if not isinstance(value, (dict, list)))
         )
         if not self.columns:
             raise DataError(f"{file}: holds no JSON objects with texts in them.")
+        refuse_columns(file, self.columns)
 
     def values(self, stream: io.TextIOWrapper) -> Iterator[tuple[int, Any]]:
         """(line, value) of whatever should be an object."""
@@ -116,8 +117,9 @@ class JsonArray(JsonRecords):
                 except ValueError as error:
                     problem = f"is no JSON ({error})."
                 if problem:
-                    more = stream.read(max(CHUNK, len(text) - at)) if len(text) - at < MAX_RECORD_CHARS else ""
-                    if not more:
+                    num_chars = len(text) - at
+                    more = stream.read(max(CHUNK, min(3 * num_chars, MAX_RECORD_CHARS - num_chars)))
+                    if not more or num_chars >= MAX_RECORD_CHARS:
                         raise DataError(f"{self.file}: line {line}: {problem}")
                     text, at = text[at:] + more, 0
                     continue

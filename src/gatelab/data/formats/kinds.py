@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
+from gatelab.bounded import regular
 from gatelab.data.formats.arrow import ARROW_FILE, ARROW_STREAM, PARQUET, Arrow
 from gatelab.data.formats.compression import open_bytes
 from gatelab.data.formats.delimited import Delimited
@@ -29,20 +30,20 @@ def open_records(file: Path, reading: Reading) -> Iterator[Records]:
         with closing(Workbook(file, reading)) as workbook:
             yield workbook
         return
-    with open_bytes(file) as stream:
+    with open_bytes(file, reading.max_unpacking) as stream:
         head = stream.read(HEAD_BYTES)
     if not head:
         raise DataError(f"{file}: is empty.")
     if head.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
-        with open(file, "rb") as raw:
+        with open(file, "rb", opener=regular) as raw:
             if raw.read(4) != head[:4]:
                 raise DataError(f"{file}: is a Parquet or Arrow file that is packed. Unpack it and give the file.")
             raw.seek(0)
-            yield without_use(Arrow(file, raw, head), reading)
+            yield without_use(Arrow(file, raw, head, reading.max_unpacking), reading)
         return
     refuse_other_kinds(str(file), head)
     encoding = find_encoding(file, head, reading.encoding)
-    with open_text(file, encoding) as text:
+    with open_text(file, encoding, reading.max_unpacking) as text:
         start = head.decode(encoding, "ignore").replace("\0", "�")
         kind = None if reading.delimiter else json_kind(file, start) or labelled_lines_kind(start)
         records = Delimited(file, text, start, reading) if kind is None else without_use(kind(file, text), reading)

@@ -4,20 +4,25 @@ import io
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gatelab.errors import DataError
 
+T = TypeVar("T", bound=tuple[int, Any])
 HEAD = 1000  # records from which columns, header and delimiter are found
+MAX_HEAD_CHARS = 2**24  # of these together: a file of long texts has fewer
 MAX_FIELD_CHARS = 1_000_000
 HALF = re.compile("[\ud800-\udfff]")
-MAX_RECORD_CHARS = 2**26  # of a line or of a JSON record: beyond it a file is refused, however much memory there is
+MAX_RECORD_CHARS = 2**24  # of a line or a record: beyond it a file is refused, however much memory there is
+MAX_COLUMNS = 10_000
+MAX_REJECTS = 250_000  # where they are more than half of the records: each is held in memory
+MAX_UNPACKING = 100.0  # how many times its size a file may unpack to, where nothing else is given
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Reject:
     """A rejected row: its file, the line on which it begins (its number where the file has no lines), and the reason."""
 
@@ -38,6 +43,7 @@ class Reading:
     header: bool | None = None
     columns: Sequence[str] | None = None
     like: tuple[list[str], bool] | None = None
+    max_unpacking: float = MAX_UNPACKING
 
 
 class Records(ABC):
@@ -62,16 +68,39 @@ class Records(ABC):
 
     def reject(self, line: int, reason: str) -> None:
         self.rejects.append(Reject(str(self.file), line, reason))
+        if len(self.rejects) > MAX_REJECTS and 2 * len(self.rejects) > self.num_records:
+            raise DataError(
+                f"{self.file}: line {line}: {reason}, as more than {MAX_REJECTS:,} records before it, which is most of them. "
+                "Mend the file, or take these out."
+            )
 
     def has_long_field(self, fields: list[str]) -> bool:
         return max(map(len, fields), default=0) > MAX_FIELD_CHARS
 
 
+def is_text(value: Any) -> bool:
+    return isinstance(value, str)
+
+
+def head_of(records: Iterator[T]) -> list[T]:
+    """The first of the records, HEAD of them or fewer where they are long."""
+    head, num_chars = list[T](), 0
+    for record in records:
+        head.append(record)
+        fields = record[1].values() if isinstance(record[1], dict) else record[1]
+        num_chars += sum(map(len, filter(is_text, fields))) if isinstance(fields, Iterable) else 0
+        if len(head) == HEAD or num_chars > MAX_HEAD_CHARS:
+            break
+    return head
+
+
 TOO_LONG = f"a field of more than {MAX_FIELD_CHARS:,} characters"
 
 
-def refuse_twice(file: Path, columns: Sequence[str]) -> None:
-    """Raise DataError where two columns have one name."""
+def refuse_columns(file: Path, columns: Sequence[str]) -> None:
+    """Raise DataError where there are too many columns, or two of one name."""
+    if len(columns) > MAX_COLUMNS:
+        raise DataError(f"{file}: has {len(columns):,} columns, and a table has at most {MAX_COLUMNS:,}.")
     twice = [name for name, count in Counter(columns).items() if count > 1 and name]
     if twice:
         raise DataError(f"{file}: column '{twice[0]}' occurs twice in the header. Rename one.")

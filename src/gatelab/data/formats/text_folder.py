@@ -1,8 +1,10 @@
 """A folder with a folder for each class, and in it files of one text each, as the IMDB reviews come: train/pos/0_9.txt."""
 
+import errno
 from collections.abc import Iterator
 from pathlib import Path
 
+from gatelab.bounded import read_bytes
 from gatelab.data.formats.encoding import BYTE_ORDER_MARKS
 from gatelab.data.formats.records import MAX_FIELD_CHARS, TOO_LONG, Records
 
@@ -28,10 +30,11 @@ class TextFolder(Records):
         for number, file in enumerate(texts_in(self.file), start=1):
             self.num_records += 1
             name = str(file.relative_to(self.file))
-            if file.stat().st_size > MAX_UTF8 * MAX_FIELD_CHARS:
-                self.reject(number, TOO_LONG)
+            try:
+                content = read_bytes(file, MAX_UTF8 * MAX_FIELD_CHARS)
+            except OSError as error:
+                self.reject(number, TOO_LONG if error.errno == errno.EFBIG else str(error.strerror))
                 continue
-            content = file.read_bytes()
             mark = next((name for mark, name in BYTE_ORDER_MARKS.items() if content.startswith(mark)), None)
             try:
                 text = content.decode(mark or self.encoding)

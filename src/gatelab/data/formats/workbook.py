@@ -1,18 +1,22 @@
 """Workbooks of Excel (.xlsx): the first sheet that is not empty, read row by row with openpyxl."""
 
 import itertools
+import os
 import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gatelab.data.formats.compression import ZIP, damaged, optional
+from gatelab.bounded import regular
+from gatelab.data.formats.compression import ZIP, damaged, open_zip, optional, refuse_bomb
 from gatelab.data.formats.header import find_header
-from gatelab.data.formats.records import HEAD, TOO_LONG, Reading, Records, as_text
+from gatelab.data.formats.records import MAX_COLUMNS, TOO_LONG, Reading, Records, as_text, head_of
 from gatelab.errors import DataError
 
-MAX_BYTES = 2**30  # of the unpacked workbook, whose texts openpyxl holds in memory
+MAX_BYTES = 2**28  # of the unpacked workbook, whose texts openpyxl holds in memory
+ALWAYS_ALLOWED = 2**21  # bytes: openpyxl makes fifty times as much of them
+MAX_ROWS = 2**20  # as Excel has
 
 
 class Workbook(Records):
@@ -21,17 +25,23 @@ class Workbook(Records):
     def __init__(self, file: Path, reading: Reading) -> None:
         super().__init__(file)
         openpyxl = optional(file, "openpyxl", "is an Excel workbook")
-        with zipfile.ZipFile(file) as archive:
-            if sum(entry.file_size for entry in archive.infolist()) > MAX_BYTES:
-                raise DataError(f"{file}: unpacks to more than {MAX_BYTES:,} bytes. Save the sheet as CSV.")
+        self._raw = open(file, "rb", opener=regular)  # noqa: SIM115 -- until close
+        with open_zip(file, self._raw) as archive:
+            num_bytes = sum(entry.file_size for entry in archive.infolist())
+        refuse_bomb(file, num_bytes, os.fstat(self._raw.fileno()).st_size, reading.max_unpacking, ALWAYS_ALLOWED)
+        if num_bytes > MAX_BYTES:
+            raise DataError(f"{file}: unpacks to more than {MAX_BYTES:,} bytes. Save the sheet as CSV.")
         try:
+            self._raw.seek(0)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._book = openpyxl.load_workbook(file, read_only=True, data_only=True)
+                self._book = openpyxl.load_workbook(self._raw, read_only=True, data_only=True)
             sheets: list[Any] = self._book.worksheets
             nothing: tuple[Any, list[tuple[int, list[str]]]] = (None, [])
-            heads = ((sheet, list(itertools.islice(rows_of(sheet), HEAD + 1))) for sheet in sheets)
+            heads = ((sheet, head_of(rows_of(sheet))) for sheet in sheets)
             self._sheet, head = next(((sheet, head) for sheet, head in heads if head), nothing)
+        except DataError:
+            raise
         except Exception as error:  # openpyxl raises anything over a file that is damaged
             raise damaged(file, error) from None
         if not head:
@@ -62,12 +72,15 @@ class Workbook(Records):
 
     def close(self) -> None:
         self._book.close()
+        self._raw.close()
 
 
 def rows_of(sheet: Any) -> Iterator[tuple[int, list[str]]]:
     """(row, cells as texts) of each row that is not empty, without the empty cells at its end."""
     sheet.reset_dimensions()  # what a sheet says of its size may be wrong
-    for line, cells in enumerate(sheet.iter_rows(values_only=True), start=1):
+    for line, cells in enumerate(sheet.iter_rows(values_only=True, max_row=MAX_ROWS), start=1):
+        if len(cells) > MAX_COLUMNS:
+            raise ValueError(f"row {line} has {len(cells):,} cells")
         fields = [as_text(cell) for cell in cells]
         while fields and not fields[-1]:
             fields.pop()
@@ -77,10 +90,10 @@ def rows_of(sheet: Any) -> Iterator[tuple[int, list[str]]]:
 
 def is_workbook(file: Path) -> bool:
     try:
-        with open(file, "rb") as raw:
+        with open(file, "rb", opener=regular) as raw:
             if raw.read(len(ZIP)) != ZIP:
                 return False
-        with zipfile.ZipFile(file) as archive:
-            return "xl/workbook.xml" in archive.namelist()
+            with open_zip(file, raw) as archive:
+                return "xl/workbook.xml" in archive.namelist()
     except (zipfile.BadZipFile, NotImplementedError, OSError):  # open_bytes tells why
         return False

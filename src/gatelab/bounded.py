@@ -1,0 +1,101 @@
+"""Files of somebody else: only regular ones are opened, and no more is read of them than their kind may hold.
+
+    open(file, "rb", opener=regular)    read_text(file, MAX)    read_json(file, MAX)    check_yaml(text)
+
+Each is opened once and examined while it is open, so that nobody can exchange it between a check and its use.
+"""
+
+import errno
+import json
+import os
+import stat
+from pathlib import Path
+from typing import Any
+
+MIB = 2**20
+KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+MAX_SAFETENSORS_HEADER = MIB  # some ten thousand tensors
+# Of a YAML with settings. What Hydra and OmegaConf make of one is a hundred times as large, and they recurse.
+MAX_YAML_BYTES = MIB
+MAX_YAML_NODES = 20_000  # with those that its aliases stand for
+MAX_YAML_DEPTH = 50
+
+
+def regular(path: str, flags: int) -> int:
+    """The opener of a regular file, for ``open``: waits for no FIFO and reads no device. Raises OSError that says what it is."""
+    try:
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+    except OSError as error:
+        if error.errno == errno.ENXIO:  # what opening a socket raises
+            raise OSError(errno.EINVAL, "is a socket and no file", path) from None
+        raise
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return descriptor
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, "is a folder and no file", path)
+    raise OSError(errno.EINVAL, f"is {KINDS.get(stat.S_IFMT(mode), 'something else')} and no file", path)
+
+
+def read_bytes(file: Path, max_bytes: int) -> bytes:
+    """The content of a regular file. Raises OSError where it is none or has more than max_bytes."""
+    with open(file, "rb", opener=regular) as stream:
+        content = stream.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        size = f"{max_bytes // MIB} MiB" if max_bytes >= MIB else f"{max_bytes:,} bytes"
+        raise OSError(errno.EFBIG, f"is larger than {size}, as no such file is", str(file))
+    return content
+
+
+def read_text(file: Path, max_bytes: int) -> str:
+    """As read_bytes, in UTF-8. Raises ValueError where it is not."""
+    return read_bytes(file, max_bytes).decode("utf-8")
+
+
+def read_json(file: Path, max_bytes: int) -> Any:
+    """As read_text. Raises ValueError for what is no JSON or is nested too deeply."""
+    try:
+        return json.loads(read_text(file, max_bytes))
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+
+
+def check_safetensors(file: Path) -> None:
+    """Raise OSError or ValueError for what is no regular file, and for a header that lists more than any model has."""
+    with open(file, "rb", opener=regular) as stream:
+        size = int.from_bytes(stream.read(8), "little")
+    if size > MAX_SAFETENSORS_HEADER:
+        raise ValueError(f"its header has {size:,} bytes, and at most {MAX_SAFETENSORS_HEADER:,} are read")
+
+
+def check_yaml(content: str) -> None:
+    """Raise ValueError for a YAML that would grow beyond measure where it is loaded: by its aliases, or by its depth.
+
+    yaml.YAMLError is raised where it is none. Reads events alone, which neither recurse nor follow aliases.
+    """
+    import yaml
+
+    if len(content) > MAX_YAML_BYTES:
+        raise ValueError(f"it has more than {MAX_YAML_BYTES:,} characters, which no settings have")
+    sizes: dict[str, int] = {}  # of what each anchor stands for, in nodes
+    opened: list[tuple[str | None, int]] = []  # the anchor of each collection that is open, and the nodes before it
+    num_nodes = 0
+    for event in yaml.parse(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+        if isinstance(event, yaml.AliasEvent):
+            num_nodes += sizes.get(event.anchor, MAX_YAML_NODES)  # one that is still open holds itself
+        elif isinstance(event, yaml.CollectionStartEvent):
+            opened.append((event.anchor, num_nodes))
+            num_nodes += 1
+        elif isinstance(event, yaml.CollectionEndEvent):
+            anchor, before = opened.pop()
+            if anchor is not None:
+                sizes[anchor] = num_nodes - before
+        elif isinstance(event, yaml.ScalarEvent):
+            num_nodes += 1
+            if event.anchor is not None:
+                sizes[event.anchor] = 1
+        if num_nodes > MAX_YAML_NODES:
+            raise ValueError(f"it holds more than {MAX_YAML_NODES:,} values, with those that its aliases repeat")
+        if len(opened) > MAX_YAML_DEPTH:
+            raise ValueError(f"it is nested more than {MAX_YAML_DEPTH} deep")
