@@ -17,7 +17,10 @@ CHOICES = sorted(
     f"{file.parent.name}={file.stem}" for file in CONF_DIR.glob("*/*.yaml") if not file.name.startswith("_")
 )
 
+OF_TOKENS = {"start_id": 0, "unknown_id": 1}
 PASSED: dict[str, dict[str, float]] = {
+    "model=language_model": OF_TOKENS,
+    "tokenizer=bytes": OF_TOKENS,
     "model=regressor": {"target_mean": 0.0, "target_deviation": 1.0},
     "model=multi_label": {"num_labels": 2},
 }
@@ -25,7 +28,12 @@ PASSED: dict[str, dict[str, float]] = {
 
 @pytest.mark.parametrize("choice", CHOICES)
 def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, tmp_path: Path) -> None:
-    more = {"data=csv": ["data.path=some.csv"], "tokenizer=file": ["data.tokenizer.file=some.json"]}.get(choice, [])
+    more = {
+        "data=csv": ["data.path=some.csv"],
+        "tokenizer=file": ["data.tokenizer.file=some.json"],
+        "tokenizer=bytes": ["model=language_model", "model.embedding_size=128"],
+        "model=language_model": ["model.embedding_size=128"],
+    }.get(choice, [])
     config = resolve(compose([choice, f"data.cache_dir={tmp_path}", *more]))
     checked = check_config(config)
     build("data", config["data"])

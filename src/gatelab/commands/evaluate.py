@@ -78,6 +78,10 @@ def evaluated(
     settle(settings)
     config = check_config(settings)
     task = task_of(config.model)
+    if task.targets == "tokens":
+        raise RunError(
+            f"run {run.path.name} is a language model, and a table has labels. gatelab predict {run.path.name} tells the loss of its texts."
+        )
     module, _, model = load_model(run.model, allow_targets)
     with tempfile.TemporaryDirectory() as scratch:
         asked = Settings(

@@ -44,7 +44,8 @@ class Task(ABC):
     and what else is in ``prepared`` is between it and the task.
     """
 
-    targets: ClassVar[Literal["class", "number", "labels"]] = "class"  # what the label column of a table is read as
+    # What the label column of a table is read as; tokens: no label, the text itself is learned.
+    targets: ClassVar[Literal["class", "number", "labels", "tokens"]] = "class"
     monitor: ClassVar[str]  # the selection metric by its key: "mse" where the module logs validation/mse
     logged: tuple[str, ...] = ()  # all that the module logs while it is fitted; empty where that is not known before
 

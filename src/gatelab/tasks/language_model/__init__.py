@@ -1,0 +1,1 @@
+"""Language modelling: the next token of a running text. Streams of tokens, perplexity, n-gram baselines, generated text."""

@@ -1,0 +1,102 @@
+"""The trained language model as three files: model.safetensors, config.json, tokenizer.json."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save
+
+from gatelab.config.build import build
+from gatelab.config.identity import at_home
+from gatelab.config.targets import check_targets
+from gatelab.errors import ConfigError, RunError
+from gatelab.files import atomic_write
+from gatelab.tasks.language_model.language_module import LanguageModel
+from gatelab.tasks.language_model.text_tokenizer import TextTokenizer, read_text_tokenizer
+
+
+def build_language_model(model: dict[str, Any], encoder: dict[str, Any], **arguments: Any) -> LanguageModel:
+    """The module around its encoder, with random weights. arguments: what its class takes as ``Passed``.
+
+    Raises ConfigError for keys that do not fit, and for an encoder that sees what it is to predict or carries no state.
+    """
+    size = model.get("embedding_size") or encoder.get("hidden_size") or encoder.get("output_size")
+    if encoder.get("bidirectional"):
+        raise ConfigError(
+            "encoder.bidirectional=true: reads the next tokens, which a language model is to predict. Leave it out."
+        )
+    if not isinstance(size, int):
+        raise ConfigError("model.embedding_size is not set, and the encoder has no hidden_size that it could follow.")
+    built = build("encoder", encoder, input_size=size)
+    check_encoder(built, size)
+    return build("model", {**model, "embedding_size": size}, encoder=built, **arguments)
+
+
+@torch.no_grad()
+def check_encoder(encoder: Any, input_size: int) -> None:
+    """Raise ConfigError unless the states of two windows, the state carried, are those of one, and see no later step."""
+    name = type(encoder).__name__
+    was_training = encoder.training
+    encoder.eval()
+    x, lengths = torch.linspace(-1, 1, 4 * input_size).view(1, 4, input_size), torch.tensor([2])
+    try:
+        states, state = encoder(x[:, :2], lengths, None)
+        if state is None:
+            raise ConfigError(f"encoder: {name} returns no state to carry on, which a language model needs.")
+        after, _ = encoder(x[:, 2:], lengths, tuple(state))
+    except (TypeError, ValueError) as error:
+        if isinstance(error, ConfigError):
+            raise
+        raise ConfigError(f"encoder: {name} cannot carry its state on: {str(error).rstrip('.')}.") from None
+    at_once, _ = encoder(x, torch.tensor([4]), None)
+    encoder.train(was_training)
+    if not torch.allclose(at_once, torch.cat([states, after], 1), atol=1e-4):
+        raise ConfigError(f"encoder: the states of {name} see later tokens, which a language model is to predict.")
+
+
+def save_language_model(
+    folder: Path, module: LanguageModel, tokenizer: TextTokenizer, *, model: dict[str, Any], encoder: dict[str, Any]
+) -> None:
+    """Write the model folder, each file atomically; config.json comes last, so a folder that has it is complete."""
+    folder.mkdir(parents=True, exist_ok=True)
+    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.named_parameters()}  # tied ones once
+    atomic_write(folder / "model.safetensors", save(weights))
+    atomic_write(folder / "tokenizer.json", tokenizer.to_json())
+    config = {"model": model, "encoder": encoder, "arguments": module.arguments}
+    atomic_write(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
+
+
+def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[LanguageModel, TextTokenizer]:
+    """The module in evaluation mode, and its tokenizer. Nothing in these files can make anything run.
+
+    Raises RunError for a file that is not what its name says, ConfigError for a ``_target_`` that may not be built.
+    """
+    file = folder / "config.json"
+    try:
+        config = at_home(json.loads(file.read_text(encoding="utf-8")))
+        groups, arguments = {group: dict(config[group]) for group in ("model", "encoder")}, dict(config["arguments"])
+    except (ValueError, TypeError, KeyError, OSError) as error:
+        raise RunError(f"{file}: is no config of a language model ({error}).") from None
+    check_targets(groups, allow_targets)
+    module = build_language_model(**groups, **arguments)
+    if not isinstance(module, LanguageModel):
+        raise RunError(f"{file}: {type(module).__name__} is no language model.")
+    weights = folder / "model.safetensors"
+    try:
+        loaded = load_file(weights)
+        if module.tied and "embedding.weight" in loaded:
+            loaded["output_layer.weight"] = loaded["embedding.weight"]
+        module.load_state_dict(loaded)
+    except (SafetensorError, OSError, RuntimeError) as error:
+        raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
+    file = folder / "tokenizer.json"
+    try:
+        tokenizer = read_text_tokenizer(file.read_text(encoding="utf-8"))
+    except Exception as error:  # what the tokenizers library raises has no type of its own
+        raise RunError(f"{file}: cannot be read as a tokenizer: {error}") from None
+    if tokenizer.vocab_size != module.embedding.num_embeddings:
+        raise RunError(f"{file}: has {tokenizer.vocab_size:,} tokens, the model {module.embedding.num_embeddings:,}.")
+    return module.eval(), tokenizer

@@ -1,0 +1,82 @@
+"""Language modelling as a task: selected by perplexity, beside n-grams over the same tokens."""
+
+from typing import Any
+
+from gatelab.config.schema import Config
+from gatelab.errors import ConfigError
+from gatelab.recurrent.notation import latex, text
+from gatelab.runs.cell_equations import write_equations
+from gatelab.runs.folder import RunFolder
+from gatelab.tasks.base import Baselines, Task
+from gatelab.tasks.language_model.language_baselines import baseline_metrics, compressor_metrics
+from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
+from gatelab.tasks.language_model.language_module import LOGGED, LanguageModel
+from gatelab.tasks.language_model.language_scores import TextSize, language_metrics, sizes_of
+from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW, PlainText
+
+
+class LanguageModelling(Task):
+    """Needs of its data what PlainText has."""
+
+    targets = "tokens"
+    monitor = "perplexity"
+    logged = ("train/loss_step", *(f"{part}/{name}" for part in ("train", "validation") for name in LOGGED))
+
+    def configure_data(self, config: Config, data: Any) -> None:
+        """Also finds settings of the model that contradict each other."""
+        if not isinstance(data, PlainText):
+            raise ConfigError(
+                "model=language_model reads running text: take data=text data.path=FILE, or no data= at all."
+            )
+        least = max(config.model.get("adaptive_softmax") or [0]) + 2  # the vocabulary is not known yet
+        build_language_model(config.model, config.encoder, vocab_size=least, start_id=0, unknown_id=None)
+
+    def build_module(self, config: Config, data: Any) -> LanguageModel:
+        tokenizer = data.prepared.tokenizer
+        module = build_language_model(
+            config.model, config.encoder, vocab_size=tokenizer.vocab_size, start_id=tokenizer.start_id,
+            unknown_id=tokenizer.unknown_id,
+        )  # fmt: skip
+        module.sizes = sizes_of(data.prepared.record)
+        module.usual_window = data.window if data.variable_window else None
+        return module
+
+    def fit_baselines(self, config: Config, data: Any) -> Baselines:
+        prepared = data.prepared
+        test = prepared.parts["test"][: 1 + num_tested(config, data)]
+        if config.baseline == "none" or len(test) < 2:
+            return Baselines()
+        size = tested_size(prepared, len(test) - 1)
+        metrics = baseline_metrics(prepared.parts["train"], test, prepared.tokenizer.vocab_size, size)
+        if len(test) == len(prepared.parts["test"]):
+            metrics |= compressor_metrics(prepared.spans["train"], prepared.spans["test"], size)
+        return Baselines(metrics)
+
+    def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
+        losses = module.token_losses
+        return {**language_metrics(losses.double().mean().item(), tested_size(data.prepared, len(losses)))}
+
+    def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
+        return []
+
+    def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
+        """equations.json and the model."""
+        if hasattr(module.encoder, "formula"):
+            trees = module.encoder.formula()
+            write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
+        save_language_model(folder.model, module, data.prepared.tokenizer, model=config.model, encoder=config.encoder)
+
+
+def num_tested(config: Config, data: Any) -> int:
+    """How many tokens of the test are read within trainer.limit_test_batches."""
+    num_tokens = len(data.prepared.parts["test"]) - 1
+    num_windows, limit = -(-num_tokens // EVALUATED_WINDOW), config.trainer.tested_batches
+    kept = min(limit, num_windows) if isinstance(limit, int) else int(limit * num_windows)
+    return min(num_tokens, kept * EVALUATED_WINDOW)
+
+
+def tested_size(prepared: Any, num_tokens: int) -> TextSize:
+    """The size of the first tokens of the test, whose characters and bytes are taken to be as many a token as in all of it."""
+    size = sizes_of(prepared.record)["test"]
+    share = num_tokens / size.tokens
+    return TextSize(num_tokens, round(share * size.characters), round(share * size.bytes))

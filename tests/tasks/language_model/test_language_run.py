@@ -1,0 +1,197 @@
+"""A run of a language model: what it is tested on, that it resumes to the same bytes, what it refuses."""
+
+import itertools
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from language_runs import config
+from torch import Tensor, nn
+
+from gatelab.commands.train import compose
+from gatelab.errors import ConfigError, RunStopped
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.history import read_points
+from gatelab.tasks.language_model.kneser_ney import KneserNey
+from gatelab.tasks.language_model.language_folder import build_language_model, check_encoder, load_language_model
+from gatelab.tasks.language_model.language_module import LanguageModel
+from gatelab.tasks.language_model.text_data import PlainText
+from gatelab.tasks.language_model.text_streams import Window
+from gatelab.training.run import resolve, train
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, PlainText]:
+    folder = tmp_path_factory.mktemp("language")
+    run, _ = train(config(folder))
+    settings = resolve(config(folder))["data"]
+    return run, PlainText(**{key: value for key, value in settings.items() if key != "_target_"})
+
+
+def test_the_test_is_an_unrolled_loop_over_the_whole_text(trained: tuple[RunFolder, PlainText]) -> None:
+    run, data = trained
+    module, tokenizer = load_language_model(run.model)
+    stream = torch.from_numpy(data.prepared.parts["test"].astype(np.int64))
+    state, nats = None, 0.0
+    with torch.no_grad():
+        for token, following in itertools.pairwise(stream):
+            states, state = module.encoder(module.embedding(token.view(1, 1)), torch.tensor([1]), state)
+            logits = module.embedding.weight.double() @ states[0, 0].double() + module.output_layer.bias.double()
+            nats -= torch.log_softmax(logits, 0)[following].item()
+            state = tuple(state)
+    metrics, text = run.record.numbers(), tokenizer.decode(stream[1:].tolist())
+    assert len(text) == len(stream) - 1 > 400
+    assert metrics["loss"] == pytest.approx(nats / len(text), rel=1e-5)
+    assert metrics["perplexity"] == pytest.approx(math.exp(nats / len(text)), rel=1e-5)
+    assert metrics["bits_per_character"] == pytest.approx(nats / math.log(2) / len(text), rel=1e-5)
+    assert metrics["bits_per_byte"] == pytest.approx(nats / math.log(2) / len(text.encode()), rel=1e-5)
+
+
+def test_it_is_selected_by_perplexity_beside_n_grams_and_compressors(trained: tuple[RunFolder, PlainText]) -> None:
+    run, data = trained
+    record = run.record
+    assert (record.monitor, record.status, record.symptoms) == ("perplexity", "finished", [])
+    parts = data.prepared.parts
+    five = KneserNey(np.asarray(parts["train"]), data.prepared.tokenizer.vocab_size).probabilities(parts["test"])[1:]
+    assert record.numbers("5-gram")["perplexity"] == pytest.approx(math.exp(-np.log(five).mean()))
+    assert 0 < record.numbers("zstd -19")["bits_per_byte"] < 8
+    assert set(record.numbers("xz")) == {"bits_per_character", "bits_per_byte"}
+    points = read_points(run.metrics, run.metrics.stat().st_size)
+    validated = [point.values["validation/perplexity"] for point in points if "validation/perplexity" in point.values]
+    assert record.best_validation["perplexity"] == min(validated)
+
+
+@pytest.mark.parametrize("step", [7, 31])
+def test_a_run_that_was_stopped_between_windows_ends_in_the_same_bytes(
+    step: int, trained: tuple[RunFolder, PlainText], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, _ = trained
+    one_step = LanguageModel.training_step
+
+    def stopped(self: LanguageModel, window: Window, index: int) -> Tensor:
+        if self.trainer.global_step == step:
+            raise RunStopped("the power is gone")
+        return one_step(self, window, index)
+
+    monkeypatch.setattr(LanguageModel, "training_step", stopped)
+    with pytest.raises(RunStopped):
+        train(config(tmp_path, "checkpoint_minutes=0"))
+    monkeypatch.undo()
+    resumed, _ = train(config(tmp_path))
+    assert len(resumed.record.resumed) == 1
+    for name in ("metrics.csv", "model/model.safetensors"):
+        assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes(), name
+
+
+def small(encoder: dict[str, Any] | None = None, vocab_size: int = 50, **model: Any) -> LanguageModel:
+    groups = {
+        "model": {"_target_": "gatelab.tasks.language_model.language_module.LanguageModel", **model},
+        "encoder": encoder or {"_target_": "gatelab.recurrent.LSTMEncoder", "hidden_size": 8},
+    }
+    return build_language_model(**groups, vocab_size=vocab_size, start_id=0, unknown_id=None)
+
+
+def test_the_perplexity_of_a_uniform_model_is_the_size_of_the_vocabulary() -> None:
+    model = small(tied=False)
+    nn.init.zeros_(model.output_layer.get_parameter("weight"))
+    losses, _ = model.losses(torch.arange(20).view(2, 10), torch.arange(20, 40).view(2, 10), None)
+    assert losses.mean().exp().item() == pytest.approx(50)
+
+
+def test_tied_weights_are_one_matrix() -> None:
+    tied, untied = (sum(p.numel() for p in small(tied=value).parameters()) for value in (True, False))
+    assert untied - tied == 50 * 8
+
+
+def test_an_adaptive_softmax_is_a_distribution_and_its_losses_are_of_it() -> None:
+    model = small(tied=False, adaptive_softmax=[10, 30]).eval()
+    states = torch.linspace(-1, 1, 24).view(3, 8)
+    log_p = model.output_layer.log_probabilities(states)
+    assert log_p.exp().sum(1).tolist() == pytest.approx([1, 1, 1], rel=1e-5)
+    targets = torch.tensor([2, 20, 45])
+    wanted = -log_p[range(3), targets]
+    assert model.output_layer.losses(states, targets).tolist() == pytest.approx(wanted.tolist(), rel=1e-5)
+
+
+def test_embedding_dropout_drops_whole_tokens_wherever_they_stand() -> None:
+    torch.manual_seed(0)
+    model = small(embedding_dropout=0.5).train()
+    embedded = model._embedded(torch.arange(50).repeat(2)[None])[0]
+    dropped = (embedded == 0).all(1)
+    assert torch.equal(dropped[:50], dropped[50:])
+    assert 10 < dropped[:50].sum() < 40
+    kept = model.embedding.weight[~dropped[:50]] * 2
+    assert torch.allclose(embedded[:50][~dropped[:50]], kept)
+
+
+def test_locked_dropout_has_one_mask_for_all_steps() -> None:
+    torch.manual_seed(0)
+    model = small(locked_dropout=True).train()
+    dropped = model._dropped(torch.ones(4, 30, 8), 0.5)
+    assert torch.equal(dropped, dropped[:, :1].expand(-1, 30, -1))
+    assert set(dropped.unique().tolist()) == {0.0, 2.0}
+
+
+class Averages(nn.Module):
+    """The mean of all steps, so also of later ones."""
+
+    output_size = 8
+
+    def __init__(self, input_size: int, state: bool = True) -> None:
+        super().__init__()
+        self.state = state
+
+    def forward(self, x: Tensor, lengths: Tensor, state: Any = None) -> tuple[Tensor, Any]:
+        return x.mean(1, keepdim=True).expand_as(x), (x[:, -1],) if self.state else None
+
+
+@pytest.mark.parametrize(
+    ("encoder", "sentence"),
+    [
+        ({"bidirectional": True}, "encoder.bidirectional=true: reads the next tokens"),
+        ({"_target_": "gatelab.recurrent.GatedEncoder", "gate_recurrence": True}, "GatedEncoder cannot carry its state on: LSTM cannot continue"),
+    ],
+)  # fmt: skip
+def test_an_encoder_that_cannot_be_one_of_a_language_model_is_refused(encoder: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        small({"_target_": "gatelab.recurrent.LSTMEncoder", "hidden_size": 8, **encoder})
+
+
+def test_an_encoder_of_ones_own_that_looks_ahead_or_has_no_state_is_refused() -> None:
+    with pytest.raises(ConfigError, match="the states of Averages see later tokens"):
+        check_encoder(Averages(8), 8)
+    with pytest.raises(ConfigError, match="Averages returns no state to carry on"):
+        check_encoder(Averages(8, state=False), 8)
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["model.embedding_size=5"], r"model.tied=true needs one size, and the embedding has 5 while the encoder's states have 12"),
+        (["model.adaptive_softmax=[2]"], r"model.adaptive_softmax has no matrix of its own to tie"),
+        (["model.adaptive_softmax=[20,10]", "model.tied=false"], r"ascending ids at which clusters begin, below the vocabulary"),
+        (["data.split.test=0.6", "data.split.validation=0.4"], r"data.split: validation and test leave no text for training"),
+        (["data.tokenizer.lowercase=true", "tokenizer=bytes"], r"data.tokenizer.lowercase=true: tokenizer=bytes reads a file as it is"),
+        (["data.window=0"], r"data.window=0: input should be greater than or equal to 1"),
+        (["tokenizer=unigram"], r"data.tokenizer.kind=unigram: input should be 'word', 'char', 'bytes' or 'bpe'"),
+    ],
+)  # fmt: skip
+def test_what_does_not_fit_is_one_sentence(overrides: list[str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        train(config(tmp_path, *overrides))
+    assert not list((tmp_path / "outputs").glob("*/*/run.json"))
+
+
+@pytest.mark.parametrize(
+    ("overrides", "sentence"),
+    [
+        (["model=language_model", "data=sample"], r"model=language_model reads running text: take data=text"),
+        (["model=classifier", "data=text"], r"data=text holds no labels: take model=language_model"),
+    ],
+)
+def test_a_task_and_data_that_do_not_fit_are_refused(overrides: list[str], sentence: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        train(compose([*overrides, "tracker=none", f"output_dir={tmp_path}", f"data.cache_dir={tmp_path}"]))
