@@ -69,6 +69,16 @@ def test_the_threshold_is_that_of_the_hundredths_with_the_largest_macro_f1_and_o
     assert module.threshold == 0.5
 
 
+def test_a_threshold_of_two_classes_decides_what_is_predicted_counted_and_explained() -> None:
+    module = SequenceClassifier(Given(), vocab_size=3, num_classes=2, embedding_size=2, threshold=0.3)
+    probabilities, targets = torch.tensor([[0.75, 0.25], [0.65, 0.35], [0.2, 0.8]]), torch.tensor([0, 1, 0])
+    assert [module.answer(row, ["no", "yes"]) for row in probabilities.numpy()] == ["no", "yes", "yes"]
+    assert module.headline(probabilities, targets)["accuracy"] == pytest.approx(2 / 3)
+    assert module.count(probabilities.log(), targets).tolist() == [3, 2, 3]
+    weight = module.head.weight
+    assert torch.equal(module.direction(probabilities[1]), weight[1] - weight[0])
+
+
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> tuple[RunFolder, RunFolder]:
     """The same run with both fitted, and with none."""
