@@ -40,7 +40,8 @@ def json_schema(group: str | None = None) -> Schema:
 
 def of_group(group: str) -> Schema:
     if group == "tokenizer":
-        return variants("data")[0]["properties"]["tokenizer"]
+        keys = [data["properties"] for data in variants("data")]
+        return {"anyOf": [of_data["tokenizer"] for of_data in keys if "tokenizer" in of_data]}
     if group in NAMED:
         named = {"anyOf": [of_target(group), NULL]}
         return {"type": "object", "properties": OF_HYDRA, "additionalProperties": named}
