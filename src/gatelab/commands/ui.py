@@ -59,7 +59,7 @@ def bound(port: int) -> socket.socket:
 @contextmanager
 def redirection(url: str) -> Iterator[Path]:
     """A file that only this user can read and that sends a browser to url: its command line, which all users see, has no token."""
-    with tempfile.NamedTemporaryFile("w", suffix=".html") as stream:
+    with tempfile.NamedTemporaryFile("w", encoding="utf-8", suffix=".html") as stream:
         stream.write(f'<!DOCTYPE html><meta http-equiv="refresh" content="0; url={escape(url)}">')
         stream.flush()
         yield Path(stream.name)
