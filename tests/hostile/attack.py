@@ -114,3 +114,22 @@ def used_memory() -> int:
     found = re.search(r"^VmData:\s+(\d+) kB$", Path("/proc/self/status").read_text(), re.MULTILINE)
     assert found
     return int(found[1]) * 1024
+
+
+def train_from_python(*overrides: str) -> None:
+    import gatelab
+
+    gatelab.train(*overrides)
+
+
+def describe_checkout() -> None:
+    """Print what a record would say of the checkout that is the working folder."""
+    from gatelab.runs.provenance import git_state, uncommitted_diff
+    from gatelab.runs.record import RunRecord
+
+    state = git_state(Path.cwd())
+    if state is None:
+        print("no answer")
+        return
+    print("top", state["top"], "dirty", state["dirty"])
+    print(uncommitted_diff(RunRecord.model_validate({"project_git": state}), Path("outputs")))

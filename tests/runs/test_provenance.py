@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from gatelab.runs import provenance as provenance_module
+from gatelab.runs import checkout as checkout_module
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.provenance import git_state, hash_of_module, hash_of_package, provenance, uncommitted_diff, write_diff
 from gatelab.runs.record import Resources, RunRecord
@@ -84,7 +84,7 @@ def test_a_diff_that_cannot_be_made_is_said_in_the_record_and_on_the_screen(
     folder = RunFolder(checkout / "outputs" / "name" / "0123456789")
     folder.path.mkdir(parents=True)
     folder.update(project_git=git_state(checkout))
-    monkeypatch.setattr(provenance_module, "SECONDS", 1e-9)
+    monkeypatch.setattr(checkout_module, "SECONDS", 1e-9)
     write_diff(folder)
     assert "git took over" in folder.record.diff_problem
     assert "uncommitted.diff could not be made" in capsys.readouterr().out

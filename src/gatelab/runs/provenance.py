@@ -7,10 +7,8 @@ import hashlib
 import os
 import platform
 import re
-import shutil
 import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from functools import cache
 from importlib import metadata, util
@@ -19,12 +17,12 @@ from typing import Any
 
 from gatelab.config.memory import memory_bytes
 from gatelab.files import atomic_write
+from gatelab.runs.checkout import SECONDS, checkout_of
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.record import RunRecord
 from gatelab.runs.secrets import redact_code, redact_text
 from gatelab.screen import console
 
-SECONDS = 10  # that git may take
 MAX_DIFF_BYTES = 5_000_000
 MAX_HASHED_BYTES = 100_000_000  # of a file that is named only
 MAX_NAMED = 1000
@@ -93,9 +91,8 @@ def installed_packages() -> dict[str, str]:
 def git_state(folder: Path) -> dict[str, Any] | None:
     """Commit of the checkout that holds folder, and whether the work tree differs from it; None outside one."""
     try:
-        top = _git(folder, "rev-parse", "--show-toplevel").strip()
-        changed = _git(folder, "status", "--porcelain").strip()
-        return {"top": top, "commit": _git(folder, "rev-parse", "HEAD").strip(), "dirty": bool(changed)}
+        with checkout_of(folder) as checkout:
+            return {"top": str(checkout.top), "commit": checkout.commit, "dirty": checkout.changed()}
     except (OSError, subprocess.SubprocessError):
         return None
 
@@ -132,23 +129,16 @@ def uncommitted_diff(record: RunRecord, output_dir: Path) -> str:
 
 
 def _diff(top: Path, output_dir: Path) -> str:
-    with tempfile.TemporaryDirectory() as scratch:
-        index = Path(scratch) / "index"
-        real = top / _git(top, "rev-parse", "--git-path", "index").strip()
-        if real.exists():
-            shutil.copyfile(real, index)
-        environment = {**os.environ, "GIT_INDEX_FILE": str(index)}  # leaves the real index unchanged
-        inside = output_dir.is_relative_to(top) and output_dir != top
-        besides = [f":(top,exclude){output_dir.relative_to(top)}"] if inside else []
-        listed = _git(top, "ls-files", "--others", "--exclude-standard", "-z", "--", ".", *besides, env=environment)
+    inside = output_dir.is_relative_to(top) and output_dir != top
+    besides = [f":(top,exclude){output_dir.relative_to(top)}"] if inside else []
+    with checkout_of(top) as checkout:
+        listed = checkout.git("ls-files", "--others", "--exclude-standard", "-z", "--", ".", *besides)
         untracked = [name for name in listed.split("\0") if name]
         code = [name for name in untracked if name.endswith(CODE)]
         if code:
-            _git(
-                top, "add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul", env=environment,
-                input="\0".join(f":(top,literal){name}" for name in code),
-            )  # fmt: skip
-        whole = _git(top, "diff", "HEAD", "--", ".", *besides, env=environment)
+            named = "\0".join(f":(top,literal){name}" for name in code)
+            checkout.git("add", "--intent-to-add", "--pathspec-from-file=-", "--pathspec-file-nul", input=named)
+        whole = checkout.diff(".", *besides)
     kept, size = "", 0
     for part in re.split(r"^(?=diff --git )", whole, flags=re.MULTILINE)[1:]:
         if "\nBinary files " in part or size + len(part) > MAX_DIFF_BYTES:
@@ -195,20 +185,6 @@ def hash_of_module(name: str) -> str | None:
     if origin.name == "__init__.py":
         return hash_of_package(origin.parent)
     return hashlib.sha256(origin.read_bytes()).hexdigest()
-
-
-def _git(folder: Path, *arguments: str, env: dict[str, str] | None = None, input: str | None = None) -> str:
-    command = ["git", "-C", str(folder), *arguments]
-    return subprocess.run(
-        command,
-        check=True,
-        capture_output=True,
-        encoding="utf-8",
-        errors="surrogateescape",
-        timeout=SECONDS,
-        env=env,
-        input=input,
-    ).stdout
 
 
 def _processor() -> str:
