@@ -532,7 +532,6 @@ def main() -> None:
     """The console script. Ctrl-C ends with exit code 130 and no traceback."""
     tolerate_streams()
     warnings.formatwarning = format_warning
-    sys.path.append(os.getcwd())  # to find a _target_ of the user's own
     try:
         app()
     except KeyboardInterrupt:

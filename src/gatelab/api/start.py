@@ -20,6 +20,7 @@ from gatelab.commands.train import (
     register_experiments,
 )
 from gatelab.config.schema import CONF_DIR
+from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunError, UserError
 from gatelab.screen import console, errors, is_user_error
 
@@ -72,7 +73,8 @@ def composed(words: list[str]) -> Iterator[DictConfig]:
     folders = ", ".join(f'"file://{folder}"' for folder in config_folders([])[1:])
     search = [f"hydra.searchpath=[{folders}]"] if folders else []
     arguments = sys.argv
-    with hydra_as_it_was(words), initialize_config_dir(str(CONF_DIR.resolve()), version_base="1.3"):
+    folder = str(CONF_DIR.resolve())
+    with hydra_as_it_was(words), trusting(words), initialize_config_dir(folder, version_base="1.3"):
         config = hydra_compose("train", overrides=[*words, *search], return_hydra_config=True)
         HydraConfig.instance().set_config(config)
         plain = config.copy()

@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from rich.table import Table
 
-from gatelab.config.targets import locate
+from gatelab.config.targets import find_own_modules, locate
 from gatelab.errors import CellError, ConfigError, did_you_mean
 from gatelab.recurrent import Cell, Recurrent, cells, checks
 from gatelab.recurrent.formula import formula
@@ -57,6 +57,7 @@ def find_cell(name: str, settings: Sequence[str] = ()) -> Cell:
             f"{name}: is no shipped cell.{did_you_mean(name, cells.__all__)} There are {', '.join(cells.__all__)}; one of your "
             "own is named with its module: mine.MyCell."
         )
+    find_own_modules()
     try:
         kind: Any = locate("cell", name) if "." in name else getattr(cells, name)
     except SyntaxError as error:

@@ -48,7 +48,7 @@ def reproduce(
     hardware = record.hardware or Hardware()
     torch.set_num_threads(threads or hardware.threads or torch.get_num_threads())
     try:
-        folder, _ = train(OmegaConf.create(settings))
+        folder, _ = train(settings)
     except ConfigError as error:
         raise ConfigError(f"{recorded.config} cannot be run by this version of gatelab: {error}") from None
     different = differences(recorded, folder)
@@ -58,8 +58,8 @@ def reproduce(
 
 def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targets: Sequence[str]) -> dict[str, Any]:
     """The recorded config for a run inside the recorded folder, without tracker, with the data at its current place."""
-    given = OmegaConf.from_dotlist(list(overrides))
-    for key in flatten(OmegaConf.to_container(given)):  # type: ignore[arg-type]
+    given: dict[str, Any] = flatten(OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides)), resolve=True))  # type: ignore[arg-type]
+    for key in given:
         if not key_in(key, OUTSIDE):
             raise ConfigError(
                 f"{key}: a reproduction keeps its settings. Only where things are can be given, such as data.path=…"
@@ -68,10 +68,14 @@ def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targe
     places = {key: value for key, value in flatten(settings).items() if key in PLACES and value}
     settings |= {"name": "reproduced", "output_dir": str(recorded.path), "force": True}
     settings |= {"tracker": {}, "search": None, "allow_targets": list(allow_targets)}
-    config = OmegaConf.create(settings)
-    for key, place in places.items():
-        OmegaConf.update(config, key, found_again(place, Path(recorded.record.directory)))
-    return OmegaConf.to_container(OmegaConf.merge(config, given))  # type: ignore[return-value]
+    directory = Path(recorded.record.directory)
+    for key, value in ({key: found_again(place, directory) for key, place in places.items()} | given).items():
+        *groups, last = key.split(".")
+        group = settings
+        for name in groups:
+            group = group.setdefault(name, {})
+        group[last] = value
+    return settings
 
 
 def check_files(record: RunRecord, settings: dict[str, Any]) -> None:

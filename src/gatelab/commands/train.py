@@ -13,10 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from gatelab.config.choices import num_jobs
 from gatelab.config.identity import flatten
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
+from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_key
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, is_user_error, sentence_of, show_error, styled
@@ -38,7 +41,6 @@ VALUED = (
     "-p",
     "--cfg",
     "-c",
-    "--experimental-rerun",
 )
 PROFILE_LINES = 12
 INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
@@ -48,8 +50,6 @@ def run_hydra(overrides: list[str]) -> int:
     """Compose and run, once or as a multirun. Returns the exit code: 0, 1 a run failed, 2 the user's mistake."""
     import hydra
     from hydra.errors import HydraException
-    from omegaconf.errors import OmegaConfBaseException
-    from yaml import YAMLError
 
     from gatelab.commands.report import report_sweeps
 
@@ -57,6 +57,7 @@ def run_hydra(overrides: list[str]) -> int:
     refuse_null(overrides)
     refuse_two_sweeps(overrides)
     refuse_unquoted(overrides)
+    refuse_pickles(overrides)
     register_experiments()
     OUTCOMES.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
@@ -65,7 +66,7 @@ def run_hydra(overrides: list[str]) -> int:
         ordered += [f"--config-dir={folder}" for folder in config_folders(overrides)[1:]]
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
-        with unchecked_help():
+        with unchecked_help(), trusting(overrides):
             hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
     except KeyboardInterrupt:  # while jobs run in other processes
         console.print(INTERRUPTED)
@@ -273,6 +274,13 @@ def refuse_unquoted(overrides: list[str]) -> None:
             )
 
 
+def refuse_pickles(overrides: list[str]) -> None:
+    """Raise ConfigError for Hydra's --experimental-rerun, also abbreviated: it runs whatever a pickle holds."""
+    for text in overrides:
+        if len(text) > 2 and "--experimental-rerun".startswith(text.split("=")[0]):
+            raise ConfigError(f"{text}: reads a pickle, which can run anything. gatelab reproduce RUN repeats a run.")
+
+
 def in_quotes(value: str) -> str:
     """As Hydra reads it back: a backslash is one, unless a quote follows."""
     quote = "'" if '"' in value and "'" not in value else '"'
@@ -287,9 +295,11 @@ def register_experiments() -> None:
     store = ConfigStore.instance()
     for folder in EXPERIMENT_DIRS:
         for file in sorted(folder.glob("*.yaml")):
-            store.store(
-                name=file.stem, node=OmegaConf.load(file), group="experiments", package="_global_", provider=str(file)
-            )
+            try:
+                node: Any = OmegaConf.load(file)
+            except (YAMLError, UnicodeDecodeError, RecursionError, OmegaConfBaseException) as error:
+                raise ConfigError(f"{file}: is no YAML of a config in UTF-8: {' '.join(str(error).split())}.") from None
+            store.store(name=file.stem, node=node, group="experiments", package="_global_", provider=str(file))
 
 
 def explain(message: str, overrides: list[str]) -> str:
@@ -350,7 +360,7 @@ def compose(overrides: list[str] | None = None, folders: Sequence[Path] = ()) ->
 
     register_experiments()
     GlobalHydra.instance().clear()
-    with initialize_config_dir(str(Path(CONF_DIR).resolve()), version_base="1.3"):
+    with trusting(overrides or []), initialize_config_dir(str(Path(CONF_DIR).resolve()), version_base="1.3"):
         searched = ", ".join(f'"file://{folder}"' for folder in folders)
         return hydra_compose(
             "train", overrides=[*(overrides or []), *([f"hydra.searchpath=[{searched}]"] if folders else [])]

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
 from gatelab.annotations import Count, Fraction, Positive
+from gatelab.config.build import construct
 from gatelab.config.identity import flatten
 from gatelab.config.memory import too_large
 from gatelab.config.settle import WITH_KEYS
@@ -193,15 +194,13 @@ def _problems_of_built(group: str, values: dict[str, Any], input_size: int = 1) 
         problems += _problems_of_built("encoder.cell", values["cell"])
     if not problems and group == "encoder" and is_inside(target, ("gatelab",)):
         import torch
-        from hydra.errors import InstantiationException
-        from hydra.utils import instantiate
 
         try:
             with torch.device("meta"):  # an encoder without weights, which finds settings that contradict each other
-                encoder = instantiate(values, _convert_="all", _partial_=True)(input_size)
+                encoder = construct(group, values, {"input_size": input_size})
             if problem := too_large(sum(weights.numel() for weights in encoder.parameters())):
                 problems.append(f"encoder: {problem}. Make encoder.hidden_size or model.embedding_size smaller.")
-        except InstantiationException as error:  # of what stands in the group, such as its cell
+        except ConfigError as error:  # of what stands in the group, such as its cell
             return [f"{group}: {str(error.__cause__ or error).rstrip('.')}."]
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
             return [f"{group}: {str(error).splitlines()[0].rstrip('.')}."]

@@ -6,6 +6,7 @@ what the name leads to, so that an alias of os.system is os.system.
 """
 
 import importlib
+import os
 import re
 import sys
 from collections.abc import Iterator, Sequence
@@ -21,6 +22,8 @@ def check_targets(config: dict[str, Any], allow_targets: Sequence[str] = ()) -> 
     for module in allow_targets:
         if module.split(".")[0] in sys.stdlib_module_names:
             raise ConfigError(f"allow_targets: {module} is part of Python itself. List modules of your own only.")
+    if allow_targets:
+        find_own_modules()
     for group, values in config.items():
         if any(find_targets(values)) and (found := re.search(r"\$\{[^}]*\}?", str(values))):
             raise ConfigError(
@@ -28,6 +31,12 @@ def check_targets(config: dict[str, Any], allow_targets: Sequence[str] = ()) -> 
             )
     for key, target in find_targets(config):
         check_target(key, target, allow_targets)
+
+
+def find_own_modules() -> None:
+    """Let the modules of the working folder be imported. Until the user names one, nothing in that folder is."""
+    if (folder := os.getcwd()) not in sys.path:
+        sys.path.append(folder)
 
 
 def find_targets(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -99,9 +108,9 @@ def kinds_of(key: str) -> tuple[type, ...]:
 def locate(key: str, target: str) -> Any:
     """What a dotted name leads to, as Hydra looks it up. Imports nothing but modules of that name."""
     first, *rest = target.split(".")
+    path = first
     try:
         found: Any = importlib.import_module(first)
-        path = first
         for part in rest:
             path = f"{path}.{part}"
             if not hasattr(found, part):

@@ -14,9 +14,10 @@ YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast
 
 
 def write_config(folder: RunFolder, settings: dict[str, Any]) -> None:
-    from omegaconf import OmegaConf
+    from omegaconf._utils import get_omega_conf_dumper  # it quotes what other readers would take for a number
 
-    atomic_write(folder.config, OmegaConf.to_yaml(OmegaConf.create(redact(settings))))
+    options: dict[str, Any] = {"default_flow_style": False, "allow_unicode": True, "sort_keys": False}
+    atomic_write(folder.config, yaml.dump(redact(settings), Dumper=get_omega_conf_dumper(), **options))
 
 
 def read_config(folder: RunFolder) -> dict[str, Any]:

@@ -23,15 +23,15 @@ from gatelab.training.imports import quick_imports
 SECONDS_TO_LET_GO = 15  # a sweep that is started again may find jobs of the one that died still saving
 
 
-def train(composed: DictConfig, in_sweep: bool = False) -> tuple[RunFolder, bool]:
-    """Train the run of a composed config, unless it is finished. Returns its folder and whether it was trained now.
+def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tuple[RunFolder, bool]:
+    """Train the run of a composed config, or of a recorded one as plain values, unless it is finished. Returns its folder and whether it was trained now.
 
     One that was interrupted or pruned resumes from its last checkpoint. One that failed begins again, in a sweep with
     retry=failed only.
 
     Raises ConfigError, DataError or RunError for what the user can mend.
     """
-    settings = resolve(composed)
+    settings = resolve(composed) if isinstance(composed, DictConfig) else settled(composed)
     with quick_imports(settings.get("tracker")):
         config, task, monitor = check(settings)
         from gatelab.reports.pages.run_page import reported
@@ -156,6 +156,10 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         OmegaConfBaseException
     ) as error:  # an interpolation that names nothing, runs in a circle, or is of no resolver
         raise ConfigError(f"{unresolved(config)}: {str(error.msg).splitlines()[0].rstrip('.')}.") from None
+    return settled(settings)
+
+
+def settled(settings: dict[str, Any]) -> dict[str, Any]:
     settle(settings)
     if type(settings.get("from")) is int:  # an identity, or its first digits, may be a number
         settings["from"] = str(settings["from"])

@@ -75,7 +75,7 @@ class ParallelLauncher(Launcher):
     def __init__(self, retries: int, **options: Any) -> None:
         """retries: how often a job whose process died is started again. options: as in conf/hydra/launcher."""
         self.retries = retries
-        self.options: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options), resolve=True)  # type: ignore[assignment]
+        self.options: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options))  # type: ignore[assignment]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config

@@ -41,7 +41,7 @@ class OptunaSweeper(Sweeper):
     """Trials of an Optuna study that is kept in a file: a search that died resumes where it was. See conf/hydra/sweeper."""
 
     def __init__(self, **options: Any) -> None:
-        self.options: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options), resolve=True)  # type: ignore[assignment]
+        self.options: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options))  # type: ignore[assignment]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         self.compose = partial(hydra_context.config_loader.load_sweep_config, config)
