@@ -165,7 +165,13 @@ def tokenizer(file: Path, **changed: Any) -> None:
     """A tokenizer.json with other components."""
     model = {"type": "WordLevel", "vocab": {"a": 0, "b": 1, "[UNK]": 2}, "unk_token": "[UNK]"}
     parts = dict.fromkeys(("truncation", "padding", "normalizer", "post_processor", "decoder"))
-    whole = {"version": "1.0", **parts, "added_tokens": [], "pre_tokenizer": {"type": "Whitespace"}, "model": model}
+    whole: dict[str, Any] = {
+        "version": "1.0",
+        **parts,
+        "added_tokens": [],
+        "pre_tokenizer": {"type": "Whitespace"},
+        "model": model,
+    }
     file.write_text(json.dumps(whole | changed))
 
 

@@ -162,7 +162,7 @@ def check_config(settings: dict[str, Any]) -> Config:
             groups |= _passed_on(settings)
         for group, values in groups.items():
             if isinstance(values, dict):
-                problems += _problems_of_built(group, values, _embedding_size(settings))
+                problems += problems_of_built(group, values, _embedding_size(settings))
     if problems:
         raise ConfigError("\n".join(problems))
     return Config.model_validate(settings)
@@ -181,7 +181,8 @@ def _passed_on(settings: dict[str, Any]) -> dict[str, Any]:
     return groups
 
 
-def _problems_of_built(group: str, values: dict[str, Any], input_size: int = 1) -> list[str]:
+def problems_of_built(group: str, values: dict[str, Any], input_size: int = 1) -> list[str]:
+    """What is wrong with the keys of a group whose ``_target_`` was checked, each by its full key."""
     if "_target_" not in values:
         return [f"{group}._target_: is missing."]
     target = values["_target_"]
@@ -191,7 +192,7 @@ def _problems_of_built(group: str, values: dict[str, Any], input_size: int = 1) 
         return [f"{group} needs {package}: pip install 'gatelab[{package}]'."]
     problems = _problems(schema_of(group, found, values), values, f"{group}.")
     if group == "encoder" and isinstance(values.get("cell"), dict):
-        problems += _problems_of_built("encoder.cell", values["cell"])
+        problems += problems_of_built("encoder.cell", values["cell"])
     if not problems and group == "encoder" and is_inside(target, ("gatelab",)):
         import torch
 

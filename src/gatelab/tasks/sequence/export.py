@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from gatelab.config.identity import at_home
-from gatelab.config.targets import check_targets
-from gatelab.errors import RunError
+from gatelab.config.schema import problems_of_built
+from gatelab.config.targets import check_targets, is_inside
+from gatelab.errors import RunError, UserError
 from gatelab.files import atomic_write
 from gatelab.tasks.sequence.build_model import build_model
+from gatelab.tasks.sequence.model_checks import check_weights, read_config, read_tokenizer
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 
 
@@ -54,35 +56,48 @@ def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[Sequenc
 
     Raises RunError for a file that is not what its name says, ConfigError for a ``_target_`` that may not be built.
     """
-    config = read_config(folder / "config.json")
+    file, weights = folder / "config.json", folder / "model.safetensors"
+    config = read_config(file)
     check_targets({group: config[group] for group in ("model", "encoder")}, allow_targets)
-    arguments = config.get("arguments") or {"num_classes": len(config["classes"])}  # which older ones lack
-    module = build_model(config["model"], config["encoder"], vocab_size=config["vocab_size"], **arguments)
-    if not isinstance(module, SequenceModule):
-        raise RunError(f"{folder / 'config.json'}: {type(module).__name__} does not predict from a text.")
-    weights = folder / "model.safetensors"
+    for group in ("model", "encoder"):
+        check_group(group, {key: value for key, value in config[group].items() if value is not None}, file)
+    tokenizer = read_tokenizer(folder / "tokenizer.json", config["vocab_size"])
+    if is_inside(config["encoder"]["_target_"], ("gatelab",)):
+        with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
+            check_weights(weights, build(config, file))
+    module = build(config, file)
+    check_weights(weights, module)
+    num_outputs = len(config["classes"]) or 1
+    if module.head.out_features != num_outputs:
+        raise RunError(
+            f"{file}: classes: names {num_outputs:,}, and the model has {module.head.out_features:,} outputs."
+        )
     try:
         module.load_state_dict(load_file(weights))
     except (SafetensorError, OSError, RuntimeError) as error:
         raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
-    return module.eval(), read_tokenizer(folder / "tokenizer.json"), config
+    return module.eval(), tokenizer, config
 
 
-def read_config(file: Path) -> dict[str, Any]:
+def build(config: dict[str, Any], file: Path) -> SequenceModule:
+    """The module of a config.json, with random weights."""
+    arguments = config.get("arguments") or {"num_classes": len(config["classes"])}  # which older ones lack
     try:
-        config = at_home(json.loads(file.read_text(encoding="utf-8")))
-        missing = {"classes", "max_length", "vocab_size", "model", "encoder"} - set(config)
-    except (ValueError, TypeError, OSError) as error:
-        raise RunError(f"{file}: cannot be read as JSON: {error}") from None
-    if missing:
-        raise RunError(f"{file}: lacks {', '.join(sorted(missing))}, so it is no model of gatelab.")
-    return config
+        module = build_model(config["model"], config["encoder"], vocab_size=config["vocab_size"], **arguments)
+    except UserError as error:
+        raise RunError(f"{file}: {error}") from None
+    except (RuntimeError, ArithmeticError, LookupError) as error:  # of torch, over sizes that it cannot make
+        raise RunError(f"{file}: no model can be built of its settings: {first_line(error)}.") from None
+    if not isinstance(module, SequenceModule):
+        raise RunError(f"{file}: {type(module).__name__} does not predict from a text.")
+    return module
 
 
-def read_tokenizer(file: Path) -> Any:
-    from tokenizers import Tokenizer
+def check_group(group: str, values: dict[str, Any], file: Path) -> None:
+    """Raise RunError for a key that is not of its class, or has a value that it does not take."""
+    if problems := problems_of_built(group, values):
+        raise RunError(f"{file}: {problems[0]}")
 
-    try:
-        return Tokenizer.from_file(str(file))
-    except Exception as error:  # what the library raises has no type of its own
-        raise RunError(f"{file}: cannot be read as a tokenizer: {error}") from None
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
