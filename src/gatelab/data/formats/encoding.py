@@ -55,7 +55,7 @@ def too_long_line(file: Path, number: int) -> DataError:
     return DataError(f"{file}: line {number}: has more than {MAX_RECORD_CHARS:,} characters, which no table has.")
 
 
-def undecodable(file: Path, encoding: str, error: UnicodeError, max_unpacking: float) -> DataError:
+def undecodable(file: Path, encoding: str, error: UnicodeError, max_unpacking: float = MAX_UNPACKING) -> DataError:
     """The line and position of the first undecodable byte, found in a second pass."""
     if b"\n".decode(encoding, "ignore") != "\n":  # UTF-16 and its like: line ends cannot be found in the bytes
         return DataError(

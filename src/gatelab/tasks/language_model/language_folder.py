@@ -9,6 +9,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
+from gatelab.bounded import MIB, check_safetensors, read_json, read_text
 from gatelab.config.build import build
 from gatelab.config.identity import at_home
 from gatelab.config.targets import check_targets
@@ -16,6 +17,8 @@ from gatelab.errors import ConfigError, RunError
 from gatelab.files import atomic_write
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.text_tokenizer import TextTokenizer, read_text_tokenizer
+
+MAX_BYTES = 50 * MIB  # of config.json and of tokenizer.json
 
 
 def build_language_model(model: dict[str, Any], encoder: dict[str, Any], **arguments: Any) -> LanguageModel:
@@ -76,7 +79,7 @@ def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tupl
     """
     file = folder / "config.json"
     try:
-        config = at_home(json.loads(file.read_text(encoding="utf-8")))
+        config = at_home(read_json(file, MAX_BYTES))
         groups, arguments = {group: dict(config[group]) for group in ("model", "encoder")}, dict(config["arguments"])
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise RunError(f"{file}: is no config of a language model ({error}).") from None
@@ -86,15 +89,16 @@ def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tupl
         raise RunError(f"{file}: {type(module).__name__} is no language model.")
     weights = folder / "model.safetensors"
     try:
+        check_safetensors(weights)
         loaded = load_file(weights)
         if module.tied and "embedding.weight" in loaded:
             loaded["output_layer.weight"] = loaded["embedding.weight"]
         module.load_state_dict(loaded)
-    except (SafetensorError, OSError, RuntimeError) as error:
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
         raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
     file = folder / "tokenizer.json"
     try:
-        tokenizer = read_text_tokenizer(file.read_text(encoding="utf-8"))
+        tokenizer = read_text_tokenizer(read_text(file, MAX_BYTES))
     except Exception as error:  # what the tokenizers library raises has no type of its own
         raise RunError(f"{file}: cannot be read as a tokenizer: {error}") from None
     if tokenizer.vocab_size != module.embedding.num_embeddings:

@@ -5,6 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gatelab.bounded import regular
 from gatelab.data.formats.encoding import undecodable
 from gatelab.data.paths import expand_paths
 from gatelab.errors import DataError
@@ -67,7 +68,7 @@ def between(spans: Sequence[Span], begin: int, end: int) -> list[Span]:
 def cut_near(spans: Sequence[Span], place: int) -> int:
     """The first byte at or after place that begins a line; without a line end nearby a word, or a UTF-8 character."""
     for span in between(spans, place, place + LOOK)[:1]:
-        with open(span.file, "rb") as stream:
+        with open(span.file, "rb", opener=regular) as stream:
             stream.seek(span.begin)
             near = stream.read(span.end - span.begin)
         for mark in (b"\n", b" "):
@@ -79,7 +80,7 @@ def cut_near(spans: Sequence[Span], place: int) -> int:
 
 def read_bytes(spans: Sequence[Span]) -> Iterator[bytes]:
     for span in spans:
-        with open(span.file, "rb") as stream:
+        with open(span.file, "rb", opener=regular) as stream:
             stream.seek(span.begin)
             left = span.end - span.begin
             while left and (piece := stream.read(min(PIECE, left))):
@@ -119,7 +120,7 @@ def read_text(spans: Sequence[Span], encoding: str) -> Iterator[str]:
 def checked_encoding(encoding: str | None, first: Path) -> str:
     """The given one, else UTF-8. Raises DataError for one that Python lacks or in which bytes cannot be cut at line ends."""
     used = encoding or "utf-8"
-    with open(first, "rb") as stream:
+    with open(first, "rb", opener=regular) as stream:
         head = stream.read(4)
     wide = encoding is None and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
     try:

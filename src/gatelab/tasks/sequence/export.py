@@ -59,8 +59,9 @@ def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[Sequenc
     file, weights = folder / "config.json", folder / "model.safetensors"
     config = read_config(file)
     check_targets({group: config[group] for group in ("model", "encoder")}, allow_targets)
-    for group in ("model", "encoder"):
-        check_group(group, {key: value for key, value in config[group].items() if value is not None}, file)
+    for group in ("model", "encoder"):  # the embedding's size is right once the model's keys are
+        given = {key: value for key, value in config[group].items() if value is not None}
+        check_group(group, given, file, config["model"].get("embedding_size") if group == "encoder" else 1)
     tokenizer = read_tokenizer(folder / "tokenizer.json", config["vocab_size"])
     if is_inside(config["encoder"]["_target_"], ("gatelab",)):
         with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
@@ -93,9 +94,9 @@ def build(config: dict[str, Any], file: Path) -> SequenceModule:
     return module
 
 
-def check_group(group: str, values: dict[str, Any], file: Path) -> None:
+def check_group(group: str, values: dict[str, Any], file: Path, input_size: int) -> None:
     """Raise RunError for a key that is not of its class, or has a value that it does not take."""
-    if problems := problems_of_built(group, values):
+    if problems := problems_of_built(group, values, input_size):
         raise RunError(f"{file}: {problems[0]}")
 
 

@@ -1,6 +1,7 @@
 """The linear baseline of every task: its features are TF-IDF over words and pairs of words."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +30,7 @@ def tfidf(train_texts: Sequence[str], test_texts: Sequence[str]) -> tuple[Any, A
 def cached_predictions(folder: Path, compute: Callable[[], NDArray[Any]]) -> NDArray[Any]:
     """compute(), once a data set: remembered beside the prepared arrays."""
     file = folder / FILE
-    if file.exists():
+    with suppress(OSError, ValueError, EOFError):  # not there, or damaged
         return np.load(file)
     predictions = compute()
     with replacing(file) as stream:

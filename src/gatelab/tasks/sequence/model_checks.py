@@ -73,7 +73,7 @@ def check_weights(file: Path, module: nn.Module) -> None:
             )
 
 
-def read_tokenizer(file: Path, vocab_size: int) -> Any:
+def read_tokenizer(file: Path, vocab_size: int | None = None) -> Any:
     """The tokenizer, which neither pads nor cuts. Raises RunError for one that would fill memory, whose ids are beyond the
     vocabulary, or that has no id for what it does not know."""
     from tokenizers import Tokenizer
@@ -87,7 +87,7 @@ def read_tokenizer(file: Path, vocab_size: int) -> Any:
     except Exception as error:  # what the library raises has no type of its own
         raise RunError(f"{file}: cannot be read as a tokenizer: {error}.") from None
     largest = max(tokens, key=tokens.__getitem__, default="")
-    if tokens and tokens[largest] >= vocab_size:
+    if vocab_size is not None and tokens and tokens[largest] >= vocab_size:
         raise RunError(
             f"{file}: gives '{largest[:50]}' the id {tokens[largest]:,}, and config.json beside it has vocab_size {vocab_size:,}."
         )

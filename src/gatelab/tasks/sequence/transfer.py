@@ -16,7 +16,7 @@ from gatelab.errors import ConfigError, RunError
 from gatelab.recurrent.notation import text
 from gatelab.runs.cell_equations import read_equations
 from gatelab.runs.folder import RunFolder
-from gatelab.tasks.sequence.export import read_config, read_tokenizer
+from gatelab.tasks.sequence.model_checks import read_config, read_tokenizer
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 
 Taken = dict[str, dict[str, int]]
