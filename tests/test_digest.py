@@ -1,5 +1,6 @@
 import hashlib
 import os
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -17,16 +18,33 @@ def write(path: Path, content: bytes) -> Path:
     return path
 
 
-def test_a_checksum_is_cached_until_size_or_mtime_change(tmp_path: Path) -> None:
+def test_a_checksum_is_remembered_while_a_file_is_as_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, cache = write(tmp_path / "a.csv", TABLE), tmp_path / "cache.json"
+    assert sha256_of(path, cache) == SHA256
+    cache.write_text(cache.read_text().replace(SHA256, "remembered"))
+    assert sha256_of(path, cache) == "remembered"
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "cache.json"]
+
+
+@pytest.mark.parametrize("replaced", [False, True])
+def test_another_content_of_equal_size_and_time_is_read_again(replaced: bool, tmp_path: Path) -> None:
     path, cache = write(tmp_path / "a.csv", TABLE), tmp_path / "cache.json"
     before = path.stat()
     assert sha256_of(path, cache) == SHA256
-    path.write_bytes(TABLE.upper())
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
-    assert sha256_of(path, cache) == SHA256, "the content was read again"
-    os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns + 1_000_000))
+    time.sleep(0.02)  # a file system's clock ticks every few milliseconds
+    changed = write(tmp_path / "b.csv" if replaced else path, TABLE.upper())
+    os.utime(changed, ns=(before.st_atime_ns, before.st_mtime_ns))
+    changed.replace(path)
     assert sha256_of(path, cache) == hashlib.sha256(TABLE.upper()).hexdigest()
-    assert sorted(file.name for file in tmp_path.iterdir()) == ["a.csv", "cache.json"]
+
+
+def test_a_file_that_changes_while_it_is_read_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, cache = write(tmp_path / "a.csv", TABLE), tmp_path / "cache.json"
+    states = iter(["before", "after"])
+    monkeypatch.setattr("gatelab.digest.state_of", lambda path: next(states))
+    with pytest.raises(DataError, match=r"a\.csv: was changed while it was read"):
+        sha256_of(path, cache)
+    assert not cache.exists()
 
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[1]", b"\xff", b'{"a": 1}', b'{"a": [1, null, "b"]}'])

@@ -6,24 +6,27 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from gatelab.bounded import regular
+from gatelab.bounded import MIB, read_json, regular
 from gatelab.errors import DataError
 from gatelab.files import replacing
 
-MIB = 2**20
 MAX_CACHED = 1000
+MAX_CACHE_BYTES = 16 * MIB
 
 
 def sha256_of(path: Path, cache: Path | None = None) -> str:
-    """The sha256 of a file, or of the paths and contents in a folder, in hex; cached in the JSON file cache while size and
-    mtime are unchanged."""
+    """The sha256 of a file, or of the paths and contents in a folder, in hex; cached in the JSON file cache while nothing has
+    changed that the file system knows of it: sizes, inodes, and times of content and of properties, which no program sets.
+
+    Raises DataError for a file that changes while it is read.
+    """
     try:
-        before = size_and_time(path)  # taken first: a file that changes while it is read is read again next time
+        before = state_of(path)
         key = os.path.abspath(path)
         if cache is not None:
             cached = read_cache(cache).get(key)
-            if cached and cached[:2] == before:
-                return str(cached[2])
+            if cached and cached[0] == before:
+                return cached[1]
         digest = hashlib.sha256()
         for file in files_in(path):
             if file != path:
@@ -31,12 +34,14 @@ def sha256_of(path: Path, cache: Path | None = None) -> str:
             with open(file, "rb", opener=regular) as stream:
                 while chunk := stream.read(MIB):
                     digest.update(chunk)
+        if state_of(path) != before:
+            raise DataError(f"{path}: was changed while it was read. Start again when it is complete.")
     except OSError as error:
         raise DataError(
             f"{path}: cannot be read ({error.strerror}). Check that the path names a readable file."
         ) from None
     if cache is not None:
-        add_to_cache(cache, key, [*before, digest.hexdigest()])
+        add_to_cache(cache, key, (before, digest.hexdigest()))
     return digest.hexdigest()
 
 
@@ -47,23 +52,24 @@ def files_in(path: Path) -> list[Path]:
     return sorted(file for file in path.rglob("[!.]*") if file.is_file())
 
 
-def size_and_time(path: Path) -> list[int]:
-    """In bytes and nanoseconds; of a folder the sum, and the latest change of a file or folder in it."""
-    stats = [file.stat() for file in files_in(path)]
-    folders = [folder.stat() for folder in (path, *path.rglob("*/"))] if path.is_dir() else []
-    return [sum(stat.st_size for stat in stats), max(stat.st_mtime_ns for stat in (*stats, *folders))]
+def state_of(path: Path) -> str:
+    """What the file system says of a file, or of a folder and all in it; another after any change."""
+    paths = [path, *path.rglob("*/"), *files_in(path)] if path.is_dir() else [path]
+    stats = [place.stat() for place in paths]
+    states = [[stat.st_size, stat.st_ino, stat.st_mtime_ns, stat.st_ctime_ns] for stat in stats]
+    return hashlib.sha256(json.dumps(states).encode()).hexdigest() if len(states) > 1 else json.dumps(states[0])
 
 
-def read_cache(cache: Path) -> dict[str, list[int | str]]:
+def read_cache(cache: Path) -> dict[str, tuple[str, str]]:
     """The entries of the cache; empty if it is missing or damaged."""
     try:
-        entries = json.loads(cache.read_text(encoding="utf-8"))
-        return {key: [int(size), int(mtime), str(digest)] for key, (size, mtime, digest) in entries.items()}
-    except (OSError, ValueError, TypeError, AttributeError, OverflowError, RecursionError):
+        entries = read_json(cache, MAX_CACHE_BYTES)
+        return {key: (str(state), str(digest)) for key, (state, digest) in entries.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
         return {}
 
 
-def add_to_cache(cache: Path, key: str, entry: list[int | str]) -> None:
+def add_to_cache(cache: Path, key: str, entry: tuple[str, str]) -> None:
     entries = read_cache(cache)
     entries.pop(key, None)
     entries[key] = entry  # the newest last

@@ -1,13 +1,17 @@
 import os
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from gatelab.commands.data_cache import clear_cache, show_cache
+from gatelab.data.cache_contents import checksum
 from gatelab.data.cache_folders import GIB, RECORD, Cache
+from gatelab.errors import DataError
 
 SIZE = 1000
 
@@ -103,3 +107,66 @@ def test_the_command_shows_and_clears_what_no_process_uses(tmp_path: Path, capsy
     lock.release()
     clear_cache(tmp_path)
     assert cache.folders() == []
+
+
+def cut(file: Path) -> None:
+    os.truncate(file, SIZE - 1)
+
+
+def turn_a_bit(file: Path) -> None:
+    content = bytearray(file.read_bytes())
+    content[SIZE // 2] ^= 1
+    file.write_bytes(content)
+
+
+def put_in_a_fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+def fill_with_nonsense(file: Path) -> None:
+    file.write_text("{" * SIZE)
+
+
+DAMAGES = [("content", cut), ("content", turn_a_bit), ("content", Path.unlink), ("content", put_in_a_fifo),
+           ("contents.json", fill_with_nonsense), ("contents.json", put_in_a_fifo)]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "damage"), DAMAGES)
+def test_a_damaged_folder_is_made_again(name: str, damage: Callable[[Path], None], tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    folder, lock = get(cache, "key")
+    lock.release()
+    damage(folder / name)
+    with pytest.warns(UserWarning, match=f"{name} was damaged; the data is prepared again"):
+        again, lock = get(cache, "key")
+    assert (again, (again / "content").read_bytes()) == (folder, b"x" * SIZE)
+    lock.release()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        get(cache, "key")
+
+
+def test_a_damaged_folder_in_use_is_named(tmp_path: Path) -> None:
+    cache = Cache(tmp_path)
+    folder, lock = get(cache, "key")
+    cut(folder / "content")
+    with pytest.raises(DataError, match=r"content: is damaged, and the folder is in use"):
+        get(cache, "key")
+    assert lock.is_locked
+
+
+@pytest.mark.parametrize("size", [0, 1, 2**16, 2**22, 2**22 + 1, 10**7])
+def test_damage_at_either_end_is_seen_and_the_whole_of_a_small_file(size: int, tmp_path: Path) -> None:
+    file = tmp_path / "file"
+    file.write_bytes(bytes(size))
+    found = checksum(file)
+    places = {0, size - 1, *(range(0, size, 2**15) if size <= 2**22 else ())} if size else set()
+    with open(file, "r+b") as stream:
+        for place in places:
+            stream.seek(place)
+            stream.write(b"\1")
+            stream.flush()
+            assert checksum(file) != found, place
+            stream.seek(place)
+            stream.write(b"\0")

@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import shutil
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -17,6 +18,8 @@ from typing import Any
 
 from filelock import BaseFileLock, Timeout
 
+from gatelab.data.cache_contents import damaged_file, write_contents
+from gatelab.errors import DataError
 from gatelab.files import lock_of
 
 KINDS = ("rows", "prepared", "vectors")
@@ -57,7 +60,9 @@ class Cache:
         plain = json.dumps(key, sort_keys=True, default=str)
         folder = self.root / kind / hashlib.sha256(plain.encode()).hexdigest()[:20]
         if (held := self._hold(folder)) or (folder / RECORD).exists():
-            return folder, held
+            if not (damaged := damaged_file(folder)):
+                return folder, held
+            self._discard(folder, damaged, held)
         with self._lock(folder.name):
             if not (folder / RECORD).exists():  # else another process has made it meanwhile
                 partial = folder.with_suffix(PARTIAL)
@@ -66,6 +71,7 @@ class Cache:
                 try:
                     make(partial)
                     shutil.rmtree(folder, ignore_errors=True)  # without its record it is of no use
+                    write_contents(partial)
                     (partial / MADE_FROM).write_text(json.dumps(list(made_from)), encoding="utf-8")
                     os.replace(partial, folder)
                 finally:
@@ -100,6 +106,20 @@ class Cache:
                 total -= cached.num_bytes
                 removed.append(cached)
         return removed
+
+    def _discard(self, folder: Path, damaged: str, held: BaseFileLock | None) -> None:
+        """Remove a damaged folder, so that it is made again. Raises DataError where that cannot be."""
+        if held is not None:
+            held.release()
+        removed = False
+        with suppress(OSError):
+            removed = self._remove(folder)
+        if not removed and (folder / RECORD).exists():
+            raise DataError(
+                f"{folder / damaged}: is damaged, and the folder is in use or cannot be removed. Remove it when no run uses it, or name "
+                "another data.cache_dir."
+            )
+        warnings.warn(f"{folder / damaged} was damaged; the data is prepared again.", stacklevel=3)
 
     def _remove(self, folder: Path) -> bool:
         """Whether it was removed: not while a process uses it or fills one of its name."""

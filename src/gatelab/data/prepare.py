@@ -101,7 +101,7 @@ def prepare(
     rows, rows_lock = cache.get(
         "rows",
         [FORMAT, [content, named.of_rows()]],
-        lambda folder: read_rows(source, settings, content, folder),
+        lambda folder: read_unchanged(source, settings, content, folder, cache_dir),
         made_from=names,
     )
     prepared, prepared_lock = cache.get(
@@ -111,6 +111,18 @@ def prepare(
         made_from=names,
     )
     return load(prepared, rows, names, (rows_lock, prepared_lock))
+
+
+def read_unchanged(
+    source: Source, settings: Settings, content: dict[str, list[str]], folder: Path, cache_dir: Path
+) -> None:
+    """read_rows. Raises DataError where the files are no longer those whose sha256 the folder is named by."""
+    read_rows(source, settings, content, folder)
+    now = content_of(source, cache_dir / "sha256.json")
+    for part, files in source.parts().items():
+        for file, before, after in zip(expand_paths(list(files)), content[part], now[part], strict=True):
+            if before != after:
+                raise DataError(f"{file}: was changed while it was read. Start again when it is complete.")
 
 
 def load(folder: Path, rows: Path, names: list[str], locks: tuple[Any, ...] = ()) -> Prepared:
