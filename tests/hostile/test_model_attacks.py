@@ -92,7 +92,7 @@ CHANGES: list[tuple[str, str, Any, str]] = [
     (CONFIG, "encoder._target_", "torch.nn.Linear", "encoder"),
     (CONFIG, "encoder._target_", 7, r"encoder\._target_=7"),
     (CONFIG, "model._target_", "gatelab.tasks.regression.regressor.SequenceRegressor", HERE),
-    (CONFIG, "model.embedding_size", 10**9, r"embedding\.weight is of shape"),
+    (CONFIG, "model.embedding_size", 10**9, "its weights need"),
     (CONFIG, "model.embedding_size", 0, HERE + r"model\.embedding_size=0"),
     (CONFIG, "model.embedding_size", 1e308, HERE + r"model\.embedding_size"),
     (CONFIG, "model.embedding_size", float("nan"), HERE + r"model\.embedding_size"),

@@ -3,6 +3,7 @@
 import errno
 import os
 import shutil
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, suppress
@@ -102,8 +103,8 @@ class RunFolder:
     @contextmanager
     def recorded(self, resumed: bool = False, **values: Any) -> Iterator[None]:
         """Empty the folder unless the run is resumed; record that it is running, and at the end its final status."""
-        started = datetime.now(timezone.utc)
-        now = started.isoformat(timespec="seconds")
+        began = time.monotonic()  # which no clock that is set back takes back
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         before = self.record if resumed else RunRecord()
         if resumed:
             for folder in (self.path, self.checkpoints, self.model):
@@ -132,7 +133,7 @@ class RunFolder:
             error.run_log = self.error_log  # type: ignore[attr-defined]
             raise
         finally:
-            seconds = (before.seconds or 0) + (datetime.now(timezone.utc) - started).total_seconds()
+            seconds = (before.seconds or 0) + time.monotonic() - began
             # On a full disk run.json is left unchanged.
             with suppress(OSError) if status == "interrupted" else nullcontext():
                 self.update(status=status, seconds=round(seconds, 2), **extra)

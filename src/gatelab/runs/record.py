@@ -154,6 +154,7 @@ class RunRecord(Part):
     status: str = ""
     started: str = ""
     resumed: list[str] = []
+    changed_conditions: list[str] = []  # of each time it resumed under others than before
     name: str = ""
     identity: str = ""
     seed: int | None = None

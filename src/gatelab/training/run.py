@@ -13,6 +13,7 @@ from gatelab.config.inputs import digests_of, input_files
 from gatelab.config.schema import Config, check_config
 from gatelab.config.settle import settle
 from gatelab.errors import ConfigError
+from gatelab.runs.conditions import changed_conditions
 from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
@@ -81,6 +82,9 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
             about["parent"] = {key: getattr(parent.record, key) for key in ("identity", "name", "epochs")} | {
                 "taken": taken
             }
+        changed = changed_conditions(folder.record, about) if checkpoint is not None else []
+        if changed:
+            about["changed_conditions"] = [*folder.record.changed_conditions, ", ".join(changed)]
         with (
             Trackers(tracker_makers(config.tracker), settings, folder) as trackers,
             reported(folder) if config.report else nullcontext(),
@@ -93,6 +97,12 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
             baselines = task.fit_baselines(config, data)
             if checkpoint is not None:
                 console.print(f"Resuming from {checkpoint}.", soft_wrap=True)
+                if changed:
+                    console.print(
+                        f"warning: it resumes under other conditions than before: {', '.join(changed)}. Its numbers may not be those of "
+                        "a run that is not interrupted; run.json says so.",
+                        soft_wrap=True,
+                    )
             elif parent is not None and taken:
                 console.print(transfer_line(parent, taken), soft_wrap=True)
             elif parent is not None:
