@@ -1,5 +1,6 @@
 """Runs as Python sees them: their metrics, tables and models, read from the run folders."""
 
+import warnings
 from collections.abc import Iterable, Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -161,9 +162,13 @@ def load_run(run: str | Path, output_dir: str | Path = OUTPUTS, *, allow_targets
 
 
 def load_runs(*names: str, output_dir: str | Path = OUTPUTS, allow_targets: Sequence[str] = ()) -> Runs:
-    """All runs of these names, of output_dir where none is given. Raises RunError for a name without runs."""
+    """All runs of these names, of output_dir where none is given. A folder that
+    cannot be read is left out with a warning. Raises RunError for a name without runs."""
     folders = load.find_runs(list(names), Path(output_dir)) if names else all_runs(output_dir)
-    return Runs(Run(run.folder, allow_targets) for run in load.load_runs(folders))
+    runs, problems = load.read_runs(folders)
+    for problem in problems:
+        warnings.warn(f"left out: {problem}", stacklevel=2)
+    return Runs(Run(run.folder, allow_targets) for run in runs)
 
 
 def tested(numbers: dict[str, float]) -> dict[str, float]:

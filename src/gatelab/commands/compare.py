@@ -9,7 +9,7 @@ from gatelab.files import atomic_write
 from gatelab.reports.analysis.comparison import Comparison, compare
 from gatelab.reports.terminal.comparison_table import screen
 from gatelab.reports.terminal.formats import to_csv, to_latex, to_markdown
-from gatelab.runs.load import find_runs, load_runs
+from gatelab.runs.load import find_runs, readable_runs
 from gatelab.screen import console, errors
 
 STANDARD_OUTPUT = Path("-")
@@ -31,7 +31,10 @@ def compare_runs(
     wanted: list[tuple[Path | None, Callable[[Comparison], str]]] = [(csv, to_csv), (markdown, to_markdown), (latex, to_latex)]  # fmt: skip
     files = [(file, form) for file, form in wanted if file is not None]
     check_files([file for file, _ in files])
-    comparison = compare(load_runs(find_runs(names, output_dir)), by, metrics, reference)
+    runs, problems = readable_runs(find_runs(names, output_dir))
+    comparison = compare(runs, by, metrics, reference)
+    for problem in problems:
+        errors.print(f"left out: {problem}", soft_wrap=True)
     piped = STANDARD_OUTPUT in dict(files)
     if not piped:
         console.print(screen(comparison, console))

@@ -106,7 +106,7 @@ def evaluated(
 def trained_on(run: RunFolder, config: "Config", classes: list[str]) -> "TrainedOn":
     from gatelab.data.read import TrainedOn
 
-    columns = (run.record.data.columns if run.record.data else None) or {}
+    columns: dict[str, Any] = dict((run.record.data.columns if run.record.data else None) or {})
     if missing := {"text", "label", "all"} - columns.keys():
         raise RunError(
             f"{run.record_file}: lacks the columns of the data ({', '.join(sorted(missing))}). Run again with force=true."

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any, TypedDict
 
+from gatelab.bounded import MIB, read_json
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
@@ -25,10 +26,12 @@ def write_equations(file: Path, equations: list[Equation]) -> None:
 def read_equations(file: Path) -> list[Equation]:
     """None where there is no file. Raises RunError for one that is not what write_equations writes."""
     try:
-        equations = json.loads(file.read_text(encoding="utf-8"))
+        equations = read_json(file, MIB)
     except FileNotFoundError:
         return []
-    except (ValueError, RecursionError) as error:
+    except OSError as error:
+        raise RunError(f"{file}: {error.strerror}. Remove it to have the page without it.") from None
+    except ValueError as error:
         raise RunError(f"{file}: is not valid JSON ({error}). Remove it to have the page without it.") from None
     if not isinstance(equations, list) or not all(map(is_equation, equations)):
         raise RunError(f"{file}: holds no equations. Remove it to have the page without it.")

@@ -1,15 +1,18 @@
 """config.yaml: the resolved config of a run, without secrets."""
 
+from collections.abc import Callable
 from typing import Any
 
 import yaml
 
+from gatelab.bounded import MAX_YAML_BYTES, check_yaml, read_text
 from gatelab.config.identity import at_home, flatten
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.secrets import redact
 
+MAX_INTEGER = 2**63
 YAML_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast where PyYAML was built with it
 
 
@@ -24,19 +27,51 @@ def read_config(folder: RunFolder) -> dict[str, Any]:
     """The config as it was written, every ``_target_`` where it is defined now; empty where there is none. Raises
     RunError for a damaged file."""
     try:
-        with open(folder.config, encoding="utf-8") as stream:
-            config = yaml.load(stream, YAML_LOADER)
-        if not isinstance(config, dict):
-            raise ValueError("no mapping")
-        return at_home(config)
+        content = read_text(folder.config, MAX_YAML_BYTES)
+        check_yaml(content)
+        config = yaml.load(content, YAML_LOADER)
     except FileNotFoundError:
-        return {}
-    except (yaml.YAMLError, ValueError, RecursionError, OSError) as error:
+        if not folder.config.is_symlink():
+            return {}
+        raise damaged(folder, "is a link to a file that is not there") from None
+    except OSError as error:
+        raise damaged(folder, str(error.strerror)) from None
+    except (yaml.YAMLError, ValueError) as error:
         mark = getattr(error, "problem_mark", None)
         line = f"line {mark.line + 1} " if mark else ""
-        raise RunError(
-            f"{folder.config}: {line}is not valid YAML in UTF-8, or no config. Run again with force=true."
-        ) from None
+        reason = f" ({error})" if type(error) is ValueError else ""
+        raise damaged(folder, f"{line}is not valid YAML in UTF-8, or no config{reason}") from None
+    if not isinstance(config, dict):
+        raise damaged(folder, "is not valid YAML in UTF-8, or no config")
+    for key, value in flatten(config).items():
+        if problem := problem_of(key, value):
+            raise damaged(folder, f"{key} {problem}")
+    return at_home(config)
+
+
+def damaged(folder: RunFolder, problem: str) -> RunError:
+    return RunError(f"{folder.config}: {problem}. Run again with force=true.")
+
+
+def problem_of(key: str, value: Any) -> str:
+    """Why no run can have this value, whatever it is for; empty where one may."""
+    if key.endswith("_target_") and not isinstance(value, str):
+        return "is no name of a class"
+    if isinstance(value, list):
+        return next(filter(None, (problem_of(key, one) for one in value)), "")
+    if isinstance(value, dict):
+        return next(filter(None, (problem_of(f"{key}.{name}", one) for name, one in value.items())), "")
+    if isinstance(value, int) and abs(value) >= MAX_INTEGER:
+        return "is too large a number"
+    return next((problem for name, (kind, problem) in KINDS.items() if name == key and not kind(value)), "")
+
+
+# What reports compute with; all other settings are only shown.
+KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "data.split.by": (lambda value: isinstance(value, str), "is no text"),
+    "data.split.folds": (lambda value: value is None or (type(value) is int and value > 1), "is no number of folds"),
+    "model.threshold": (lambda value: type(value) in (int, float) and 0 < value < 1, "is not between 0 and 1"),
+}
 
 
 def load_config(folder: RunFolder) -> dict[str, Any]:

@@ -7,12 +7,37 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+from typing_extensions import NotRequired, TypedDict
 
+from gatelab.bounded import MIB, read_json
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
+from gatelab.runs.record import Count
 
 MAX_ROWS = 100  # of each kind
 MAX_CHARACTERS = 10_000  # of a text
+
+
+class Example(TypedDict):
+    """A row, and what the task says of its prediction."""
+
+    __pydantic_config__ = ConfigDict(strict=True, extra="allow")  # type: ignore[misc]
+    file: str
+    line: Count
+    tokens: Count
+    rows: Count
+    characters: Count
+    text: str
+    label: NotRequired[str]
+    prediction: NotRequired[str | float]
+    target: NotRequired[float]
+    error: NotRequired[float]
+    probability: NotRequired[float]
+    wrong: NotRequired[Count]
+
+
+EXAMPLES = TypeAdapter(dict[str, list[Example]])
 
 
 def write_examples(
@@ -62,11 +87,17 @@ def write_selected(
 def read_examples(file: Path) -> dict[str, list[dict[str, Any]]]:
     """The rows of each kind; empty without a file. Raises RunError for a damaged one."""
     try:
-        return dict(json.loads(file.read_text(encoding="utf-8")))
+        return EXAMPLES.validate_python(read_json(file, 64 * MIB))  # type: ignore[return-value]
     except FileNotFoundError:
         return {}
-    except (ValueError, TypeError) as error:
-        raise RunError(f"{file}: is not valid JSON ({error}). Remove it to have the page without it.") from None
+    except ValidationError as error:
+        problem = error.errors(include_input=False, include_url=False)[0]
+        reason = f"{' '.join(map(str, problem['loc']))}: {problem['msg']}"
+    except OSError as error:
+        reason = str(error.strerror)
+    except ValueError as error:
+        reason = f"is not valid JSON, {error}"
+    raise RunError(f"{file}: holds no examples ({reason}). Remove it to have the page without it.")
 
 
 def distinct(

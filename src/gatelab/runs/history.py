@@ -7,10 +7,12 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
+from gatelab.bounded import regular
 from gatelab.errors import RunError
 from gatelab.runs.metrics import SELECTED, order_of
 from gatelab.trackers.tracker import Point
 
+MAX_STEP = 2**53
 HEADER = ["epoch", "step", "name", "value"]
 
 
@@ -34,9 +36,8 @@ def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
     """All complete lines, or those of the first size bytes; none without a file. Raises RunError for a damaged file."""
     try:
         content = b""
-        if metrics_file.exists():
-            with open(metrics_file, "rb") as stream:
-                content = stream.read(size)
+        with suppress(FileNotFoundError), open(metrics_file, "rb", opener=regular) as stream:
+            content = stream.read(size)
         complete = content[
             : content.rfind(b"\n") + 1
         ]  # a run that was killed, or is running, may have written half a line
@@ -44,6 +45,8 @@ def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
         if header != ",".join(HEADER):
             raise ValueError(f"its first line is not {','.join(HEADER)}")
         return list(parse(lines))
+    except OSError as error:
+        raise RunError(f"{metrics_file}: {error.strerror}. Run again with force=true.") from None
     except (ValueError, csv.Error) as error:
         raise RunError(f"{metrics_file}: cannot be read as metrics: {error}.") from None
 
@@ -51,7 +54,10 @@ def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
 def parse(lines: Iterable[str]) -> Iterator[Value]:
     """Raises ValueError or csv.Error for a line that append_values has not written."""
     for epoch, step, name, value in csv.reader(lines):
-        yield Value(int(epoch), int(step), name, float(value))
+        found = Value(int(epoch), int(step), name, float(value))
+        if not (0 <= found.epoch < MAX_STEP and 0 <= found.step < MAX_STEP):
+            raise ValueError(f"no run has epoch {epoch[:20]} at step {step[:20]}")
+        yield found
 
 
 class NewValues:
@@ -68,7 +74,7 @@ class NewValues:
     def read(self) -> list[Value]:
         """The values of the complete lines that are new; of all lines where the file was cut back to a checkpoint.
         Raises FileNotFoundError."""
-        with open(self.metrics_file, "rb") as stream:
+        with open(self.metrics_file, "rb", opener=regular) as stream:
             if stream.seek(0, 2) < self._offset:
                 self.reset()
             stream.seek(self._offset)
@@ -99,5 +105,5 @@ def best_validation(metrics_file: Path, monitor: str = SELECTED) -> dict[str, fl
             epochs.setdefault(epoch, {})[name.removeprefix("validation/")] = value
     if not epochs:
         return {}
-    best = min(epochs, key=lambda epoch: order_of(monitor, epochs[epoch][monitor]))
+    best = min(epochs, key=lambda epoch: order_of(monitor, epochs[epoch].get(monitor)))
     return {"epoch": best, **epochs[best]}

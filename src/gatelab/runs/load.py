@@ -50,10 +50,31 @@ class Run:
 
 def load_runs(folders: list[RunFolder]) -> list[Run]:
     """In the order in which they started. Raises RunError for a folder that cannot be read."""
-    runs = [load_run(folder) for folder in folders]
+    runs, problems = read_runs(folders)
+    if problems:
+        raise RunError(problems[0])
+    return runs
+
+
+def read_runs(folders: Iterable[RunFolder]) -> tuple[list[Run], list[str]]:
+    """Those that can be read, in the order in which they started, and a sentence for each folder that cannot."""
+    runs, problems = [], []
+    for folder in folders:
+        try:
+            runs.append(load_run(folder))
+        except RunError as error:
+            problems.append(str(error))
     name_data(runs)
     name_files(runs)
-    return sorted(runs, key=lambda run: (run.started, run.identity))
+    return sorted(runs, key=lambda run: (run.started, run.identity)), problems
+
+
+def readable_runs(folders: Iterable[RunFolder]) -> tuple[list[Run], list[str]]:
+    """As read_runs. Raises RunError where none can be read."""
+    runs, problems = read_runs(folders)
+    if problems and not runs:
+        raise RunError(problems[0])
+    return runs, problems
 
 
 def load_run(folder: RunFolder) -> Run:

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.bounded import regular
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
@@ -90,7 +91,7 @@ def read_predictions(file: Path) -> Predictions:
 
 def kind_of(file: Path) -> Literal["class", "number", "labels"]:
     """What was predicted, by the columns of the file. Raises RunError."""
-    with readable(file), open(file, newline="", encoding="utf-8") as stream:
+    with readable(file), open(file, newline="", encoding="utf-8", opener=regular) as stream:
         header = next(csv.reader(stream), [])
     return "number" if "target" in header else "labels" if "labels" in header else "class"
 
@@ -107,15 +108,15 @@ def readable(file: Path) -> Iterator[None]:
     """Raise RunError, naming the file, for what a damaged one raises."""
     try:
         yield
-    except (ValueError, KeyError, IndexError, StopIteration) as error:
-        problem = f"lacks {error}" if isinstance(error, KeyError) else str(error)
+    except (ValueError, KeyError, IndexError, StopIteration, OverflowError, OSError, csv.Error) as error:
+        problem = f"lacks {error}" if isinstance(error, KeyError) else str(getattr(error, "strerror", None) or error)
         raise RunError(
             f"{file}: cannot be read as predictions ({problem}). force=true on the run's command writes it again."
         ) from None
 
 
 def read_columns(file: Path) -> dict[str, tuple[str, ...]]:
-    with open(file, newline="", encoding="utf-8") as stream:
+    with open(file, newline="", encoding="utf-8", opener=regular) as stream:
         reader = csv.reader(stream)
         header = next(reader)
         return dict(zip(header, zip(*reader, strict=True), strict=True))

@@ -1,17 +1,20 @@
 """figures/gates/1.npz …: every gate of the trained model while it reads a selected test row; see tasks/sequence/trace.py."""
 
+import zlib
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
-from zipfile import BadZipFile
+from zipfile import BadZipFile, ZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.bounded import MIB, regular
 from gatelab.errors import RunError
 from gatelab.files import replacing
 from gatelab.runs.folder import RunFolder
 
+MAX_BYTES = 256 * MIB
 T = TypeVar("T")
 
 
@@ -26,7 +29,26 @@ def read_readings(folder: RunFolder, describe: Callable[[dict[str, NDArray[Any]]
     found = {}
     for file in sorted(folder.gates.glob("*.npz")):
         try:
-            found[file.stem] = describe(dict(np.load(file)))
-        except (ValueError, KeyError, OSError, BadZipFile) as error:
+            found[file.stem] = describe(read_arrays(file))
+        except (
+            ValueError,
+            LookupError,
+            TypeError,
+            AttributeError,
+            OSError,
+            EOFError,
+            MemoryError,
+            BadZipFile,
+            zlib.error,
+        ) as error:
             raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
     return found
+
+
+def read_arrays(file: Path) -> dict[str, NDArray[Any]]:
+    with open(file, "rb", opener=regular) as stream:
+        with ZipFile(stream) as archive:
+            if sum(member.file_size for member in archive.infolist()) > MAX_BYTES:
+                raise ValueError(f"it holds more than {MAX_BYTES // MIB} MiB, which no reading does")
+        stream.seek(0)
+        return dict(np.load(stream))

@@ -5,18 +5,23 @@ An entry of the wrong type, or a null where a value belongs, is dropped, so that
 
 import json
 import sys
+from collections.abc import Iterable
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, ValidationInfo, field_validator
+from typing_extensions import NotRequired, TypedDict
 
+from gatelab.bounded import MIB, read_json
 from gatelab.config.identity import flatten
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.runs.metrics import METRICS, SELECTED
 from gatelab.runs.secrets import redact
 
+MAX_BYTES = 64 * MIB
+MAX_DEPTH = 60
 SCHEMA_VERSION = 2  # raised when older code can no longer read it; version 1 was not written
 BLIND = ("majority", "prior", "mean", "median")  # baselines that ignore the input
 Count = Annotated[int, Field(gt=-(2**63), lt=2**63)]
@@ -29,10 +34,18 @@ class Part(BaseModel):
     model_config = ConfigDict(extra="allow", strict=True, frozen=True)
 
 
+class ClassScores(TypedDict):
+    __pydantic_config__ = ConfigDict(extra="allow", strict=True)  # type: ignore[misc]
+    precision: NotRequired[float]
+    recall: NotRequired[float]
+    f1: NotRequired[float]
+    support: NotRequired[Count]
+
+
 class Scores(Part):
     """The test metrics of a model or a baseline: numbers by key, by class, and the confusion matrix (rows: true class)."""
 
-    per_class: dict[str, dict[str, Any]] = {}
+    per_class: dict[str, ClassScores] = {}
     confusion_matrix: list[list[Number]] = []
 
     def numbers(self) -> dict[str, float]:
@@ -41,10 +54,18 @@ class Scores(Part):
 
     def __getitem__(self, key: str) -> float:
         """A metric by its key, finite or not. Raises KeyError."""
-        return (self.model_extra or {})[key]
+        if (value := self.get(key)) is None:
+            raise KeyError(key)
+        return value
 
     def get(self, key: str) -> float | None:
-        return (self.model_extra or {}).get(key)
+        value = (self.model_extra or {}).get(key)
+        return value if type(value) is float or (type(value) is int and abs(value) <= sys.float_info.max) else None
+
+    def f1_of(self, name: str) -> float | None:
+        """Of a class."""
+        found = self.per_class.get(name)
+        return None if found is None else found.get("f1")
 
 
 class Vectors(Part):
@@ -57,6 +78,33 @@ class Vectors(Part):
     tokens: dict[str, dict[str, Count]] = {}
 
 
+class Columns(TypedDict):
+    text: str | list[str]
+    label: str | list[str]
+    all: NotRequired[list[str]]
+
+
+class Reject(TypedDict):
+    file: str
+    line: Count
+    reason: str
+
+
+class Leakage(TypedDict):
+    """Test texts that are in the training set: word for word, and normalised."""
+
+    test_rows: Count
+    exact: Count
+    exact_share: Number
+    normalised: Count
+    normalised_share: Number
+
+
+class Duplicates(TypedDict):
+    exact: Count
+    normalised: Count
+
+
 class Data(Part):
     """The data: counts are of rows, split_sizes of units, sha256 of the files of each part.
 
@@ -66,20 +114,20 @@ class Data(Part):
     sha256: dict[str, list[str]] = {}
     files: list[str] = []
     classes: list[str] = []
-    columns: dict[str, Any] | None = None
+    columns: Columns | None = None
     encoding: str | None = None
     rows: Count | None = None
     used: Count | None = None
     rejected: Count | None = None
-    rejects: list[dict[str, Any]] = []
+    rejects: list[Reject] = []
     dropped: dict[str, dict[str, Count]] | None = None
     notes: list[str] = []
     label_counts: dict[str, dict[str, Count]] | None = None
     numbers: dict[str, dict[str, Number]] | None = None
     split_sizes: dict[str, Count] = {}
     unit: str = "row"  # what a part is counted in: row, token
-    leakage: dict[str, Count | Number] | None = None
-    duplicates: dict[str, Count] | None = None
+    leakage: Leakage | None = None
+    duplicates: Duplicates | None = None
     tokenizer: str = "word"
     unknown_share: dict[str, Number] = {}
     lengths: dict[str, Count] = {}
@@ -87,6 +135,13 @@ class Data(Part):
     vocab_size: Count | None = None
     num_tokens: Count | None = None
     vectors: Vectors | None = None
+
+    @field_validator("label_counts")
+    @classmethod
+    def of_all_classes(cls, counts: dict[str, dict[str, int]] | None, info: ValidationInfo) -> Any:
+        if counts and not all(set(part) == set(info.data.get("classes", ())) for part in counts.values()):
+            raise ValueError("other classes than those of the data")
+        return counts
 
 
 class InputFile(Part):
@@ -237,7 +292,7 @@ class RunRecord(Part):
 
 def headline_of(scores: Scores) -> list[str]:
     """The keys of its numeric metrics: those of the table in its order, then others."""
-    found = {key for key, value in (scores.model_extra or {}).items() if type(value) in (int, float)}
+    found = {key for key in scores.model_extra or {} if scores.get(key) is not None}
     return [*(key for key in METRICS if key in found), *sorted(found - METRICS.keys())]
 
 
@@ -270,22 +325,30 @@ def load_record(file: Path) -> RunRecord:
         try:
             return RunRecord.model_validate(values)
         except ValidationError as error:
-            for problem in error.errors(include_input=False, include_url=False):
-                drop(values, problem["loc"])
+            problems = error.errors(include_input=False, include_url=False)
+            for place in {entry_at(values, problem["loc"]) for problem in problems}:
+                drop(values, place)
+
+
+def entry_at(values: Any, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """The innermost mapping entry on the way to place; of a list with a wrong item, or a mapping that lacks one, it as a whole."""
+    length = 1
+    for number, step in enumerate(place, 1):
+        if isinstance(values, dict) and step in values:
+            length = number
+        elif not isinstance(values, list) or not isinstance(step, int):
+            break
+        values = values[step]
+    return place[:length]
 
 
 def drop(values: Any, place: tuple[int | str, ...]) -> None:
-    """Remove the innermost mapping entry on the way to place; a list with a wrong item is removed as a whole."""
-    found, key = values, place[0]
-    for step in place:
-        if isinstance(values, dict) and step in values:
-            found, key = values, step
-            values = values[step]
-        elif isinstance(values, list) and isinstance(step, int):
-            values = values[step]
-        else:
-            break
-    found.pop(key, None)
+    """Remove a mapping entry, unless another one around it is gone."""
+    for step in place[:-1]:
+        if isinstance(values, dict) and step not in values:
+            return
+        values = values[step]
+    values.pop(place[-1], None)
 
 
 def update_record(file: Path, **values: Any) -> None:
@@ -297,15 +360,34 @@ def update_record(file: Path, **values: Any) -> None:
 def read(file: Path) -> dict[str, Any]:
     problem = "is not the record of a run"
     try:
-        record = json.loads(file.read_text(encoding="utf-8"))
-        if isinstance(record, dict):
+        record = read_json(file, MAX_BYTES)
+        if is_deeper(record, MAX_DEPTH):
+            problem += f" (it is nested more than {MAX_DEPTH} deep)"
+        elif isinstance(record, dict):
             return record
     except FileNotFoundError:
-        return {}
+        if not file.is_symlink():
+            return {}
+        problem = "is a link to a file that is not there"
     except json.JSONDecodeError as error:
         problem = f"line {error.lineno} is not valid JSON"
     except UnicodeDecodeError:
         problem = "is not UTF-8"
-    except (ValueError, RecursionError, OSError) as error:
+    except OSError as error:
+        problem = str(error.strerror)
+    except ValueError as error:
         problem += f" ({error})"
     raise RunError(f"{file}: {problem}. Run again with force=true.")
+
+
+def is_deeper(value: Any, depth: int) -> bool:
+    """Whether lists and mappings are nested more than depth deep."""
+    level = [value]
+    while depth and level:
+        level = [one for several in level for one in inner(several)]
+        depth -= 1
+    return any(isinstance(one, (dict, list)) for one in level)
+
+
+def inner(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.curves import learning_curves
 from gatelab.runs.load import Run
@@ -27,10 +28,16 @@ class Band:
     num: NDArray[Any]
 
 
-def seed_bands(arm: Arm) -> dict[str, Band]:
-    """A band for each metric logged per epoch, over the finished runs, or over all while none is finished. Raises
-    RunError for a damaged file."""
-    by_run = [epoch_values(run) for run in arm.finished or arm.runs]
+def seed_bands(arm: Arm, problems: list[str] | None = None) -> dict[str, Band]:
+    """A band for each metric logged per epoch, over the finished runs, or over all while none is finished. A damaged file is
+    left out, and its sentence added to problems."""
+    by_run = []
+    for run in arm.finished or arm.runs:
+        try:
+            by_run.append(epoch_values(run))
+        except RunError as error:
+            if problems is not None:
+                problems.append(str(error))
     bands = {}
     for name in in_order({name for values in by_run for name in values} - {"train/loss_step"}):
         at: dict[int, list[float]] = {}
@@ -61,6 +68,6 @@ def epoch_values(run: Run) -> dict[str, dict[int, float]]:
         curves.setdefault("train/loss", curves["train/loss_step"])
     for name, (x, y) in curves.items():
         epochs = np.ceil(x - 1e-6).astype(int)
-        sums, counts = np.bincount(epochs, y), np.bincount(epochs)
-        found[name] = {epoch: float(sums[epoch] / counts[epoch]) for epoch in np.flatnonzero(counts).tolist()}
+        distinct, places, counts = np.unique(epochs, return_inverse=True, return_counts=True)
+        found[name] = dict(zip(distinct.tolist(), (np.bincount(places, y) / counts).tolist(), strict=True))
     return found

@@ -27,9 +27,10 @@ MAX_STOPS = 60  # epochs with a tooltip
 MAX_ARMS = NUM_COLOURS * len(DASHES)  # that are distinguishable
 
 
-def arm_curves(arms: Sequence[Arm]) -> tuple[list[tuple[str, str]], list[Chart]]:
-    """The legend, (name, kind) of each arm with curves, and the charts. Kind a3 marks the fourth arm in all of them."""
-    found = [(arm, bands) for arm in arms[:MAX_ARMS] if (bands := seed_bands(arm))]
+def arm_curves(arms: Sequence[Arm], problems: list[str] | None = None) -> tuple[list[tuple[str, str]], list[Chart]]:
+    """The legend, (name, kind) of each arm with curves, and the charts. Kind a3 marks the fourth arm in all of them.
+    problems gets a sentence for each run whose curves cannot be read."""
+    found = [(arm, bands) for arm in arms[:MAX_ARMS] if (bands := seed_bands(arm, problems))]
     kinds = [f"{kind_of(number)} a{number}" for number in range(len(found))]
     legend = [(shorten(arm.name, 60), kind) for (arm, _), kind in zip(found, kinds, strict=True)]
     last = max((int(band.epochs[-1]) for _, bands in found for band in bands.values()), default=1)

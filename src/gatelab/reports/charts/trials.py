@@ -1,12 +1,14 @@
 """A search: the value of each trial, and the best so far."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.errors import RunError
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import learning_curves
 from gatelab.reports.analysis.swept import setting_texts, swept_keys
@@ -38,7 +40,9 @@ def trials_of(runs: Sequence[Run], metric: str) -> list[Trial]:
             continue
         value = run.record.numbers().get(metric)
         if value is None:
-            curve = learning_curves(run.folder.metrics).curves.get(metric)
+            curve = None
+            with suppress(RunError):  # a damaged metrics.csv, which the learning curves name
+                curve = learning_curves(run.folder.metrics).curves.get(metric)
             value = None if curve is None else float((np.min if is_lower_better(metric) else np.max)(curve[1]))
         trials.append(Trial(run.record.job or 0, value, run.status == "finished", run))
     return sorted(trials, key=lambda trial: trial.number)

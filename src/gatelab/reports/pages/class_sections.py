@@ -1,5 +1,6 @@
 """The parts of a run's page that need the predictions of a classifier. N rows, K classes."""
 
+import math
 from dataclasses import replace
 from typing import Any
 
@@ -18,7 +19,7 @@ from gatelab.runs.record import Data, RunRecord, scores_of
 def class_sections(record: RunRecord, rows: Predictions, model: str, warnings: list[str]) -> dict[str, Any]:
     data, scores = record.data or Data(), scores_of(record)
     train_counts = list((data.label_counts or {}).get("train", {}).values())
-    majority = int(np.argmax(train_counts)) if "majority" in record.baselines else None
+    majority = int(np.argmax(train_counts)) if train_counts and "majority" in record.baselines else None
     intervals = metric_intervals(rows, majority)
     curves = class_curves(rows, rows.probabilities)
     linear_curves = {} if rows.linear is None else class_curves(rows, rows.linear)
@@ -27,9 +28,9 @@ def class_sections(record: RunRecord, rows: Predictions, model: str, warnings: l
     found = calibration(rows.probabilities, rows.labels)
     charts = [
         precision_recall_chart(rows.classes, curves, linear_curves),
-        calibration_chart(found, linear_calibration, scores["calibration_error"], model),
+        calibration_chart(found, linear_calibration, scores.numbers().get("calibration_error", math.nan), model),
     ]
-    confusion = run_tables.confusion(np.array(scores.confusion_matrix), rows.classes)
+    confusion = run_tables.confusion(scores.confusion_matrix, rows.classes)
     return {
         "no_auroc_interval": "auroc" not in intervals["model"],
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),

@@ -8,7 +8,7 @@ from typing import Any
 from gatelab.reports import numbers
 from gatelab.reports.shown import visible
 from gatelab.runs.metrics import title_of
-from gatelab.runs.record import Data, Resources, RunRecord, Vectors, headline_of
+from gatelab.runs.record import Data, Duplicates, Resources, RunRecord, Vectors, headline_of
 from gatelab.screen import counted
 
 CHIEF_PACKAGES = (
@@ -87,7 +87,7 @@ def some(names: list[str], max_names: int = 20) -> str:
     return (", ".join(names[:max_names]) or "none") + more
 
 
-def duplicates(found: Mapping[str, int] | None) -> str:
+def duplicates(found: Duplicates | None) -> str:
     if found is None:
         return "not counted"
     return (

@@ -59,17 +59,18 @@ def answer_finished(
     measured = [(title_of(key), key, lambda scores, key=key: scores.get(key)) for key in headline]
     if len(metrics.per_class) <= MAX_CLASSES:
         for name, values in metrics.per_class.items():
-            title = f"F1 {shorten(name)} ({counted(values['support'], 'row')})"
-            measured.append((title, f"f1 {name}", lambda scores, name=name: scores.per_class[name]["f1"]))
+            title = f"F1 {shorten(name)} ({counted(values.get('support', 0), 'row')})"
+            measured.append((title, f"f1 {name}", lambda scores, name=name: scores.f1_of(name)))
     rows = []
     for title, key, value in measured:
         cells = [
             Cell(numbers.metric(value(scores)), numbers.interval(intervals.get(source, {}).get(key)))
             for source, scores in {"model": metrics, **baselines}.items()
         ]
-        if rival is not None and (other := value(baselines[rival])) is not None:
+        own = value(metrics)
+        if rival is not None and own is not None and (other := value(baselines[rival])) is not None:
             interval = numbers.interval(intervals.get(against, {}).get(key))
-            cells.insert(2, Cell(numbers.signed(value(metrics) - other), interval))
+            cells.insert(2, Cell(numbers.signed(own - other), interval))
         elif rival is not None:
             cells.insert(2, Cell(""))
         rows.append((title, cells))
@@ -149,7 +150,7 @@ def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learni
             f"Only {num_rows:,} of {counted(data.split_sizes['test'], f'test {data.unit}')} were tested (trainer.limit_test_batches)"
             f"{beside if baselines else ''}."
         )
-    small = [name for name, values in scores_of(record).per_class.items() if values["support"] < FEW_ROWS]
+    small = [name for name, values in scores_of(record).per_class.items() if values.get("support", 0) < FEW_ROWS]
     if small:
         names = ", ".join(shorten(name) for name in small[:5]) + (" and others" if len(small) > 5 else "")
         found.append(f"Fewer than {FEW_ROWS} test rows of {names}: its metrics are unreliable.")

@@ -1,6 +1,7 @@
 """The tables of a run's page; a cell is text, markup, or (shown, sort key). N rows, K classes."""
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,11 @@ MAX_REJECTS = 200
 SHADES = 10
 
 
-def confusion(matrix: NDArray[Any], classes: list[str]) -> dict[str, Any]:
+def confusion(counts: list[list[float]], classes: list[str]) -> dict[str, Any] | None:
+    """None for counts that are not of these classes."""
+    if {len(counts), *map(len, counts)} != {len(classes)}:
+        return None
+    matrix = np.array(counts)
     totals = matrix.sum(1)
     fractions = matrix / np.maximum(totals, 1)[:, None]
     if len(classes) <= MAX_IN_MATRIX:
@@ -55,23 +60,32 @@ def by_class(
         columns += [("linear F1", "number")]
     rows = []
     for name, values in scores.items():
-        measured = [numbers.metric(values[key]) for key in ("precision", "recall", "f1")]
-        interval = numbers.interval(intervals["model"][f"f1 {name}"])
-        rows.append([isolated(name), f"{values['support']:,}", *measured, interval, numbers.metric(averages.get(name))])
+        measured = [
+            numbers.metric(value) for value in (values.get("precision"), values.get("recall"), values.get("f1"))
+        ]
+        interval = numbers.interval(intervals["model"].get(f"f1 {name}"))
+        rows.append(
+            [isolated(name), f"{values.get('support', 0):,}", *measured, interval, numbers.metric(averages.get(name))]
+        )
         if linear:
-            rows[-1].append(numbers.metric(linear[name]["f1"]))
+            rows[-1].append(numbers.metric(record.baselines["linear"].f1_of(name)))
     chart = None
     if len(rows) <= MAX_CLASSES:
         points = [class_points(model, MODEL, scores, intervals["model"])]
-        points += [class_points("linear baseline", "other", linear, intervals.get("linear", {}))] if linear else []
+        if linear and linear.keys() == scores.keys():
+            points.append(class_points("linear baseline", "other", linear, intervals.get("linear", {})))
         summary = "Bars: 95 % intervals over the test rows."
         chart = interval_chart(f"F1 by {noun}", (noun, "F1"), list(scores), points, summary)
     return {"columns": columns, "rows": rows, "chart": chart}
 
 
 def class_points(name: str, kind: str, scores: Mapping[str, Any], bounds: Mapping[str, Any]) -> Measured:
+    found = [bounds[key] for k in scores if (key := f"f1 {k}") in bounds]
     return Measured(
-        name, kind, [values["f1"] for values in scores.values()], [bounds[f"f1 {k}"] for k in scores] if bounds else []
+        name,
+        kind,
+        [values.get("f1", math.nan) for values in scores.values()],
+        found if len(found) == len(scores) else [],
     )
 
 

@@ -31,7 +31,7 @@ from gatelab.reports.pages.sweep_answer import answer_sweep
 from gatelab.reports.pages.sweep_tables import published_numbers
 from gatelab.reports.shown import visible
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import Run, files_of, load_runs, name_contents
+from gatelab.runs.load import Run, files_of, name_contents, readable_runs
 from gatelab.runs.metrics import is_lower_better, shared_monitor, title_of
 from gatelab.screen import counted
 
@@ -58,11 +58,11 @@ def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
 
     place = folders[0].path.parent
     with only_run_errors(place):
-        runs = load_runs(list(folders))
+        runs, problems = readable_runs(folders)
         comparison = compare_sweep(runs, **options)
         page = place / "report.html"
         digest = "" if any(options.values()) else runs_digest(folders)
-        content = sweep_page(runs, comparison, place.name, links_from(place), digest=digest)
+        content = sweep_page(runs, comparison, place.name, links_from(place), problems=problems, digest=digest)
         atomic_write(page, content.encode("utf-8", "replace"))
         return [page, *draw_sweep_figures(place / "figures", comparison, runs)]
 
@@ -123,9 +123,10 @@ def sweep_page(
     sentences on unreadable runs. digest: identifies the runs of a page with default options."""
     arms, metric = ordered_arms(comparison), next(iter(comparison.tables))
     source, published = published_numbers(runs)
-    legend, curves = arm_curves(arms)
+    unread = list(problems)
+    legend, curves = arm_curves(arms, unread)
     answer = answer_sweep(comparison)
-    answer.cautions.extend(problems)
+    answer.cautions.extend(unread)
     values: dict[str, Any] = {
         "title": title,
         "form": form,

@@ -20,7 +20,7 @@ def stamp_of(files: Iterable[Path]) -> Stamp:
     for file in files:
         try:
             status = file.stat()
-        except FileNotFoundError:
+        except OSError:  # a link to itself, too
             continue
         found.append((str(file), status.st_mtime_ns, status.st_size))
     return tuple(found)

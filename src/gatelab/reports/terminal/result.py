@@ -26,8 +26,8 @@ def result_table(folder: RunFolder) -> Table | str:
         numbers = ("" if (value := metrics.get(key)) is None else decimal(value) for metrics in columns.values())
         table.add_row(title_of(key), *numbers, end_section=key == headline[-1])
     for name, values in scores.per_class.items():
-        numbers = (decimal(metrics.per_class[name]["f1"]) for metrics in columns.values())
-        table.add_row(f"F1 {name} ({values['support']:,})", *numbers)
+        numbers = ("" if (f1 := metrics.f1_of(name)) is None else decimal(f1) for metrics in columns.values())
+        table.add_row(f"F1 {name} ({values.get('support', 0):,})", *numbers)
     return table
 
 

@@ -10,7 +10,7 @@ from gatelab.reports.analysis.arms import group_arms, noun_of
 from gatelab.reports.analysis.settings import differing_settings
 from gatelab.reports.numbers import metric
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.load import Run, data_places, load_runs
+from gatelab.runs.load import Run, data_places, read_runs
 from gatelab.runs.metrics import SELECTED, order_of, shared_monitor, title_of
 
 # Of gatelab's tasks; for others all metrics.
@@ -20,12 +20,12 @@ STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "fail
 
 def runs_table(folders: list[RunFolder]) -> Table:
     """A line for each run, by data set from best to worst in the selection metric."""
-    runs = load_runs(folders)
+    runs, problems = read_runs(folders)
     places = data_places(runs)
     monitor, metrics = shared_monitor(run.record.monitor for run in runs), listed(runs)
     runs.sort(key=lambda run: (places[run.content], order_of(monitor, ranked(run, monitor))))
     titles, settings = differing_settings(runs)
-    table = Table()
+    table = table_of_runs(problems)
     for title in ("name", "identity", "status"):
         table.add_column(title, no_wrap=True)
     for title in titles:
@@ -48,6 +48,11 @@ def runs_table(folders: list[RunFolder]) -> Table:
     return table
 
 
+def table_of_runs(problems: Sequence[str]) -> Table:
+    """problems: a sentence for each folder that cannot be read."""
+    return Table(caption="\n".join(problems) or None, caption_justify="left")
+
+
 def listed(runs: Sequence[Run]) -> list[str]:
     found = {name: None for run in runs for name in run.record.numbers() if "." not in name and "/" not in name}
     return [name for name in LISTED if name in found] or list(found) or list(LISTED)
@@ -66,10 +71,11 @@ def status_text(status: str, lacks: Sequence[str] = ()) -> Text:
 
 def means_table(folders: list[RunFolder]) -> Table:
     """A line for each arm with finished runs: mean ± standard deviation over seeds or folds."""
-    runs = [run for run in load_runs(folders) if run.status == "finished"]
+    found, problems = read_runs(folders)
+    runs = [run for run in found if run.status == "finished"]
     arms, places = group_arms(runs), data_places(runs)
     ordered = sorted(arms.arms, key=lambda arm: places.get(arm.content, 0))
-    table = Table()
+    table = table_of_runs(problems)
     for title in arms.titles:
         table.add_column(title, overflow="fold")
     table.add_column(f"{noun_of(arms.arms)}s", justify="right")
