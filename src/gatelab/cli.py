@@ -142,7 +142,8 @@ def predict(
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Predict the class, number or labels of texts, or of the rows of a table, with a finished run.
+    """Predict the class, number or labels of texts, or of the rows of a table, with a finished run; of a language model their
+    loss and perplexity.
 
     [dim]gatelab predict 3f9c "I expected a bore and got a gem" "-5 stars"[/]
 
@@ -174,6 +175,30 @@ def predict(
                 reading=reading,
                 allow_targets=allow_targets or (),
             )
+
+
+@app.command()
+def generate(
+    run: RunName,
+    prompt: Annotated[str, typer.Option(help="What the text begins with; without it a new line begins.")] = "",
+    temperature: Annotated[
+        float, typer.Option(min=0, max=100, help="Below 1 likely tokens are likelier; 0 always takes the likeliest.")
+    ] = 0.8,
+    seed: Annotated[int | None, typer.Option(min=0, max=2**63 - 1, help="The same text again.")] = None,
+    length: Annotated[int, typer.Option(min=1, help="In tokens of the model.")] = 500,
+    allow_targets: AllowTargets = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Write text with a finished language model, as it is made.
+
+    [dim]gatelab generate 3f9c --prompt "The keys" --temperature 0.5 --seed 1[/]
+    """
+    from gatelab.commands.generate import generate as generate_text
+
+    with user_errors():
+        generate_text(
+            run, output_dir, prompt=prompt, temperature=temperature, seed=seed, length=length, allow_targets=allow_targets or ()
+        )  # fmt: skip
 
 
 @app.command()

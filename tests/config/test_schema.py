@@ -17,7 +17,7 @@ CHOICES = sorted(
     f"{file.parent.name}={file.stem}" for file in CONF_DIR.glob("*/*.yaml") if not file.name.startswith("_")
 )
 
-OF_TOKENS = {"start_id": 0, "unknown_id": 1}
+OF_TOKENS: dict[str, float] = {"start_id": 0, "unknown_id": 1}
 PASSED: dict[str, dict[str, float]] = {
     "model=language_model": OF_TOKENS,
     "tokenizer=bytes": OF_TOKENS,

@@ -30,15 +30,12 @@ STANDARD = Path("-")
 
 
 def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets: Sequence[str] = ()) -> None:
-    """Print the prediction for each text, and the probabilities if it has some."""
-    from gatelab.tasks.sequence.prediction import Predictor
-
-    predictor = Predictor(finished(run, output_dir).model, allow_targets=allow_targets)
+    """Print what the model of a run says of each text."""
+    predictor = predictor_of(finished(run, output_dir), allow_targets)
     texts = [well_formed(text) for text in texts]  # bytes that are no UTF-8 come as halves
-    table = Table("prediction", *predictor.classes, "text")
-    for text, values in zip(texts, predictor.predictions(texts), strict=True):
-        probabilities = [f"{value:.4f}" for value in values] if predictor.classes else []
-        table.add_row(predictor.answer(values), *probabilities, text)
+    table = Table(*predictor.titles, "text")
+    for text, values in zip(texts, predictor.stream(texts), strict=True):
+        table.add_row(*predictor.shown(values), text)
     console.print(table)
 
 
@@ -53,12 +50,11 @@ def predict_table(
     reading: Reading | None = None,
     allow_targets: Sequence[str] = (),
 ) -> None:
-    """Write line, prediction and the probability of each class or label for every usable row of a table, in chunks; with keep its
-    own columns between line and prediction. The output file is replaced atomically at the end; unusable rows are counted, and
-    the first is named. STANDARD as file or out is standard input or output; what is said goes to standard error then. Ends early
-    where standard output is no longer read, as by head."""
+    """Write the line and what the model says of it, such as prediction and the probability of each class or label, for every usable
+    row of a table, in chunks; with keep its own columns after the line. The output file is replaced atomically at the end; unusable
+    rows are counted, and the first is named. STANDARD as file or out is standard input or output; what is said goes to standard
+    error then. Ends early where standard output is no longer read, as by head."""
     from gatelab.data.stream import RowStream
-    from gatelab.tasks.sequence.prediction import Predictor
 
     folder = finished(run, output_dir)
     if out != STANDARD and (out.is_dir() or not out.parent.is_dir()):
@@ -67,7 +63,7 @@ def predict_table(
         )
         raise RunError(f"--out {out}: {problem}.")
     screen = errors if out == STANDARD else console
-    predictor = Predictor(folder.model, allow_targets=allow_targets)
+    predictor = predictor_of(folder, allow_targets)
     started, num_rows = time.monotonic(), 0
     with (
         input_file(file) as source,
@@ -76,7 +72,7 @@ def predict_table(
         Progress(console=errors, transient=True, disable=not errors.is_terminal) as bar,
     ):
         say_columns(screen, rows, text, trained_columns(folder))
-        header = ["line", "prediction", *(f"probability:{name}" for name in predictor.classes)]
+        header = ["line", *predictor.columns]
         if keep:
             refuse_same_names(source, rows.columns, header)
             header[1:1] = rows.columns
@@ -91,9 +87,7 @@ def predict_table(
                 yield value
 
         for values in predictor.stream(texts()):
-            probabilities = map(repr, values.tolist()) if predictor.classes else ()
-            prediction = predictor.answer(values) if predictor.classes else repr(float(values[0]))
-            writer.writerow([*waiting.popleft(), prediction, *probabilities])
+            writer.writerow([*waiting.popleft(), *predictor.row(values)])
             num_rows += 1
             if num_rows % 1000 == 0:
                 bar.update(task, completed=rows.position)
@@ -108,6 +102,12 @@ def predict_table(
     if rows.rejects:
         first = rows.rejects[0]
         screen.print(f"{counted(len(rows.rejects), 'row')} rejected, the first at line {first.line}: {first.reason}")
+
+
+def predictor_of(folder: RunFolder, allow_targets: Sequence[str]) -> Any:
+    from gatelab.tasks.model_folder import task_of_folder
+
+    return task_of_folder(folder.model, allow_targets).predictor(folder.model, allow_targets)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ So a module of your own, listed in allow_targets, is trained, resumed and record
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import pytorch_lightning as pl
@@ -14,7 +15,7 @@ import pytorch_lightning as pl
 from gatelab.config.build import build
 from gatelab.config.schema import Config
 from gatelab.config.targets import is_inside, locate
-from gatelab.errors import ConfigError, did_you_mean
+from gatelab.errors import ConfigError, RunError, did_you_mean
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import key_of
 
@@ -75,6 +76,14 @@ class Task(ABC):
         """What was fitted on the validation once the weights were, plain values for run.json: ``calibration``, and the test's metrics
         without it, ``uncalibrated``. Here nothing."""
         return {}
+
+    def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Any:
+        """What ``gatelab predict`` asks: an object with ``stream(texts)``, an array (C,) of each text in their order, the names of its
+        ``columns`` in a table with ``row(array)``, and its ``titles`` on a screen with ``shown(array)``, both of texts.
+
+        Raises RunError, as here, where the model does not predict from a text.
+        """
+        raise RunError(f"{model_folder}: holds a model that does not predict from a text.")
 
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         """Signs that the model is broken although its training came to an end, as clauses. Here none is known."""

@@ -1,5 +1,7 @@
 """Language modelling as a task: selected by perplexity, beside n-grams over the same tokens."""
 
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from gatelab.config.schema import Config
@@ -13,6 +15,7 @@ from gatelab.tasks.language_model.language_folder import build_language_model, s
 from gatelab.tasks.language_model.language_module import LOGGED, LanguageModel
 from gatelab.tasks.language_model.language_scores import TextSize, language_metrics, sizes_of
 from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW, PlainText
+from gatelab.tasks.language_model.text_loss import TextLoss
 
 
 class LanguageModelling(Task):
@@ -55,6 +58,9 @@ class LanguageModelling(Task):
     def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
         losses = module.token_losses
         return {**language_metrics(losses.double().mean().item(), tested_size(data.prepared, len(losses)))}
+
+    def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> TextLoss:
+        return TextLoss(model_folder, allow_targets)
 
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         return []

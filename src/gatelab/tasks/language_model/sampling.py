@@ -1,10 +1,13 @@
-"""Text from a language model, token by token from a carried state."""
+"""Text from a language model, token by token from a carried state. V vocabulary."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
+
+from gatelab.tasks.language_model.lstm_step import LSTMStep
 
 
 @torch.inference_mode()
@@ -13,16 +16,25 @@ def sample_ids(
 ) -> Iterator[int]:
     """Tokens that follow ids (at least one), without end. temperature divides the logits: below 1 the likely ones are likelier,
     0 takes the likeliest. unknown_id is never drawn."""
-    tokens = torch.tensor([ids], device=module.device)  # (1, T)
-    state: Any = None
+    states, state = module(torch.tensor([ids], device=module.device))
+    states = states[0, -1:]  # (1, D)
+    step: Callable[[int], Tensor] = partial(one_step, module, [tuple(state)])
+    if LSTMStep.fits(module.encoder):
+        step = LSTMStep(module.embedding, module.encoder, tuple(state))
     while True:
-        states, state = module(tokens, state)
-        scores = module.output_layer.log_probabilities(states[:, -1])[0].cpu()  # (V,)
+        scores = module.output_layer.log_probabilities(states.view(1, -1))[0].cpu()  # (V,)
         if unknown_id is not None:
             scores[unknown_id] = -torch.inf
         token = draw(scores, temperature, generator)
         yield token
-        tokens = torch.tensor([[token]], device=module.device)
+        states = step(token)
+
+
+def one_step(module: Any, carried: list[Any], token: int) -> Tensor:
+    """The state after one more token; carried holds that of the encoder."""
+    states, state = module(torch.tensor([[token]], device=module.device), carried[0])
+    carried[0] = tuple(state)
+    return states[0, -1]
 
 
 def draw(scores: Tensor, temperature: float, generator: torch.Generator) -> int:

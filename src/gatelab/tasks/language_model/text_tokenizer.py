@@ -4,11 +4,12 @@ Unlike those of single texts they keep every character, but that words are what 
 a line, <unk> any other word. V vocabulary.
 """
 
+import codecs
 import json
 import re
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -64,6 +65,10 @@ class TextTokenizer(ABC):
         """Each token as it stands in the text."""
         return [self.tokens[each] for each in ids]
 
+    def decoded(self, ids: Iterable[int]) -> Iterator[str]:
+        """The text of each token, one after the other, once its characters are complete."""
+        return (self.decode([each]) for each in ids)
+
     def to_json(self) -> str:
         return json.dumps({"kind": self.kind, "tokens": self.tokens}, ensure_ascii=False)
 
@@ -115,6 +120,10 @@ class ByteTokenizer(TextTokenizer):
 
     def decode(self, ids: Iterable[int]) -> str:
         return bytes(ids).decode("utf-8", "replace")
+
+    def decoded(self, ids: Iterable[int]) -> Iterator[str]:
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        return (decoder.decode(bytes([each])) for each in ids)
 
 
 class SubwordTokenizer(TextTokenizer):

@@ -42,7 +42,7 @@ def read_config(file: Path) -> dict[str, Any]:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"])) or "the whole"
         if problem["type"] == "missing":
-            raise RunError(f"{file}: lacks {key}, so it is no model of gatelab.") from None
+            raise RunError(f"{file}: lacks {key}, so it is no model of single texts, such as a classifier.") from None
         what = problem["msg"][0].lower() + problem["msg"][1:]
         raise RunError(f"{file}: {key}: {what}, so it is no model of gatelab.") from None
     except (ValueError, TypeError, OSError) as error:

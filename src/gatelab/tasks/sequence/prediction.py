@@ -54,6 +54,25 @@ class Predictor:
             result[rows] = self.module.predict(outputs).cpu().numpy()
         return result
 
+    @property
+    def columns(self) -> list[str]:
+        """Of a table: the prediction, and the probability of each class or label."""
+        return ["prediction", *(f"probability:{name}" for name in self.classes)]
+
+    def row(self, predictions: NDArray[Any]) -> list[str]:
+        """The columns of a text."""
+        if not self.classes:
+            return [repr(float(predictions[0]))]
+        return [self.answer(predictions), *map(repr, predictions.tolist())]
+
+    @property
+    def titles(self) -> list[str]:
+        """Of a table on a screen."""
+        return ["prediction", *self.classes]
+
+    def shown(self, predictions: NDArray[Any]) -> list[str]:
+        return [self.answer(predictions), *(f"{value:.4f}" for value in predictions if self.classes)]
+
     def answer(self, predictions: NDArray[Any]) -> str:
         """The predictions (K,) of a text in words."""
         return self.module.answer(predictions, self.classes)

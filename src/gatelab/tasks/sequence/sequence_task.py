@@ -2,6 +2,7 @@
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from gatelab.tasks.sequence.build_model import build_model
 from gatelab.tasks.sequence.chosen_rows import Chosen, write_gates
 from gatelab.tasks.sequence.export import save_model
 from gatelab.tasks.sequence.linear_baseline import cached_predictions, sample_step, tfidf
+from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 from gatelab.tasks.sequence.transfer import transfer
 
@@ -125,6 +127,9 @@ class SequenceTask(Task):
                 )
             found["uncalibrated"] = {name: value for name, value in before.items() if isinstance(value, float)}
         return found
+
+    def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Predictor:
+        return Predictor(model_folder, allow_targets=allow_targets)
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """predictions.csv, examples.json, equations.json, the gates on the most informative rows, and the model."""

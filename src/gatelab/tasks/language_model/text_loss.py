@@ -1,0 +1,81 @@
+"""What a trained language model makes of texts: how surprising each is. N texts, B of them read together."""
+
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from gatelab.runs.metrics import title_of
+from gatelab.screen import decimal
+from gatelab.tasks.language_model.language_folder import load_language_model
+from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW
+
+CHUNK = 2048  # texts sorted by length together
+BATCH = 64
+
+
+class TextLoss:
+    """A trained language model with its tokenizer; on CUDA when there is one. Each text is read as if a line had ended before it."""
+
+    columns = ("tokens", "unknown", "loss", "perplexity", "bits_per_character")
+    titles = tuple(map(title_of, columns))
+
+    def __init__(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> None:
+        self.module, self.tokenizer = load_language_model(model_folder, allow_targets)
+        self.module.to("cuda" if torch.cuda.is_available() else "cpu")
+
+    def stream(self, texts: Iterable[str]) -> Iterator[NDArray[Any]]:
+        """The columns of each text as numbers, in the given order; holds one chunk at a time."""
+        left = iter(texts)
+        while chunk := list(islice(left, CHUNK)):
+            yield from self.predictions(chunk)
+
+    def predictions(self, texts: list[str]) -> NDArray[Any]:
+        """(N, 5): the columns; a text without tokens has no loss, NaN."""
+        result = np.full((len(texts), len(self.columns)), np.nan)
+        for row, (losses, ids) in enumerate(
+            zip(self.token_losses(texts), map(self.tokenizer.encode, texts), strict=True)
+        ):
+            unknown = (ids == self.tokenizer.unknown_id).sum() if self.tokenizer.unknown_id is not None else 0
+            result[row, :2] = len(losses), unknown
+            if len(losses):
+                loss = float(losses.mean())
+                bits = loss * len(losses) / math.log(2) / len(texts[row])
+                result[row, 2:] = loss, math.exp(min(loss, 700)), bits
+        return result
+
+    @torch.inference_mode()
+    def token_losses(self, texts: Sequence[str]) -> list[NDArray[Any]]:
+        """The loss of each token of each text in nats, float64."""
+        encoded = [self.tokenizer.encode(text) for text in texts]
+        order = np.argsort([len(ids) for ids in encoded], kind="stable")
+        result: list[NDArray[Any]] = [np.empty(0)] * len(texts)
+        for begin in range(0, len(order), BATCH):
+            rows = order[begin : begin + BATCH]
+            length = len(encoded[rows[-1]])
+            ids = np.full((len(rows), 1 + length), self.module.start_id, dtype=np.int64)
+            for number, row in enumerate(rows):
+                ids[number, 1 : 1 + len(encoded[row])] = encoded[row]
+            tokens, state, losses = torch.from_numpy(ids).to(self.module.device), None, []
+            for start in range(0, length, EVALUATED_WINDOW):
+                window = tokens[:, start : start + EVALUATED_WINDOW + 1]
+                found, state = self.module.losses(window[:, :-1], window[:, 1:], state)
+                losses.append(found)
+            if losses:
+                together = torch.cat(losses, 1).double().cpu().numpy()
+                for number, row in enumerate(rows):
+                    result[row] = together[number, : len(encoded[row])]
+        return result
+
+    def row(self, values: NDArray[Any]) -> list[str]:
+        """The columns of a text for a table."""
+        return [str(int(values[0])), str(int(values[1])), *map(repr, values[2:].tolist())]
+
+    def shown(self, values: NDArray[Any]) -> list[str]:
+        """The columns of a text for the screen."""
+        return [str(int(values[0])), str(int(values[1])), *(decimal(value) for value in values[2:].tolist())]
