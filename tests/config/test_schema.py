@@ -1,5 +1,6 @@
 import shlex
 from pathlib import Path
+from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
@@ -8,7 +9,9 @@ from gatelab.commands.train import completions, compose, explain, refuse_null, r
 from gatelab.config.build import build
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
+from gatelab.tasks.base import task_of
 from gatelab.tasks.sequence.build_model import build_model
+from gatelab.tasks.sequence.sequence_task import SequenceTask
 from gatelab.training.callbacks import build_callbacks
 from gatelab.training.optimization import configure_optimizers
 from gatelab.training.run import resolve
@@ -31,14 +34,21 @@ def test_every_shipped_choice_composes_passes_the_check_and_builds(choice: str, 
     more = {
         "data=csv": ["data.path=some.csv"],
         "tokenizer=file": ["data.tokenizer.file=some.json"],
-        "tokenizer=bytes": ["model=language_model", "model.embedding_size=128"],
-        "model=language_model": ["model.embedding_size=128"],
+        "tokenizer=bytes": ["model=language_model"],
+        "model=synthetic": ["data=adding"],
     }.get(choice, [])
-    config = resolve(compose([choice, f"data.cache_dir={tmp_path}", *more]))
+    composed = compose([choice, *more])
+    if "cache_dir" in composed.data:
+        composed.data.cache_dir = str(tmp_path)
+    config = resolve(composed)
     checked = check_config(config)
-    build("data", config["data"])
-    arguments: dict[str, float] = PASSED.get(choice, {"num_classes": 2})
-    module = build_model(config["model"], config["encoder"], vocab_size=10, **arguments)
+    data, task = build("data", config["data"]), task_of(checked.model)
+    if isinstance(task, SequenceTask):
+        arguments: dict[str, float] = PASSED.get(choice, {"num_classes": 2})
+        module: Any = build_model(config["model"], config["encoder"], vocab_size=10, **arguments)
+    else:
+        assert data.prepared.record
+        module = task.build_module(checked, data)
     assert configure_optimizers(checked, module) is not None
     assert len(build_callbacks(config["callbacks"], "loss", tmp_path)) == len(config["callbacks"])
     if config["trainer"]["accelerator"] != "cuda" and config["trainer"]["strategy"] != "ddp":

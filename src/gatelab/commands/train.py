@@ -18,6 +18,7 @@ from yaml import YAMLError
 
 from gatelab.config.choices import num_jobs
 from gatelab.config.identity import flatten
+from gatelab.config.model_choice import register_model_choice
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
 from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_key
@@ -291,6 +292,8 @@ def in_quotes(value: str) -> str:
 def register_experiments() -> None:
     """Make every YAML in experiments/ a choice of the group experiments, over all of the config."""
     from hydra.core.config_store import ConfigStore
+
+    register_model_choice()
 
     store = ConfigStore.instance()
     for folder in EXPERIMENT_DIRS:

@@ -37,6 +37,10 @@ METRICS = {
         Metric("perplexity", "perplexity", True, "the tokens, as their geometric mean"),
         Metric("bits_per_character", "bits per character", True, "the characters"),
         Metric("bits_per_byte", "bits per byte", True, "the bytes"),
+        Metric("sequences_right", "sequences right", averaged="the sequences"),
+        Metric("steps_right", "steps right", averaged="the steps that are asked"),
+        Metric("longest_right", "longest length right"),
+        Metric("sequences_seen", "sequences seen until right", True),
         Metric("loss", "loss", True),
     )
 }

@@ -23,7 +23,7 @@ from gatelab.runs.secrets import redact
 MAX_BYTES = 64 * MIB
 MAX_DEPTH = 60
 SCHEMA_VERSION = 2  # raised when older code can no longer read it; version 1 was not written
-BLIND = ("majority", "prior", "mean", "median")  # baselines that ignore the input
+BLIND = ("majority", "prior", "mean", "median", "memoryless")  # baselines that ignore the input
 Count = Annotated[int, Field(gt=-(2**63), lt=2**63)]
 Number = Annotated[float, Field(gt=-1e300, lt=1e300)]
 
@@ -43,9 +43,11 @@ class ClassScores(TypedDict):
 
 
 class Scores(Part):
-    """The test metrics of a model or a baseline: numbers by key, by class, and the confusion matrix (rows: true class)."""
+    """The test metrics of a model or a baseline: numbers by key, by class, by length of the test sequences, and the confusion matrix
+    (rows: true class)."""
 
     per_class: dict[str, ClassScores] = {}
+    by_length: dict[str, dict[str, Number]] = {}
     confusion_matrix: list[list[Number]] = []
 
     def numbers(self) -> dict[str, float]:

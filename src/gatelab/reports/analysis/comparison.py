@@ -15,7 +15,7 @@ from gatelab.runs.metrics import best_of, key_of, order_of, shared_monitor
 from gatelab.runs.predictions import read_outcomes
 from gatelab.runs.record import BLIND, baseline_title
 
-METRICS = ("accuracy",)
+METRICS = ("accuracy", "sequences_right")
 BASELINES = {name: baseline_title(name) for name in ("linear", *BLIND)}
 
 
@@ -92,7 +92,7 @@ def compare(
 
 
 def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[str]:
-    """The wanted metrics, split by ``split_words``; by default accuracy and the selection metric, in validation where there is
+    """The wanted metrics, split by ``split_words``; by default accuracy, or sequences right, and the selection metric, in validation where there is
     no test."""
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in run.record.numbers()))
     if not wanted:

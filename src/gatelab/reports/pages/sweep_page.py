@@ -12,7 +12,7 @@ from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
-from gatelab.reports.analysis.comparison import Comparison, compare
+from gatelab.reports.analysis.comparison import METRICS, Comparison, compare
 from gatelab.reports.analysis.disagreement import disagreement, has_rows
 from gatelab.reports.analysis.importance import importance
 from gatelab.reports.analysis.notes import method_notes
@@ -105,7 +105,7 @@ def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
     known = {name for run in runs if run.status == "finished" for name in run.record.numbers()}
     searched = searched_metric(runs)
     monitor = shared_monitor(run.record.monitor for run in runs)
-    wanted = (monitor, "accuracy") if searched is None else (searched, searched.removeprefix("validation/"))
+    wanted = (monitor, *METRICS) if searched is None else (searched, searched.removeprefix("validation/"))
     return [name for name in wanted if name in known] or None
 
 

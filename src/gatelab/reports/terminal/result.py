@@ -23,12 +23,23 @@ def result_table(folder: RunFolder) -> Table | str:
         table.add_column(name, justify="right")
     headline = headline_of(scores)
     for key in headline:
-        numbers = ("" if (value := metrics.get(key)) is None else decimal(value) for metrics in columns.values())
+        numbers = ("" if (value := metrics.get(key)) is None else shown(value) for metrics in columns.values())
         table.add_row(title_of(key), *numbers, end_section=key == headline[-1])
     for name, values in scores.per_class.items():
         numbers = ("" if (f1 := metrics.f1_of(name)) is None else decimal(f1) for metrics in columns.values())
         table.add_row(f"F1 {name} ({values.get('support', 0):,})", *numbers)
+    for length, values in scores.by_length.items():
+        for key in (key for key in headline if key in values and len(scores.by_length) > 1):
+            numbers = (
+                "" if (value := metrics.by_length.get(length, {}).get(key)) is None else shown(value)
+                for metrics in columns.values()
+            )
+            table.add_row(f"{title_of(key)}, length {int(length):,}", *numbers)
     return table
+
+
+def shown(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else decimal(value)
 
 
 def validation_table(record: RunRecord) -> Table | str:

@@ -35,6 +35,10 @@ class ModelConfig(TypedDict):
 
 def read_config(file: Path) -> dict[str, Any]:
     """config.json. Raises RunError that names its first key that is missing or of another type."""
+    if not file.exists():
+        raise RunError(
+            f"{file.parent}: holds no model that reads texts, as predict, gates, evaluate and export need it."
+        )
     try:
         config = at_home(read_json(file, MAX_BYTES))
         TypeAdapter(ModelConfig).validate_python(config)

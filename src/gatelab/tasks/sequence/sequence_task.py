@@ -67,7 +67,12 @@ class SequenceTask(Task):
         """The target of one row in words."""
 
     def configure_data(self, config: Config, data: Any) -> None:
-        """Raises ConfigError where classes are to be drawn and there are none."""
+        """Raises ConfigError for data that are no texts, and where classes are to be drawn and there are none."""
+        if not hasattr(data, "evaluated_rows"):
+            raise ConfigError(
+                f"model._target_={config.model['_target_']}: reads rows of texts, and data._target_={config.data['_target_']} has none. Leave "
+                "model= out, or take other data=."
+            )
         if (sampling := config.data.get("sampling")) and self.targets != "class":
             raise ConfigError(
                 f"data.sampling={sampling}: draws the classes of model=classifier equally often, and here a row has no class. Leave it "

@@ -1,0 +1,1 @@
+"""Synthetic sequences: the problems of the papers on long-term dependencies, generated, with their own measures of success."""
