@@ -9,16 +9,16 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from gatelab.bounded import MIB, check_safetensors, read_json, read_text
+from gatelab.bounded import MIB, check_safetensors, read_text
 from gatelab.config.build import build
-from gatelab.config.identity import at_home
 from gatelab.config.targets import check_targets
 from gatelab.errors import ConfigError, RunError
 from gatelab.files import atomic_write
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.text_tokenizer import TextTokenizer, read_text_tokenizer
+from gatelab.tasks.model_folder import read_model_config
 
-MAX_BYTES = 50 * MIB  # of config.json and of tokenizer.json
+MAX_BYTES = 50 * MIB  # of tokenizer.json
 
 
 def build_language_model(model: dict[str, Any], encoder: dict[str, Any], **arguments: Any) -> LanguageModel:
@@ -79,7 +79,7 @@ def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tupl
     """
     file = folder / "config.json"
     try:
-        config = at_home(read_json(file, MAX_BYTES))
+        config = read_model_config(file)
         groups, arguments = {group: dict(config[group]) for group in ("model", "encoder")}, dict(config["arguments"])
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise RunError(f"{file}: is no config of a language model ({error}).") from None

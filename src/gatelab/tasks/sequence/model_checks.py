@@ -11,13 +11,12 @@ from torch import nn
 from typing_extensions import NotRequired, TypedDict
 
 from gatelab.annotations import Count
-from gatelab.bounded import MIB, check_safetensors, read_json
-from gatelab.config.identity import at_home
+from gatelab.bounded import check_safetensors
 from gatelab.data.tokenizer_file import load_content
 from gatelab.errors import RunError
+from gatelab.tasks.model_folder import read_model_config
 
 COUNTS_OF_CLASSES = ("num_classes", "num_labels")  # arguments of the tasks
-MAX_BYTES = 16 * MIB  # of config.json, which holds the names of the classes
 
 
 @with_config(ConfigDict(extra="allow", strict=True))
@@ -35,12 +34,8 @@ class ModelConfig(TypedDict):
 
 def read_config(file: Path) -> dict[str, Any]:
     """config.json. Raises RunError that names its first key that is missing or of another type."""
-    if not file.exists():
-        raise RunError(
-            f"{file.parent}: holds no model that reads texts, as predict, gates, evaluate and export need it."
-        )
     try:
-        config = at_home(read_json(file, MAX_BYTES))
+        config = read_model_config(file)
         TypeAdapter(ModelConfig).validate_python(config)
     except ValidationError as error:
         problem = error.errors()[0]
