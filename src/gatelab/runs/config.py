@@ -70,7 +70,10 @@ def problem_of(key: str, value: Any) -> str:
 KINDS: dict[str, tuple[Callable[[Any], bool], str]] = {
     "data.split.by": (lambda value: isinstance(value, str), "is no text"),
     "data.split.folds": (lambda value: value is None or (type(value) is int and value > 1), "is no number of folds"),
-    "model.threshold": (lambda value: type(value) in (int, float) and 0 < value < 1, "is not between 0 and 1"),
+    "model.threshold": (
+        lambda value: value in (None, "fit") or (type(value) in (int, float) and 0 < value < 1),
+        "is neither fit nor between 0 and 1",
+    ),
 }
 
 
