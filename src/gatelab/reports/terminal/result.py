@@ -28,8 +28,8 @@ def result_table(folder: RunFolder) -> Table | str:
     for name, values in scores.per_class.items():
         numbers = ("" if (f1 := metrics.f1_of(name)) is None else decimal(f1) for metrics in columns.values())
         table.add_row(f"F1 {name} ({values.get('support', 0):,})", *numbers)
-    for length, values in scores.by_length.items():
-        for key in (key for key in headline if key in values and len(scores.by_length) > 1):
+    for length, measured in scores.by_length.items():
+        for key in (key for key in headline if key in measured and len(scores.by_length) > 1):
             numbers = (
                 "" if (value := metrics.by_length.get(length, {}).get(key)) is None else shown(value)
                 for metrics in columns.values()
