@@ -47,7 +47,7 @@ class Scores(Part):
     (rows: true class)."""
 
     per_class: dict[str, ClassScores] = {}
-    by_length: dict[str, dict[str, Number]] = {}
+    by_length: dict[Annotated[str, Field(pattern=r"^[0-9]{1,15}$")], dict[str, Number]] = {}
     confusion_matrix: list[list[Number]] = []
 
     def numbers(self) -> dict[str, float]:

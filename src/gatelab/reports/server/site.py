@@ -140,7 +140,9 @@ class Site:
         found = []
         for folder in all_runs(self.root, name):
             links = [file for file in map(folder.path.joinpath, (*FILES, "report.html")) if file.is_symlink()]
-            if all(path.resolve().is_relative_to(self.root) for path in (folder.path, *links)):
+            if all(
+                Path(os.path.realpath(path)).is_relative_to(self.root) for path in (folder.path, *links)
+            ):  # of a loop too
                 found.append(folder)
         return found
 
