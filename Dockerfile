@@ -13,7 +13,7 @@ RUN command -v python3 > /dev/null \
         && rm -rf /var/lib/apt/lists/*)
 RUN python3 -m venv /opt/gatelab \
     && useradd --create-home --uid 10001 gatelab \
-    && install -d -o gatelab -g gatelab /work/outputs /home/gatelab/.cache/gatelab
+    && install -d -o gatelab -g gatelab /work /work/outputs /home/gatelab/.cache /home/gatelab/.cache/gatelab
 
 WORKDIR /tmp/source
 COPY . ./
