@@ -149,7 +149,7 @@ def format_warning(
     """A warning of gatelab in one line, without the line of code that raised it."""
     if Path(filename).is_relative_to(Path(__file__).parent):
         return f"warning: {visible(redact_text(str(message)))}\n"
-    return python_format(message, category, filename, lineno, line)
+    return visible(python_format(message, category, filename, lineno, line))
 
 
 def show_above(*parts: str | Text) -> None:

@@ -133,3 +133,17 @@ def describe_checkout() -> None:
         return
     print("top", state["top"], "dirty", state["dirty"])
     print(uncommitted_diff(RunRecord.model_validate({"project_git": state}), Path("outputs")))
+
+
+def show_a_bar(title: str) -> None:
+    """A bar of a title, and a warning of another library."""
+    import warnings
+
+    from gatelab.data.progress_bar import ProgressBar
+    from gatelab.screen import format_warning
+
+    bar = ProgressBar(title)
+    bar._begin()
+    bar.stop()
+    warnings.formatwarning = format_warning
+    warnings.warn(title, stacklevel=1)

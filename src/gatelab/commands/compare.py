@@ -10,7 +10,7 @@ from gatelab.reports.analysis.comparison import Comparison, compare
 from gatelab.reports.terminal.comparison_table import screen
 from gatelab.reports.terminal.formats import to_csv, to_latex, to_markdown
 from gatelab.runs.load import find_runs, readable_runs
-from gatelab.screen import console, errors
+from gatelab.screen import console, errors, visible
 
 STANDARD_OUTPUT = Path("-")
 
@@ -40,7 +40,8 @@ def compare_runs(
         console.print(screen(comparison, console))
     for file, form in files:
         if file == STANDARD_OUTPUT:
-            sys.stdout.write(form(comparison))
+            text = form(comparison)
+            sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
         else:
             atomic_write(file, form(comparison))
             (errors if piped else console).print(f"written  {file}", soft_wrap=True)

@@ -23,7 +23,7 @@ from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
 from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_key
 from gatelab.runs.secrets import redact_text
-from gatelab.screen import console, is_user_error, sentence_of, show_error, styled
+from gatelab.screen import console, is_user_error, sentence_of, show_error, styled, visible
 from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
 
 # What users of other templates type.
@@ -138,7 +138,7 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
         elif not console.quiet:
             import traceback
 
-            print(redact_text(traceback.format_exc()), file=sys.stderr)
+            print(visible(redact_text(traceback.format_exc())), file=sys.stderr)
         kind = "elsewhere" if isinstance(error, RunningElsewhere) else "failed"
         first_line = sentence.split("\n")[0] or type(error).__name__
         return Outcome(kind, 2 if is_user_error(error) else 1, first_line, str(getattr(error, "run_log", "")))

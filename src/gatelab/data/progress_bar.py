@@ -3,10 +3,11 @@
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import IO, TypeVar
 
-from gatelab.screen import clock, errors
+from gatelab.screen import clock, errors, visible
 
 T = TypeVar("T")
 QUIET_SECONDS, REFRESH_SECONDS = 2.0, 0.2
@@ -43,9 +44,10 @@ class ProgressBar:
     def _begin(self) -> None:
         from rich.progress import BarColumn, Progress, TextColumn
 
-        columns = TextColumn("{task.description}"), BarColumn(bar_width=None), TextColumn("{task.fields[numbers]}")
+        plain = partial(TextColumn, markup=False)
+        columns = plain("{task.description}"), BarColumn(bar_width=None), plain("{task.fields[numbers]}")
         self.bar = Progress(*columns, console=errors, auto_refresh=False, transient=True, expand=True)
-        self.task = self.bar.add_task(self.title, total=1.0, numbers="")
+        self.task = self.bar.add_task(visible(self.title), total=1.0, numbers="")
         self.bar.start()
         self.stop = self.bar.stop
 

@@ -17,6 +17,7 @@ from gatelab.errors import Pruned, RunError, RunningElsewhere, RunStopped
 from gatelab.files import atomic_write, lock_of
 from gatelab.runs.record import RunRecord, load_record, update_record
 from gatelab.runs.secrets import redact_text
+from gatelab.screen import visible
 
 STATUSES = ("running", "finished", "interrupted", "pruned", "failed")
 LATEST = "latest"  # in place of digits: the run that started last
@@ -128,7 +129,7 @@ class RunFolder:
             if isinstance(error, OSError) and error.errno in NO_ROOM:
                 status = "interrupted"
                 raise no_room(error) from error
-            atomic_write(self.error_log, redact_text(traceback.format_exc()))
+            atomic_write(self.error_log, visible(redact_text(traceback.format_exc())))
             extra = {"error": f"{type(error).__name__}: {error}"}
             error.run_log = self.error_log  # type: ignore[attr-defined]
             raise

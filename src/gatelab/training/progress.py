@@ -50,9 +50,9 @@ class ProgressLine(pl.Callback):
         if not self.console.is_terminal or self.console.quiet or not trainer.is_global_zero:
             return
         columns = (
-            TextColumn("{task.description}epoch {task.fields[epoch]}/{task.fields[epochs]}"),
+            TextColumn("{task.description}epoch {task.fields[epoch]}/{task.fields[epochs]}", markup=False),
             BarColumn(bar_width=None),
-            TextColumn("{task.fields[numbers]}"),
+            TextColumn("{task.fields[numbers]}", markup=False),
         )
         self._bar = Progress(*columns, console=self.console, auto_refresh=False, transient=True, expand=True)
         self._bar.start()

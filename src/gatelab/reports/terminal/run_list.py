@@ -12,6 +12,7 @@ from gatelab.reports.numbers import metric
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, data_places, read_runs
 from gatelab.runs.metrics import SELECTED, order_of, shared_monitor, title_of
+from gatelab.screen import styled
 
 # Of gatelab's tasks; for others all metrics.
 LISTED = ("accuracy", SELECTED, "auroc", "micro_f1", "exact_match", "mse", "mae", "r2")
@@ -66,7 +67,7 @@ def ranked(run: Run, monitor: str) -> float | None:
 
 def status_text(status: str, lacks: Sequence[str] = ()) -> Text:
     """finished, no test"""
-    return Text(", no ".join([status, *lacks]), style=STYLES.get(status, ""))
+    return styled(", no ".join([status, *lacks]), STYLES.get(status, ""))
 
 
 def means_table(folders: list[RunFolder]) -> Table:
