@@ -147,3 +147,9 @@ def show_a_bar(title: str) -> None:
     bar.stop()
     warnings.formatwarning = format_warning
     warnings.warn(title, stacklevel=1)
+
+
+def redact_all(texts: list[str]) -> None:
+    from gatelab.runs.secrets import redact_text
+
+    print("\n----\n".join(map(redact_text, texts)))

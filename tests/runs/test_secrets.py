@@ -36,6 +36,7 @@ def test_a_secret_is_taken_out_of_a_text(text: str, secret: str) -> None:
         "83beb7691f876f9a762613e7c262f7a777a529cccfb96478089e912f1292c61c",
         "gatelab train encoder=gated model.pooling=mean",
         "a monkey=5, a keyboard: b",
+        "PWD=/home/ada/project your password contains eight letters",
     ],
 )
 def test_what_is_no_secret_stays(text: str) -> None:

@@ -16,7 +16,7 @@ _ARGUMENTS = threading.Lock()  # sys.argv is shared by all threads
 
 _WORDS = r"password|passwd|passphrase|secret|token|credentials?|auth|bearer|(?:api|access|private|secret|signing|account)[-_]?key"
 # The word may end a longer name, as in WANDB_API_KEY, but not begin one: tokenizer and num_tokens are no secrets.
-_NAME = rf"(?:[\w.-]*[._-])?(?:{_WORDS})"
+_NAME = rf"(?:(?:[\w.-]*[._-])?(?:{_WORDS})|[\w.-]*[._-](?:pass|pat|pwd))"  # GH_PAT, but not PWD
 _IS_NAME = re.compile(_NAME, re.IGNORECASE)
 _QUOTED = re.compile(rf"""(?<![\w])({_NAME}["']?\s*[:=]\s*)(["'])(?:(?!\2)[^\n\\]|\\.)+\2""", re.IGNORECASE)
 _BARE = re.compile(rf"""(?<![\w])({_NAME}["']?(?:=|:\s+))(?!["'])[^\s,;&"'()\[\]{{}}]+""", re.IGNORECASE)
@@ -25,13 +25,14 @@ _USER_IN_URL = re.compile(r"(?<=://)(?:[^/\s@:\"']*:[^\s\"']*|[^/\s@\"']+)@")
 _QUERY = re.compile(
     r"([?&;][\w.~-]*(?:token|key|secret|passw(?:or)?d|pwd|sig|signature|credential|auth)=)[^&\s\"'#]+", re.IGNORECASE
 )
+_NETRC = re.compile(r"(\blogin\s+\S+\s+password\s+)[^\s\"']+")
 _FORMATS = re.compile(
     "|".join(
         (
             r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-Z ]*PRIVATE KEY-----|\Z)",
             r"\beyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]+",  # JSON web tokens
             r"\bgh[pousr]_\w{30,}", r"\bgithub_pat_\w{30,}", r"\bglpat-[\w-]{20,}",
-            r"\bsk-[\w-]{20,}", r"\bhf_[A-Za-z0-9]{30,}", r"\bwandb_v\d+_\w{20,}",
+            r"\bpypi-[\w-]{30,}", r"\bnpm_\w{30,}", r"\bsk-[\w-]{20,}", r"\bhf_[A-Za-z0-9]{30,}", r"\bwandb_v\d+_\w{20,}",
             r"\b(?:AKIA|ASIA)[A-Z0-9]{16}\b", r"\bAIza[\w-]{35}", r"\bxox[abeoprs]-[\w-]{10,}",
             r"(?<=\bBearer )[\w.~+/-]{12,}=*", r"(?<=\bBasic )[A-Za-z0-9+/]{12,}=*",
         )
@@ -71,6 +72,7 @@ def redact_code(text: str, known: list[str] | None = None) -> str:
     for secret in secrets_in_environment() if known is None else known:
         text = text.replace(secret, HIDDEN)
     text = _FORMATS.sub(HIDDEN, text)
+    text = _NETRC.sub(rf"\g<1>{HIDDEN}", text)
     text = _USER_IN_URL.sub(f"{HIDDEN}@", text)
     text = _QUERY.sub(rf"\g<1>{HIDDEN}", text)
     return _QUOTED.sub(rf"\g<1>\g<2>{HIDDEN}\g<2>", text)
