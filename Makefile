@@ -7,7 +7,7 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 NEEDED := .venv/.ready# by training
 DEVELOPED := .venv/.ready-dev# and by tests and checks
 
-.PHONY: train test check setup
+.PHONY: train test check setup audit
 train: $(NEEDED)
 	$(BIN)/gatelab train $(ARGS)
 
@@ -18,6 +18,11 @@ check: $(DEVELOPED)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
+
+# Known vulnerabilities of what constraints.txt pins, from PyPI; one that PyPI does not answer for is an error, too.
+audit: $(NEEDED)
+	@test -x .venv/audit/bin/pip-audit || { $(BIN)/python -m venv .venv/audit && .venv/audit/bin/pip install -qq --disable-pip-version-check pip-audit; }
+	.venv/audit/bin/pip-audit --strict --no-deps --disable-pip --progress-spinner off --requirement constraints.txt
 
 setup: $(DEVELOPED)
 
