@@ -1,5 +1,7 @@
+from pathlib import Path
+
 from gatelab.runs.conditions import MAX_NAMED, changed_conditions
-from gatelab.runs.record import Hardware, RunRecord
+from gatelab.runs.record import Hardware, RunRecord, load_record, update_record
 
 BEFORE = RunRecord(
     code={"gatelab": "0" * 64, "mine": "1" * 64},
@@ -27,6 +29,12 @@ def test_what_changed_is_named_with_what_it_was_and_is() -> None:
     assert changed_conditions(BEFORE, now) == [
         "code of gatelab 00000000 → 22222222", "code of mine 11111111 → none", "torch 2.5.0 → 2.6.0", "threads 2 → 1", "gpus none → H100",
     ]  # fmt: skip
+
+
+def test_a_package_named_like_a_secret_has_not_changed(tmp_path: Path) -> None:
+    now = {**NOW, "versions": {"google-auth": "2.63.0"}}
+    update_record(tmp_path / "run.json", versions=now["versions"])
+    assert changed_conditions(load_record(tmp_path / "run.json"), now) == []
 
 
 def test_of_many_changes_some_are_named() -> None:

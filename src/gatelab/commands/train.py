@@ -17,6 +17,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gatelab.config.choices import num_jobs
+from gatelab.config.config_files import check_config_files
 from gatelab.config.identity import flatten
 from gatelab.config.model_choice import register_model_choice
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
@@ -56,6 +57,7 @@ def run_hydra(overrides: list[str]) -> int:
 
     overrides = [re.sub(r"^experiment=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
     refuse_null(overrides)
+    check_config_files([EXPERIMENT_DIRS[-1], *config_folders(overrides)[1:]])
     refuse_two_sweeps(overrides)
     refuse_unquoted(overrides)
     refuse_pickles(overrides)

@@ -3,12 +3,14 @@
 from typing import Any
 
 from gatelab.runs.record import RunRecord
+from gatelab.runs.secrets import redact
 
 MAX_NAMED = 6
 
 
 def changed_conditions(before: RunRecord, now: dict[str, Any]) -> list[str]:
     """Of code, packages and hardware, such as "threads 2 → 1". now: as run.json is to say it from now on."""
+    now = redact(now)  # as the record is: a package may be named like a secret
     then, hardware = before.hardware, now["hardware"]
     pairs = [(f"code of {name}", digest, now["code"].get(name)) for name, digest in before.code.items()]
     pairs += [(name, version, now["versions"].get(name)) for name, version in before.versions.items()]
