@@ -1,3 +1,4 @@
+import errno
 import os
 import subprocess
 import sys
@@ -170,3 +171,13 @@ def test_damage_at_either_end_is_seen_and_the_whole_of_a_small_file(size: int, t
             assert checksum(file) != found, place
             stream.seek(place)
             stream.write(b"\0")
+
+
+def test_a_full_disk_is_a_sentence_and_leaves_nothing_half_made(tmp_path: Path) -> None:
+    def fill_up(folder: Path) -> None:
+        (folder / "content").write_bytes(b"x")
+        raise OSError(errno.ENOSPC, "No space left on device")  # as a write does, without the file's name
+
+    with pytest.raises(DataError, match=r"cannot be written: No space left on device\. Make room there"):
+        Cache(tmp_path).get("rows", "key", fill_up, [])
+    assert list((tmp_path / "rows").iterdir()) == []

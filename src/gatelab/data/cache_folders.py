@@ -4,6 +4,7 @@ A folder is filled under another name and then renamed, so that it is there as a
 the operating system releases when a process dies, say who fills a folder and who uses one.
 """
 
+import errno
 import hashlib
 import itertools
 import json
@@ -27,6 +28,7 @@ RECORD, MADE_FROM = "record.json", "made_from.json"
 PARTIAL = ".partial"
 USE = "use"  # the lock under which folders begin to be used and are removed
 GIB = 2**30
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CACHE_GIB = 20.0  # the limit where none is given
 
 
@@ -74,6 +76,13 @@ class Cache:
                     write_contents(partial)
                     (partial / MADE_FROM).write_text(json.dumps(list(made_from)), encoding="utf-8")
                     os.replace(partial, folder)
+                except OSError as error:
+                    if error.errno not in NO_ROOM:
+                        raise
+                    raise DataError(
+                        f"{self.root}: cannot be written: {error.strerror}. Make room there (gatelab cache --clear), or name another "
+                        "data.cache_dir."
+                    ) from error
                 finally:
                     shutil.rmtree(partial, ignore_errors=True)
             held = self._hold(folder)
