@@ -38,6 +38,7 @@ class RunFolder:
         self.predictions = self.path / "predictions.csv"
         self.equations = self.path / "equations.json"
         self.examples = self.path / "examples.json"
+        self.language = self.path / "language.json"
         self.report = self.path / "report.html"
         self.figures = self.path / "figures"
         self.gates = self.figures / "gates"

@@ -12,9 +12,11 @@ from language_runs import config
 from torch import Tensor, nn
 
 from gatelab.commands.train import compose
-from gatelab.errors import ConfigError, RunStopped
+from gatelab.errors import ConfigError, RunError, RunStopped
+from gatelab.reports.pages.run_page import run_page
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
+from gatelab.runs.language_evidence import read_language_evidence
 from gatelab.tasks.language_model.kneser_ney import KneserNey
 from gatelab.tasks.language_model.language_folder import build_language_model, check_encoder, load_language_model
 from gatelab.tasks.language_model.language_module import LanguageModel
@@ -195,3 +197,38 @@ def test_what_does_not_fit_is_one_sentence(overrides: list[str], sentence: str, 
 def test_a_task_and_data_that_do_not_fit_are_refused(overrides: list[str], sentence: str, tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match=sentence):
         train(compose([*overrides, "tracker=none", f"output_dir={tmp_path}", f"data.cache_dir={tmp_path}"]))
+
+
+def test_its_page_has_curves_surprise_and_what_it_wrote(trained: tuple[RunFolder, PlainText]) -> None:
+    run, data = trained
+    evidence = read_language_evidence(run.language)
+    assert evidence is not None
+    assert evidence.passage is not None
+    text = data.prepared.tokenizer.decode(data.prepared.parts["test"][1:].tolist())
+    assert text.startswith("".join(evidence.passage.tokens))
+    assert [sample.validation for sample in evidence.samples] == [1, 2]
+    assert len(evidence.samples[1].text) == 200
+    assert evidence.positions is not None
+    assert len(evidence.positions.read) == 24
+    assert sum(each.tokens for each in evidence.frequencies) == len(text)
+    page = run_page(run)
+    for shown in (
+        "perplexity on",
+        "test tokens",
+        "Bits per character",
+        "Surprise by frequency",
+        "carried state",
+        "Tokens of each part",
+    ):
+        assert shown in page
+    bits = evidence.passage.losses[0] / math.log(2)
+    assert f'title="{bits:.2f} bits">{text[0]}</span>' in page
+
+
+def test_a_damaged_file_of_evidence_is_one_sentence(tmp_path: Path) -> None:
+    file = tmp_path / "language.json"
+    file.write_text(
+        '{"samples": [], "frequencies": [], "positions": null, "passage": {"tokens": ["a"], "losses": [-1]}}'
+    )
+    with pytest.raises(RunError, match=r"language.json: cannot be read .* Remove it to have the page without it"):
+        read_language_evidence(file)

@@ -17,13 +17,13 @@ from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.class_sections import class_sections
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.label_sections import label_sections
+from gatelab.reports.pages.language_sections import language_sections
 from gatelab.reports.pages.number_sections import number_sections
 from gatelab.reports.pages.run_answer import (
     answer_finished,
     answer_unfinished,
     answer_untested,
     cautions,
-    weights_cautions,
 )
 from gatelab.reports.shown import visible
 from gatelab.runs.cell_equations import read_equations
@@ -44,6 +44,8 @@ SECTIONS = (
     ("confusion", "Confusion matrix", "confusion"),
     ("curves", "Precision, recall, calibration", "curves"),
     ("predicted", "Prediction and target", "predicted"),
+    ("text", "Surprise", "surprise"),
+    ("samples", "Samples", "samples"),
     ("classes", "By class and length", "by_class"),
     ("rows", "Selected examples", "examples"),
     ("data", "Data", None),
@@ -120,6 +122,8 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "confusion": None,
         "curves": [],
         "predicted": None,
+        "surprise": None,
+        "samples": [],
         "by_class": None,
         "figures": {},
         "titles": {},
@@ -141,12 +145,14 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         values |= tested(folder, record, config, model, learning, warnings)
         values["examples"] = run_tables.examples(folder)
     elif record.metrics is not None and status == "finished":
-        answer = answer_finished(record, model, data.split_sizes.get("test"), {})
-        values["answer"] = replace(answer, cautions=weights_cautions(record))
+        num_tested = data.split_sizes.get("test", 0)
+        answer = answer_finished(record, model, num_tested or None, {})
+        values["answer"] = replace(answer, cautions=cautions(record, config, num_tested, learning))
     elif "test" in record.lacks:
         values["answer"] = answer_untested(record, model)
     else:
         values["answer"] = answer_unfinished(record, model, status, learning)
+    values |= language_sections(folder)
     titles = values["titles"] = {id: title for id, title, _ in SECTIONS} | values["titles"]
     values["sections"] = [(id, titles[id]) for id, _, there in SECTIONS if there is None or values[there]]
     return values

@@ -9,12 +9,14 @@ from gatelab.errors import ConfigError
 from gatelab.recurrent.notation import latex, text
 from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.language_evidence import write_language_evidence
 from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.language_model.language_baselines import baseline_metrics, compressor_metrics
 from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
 from gatelab.tasks.language_model.language_module import LOGGED, LanguageModel
 from gatelab.tasks.language_model.language_scores import TextSize, language_metrics, sizes_of
 from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW, PlainText
+from gatelab.tasks.language_model.text_evidence import text_evidence
 from gatelab.tasks.language_model.text_loss import TextLoss
 
 
@@ -66,11 +68,15 @@ class LanguageModelling(Task):
         return []
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
-        """equations.json and the model."""
+        """equations.json, language.json and the model."""
+        prepared = data.prepared
         if hasattr(module.encoder, "formula"):
             trees = module.encoder.formula()
             write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
-        save_language_model(folder.model, module, data.prepared.tokenizer, model=config.model, encoder=config.encoder)
+        parts, tokenizer = prepared.parts, prepared.tokenizer
+        evidence = text_evidence(module, tokenizer, parts["train"], parts["test"], data.window, module.samples)
+        write_language_evidence(folder.language, evidence)
+        save_language_model(folder.model, module, tokenizer, model=config.model, encoder=config.encoder)
 
 
 def num_tested(config: Config, data: Any) -> int:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from gatelab.bounded import regular
 from gatelab.data.formats.encoding import undecodable
+from gatelab.data.formats.records import MAX_UNPACKING
 from gatelab.data.paths import expand_paths
 from gatelab.errors import DataError
 
@@ -106,7 +107,7 @@ def read_text(spans: Sequence[Span], encoding: str) -> Iterator[str]:
             try:
                 text = waiting + decoder.decode(piece, final=begin == span.end)
             except UnicodeDecodeError as error:
-                raise undecodable(span.file, encoding, error) from None
+                raise undecodable(span.file, encoding, error, MAX_UNPACKING) from None
             end = max(text.rfind("\n"), text.rfind(" ")) + 1
             if not end and len(text) > MAX_WORD:
                 end = len(text)

@@ -1,0 +1,73 @@
+"""language.json: what a language model has made of its test text, and the texts that it wrote while it learned."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
+
+MAX_BYTES = 10 * 2**20
+Loss = Annotated[float, Field(ge=0, lt=1e6)]  # in nats a token
+Count = Annotated[int, Field(ge=0, lt=2**63)]
+
+
+class Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Positions(Part):
+    """Mean losses by the number of tokens read before: from a state that is fresh at the window's start, and from the carried one."""
+
+    read: list[Count]
+    fresh: list[Loss]
+    carried: list[Loss]
+
+
+class Frequency(Part):
+    """The test tokens that stand least to most times in the training text."""
+
+    least: Count
+    most: Count
+    tokens: Count
+    loss: Loss
+
+
+class Passage(Part):
+    """The beginning of the test text, token by token."""
+
+    tokens: list[str]
+    losses: list[Loss]
+
+
+class Sample(Part):
+    """What the model wrote after a validation, counted from 1."""
+
+    validation: Count
+    text: str
+
+
+class LanguageEvidence(Part):
+    positions: Positions | None
+    frequencies: list[Frequency]
+    passage: Passage | None
+    samples: list[Sample]
+
+
+def write_language_evidence(file: Path, evidence: LanguageEvidence) -> None:
+    atomic_write(file, json.dumps(evidence.model_dump(), indent=1) + "\n")
+
+
+def read_language_evidence(file: Path) -> LanguageEvidence | None:
+    """None without a file. Raises RunError for a damaged one."""
+    try:
+        if file.stat().st_size > MAX_BYTES:
+            raise RunError(f"{file}: is larger than {MAX_BYTES // 2**20} MiB. Remove it to have the page without it.")
+        return LanguageEvidence.model_validate_json(file.read_bytes())
+    except FileNotFoundError:
+        return None
+    except (ValidationError, OSError) as error:
+        problem = str(error).splitlines()[0]
+        raise RunError(f"{file}: cannot be read ({problem}). Remove it to have the page without it.") from None
