@@ -260,6 +260,28 @@ def gates(
 
 
 @app.command()
+def gradients(
+    run: RunName,
+    overrides: Annotated[
+        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", help="Current places, such as data.path=FILE.")
+    ] = None,
+    allow_targets: AllowTargets = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Draw how far the gradient of a finished run reaches back in time.
+
+    The norm of the loss's derivative with respect to the state after each step of a training batch, through all steps that follow, with the
+    weights that training began with and with those it chose. Any cell that reads from left to right, any task.
+
+    [dim]gatelab gradients 3f9c[/]
+    """
+    from gatelab.commands.gradients import draw_gradients
+
+    with user_errors():
+        draw_gradients(run, output_dir, overrides or (), allow_targets=allow_targets or ())
+
+
+@app.command()
 def export(
     run: RunName,
     onnx: Annotated[Path | None, typer.Option("--onnx", metavar="FILE", help="As ONNX.")] = None,

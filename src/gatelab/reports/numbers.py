@@ -10,6 +10,8 @@ NOT_A_NUMBER = "not a number"
 def metric(value: float | None) -> str:
     if value is None:
         return ""
+    if isinstance(value, int):
+        return f"{value:,}"
     return NOT_A_NUMBER if math.isnan(value) else decimal(value)
 
 

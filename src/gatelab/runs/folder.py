@@ -39,6 +39,7 @@ class RunFolder:
         self.equations = self.path / "equations.json"
         self.examples = self.path / "examples.json"
         self.language = self.path / "language.json"
+        self.gradients = self.path / "gradients.csv"
         self.report = self.path / "report.html"
         self.figures = self.path / "figures"
         self.gates = self.figures / "gates"

@@ -45,14 +45,24 @@ def arm_curves(arms: Sequence[Arm], problems: list[str] | None = None) -> tuple[
     return legend, charts
 
 
-def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_arms: int) -> Chart:
-    """drawn: name, band and kind of each arm."""
+def draw_bands(
+    name: str,
+    drawn: Sequence[tuple[str, Band, str]],
+    x: Axis,
+    num_arms: int,
+    *,
+    over: str = "epoch",
+    named: bool = False,
+) -> Chart:
+    """drawn: name, band and kind of each arm. over: what stands on the x axis. named: with a legend, and dots, of its own."""
     y, is_cut = y_axis(name, [band for _, band, _ in drawn])
     lines = []
-    for _, band, kind in drawn:
+    for arm, band, kind in drawn:
         low, mean, high = (np.clip(values, y.low, y.high) for values in (band.low, band.mean, band.high))
         area = np.stack([low, high], axis=1) if band.num.max() > 1 else None
-        lines.append(Line("", kind, band.epochs, mean, dots=len(band.epochs) == 1, band=area))
+        lines.append(
+            Line(arm if named else "", kind, band.epochs, mean, dots=named or len(band.epochs) == 1, band=area)
+        )
     epochs = sorted({epoch for _, band, _ in drawn for epoch in band.epochs.tolist()})
     shown = epochs[:: -(-len(epochs) // MAX_STOPS)]
     shown += [] if shown[-1] == epochs[-1] else [epochs[-1]]
@@ -68,14 +78,14 @@ def draw_bands(name: str, drawn: Sequence[tuple[str, Band, str]], x: Axis, num_a
             points.append((float(np.clip(value, y.low, y.high)), kind))
             tips.append(f"{shorten(arm, 60)} {point_text(band, place)}")
             cells.append(numbers.metric(value))
-        stops.append(Stop(float(epoch), points, f"epoch {epoch}", tips))
+        stops.append(Stop(float(epoch), points, f"{over} {epoch}", tips))
         rows.append(cells)
     several = any(band.num.max() > 1 for _, band, _ in drawn)
     summary = "Line: mean over the runs. Band: minimum to maximum." if several else "One line per arm, of one run each."
     summary += f" The axis is cut at {y.high:g}; some values are larger." if is_cut else ""
     summary += " The axis is logarithmic." if y.is_log else ""
     summary += f" Of the first {MAX_ARMS} of {num_arms} arms." if num_arms > MAX_ARMS else ""
-    table = Table(["epoch", *(visible(arm) for arm, _, _ in drawn)], rows)
+    table = Table([over, *(visible(arm) for arm, _, _ in drawn)], rows)
     notes = ["line: mean over the runs", "band: their range"] if several else []
     notes += [f"{title_of(name)} cut at {y.high:g}"] if is_cut else []
     return Chart(curve_title(name), summary, x, y, lines, stops, table, notes=notes)

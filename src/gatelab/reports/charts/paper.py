@@ -36,7 +36,7 @@ LOOKS: dict[str, dict[str, Any]] = {f"c{number}": {"color": colour} for number, 
     "pale": {"linewidth": 0.6, "alpha": 0.35},
     "points": {"linestyle": "none", "marker": "o"},
 }
-MARKERS = {"linear": "D", "majority": "s", "prior": "s", "mean": "s", "median": "v"}
+MARKERS = {"linear": "D", "majority": "s", "prior": "s", "mean": "s", "median": "v", "memoryless": "s"}
 
 
 def save_figures(folder: Path, drawings: Mapping[str, Callable[[], Figure]]) -> list[Path]:
@@ -111,6 +111,8 @@ def draw_chart(chart: Chart, axes: Axes) -> None:
     if chart.mark is not None:
         axes.axvline(chart.mark, color=GREY, linestyle=":", linewidth=0.8)
         axes.text(chart.mark, 1.04, "best", transform=axes.get_xaxis_transform(), ha="center", fontsize=6, color=GREY)
+    if chart.x.is_log:
+        axes.set_xscale("log")
     if chart.y.is_log:
         axes.set_yscale("log")
     for axis, scale in ((chart.x, axes.xaxis), (chart.y, axes.yaxis)):

@@ -10,6 +10,7 @@ from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.charts.arm_curves import arm_curves, curve_title
 from gatelab.reports.charts.paper import draw_charts, draw_strip_plot, save_figures
 from gatelab.reports.charts.strip_plot import strip_plot
+from gatelab.reports.charts.swept_lines import lines_over_keys, lines_over_lengths
 from gatelab.reports.charts.trials import search_chart
 from gatelab.reports.pages.sweep_answer import arm_of
 from gatelab.reports.pages.sweep_tables import published_numbers
@@ -33,12 +34,16 @@ def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]
     monitor = shared_monitor(run.record.monitor for run in runs)
     paper = [curve_title(f"validation/{name}") for name in ("loss", monitor)]
     curves = [chart for chart in curves if chart.title in paper]
+    over_lengths = lines_over_keys(runs, list(comparison.tables)) or lines_over_lengths(arms)
     search = search_chart(runs)
     drawings: dict[str, Callable[[], Figure]] = {}
     if plot:
         drawings["arms"] = lambda: draw_strip_plot(plot, ", ".join(comparison.arms.titles))
     if curves:
         drawings["learning_curves"] = lambda: draw_charts(curves, 3.3 + 0.07 * len(legend), legend, columns=2)
+    if over_lengths:
+        height = 0.6 + 1.7 * len(over_lengths)
+        drawings["over_length"] = lambda: draw_charts(over_lengths, height, over_lengths[0].legend, columns=2)
     if search:
         drawings["trials"] = lambda: draw_charts([search], legend=search.legend)
     return save_figures(folder, drawings)

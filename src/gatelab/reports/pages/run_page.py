@@ -11,6 +11,7 @@ from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import Learning, learning_curves
 from gatelab.reports.analysis.intervals import RESAMPLES
+from gatelab.reports.charts.gradient_chart import gradient_charts
 from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.charts.run_charts import learning_charts
 from gatelab.reports.pages import facts, run_tables
@@ -18,6 +19,7 @@ from gatelab.reports.pages.class_sections import class_sections
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.label_sections import label_sections
 from gatelab.reports.pages.language_sections import language_sections
+from gatelab.reports.pages.length_section import length_section
 from gatelab.reports.pages.number_sections import number_sections
 from gatelab.reports.pages.run_answer import (
     answer_finished,
@@ -29,6 +31,7 @@ from gatelab.reports.shown import visible
 from gatelab.runs.cell_equations import read_equations
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.gradients import read_gradients
 from gatelab.runs.label_predictions import read_label_predictions
 from gatelab.runs.number_predictions import read_number_predictions
 from gatelab.runs.predictions import kind_of, read_predictions
@@ -40,6 +43,7 @@ NEEDED = ("status", "started", "seed", "data", "versions")
 # id, title, and the value of the page that the section needs
 SECTIONS = (
     ("test", "Test", "figures"),
+    ("lengths", "By length of the sequences", "lengths"),
     ("learning", "Learning curves", "learning"),
     ("confusion", "Confusion matrix", "confusion"),
     ("curves", "Precision, recall, calibration", "curves"),
@@ -50,6 +54,7 @@ SECTIONS = (
     ("rows", "Selected examples", "examples"),
     ("data", "Data", None),
     ("cell", "Cell", "equations"),
+    ("gradients", "How far the gradient reaches", "gradients"),
     ("gates", "Gates", "readings"),
     ("cost", "Time and memory", None),
     ("repeat", "Reproduce", None),
@@ -117,6 +122,7 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "status": status,
         "started": numbers.moment(record.started),
         "learning": learning_charts(learning),
+        "lengths": length_section(record, model),
         "resamples": RESAMPLES,
         "no_auroc_interval": False,
         "confusion": None,
@@ -129,6 +135,7 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "titles": {},
         "examples": [],
         "equations": read_equations(folder.equations),
+        "gradients": gradient_charts(read_gradients(folder.gradients)),
         "readings": read_readings(folder, describe_reading),
         "data_facts": facts.data_facts(data, config),
         "parts": run_tables.parts(data),

@@ -20,6 +20,7 @@ from gatelab.reports.analysis.swept import swept_keys
 from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.parallel import draw_parallel
 from gatelab.reports.charts.strip_plot import strip_plot
+from gatelab.reports.charts.swept_lines import lines_over_keys, lines_over_lengths
 from gatelab.reports.charts.trials import search_chart, searched_metric
 from gatelab.reports.pages import sweep_tables
 from gatelab.reports.pages.disputed_tables import disagreement_matrix, disputed_table
@@ -42,6 +43,7 @@ LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
 SECTIONS = (
     ("comparison", "Comparison", "comparisons"),
     ("seeds", "Every seed", "dots"),
+    ("lengths", "Over the length of the sequences", "lengths"),
     ("learning", "Learning curves", "curves"),
     ("search", "Search", "search"),
     ("keys", "Swept keys", "keys"),
@@ -140,6 +142,7 @@ def sweep_page(
         "published": sweep_tables.published_table(published, arms),
         "source": source,
         "dots": [plot for name in comparison.tables if (plot := arm_strips(comparison, name, arms, published, link))],
+        "lengths": [*lines_over_keys(runs, list(comparison.tables)), *lines_over_lengths(arms)],
         "legend": legend,
         "curves": curves,
         "search": search_chart(runs),

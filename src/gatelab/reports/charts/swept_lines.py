@@ -1,0 +1,92 @@
+"""A metric over a number: over a key that a sweep varies, and over the lengths at which its runs were tested; a line for each arm."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from gatelab.reports.analysis.arms import Arm
+from gatelab.reports.analysis.bands import Band
+from gatelab.reports.analysis.swept import SweptKey, is_spread_in_log, show_value, swept_keys
+from gatelab.reports.charts.arm_curves import draw_bands
+from gatelab.reports.charts.chart import BASELINE, MODEL, NUM_COLOURS, Axis, Chart, kind_of
+from gatelab.runs.load import Run
+from gatelab.runs.record import BLIND, RunRecord, baseline_title
+
+Values = dict[str, dict[float, list[float]]]  # of each line, at each number, those of the runs
+KEY = "data.length"
+
+
+def lines_over_keys(runs: Sequence[Run], metrics: Sequence[str]) -> list[Chart]:
+    """For the swept length of the sequences, and each metric, its values over it; a line for each setting of the other keys."""
+    charts = []
+    for metric in metrics:
+        found = [run for run in runs if run.status == "finished" and metric in run.record.numbers()]
+        keys = swept_keys(found) if found else []
+        for key in (key for key in keys if key.key == KEY and len(key.levels) > 1):
+            others = [other for other in keys if other is not key]
+            values: Values = {}
+            for number, run in enumerate(found):
+                line = values.setdefault(name_of(others, number), {})
+                line.setdefault(key.values[number], []).append(run.record.numbers()[metric])
+            for run, place in zip(found, key.values, strict=True):
+                for name, value in baselines_of(run.record, metric).items():
+                    values.setdefault(name, {})[place] = [value]
+            charts += chart_of(metric, values, key.title)
+    return charts
+
+
+def lines_over_lengths(arms: Sequence[Arm]) -> list[Chart]:
+    """Each metric of the test over the lengths at which the runs of the arms were tested; empty where all were tested at one."""
+    by_metric: dict[str, Values] = {}
+    for arm in arms[:NUM_COLOURS]:
+        for run in arm.finished:
+            add_lengths(by_metric, run.record, arm.name)
+    return [chart for metric, values in by_metric.items() for chart in chart_of(metric, values, "length")]
+
+
+def run_over_lengths(record: RunRecord, model: str) -> list[Chart]:
+    """The same of one run."""
+    by_metric: dict[str, Values] = {}
+    add_lengths(by_metric, record, model)
+    return [
+        chart for metric, values in by_metric.items() for chart in chart_of(metric, values, "length", {model: MODEL})
+    ]
+
+
+def add_lengths(by_metric: dict[str, Values], record: RunRecord, name: str) -> None:
+    scores = {name: record.metrics, **{baseline_title(blind): record.baselines.get(blind) for blind in BLIND}}
+    for title, found in scores.items():
+        for length, metrics in found.by_length.items() if found else ():
+            for metric, value in metrics.items():
+                by_metric.setdefault(metric, {}).setdefault(title, {}).setdefault(float(length), []).append(value)
+
+
+def name_of(keys: Sequence[SweptKey], number: int) -> str:
+    return " ".join(f"{key.title}={show_value(key.values[number])}" for key in keys) or "model"
+
+
+def baselines_of(record: RunRecord, metric: str) -> dict[str, float]:
+    numbers = {baseline_title(name): record.numbers(name) for name in BLIND if name in record.baselines}
+    return {title: found[metric] for title, found in numbers.items() if metric in found}
+
+
+def chart_of(metric: str, values: Values, title: str, kinds: Mapping[str, str] | None = None) -> list[Chart]:
+    """One, or none where no line has two places. The arms come before the baselines, which are dashed."""
+    places = sorted({place for line in values.values() for place in line})
+    titles = {baseline_title(name) for name in BLIND}
+    arms = [name for name in values if name not in titles][:NUM_COLOURS]
+    if len(places) < 2 or not arms:
+        return []
+    is_log = is_spread_in_log(places)
+    x = Axis(title, places[0], places[-1], [(place, f"{place:g}") for place in places], is_log)
+    looks = {name: (kinds or {}).get(name, kind_of(number)) for number, name in enumerate(arms)}
+    looks |= {name: BASELINE for name in values if name in titles}
+    drawn = [(name, band_of(values[name]), look) for name, look in looks.items()]
+    return [draw_bands(metric, drawn, x, len(arms), over=title, named=True)]
+
+
+def band_of(line: Mapping[float, Sequence[float]]) -> Band:
+    places = sorted(line)
+    columns = [[f(line[place]) for place in places] for f in (np.mean, min, max)]
+    as_whole = np.array(places).astype(int) if all(place == int(place) for place in places) else np.array(places)
+    return Band(as_whole, *map(np.array, columns), np.array([len(line[place]) for place in places]))
