@@ -101,9 +101,10 @@ def reaches_of(config: Config, task: Any, data: Any, weights: str, state_dict: d
     module.encoder = read = StepByStep(module.encoder)
     module.eval()
     quiet_lightning()
+    options: dict[str, Any] = {**FIXED, "enable_checkpointing": False}
     trainer = pl.Trainer(
         accelerator="cpu", max_epochs=1, limit_train_batches=1, limit_val_batches=0, logger=False, callbacks=[AfterBackward()],
-        **{**FIXED, "enable_checkpointing": False},
+        **options,
     )  # fmt: skip
     trainer.fit(module, datamodule=data)
     norms = read.norms()

@@ -89,4 +89,5 @@ def band_of(line: Mapping[float, Sequence[float]]) -> Band:
     places = sorted(line)
     columns = [[f(line[place]) for place in places] for f in (np.mean, min, max)]
     as_whole = np.array(places).astype(int) if all(place == int(place) for place in places) else np.array(places)
-    return Band(as_whole, *map(np.array, columns), np.array([len(line[place]) for place in places]))
+    mean, low, high = map(np.array, columns)
+    return Band(as_whole, mean, low, high, np.array([len(line[place]) for place in places]))
