@@ -66,15 +66,14 @@ def test_it_is_selected_by_perplexity_beside_n_grams_and_compressors(trained: tu
     assert record.best_validation["perplexity"] == min(validated)
 
 
-@pytest.mark.parametrize("step", [7, 31])
 def test_a_run_that_was_stopped_between_windows_ends_in_the_same_bytes(
-    step: int, trained: tuple[RunFolder, PlainText], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    trained: tuple[RunFolder, PlainText], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     whole, _ = trained
     one_step = LanguageModel.training_step
 
     def stopped(self: LanguageModel, window: Window, index: int) -> Tensor:
-        if self.trainer.global_step == step:
+        if self.trainer.global_step == 31:  # in the second epoch
             raise RunStopped("the power is gone")
         return one_step(self, window, index)
 
@@ -109,8 +108,9 @@ def test_tied_weights_are_one_matrix() -> None:
 
 
 def test_an_adaptive_softmax_is_a_distribution_and_its_losses_are_of_it() -> None:
-    model = small(tied=False, adaptive_softmax=[10, 30]).eval()
-    states = torch.linspace(-1, 1, 24).view(3, 8)
+    lstm = {"_target_": "gatelab.recurrent.LSTMEncoder", "hidden_size": 32}
+    model = small(lstm, tied=False, adaptive_softmax=[10, 30]).eval()
+    states = torch.linspace(-1, 1, 96).view(3, 32)
     log_p = model.output_layer.log_probabilities(states)
     assert log_p.exp().sum(1).tolist() == pytest.approx([1, 1, 1], rel=1e-5)
     targets = torch.tensor([2, 20, 45])
@@ -232,3 +232,32 @@ def test_a_damaged_file_of_evidence_is_one_sentence(tmp_path: Path) -> None:
     )
     with pytest.raises(RunError, match=r"language.json: cannot be read .* Remove it to have the page without it"):
         read_language_evidence(file)
+
+
+def test_the_rate_of_a_step_is_in_proportion_to_its_window_where_windows_vary() -> None:
+    model = small()
+    model.usual_window, model._window = 20, 5
+    optimizer = torch.optim.SGD(model.parameters(), lr=8.0)
+    before = model.embedding.weight.detach().clone()
+
+    def closure() -> None:
+        for parameter in model.parameters():
+            parameter.grad = torch.ones_like(parameter)
+
+    model.optimizer_step(0, 0, optimizer, closure)
+    assert torch.allclose(before - model.embedding.weight, torch.tensor(2.0))
+    assert optimizer.param_groups[0]["lr"] == 8.0
+
+
+def test_two_processes_share_the_columns_and_have_the_same_losses(
+    trained: tuple[RunFolder, PlainText], tmp_path: Path
+) -> None:
+    runs = trained[0], train(config(tmp_path, "trainer.devices=2"))[0]
+    curves = []
+    for run in runs:
+        points = read_points(run.metrics, run.metrics.stat().st_size)
+        curves.append([value for point in points for name, value in point.values.items() if "test" not in name])
+    assert len(curves[0]) > 10
+    assert curves[1] == pytest.approx(curves[0], rel=1e-6)
+    perplexities = [run.record.numbers()["perplexity"] for run in runs]
+    assert perplexities[1] == pytest.approx(perplexities[0], rel=1e-5)
