@@ -202,6 +202,29 @@ def generate(
 
 
 @app.command()
+def agreement(
+    run: RunName,
+    pairs: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Of pairs; without it those of the generated text.")
+    ] = None,
+    out: Annotated[Path | None, typer.Option(metavar="FILE", help="A CSV with the losses of each pair.")] = None,
+    allow_targets: AllowTargets = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Tell how often a language model finds the right form of a verb likelier than the wrong one, by attractors.
+
+    A line of FILE has what stands before the verb, the right form, the wrong form and the number of attractors, with tabs between
+    them; NAME.gold beside NAME.text is read as Gulordava et al. publish it.
+
+    [dim]gatelab agreement 3f9c --pairs subj_agr_filtered.gold[/]
+    """
+    from gatelab.commands.verb_agreement import agreement as measure
+
+    with user_errors():
+        measure(run, output_dir, pairs, out, allow_targets=allow_targets or ())
+
+
+@app.command()
 def evaluate(
     run: RunName,
     csv: Annotated[Path, typer.Option("--csv", metavar="FILE", help="A labelled table of any kind in docs/data.md.")],

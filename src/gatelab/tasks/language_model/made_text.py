@@ -54,18 +54,25 @@ class Grammar:
             text = f'{begin} {forms[plural]}: "{said}"'
         else:
             forms = self.random.choice(VERBS)
-            text = f"{begin} {forms[plural]} {self.random.choice(ENDS[forms[0]])}."
+            text = f"{begin} {forms[plural]} {self.random.choice(ENDS[forms[0]])}{self.more(plural)}."
         self.agreement = Agreement(f"{begin} ", forms[plural], forms[not plural], attractors)
         return text
 
+    def more(self, plural: bool) -> str:
+        """In half of the sentences a pronoun and another verb, in the number of the first noun again."""
+        if self.random.random() < 0.5:
+            return ""
+        forms = self.random.choice(VERBS)
+        return f", and {('it', 'they')[plural]} {forms[plural]} {self.random.choice(ENDS[forms[0]])}"
+
     def noun(self, plural: bool) -> str:
-        adjective = f"{self.random.choice(ADJECTIVES)} " if self.random.random() < 0.4 else ""
+        adjective = f"{self.random.choice(ADJECTIVES)} " if self.random.random() < 0.3 else ""
         return f"{adjective}{self.random.choice(NOUNS)}{'s' if plural else ''}"
 
     def about(self, between: list[bool], depth: int) -> str:
         """None to three phrases, each with a noun, some in brackets with phrases of their own."""
         text = ""
-        for _ in range(self.random.choice((0, 1, 1, 2, 2, 3) if not depth else (0, 0, 1))):
+        for _ in range(self.random.choice((0, 1, 1, 2) if not depth else (0, 0, 1))):
             plural = self.random.random() < 0.5
             between.append(plural)
             phrase = f"{self.random.choice(PREPOSITIONS)} the {self.noun(plural)}"
