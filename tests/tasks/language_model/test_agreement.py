@@ -85,7 +85,7 @@ def test_generated_sentences_close_what_they_open_and_agree() -> None:
     grammar, closes = Grammar(3), {")": "(", "]": "[", "}": "{"}
     for _ in range(300):
         sentence, found = grammar.sentence(), grammar.agreement
-        open_brackets = []
+        open_brackets: list[str] = []
         for character in sentence:
             if character in closes:
                 assert open_brackets.pop() == closes[character]
