@@ -298,7 +298,7 @@ def gradients(
 
     [dim]gatelab gradients 3f9c[/]
     """
-    from gatelab.commands.gradients import draw_gradients
+    from gatelab.commands.draw_gradients import draw_gradients
 
     with user_errors():
         draw_gradients(run, output_dir, overrides or (), allow_targets=allow_targets or ())

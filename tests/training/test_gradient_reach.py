@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from gatelab.commands.gradients import draw_gradients
+from gatelab.commands.draw_gradients import draw_gradients
 from gatelab.commands.train import compose
 from gatelab.errors import ConfigError, RunError
 from gatelab.recurrent import GatedEncoder, LSTMEncoder, RNNEncoder

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from gatelab.bounded import regular
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
@@ -33,11 +34,9 @@ def write_gradients(file: Path, reaches: Sequence[Reach]) -> None:
 
 def read_gradients(file: Path) -> list[Reach]:
     """In the order of the file; none without a file. Raises RunError for a damaged one."""
-    if not file.exists():
-        return []
     found: dict[tuple[str, str], list[float]] = {}
     try:
-        with open(file, newline="", encoding="utf-8") as stream:
+        with open(file, newline="", encoding="utf-8", opener=regular) as stream:
             lines = csv.reader(stream)
             if next(lines, None) != HEADER:
                 raise ValueError(f"its first line is not {','.join(HEADER)}")
@@ -46,6 +45,8 @@ def read_gradients(file: Path) -> list[Reach]:
                 norms.append(float(norm))
                 if int(step) != len(norms) or weights not in WEIGHTS or math.isnan(norms[-1]):
                     raise ValueError(f"step {step} of {state} is out of order, or no number")
+    except FileNotFoundError:
+        return []
     except (ValueError, csv.Error) as error:
         raise RunError(f"{file}: cannot be read as gradients: {error}. gatelab gradients writes it again.") from None
     return [Reach(*key, norms) for key, norms in found.items()]

@@ -15,7 +15,7 @@ from gatelab.runs.metrics import SELECTED, order_of, shared_monitor, title_of
 from gatelab.screen import styled
 
 # Of gatelab's tasks; for others all metrics.
-LISTED = ("accuracy", SELECTED, "auroc", "micro_f1", "exact_match", "mse", "mae", "r2")
+LISTED = ("accuracy", SELECTED, "auroc", "micro_f1", "exact_match", "mse", "mae", "r2", "sequences_right")
 STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
@@ -31,12 +31,13 @@ def runs_table(folders: list[RunFolder]) -> Table:
         table.add_column(title, no_wrap=True)
     for title in titles:
         table.add_column(title, overflow="fold")
-    linear = monitor if monitor in metrics else SELECTED
-    for title in (*map(title_of, metrics), f"linear {title_of(linear)}", "seconds"):
+    baseline = baseline_of(runs)
+    beside = monitor if monitor in metrics else SELECTED if baseline == "linear" else metrics[0]
+    for title in (*map(title_of, metrics), f"{baseline} {title_of(beside)}", "seconds"):
         table.add_column(title, justify="right", min_width=7)
     for run, cells, following in zip(runs, settings, [*runs[1:], None], strict=True):
         values = run.record.numbers()
-        numbers = [*map(values.get, metrics), run.record.numbers("linear").get(linear)]
+        numbers = [*map(values.get, metrics), run.record.numbers(baseline).get(beside)]
         table.add_row(
             run.record.name or run.folder.path.parent.name,
             run.identity,
@@ -57,6 +58,12 @@ def table_of_runs(problems: Sequence[str]) -> Table:
 def listed(runs: Sequence[Run]) -> list[str]:
     found = {name: None for run in runs for name in run.record.numbers() if "." not in name and "/" not in name}
     return [name for name in LISTED if name in found] or list(found) or list(LISTED)
+
+
+def baseline_of(runs: Sequence[Run]) -> str:
+    """That which stands beside them: the linear one, or where none has that the first that they have."""
+    known = dict.fromkeys(name for run in runs for name in run.record.baselines)
+    return "linear" if "linear" in known or not known else next(iter(known))
 
 
 def ranked(run: Run, monitor: str) -> float | None:
@@ -82,7 +89,8 @@ def means_table(folders: list[RunFolder]) -> Table:
     table.add_column(f"{noun_of(arms.arms)}s", justify="right")
     monitor = shared_monitor(run.record.monitor for run in runs)
     both = [name for name in dict.fromkeys(("accuracy", monitor)) if any(arm.values(name) for arm in ordered)]
-    columns = [(name, baseline) for baseline in (None, "linear") for name in both or [monitor]]
+    both = both or [name for name in listed(runs) if any(arm.values(name) for arm in ordered)][:2]
+    columns = [(name, baseline) for baseline in (None, baseline_of(runs)) for name in both or [monitor]]
     columns += [("accuracy", "majority")] if "accuracy" in both else []
     for name, baseline in columns:
         table.add_column(f"{baseline or ''} {title_of(name)}".strip(), justify="right")
