@@ -10,7 +10,7 @@ from gatelab.commands.train import compose
 
 def config(folder: Path, *overrides: str) -> DictConfig:
     return compose(
-        ["model=language_model", "encoder.hidden_size=12", "encoder.num_layers=2", "data.batch_size=6", "data.window=24", "data.split.test=0.2", "data.num_sentences=60",
+        ["model=language_model", "tokenizer=char", "encoder.hidden_size=12", "encoder.num_layers=2", "data.batch_size=6", "data.window=24", "data.split.test=0.2", "data.num_sentences=60",
          "trainer=cpu", "trainer.max_epochs=2", "trainer.log_every_n_steps=10", "optimizer.lr=0.02",
          "callbacks=none", "tracker=none", "report=false", f"output_dir={folder / 'outputs'}",
          f"data.cache_dir={folder / 'cache'}", *overrides]

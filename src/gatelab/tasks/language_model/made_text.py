@@ -1,8 +1,8 @@
 """A generated text for language models, in which what comes next depends on what stands far back.
 
-Every sentence has a noun, words about it, and a verb in the noun's number: "The keys [of the old cabinet (near the doors)] were
-lost." Other nouns stand between, often of the other number; brackets of three kinds nest and close; a sentence may be
-quoted. The last few characters say neither the number nor which bracket is open; reading from left to right says both.
+Every sentence has a noun, words about it, and a verb in the noun's number: "The keys [ of the old cabinet ( near the doors ) ] were
+lost ." Other nouns stand between, often of the other number; brackets of three kinds nest and close; a sentence may be quoted. The
+last four words say neither the number nor, often, which bracket is open; reading from left to right says both.
 """
 
 from collections.abc import Iterator
@@ -51,10 +51,10 @@ class Grammar:
         if may_quote and self.random.random() < 0.15:
             forms = self.random.choice(SPEAKERS)
             said = self.sentence(may_quote=False)
-            text = f'{begin} {forms[plural]}: "{said}"'
+            text = f'{begin} {forms[plural]} : " {said} "'
         else:
             forms = self.random.choice(VERBS)
-            text = f"{begin} {forms[plural]} {self.random.choice(ENDS[forms[0]])}{self.more(plural)}."
+            text = f"{begin} {forms[plural]} {self.random.choice(ENDS[forms[0]])}{self.more(plural)} ."
         self.agreement = Agreement(f"{begin} ", forms[plural], forms[not plural], attractors)
         return text
 
@@ -63,7 +63,7 @@ class Grammar:
         if self.random.random() < 0.5:
             return ""
         forms = self.random.choice(VERBS)
-        return f", and {('it', 'they')[plural]} {forms[plural]} {self.random.choice(ENDS[forms[0]])}"
+        return f" , and {('it', 'they')[plural]} {forms[plural]} {self.random.choice(ENDS[forms[0]])}"
 
     def noun(self, plural: bool) -> str:
         adjective = f"{self.random.choice(ADJECTIVES)} " if self.random.random() < 0.3 else ""
@@ -78,7 +78,7 @@ class Grammar:
             phrase = f"{self.random.choice(PREPOSITIONS)} the {self.noun(plural)}"
             if depth < MAX_DEPTH and self.random.random() < 0.4:
                 left, right = self.random.choice(BRACKETS)
-                text += f" {left}{phrase}{self.about(between, depth + 1)}{right}"
+                text += f" {left} {phrase}{self.about(between, depth + 1)} {right}"
             else:
                 text += f" {phrase}"
         return text
