@@ -11,11 +11,13 @@ from rich.console import Console
 
 from gatelab.commands.train import compose
 from gatelab.config.model_choice import model_of
-from gatelab.errors import ConfigError, DataError, RunStopped
+from gatelab.errors import ConfigError, DataError, RunError, RunStopped
 from gatelab.reports.terminal.result import result_table
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
 from gatelab.tasks.base import build_data
+from gatelab.tasks.model_folder import task_of_folder
+from gatelab.tasks.sequence.export import load_model
 from gatelab.tasks.synthetic.sequences import SequenceBatch, as_batch
 from gatelab.tasks.synthetic.synthetic_module import SyntheticModule
 from gatelab.tasks.synthetic.synthetic_scores import losses_of, sums_of
@@ -141,6 +143,15 @@ def test_losses_and_what_is_right_by_hand() -> None:
     assert sums_of("number", outputs[:, :1], numbers, 0.04).tolist() == pytest.approx(
         [0.03**2 + 0.05**2, 2, 1, 2, 1], rel=1e-5
     )
+
+
+def test_what_needs_a_model_that_reads_texts_says_so(finished: RunFolder) -> None:
+    with pytest.raises(RunError, match=r"model: holds weights alone, of a model that reads no texts\."):
+        task_of_folder(finished.model)
+    with pytest.raises(
+        RunError, match=r"model: holds no model that reads texts, as predict, gates, evaluate and export need it\."
+    ):
+        load_model(finished.model)
 
 
 def test_sequences_until_success_are_recorded_and_the_run_stops_there(tmp_path: Path) -> None:
