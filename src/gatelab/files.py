@@ -1,5 +1,6 @@
 """Atomic writes, and locks between processes."""
 
+import errno
 import os
 import tempfile
 from collections.abc import Iterator
@@ -9,27 +10,43 @@ from typing import IO
 
 from filelock import FileLock
 
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS)
+
 
 @contextmanager
 def replacing(file: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
     """A stream whose content replaces file when the block ends; when it raises, the file is unchanged.
 
     A temporary file in the same folder is flushed to disk and renamed, then the folder is flushed. The old file is kept as
-    previous, if given.
+    previous, if given. An OSError names file.
     """
-    descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
+    with naming(file):
+        descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
     try:
-        with open(descriptor, "wb") as stream:
+        with naming(file), open(descriptor, "wb") as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        os.chmod(temporary, 0o644)
-        if previous is not None and file.exists():
-            os.replace(file, previous)
-        os.replace(temporary, file)
-        flush_folder(file.parent)
+        with naming(file):
+            os.chmod(temporary, 0o644)
+            if previous is not None and file.exists():
+                os.replace(file, previous)
+            os.replace(temporary, file)
+            flush_folder(file.parent)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+@contextmanager
+def naming(file: Path) -> Iterator[None]:
+    """Of a system error that names no file, or a temporary one, name this one."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None or Path(os.fsdecode(error.filename)).name.startswith(f".{file.name}."):
+            error.filename = str(file)
         raise
 
 

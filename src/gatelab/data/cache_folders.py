@@ -4,7 +4,6 @@ A folder is filled under another name and then renamed, so that it is there as a
 the operating system releases when a process dies, say who fills a folder and who uses one.
 """
 
-import errno
 import hashlib
 import itertools
 import json
@@ -21,14 +20,13 @@ from filelock import BaseFileLock, Timeout
 
 from gatelab.data.cache_contents import damaged_file, write_contents
 from gatelab.errors import DataError
-from gatelab.files import lock_of
+from gatelab.files import NO_ROOM, lock_of
 
 KINDS = ("rows", "prepared", "vectors")
 RECORD, MADE_FROM = "record.json", "made_from.json"
 PARTIAL = ".partial"
 USE = "use"  # the lock under which folders begin to be used and are removed
 GIB = 2**30
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
 CACHE_GIB = 20.0  # the limit where none is given
 
 

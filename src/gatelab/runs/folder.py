@@ -1,6 +1,5 @@
 """The run folder: all files of a run, each replaced atomically."""
 
-import errno
 import os
 import shutil
 import time
@@ -14,7 +13,7 @@ from typing import Any
 from filelock import Timeout
 
 from gatelab.errors import Pruned, RunError, RunningElsewhere, RunStopped
-from gatelab.files import atomic_write, lock_of
+from gatelab.files import NO_ROOM, NOT_ALLOWED, atomic_write, lock_of
 from gatelab.runs.record import RunRecord, load_record, update_record
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import visible
@@ -24,7 +23,6 @@ LATEST = "latest"  # in place of digits: the run that started last
 RESUMABLE = ("running", "interrupted", "pruned")  # a running one whose lock is free has died
 SECONDS_TO_LOOK = 0.3  # is_locked() holds the lock for a moment
 WHERE_RUNS_ARE = "gatelab runs lists them; --output-dir names another root of run folders."
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class RunFolder:
@@ -128,25 +126,30 @@ class RunFolder:
             status = "interrupted"
             raise
         except BaseException as error:
-            if isinstance(error, OSError) and error.errno in NO_ROOM:
+            if isinstance(error, OSError) and self._cannot_be_written(error):
                 status = "interrupted"
-                raise no_room(error) from error
+                raise not_written(error, "The last checkpoint is kept") from error
             atomic_write(self.error_log, visible(redact_text(traceback.format_exc())))
             extra = {"error": f"{type(error).__name__}: {error}"}
             error.run_log = self.error_log  # type: ignore[attr-defined]
             raise
         finally:
             seconds = (before.seconds or 0) + time.monotonic() - began
-            # On a full disk run.json is left unchanged.
+            # On a full disk, and in a folder that takes nothing, run.json is left unchanged.
             with suppress(OSError) if status == "interrupted" else nullcontext():
                 self.update(status=status, seconds=round(seconds, 2), **extra)
 
+    def _cannot_be_written(self, error: OSError) -> bool:
+        is_here = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(self.path)
+        return error.errno in NO_ROOM or (error.errno in NOT_ALLOWED and is_here)
 
-def no_room(error: OSError) -> RunStopped:
-    """The error of a run that meets a full disk."""
+
+def not_written(error: OSError, kept: str) -> RunStopped:
+    """The error of a run that meets a full disk, or a folder that it may not write to."""
     place = f"{error.filename}: " if error.filename else ""
+    needed = "make room" if error.errno in NO_ROOM else "allow writing there"
     return RunStopped(
-        f"{place}cannot be written: {error.strerror}. The last checkpoint is kept; make room and start the same command again."
+        f"{place}cannot be written: {error.strerror or error}. {kept}; {needed} and start the same command again."
     )
 
 

@@ -25,9 +25,9 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 
-from gatelab.errors import Interrupted, RunError, RunStopped
+from gatelab.errors import Interrupted, RunError
 from gatelab.files import atomic_write
-from gatelab.runs.folder import RunFolder
+from gatelab.runs.folder import RunFolder, not_written
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 REQUEUE = getattr(
@@ -110,10 +110,8 @@ class Resume(Checkpoint):
         try:
             trainer.save_checkpoint(self.folder.last)
         except OSError as error:
-            raise RunStopped(
-                f"{self.folder.last}: cannot be written: {error.strerror or error}. The checkpoint before it is kept; make "
-                "room and start the same command again."
-            ) from error
+            error.filename = str(self.folder.last)
+            raise not_written(error, "The checkpoint before it is kept") from error
         self._saved_at = time.monotonic()
 
     def on_save_checkpoint(self, trainer: pl.Trainer, module: pl.LightningModule, checkpoint: dict[str, Any]) -> None:
