@@ -67,9 +67,13 @@ class Started:
     def send_signal(self, number: int) -> None:
         os.kill(self.pid, number)
 
+    def wait_for(self, seconds: float) -> None:
+        """Until it has ended, or for so long."""
+        self._process.join(seconds)
+
     def wait(self, seconds: float) -> None:
         """Until it has ended; one that needs longer is killed."""
-        self._process.join(seconds)
+        self.wait_for(seconds)
         if self._process.is_alive():
             self._process.kill()
             self._process.join()

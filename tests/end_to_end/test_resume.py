@@ -45,7 +45,7 @@ def assert_identical(run: Path, whole: Path) -> None:
 
 
 def test_kills_at_any_moment_change_no_byte_of_the_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    kill_and_compare(20, tmp_path, 141, [])
+    kill_and_compare(20, tmp_path, 141, SETTINGS)
     last = capsys.readouterr().out.splitlines()[-1]
     assert last.endswith("identical")
     assert int(last.split(" times resumed")[0].split()[-1]) >= 5, last
