@@ -51,16 +51,11 @@ INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab r
 def run_hydra(overrides: list[str]) -> int:
     """Compose and run, once or as a multirun. Returns the exit code: 0, 1 a run failed, 2 the user's mistake."""
     import hydra
-    from hydra.errors import HydraException
 
     from gatelab.commands.report import report_sweeps
 
     overrides = [re.sub(r"^experiment=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
-    refuse_null(overrides)
-    check_config_files([EXPERIMENT_DIRS[-1], *config_folders(overrides)[1:]])
-    refuse_two_sweeps(overrides)
-    refuse_unquoted(overrides)
-    refuse_pickles(overrides)
+    refuse(overrides)
     register_experiments()
     OUTCOMES.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
@@ -69,15 +64,11 @@ def run_hydra(overrides: list[str]) -> int:
         ordered += [f"--config-dir={folder}" for folder in config_folders(overrides)[1:]]
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
-        with unchecked_help(), trusting(overrides):
+        with explained(overrides), unchecked_help(), trusting(overrides):
             hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
     except KeyboardInterrupt:  # while jobs run in other processes
         console.print(INTERRUPTED)
         raise
-    except (HydraException, OmegaConfBaseException) as error:
-        raise ConfigError(explain(str(error) or str(error.__cause__), overrides)) from None
-    except (YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"a config is no YAML in UTF-8: {' '.join(str(error).split())}.") from None
     finally:
         sys.argv = arguments
     if len(OUTCOMES) == 1:
@@ -86,6 +77,28 @@ def run_hydra(overrides: list[str]) -> int:
         console.print(line, soft_wrap=True)
     report_sweeps(OUTCOMES)
     return int(any(outcome.code for outcome in OUTCOMES))
+
+
+def refuse(overrides: list[str]) -> None:
+    """Raise ConfigError for what Hydra has no sentence for, or would do wrong."""
+    refuse_null(overrides)
+    check_config_files([EXPERIMENT_DIRS[-1], *config_folders(overrides)[1:]])
+    refuse_two_sweeps(overrides)
+    refuse_unquoted(overrides)
+    refuse_pickles(overrides)
+
+
+@contextlib.contextmanager
+def explained(overrides: list[str]) -> Iterator[None]:
+    """Raise ConfigError in place of what Hydra raises for overrides that do not fit."""
+    from hydra.errors import HydraException
+
+    try:
+        yield
+    except (HydraException, OmegaConfBaseException) as error:
+        raise ConfigError(explain(str(error) or str(error.__cause__), overrides)) from None
+    except (YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"a config is no YAML in UTF-8: {' '.join(str(error).split())}.") from None
 
 
 @contextlib.contextmanager

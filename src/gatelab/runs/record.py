@@ -329,7 +329,12 @@ def load_record(file: Path) -> RunRecord:
         except ValidationError as error:
             problems = error.errors(include_input=False, include_url=False)
             for place in {entry_at(values, problem["loc"]) for problem in problems}:
-                drop(values, place)
+                if place:
+                    drop(values, place)
+                else:  # a key that is half of a pair
+                    values = {
+                        key: value for key, value in values.items() if key.encode(errors="ignore").decode() == key
+                    }
 
 
 def entry_at(values: Any, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
@@ -356,7 +361,8 @@ def drop(values: Any, place: tuple[int | str, ...]) -> None:
 def update_record(file: Path, **values: Any) -> None:
     """Change entries of run.json atomically, with secrets redacted."""
     record = redact({"schema_version": SCHEMA_VERSION, **read(file), **values}, numbers=False)
-    atomic_write(file, json.dumps(record, indent=2, ensure_ascii=False) + "\n")
+    text = json.dumps(record, indent=2, ensure_ascii=False) + "\n"
+    atomic_write(file, text.encode(errors="replace"))  # half a pair of a damaged record
 
 
 def read(file: Path) -> dict[str, Any]:
