@@ -16,8 +16,6 @@ MAX_BYTES = 16 * MIB  # of config.json, which holds the names of the classes
 def task_of_folder(folder: Path, allow_targets: Sequence[str] = ()) -> Task:
     """The task of a trained model. Raises RunError for a folder without one, ConfigError for a class that may not be built."""
     file = folder / "config.json"
-    if folder.is_dir() and not file.exists():
-        raise RunError(f"{folder}: holds weights alone, of a model that reads no texts.")
     try:
         model = dict(read_model_config(file)["model"])
     except (ValueError, TypeError, KeyError, OSError) as error:
