@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from gatelab.commands.predict import finished
+from gatelab.commands.predict import finished, predictor_of
 from gatelab.data.formats.records import well_formed
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
@@ -16,9 +16,6 @@ from gatelab.screen import console, counted
 
 def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_targets: Sequence[str] = ()) -> None:
     """Write the figure (default: figures/gates.svg of the run folder) and the .npz beside it."""
-    from gatelab.tasks.sequence.prediction import Predictor
-    from gatelab.tasks.sequence.trace import read_gates
-
     folder = finished(run, output_dir)
     if out is None:
         out = folder.path / "figures" / "gates.svg"
@@ -31,7 +28,7 @@ def draw_text(run: str, output_dir: Path, text: str, out: Path | None, *, allow_
         raise RunError(f"--out {out}: there is no folder {out.parent}. Make it first.")
     if not text.strip():
         raise RunError('The text is empty. Give what the model is to read: gatelab gates RUN "a text"')
-    gates = read_gates(Predictor(folder.model, allow_targets=allow_targets), well_formed(text))
+    gates = predictor_of(folder, allow_targets).read_gates(well_formed(text))
     numbers = out.with_suffix(".npz")
     picture = BytesIO()
     draw_gates(gates).savefig(picture, format=out.suffix[1:])

@@ -17,6 +17,7 @@ from gatelab.tasks.language_model import lstm_step, text_loss
 from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.sampling import draw, sample_ids
+from gatelab.tasks.language_model.text_gates import read_text_gates
 from gatelab.tasks.language_model.text_loss import TextLoss
 from gatelab.tasks.language_model.text_tokenizer import CharacterTokenizer, TextTokenizer, WordTokenizer
 
@@ -154,3 +155,18 @@ def test_a_damaged_model_folder_is_one_sentence(file: str, content: str, sentenc
     (run / "default" / "abc" / "model" / file).write_text(content)
     with pytest.raises(UserError, match=sentence):
         generate("abc", run, prompt="", temperature=1.0, seed=1, length=4)
+
+
+@pytest.mark.parametrize("encoder", [LSTM, {**GATED, "peepholes": True}])
+def test_the_gates_of_a_text_are_those_of_reading_it(encoder: dict[str, Any]) -> None:
+    made = model(encoder)
+    gates = read_text_gates(made, CHARACTERS, "bad cab")
+    states, _ = made(torch.from_numpy(CHARACTERS.encode("bad cab"))[None].long())
+    assert gates["l1.hidden"] == pytest.approx(states[0].detach().numpy(), abs=1e-5)
+    assert "".join(gates["tokens"]) == "bad cab"
+    after = made.output_layer.log_probabilities(states[0]).exp().detach().numpy()
+    names = [*CHARACTERS.tokens]
+    for name, column in zip(gates["classes"], gates["probabilities"].T, strict=True):
+        assert column == pytest.approx(after[:, names.index(name.replace("\\n", "\n"))], abs=1e-5)
+    assert gates["answer"] == gates["classes"][0]
+    assert gates["probabilities"][-1].tolist() == sorted(gates["probabilities"][-1], reverse=True)

@@ -14,6 +14,7 @@ from gatelab.runs.metrics import title_of
 from gatelab.screen import decimal
 from gatelab.tasks.language_model.language_folder import load_language_model
 from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW
+from gatelab.tasks.language_model.text_gates import read_text_gates
 
 CHUNK = 2048  # texts sorted by length together
 BATCH = 64
@@ -71,6 +72,9 @@ class TextLoss:
                 for number, row in enumerate(rows):
                     result[row] = together[number, : len(encoded[row])]
         return result
+
+    def read_gates(self, text: str) -> dict[str, NDArray[Any]]:
+        return read_text_gates(self.module, self.tokenizer, text)
 
     def row(self, values: NDArray[Any]) -> list[str]:
         """The columns of a text for a table."""

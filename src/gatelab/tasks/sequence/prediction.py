@@ -54,6 +54,11 @@ class Predictor:
             result[rows] = self.module.predict(outputs).cpu().numpy()
         return result
 
+    def read_gates(self, text: str) -> dict[str, NDArray[Any]]:
+        from gatelab.tasks.sequence.trace import read_gates
+
+        return read_gates(self, text)
+
     @property
     def columns(self) -> list[str]:
         """Of a table: the prediction, and the probability of each class or label."""
