@@ -1,12 +1,13 @@
 """Runs of the task: tiny ones, one of them shared."""
 
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
 from gatelab.commands.train import compose
@@ -30,8 +31,17 @@ QUICK = [
 ]  # fmt: skip
 
 
+@cache
+def composed(*choices: str) -> DictConfig:
+    return compose([*QUICK, *choices])
+
+
 def config(output_dir: Path, *overrides: str) -> DictConfig:
-    return compose([*QUICK, *overrides, f"output_dir={output_dir}"])
+    """Composed once, but for other choices of groups."""
+    choices = [word for word in overrides if "." not in word.split("=")[0] and not word.startswith("seed=")]
+    keys = [word for word in overrides if word not in choices]
+    changed = OmegaConf.create(OmegaConf.to_container(composed(*choices)))  # type: ignore[arg-type]
+    return OmegaConf.merge(changed, OmegaConf.from_dotlist([*keys, f"output_dir={output_dir}"]))  # type: ignore[return-value]
 
 
 @pytest.fixture(scope="module")
@@ -211,11 +221,10 @@ def test_sequences_from_a_file_are_read_and_checked(tmp_path: Path) -> None:
         "x_test": random.random((6, 5)),
         "y_test": np.arange(6) % 3,
     }
-    keys = ["data=seq_digits", f"data.path={file}"]
+    words = [word for word in QUICK if not word.startswith("data.")]
+    settings, task, _ = check(resolve(compose([*words, "data=seq_digits", f"data.path={file}"])))
 
     def data_of() -> Any:
-        words = [word for word in QUICK if not word.startswith("data.")]
-        settings, task, _ = check(resolve(compose([*words, *keys, f"output_dir={tmp_path}"])))
         found = build_data(settings, task)
         return found, found.prepared
 
