@@ -6,40 +6,58 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import yaml
 from commands import gatelab, the_run
+from secret_kinds import KINDS, LONG
 
-PLANTED = (
-    "correcthorse1",
-    "batterystaple2",
-    "purplemonkey3",
-    "dishwasher4",
-    "98765432101",
-    "tangerine5",
-    "ultraviolet6",
-)
+from gatelab.commands.train import in_quotes
+
+# Numbered here, so that they are not in a diff of this file.
+PLANTED = [
+    f"{word}{number}"
+    for number, word in enumerate(
+        ("correcthorse", "batterystaple", "purplemonkey", "dishwasher", "98765432", "tangerine", "ultraviolet"), 100
+    )
+]
+SECRETS = [*PLANTED, *{secret for _, secret in KINDS.values()}]
 
 
-def assert_none_in(folder: Path, screen: str) -> None:
-    for secret in PLANTED:
+def assert_none_in(folder: Path, screen: str, given: tuple[str, ...] = ()) -> None:
+    """given: names of files that hold secrets from the start."""
+    for secret in SECRETS:
         assert secret not in screen
         for path in folder.rglob("*"):
-            assert secret not in path.name
-            if path.is_file() and ".git" not in path.parts:
+            if path.is_file() and ".git" not in path.parts and path.name not in given:
+                assert secret not in path.name
                 assert secret.encode() not in path.read_bytes(), (secret, path)
 
 
-def test_planted_secrets_are_nowhere_in_the_run_folder(
+def test_secrets_of_every_kind_in_every_place_reach_nothing_that_a_run_writes(
     tmp_path: Path, cache_dir: Path, write_csv: Callable[..., Path]
 ) -> None:
+    """In the path of the table, a commit and its remote, changed code, an experiment and its list, the command line and the
+    environment; searched in the run folder, what three trackers write, and the screen."""
+    for package in ("tensorboard", "mlflow"):
+        pytest.importorskip(package)
+    texts = [text for text, _ in KINDS.values()]
     rows = [
         (f"{word} thing number {n}", label) for word, label in (("fine", "good"), ("poor", "bad")) for n in range(60)
     ]
-    file = write_csv(rows)
-    subprocess.run(["git", "init", "-q"], cwd=tmp_path, check=True)
+    (tmp_path / f"glpat-{LONG}").mkdir()
+    file = write_csv(rows).rename(tmp_path / f"glpat-{LONG}" / "table.csv")
+    (tmp_path / "code.py").write_text("x = 1\n")
     remote = f"https://robot:{PLANTED[0]}@localhost/x.git"
-    subprocess.run(["git", "remote", "add", "origin", remote], cwd=tmp_path, check=True)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@localhost"]
+    for words in ("init -q", f"remote add origin {remote}", "add code.py", f"commit -qm {texts[2]}"):
+        subprocess.run([*git, *words.split()], cwd=tmp_path, check=True)
+    (tmp_path / "code.py").write_text("".join(f"# {text}\nx = {text!r}\n" for text in texts))
+    (tmp_path / "experiments").mkdir()
+    notes = {"notes": {f"n{number}": text for number, text in enumerate(texts)}, "list": texts}
+    (tmp_path / "experiments" / "x.yaml").write_text(yaml.safe_dump({"experiment": notes}))
     arguments = [
-        "data=csv", f"data.path={file}", f"data.cache_dir={cache_dir}", "trainer=smoke", "name=planted",
+        "data=csv", f"data.path={file}", f"data.cache_dir={cache_dir}", "trainer=smoke", "name=planted", "experiments=x",
+        "tracker=[wandb,tensorboard,mlflow]",
+        *(f"+experiment.given{number}={in_quotes(text)}" for number, text in enumerate(texts) if "\n" not in text),
         f"+experiment.api_key={PLANTED[1]}",
         f"+experiment.source='https://ada:{PLANTED[2]}@localhost/x.csv?token={PLANTED[3]}'",
         f"+experiment.password={PLANTED[4]}",
@@ -47,10 +65,12 @@ def test_planted_secrets_are_nowhere_in_the_run_folder(
     ]  # fmt: skip
     screen = gatelab("train", *arguments, cwd=tmp_path, SOME_SERVICE_TOKEN=PLANTED[5], WANDB_API_KEY=PLANTED[6] * 4)
     run = the_run(tmp_path)
-    assert list((run / "wandb").glob("offline-run-*/*.wandb"))
+    for pattern in ("planted/*/wandb/offline-run-*/*.wandb", "planted/*/tensorboard/**/*tfevents*", "mlflow.db"):
+        assert list((tmp_path / "outputs").glob(pattern)), pattern
     assert "api_key: '***'" in (run / "config.yaml").read_text()
     assert "+experiment.api_key=***" in (run / "run.json").read_text()
-    assert_none_in(tmp_path, screen)
+    assert "+# ***" in (run / "uncommitted.diff").read_text()
+    assert_none_in(tmp_path, screen, given=("table.csv", "code.py", "x.yaml"))
 
 
 @pytest.mark.parametrize("sweep", [[], ["-m", "seed=1,2"]])

@@ -18,6 +18,7 @@ from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
 from gatelab.runs.resources import Meter, add_up
+from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, counted
 from gatelab.training.imports import quick_imports
 
@@ -91,7 +92,7 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
             folder.recorded(checkpoint is not None, **about),
         ):
             for line in data.summary():
-                console.print(line, soft_wrap=True)
+                console.print(redact_text(line), soft_wrap=True)  # it names files, and columns
             write_config(folder, settings)
             write_diff(folder)
             baselines = task.fit_baselines(config, data)
