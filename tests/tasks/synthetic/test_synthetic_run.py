@@ -40,7 +40,7 @@ def config(output_dir: Path, *overrides: str) -> DictConfig:
     """Composed once, but for other choices of groups."""
     choices = [word for word in overrides if "." not in word.split("=")[0] and not word.startswith("seed=")]
     keys = [word for word in overrides if word not in choices]
-    changed = OmegaConf.create(OmegaConf.to_container(composed(*choices)))  # type: ignore[arg-type]
+    changed = OmegaConf.create(OmegaConf.to_container(composed(*choices)))
     return OmegaConf.merge(changed, OmegaConf.from_dotlist([*keys, f"output_dir={output_dir}"]))  # type: ignore[return-value]
 
 
