@@ -73,6 +73,16 @@ def test_the_page_of_the_sweep_and_of_a_run_have_them(folders: Folders) -> None:
     assert section["rows"][1] == [("400", 400), "0.1000", "0.0500"]
 
 
+def test_arms_that_were_tested_at_their_own_length_alone_are_not_drawn_over_the_lengths_of_the_tests(
+    folders: Folders,
+) -> None:
+    for length in (50, 200):
+        folders.write(
+            0, settings={"data.length": length}, metrics={"mse": 0.1, "by_length": {str(length): {"mse": 0.1}}}
+        )
+    assert lines_over_lengths(group_arms(load_runs(all_runs(folders.output_dir, "sweep"))).arms) == []
+
+
 def test_other_sweeps_have_no_such_charts(folders: Folders) -> None:
     folder = folders.write(0, 0.8)
     runs = load_runs([folder, folders.write(0, 0.9, settings={"encoder.hidden_size": 64})])

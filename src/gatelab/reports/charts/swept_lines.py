@@ -54,6 +54,8 @@ def run_over_lengths(record: RunRecord, model: str) -> list[Chart]:
 
 
 def add_lengths(by_metric: dict[str, Values], record: RunRecord, name: str) -> None:
+    if record.metrics is None or len(record.metrics.by_length) < 2:
+        return
     scores = {name: record.metrics, **{baseline_title(blind): record.baselines.get(blind) for blind in BLIND}}
     for title, found in scores.items():
         for length, metrics in found.by_length.items() if found else ():
