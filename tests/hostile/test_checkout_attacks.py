@@ -23,6 +23,7 @@ CHECKOUTS = {
     "a pager": "git config core.pager $PWD/w.sh; git config pager.diff true; git config pager.status true",
     "aliases": "git config alias.diff '!./w.sh'; git config alias.status '!./w.sh'",
     "another .git": "mv .git real; echo 'gitdir: real' > .git; git config core.fsmonitor $PWD/w.sh",
+    "a link to an endless device": "ln -s /dev/zero zero",
     "another work tree": "git config core.worktree /",
     "a submodule's fsmonitor": "$SUBMODULE; git -C s config core.fsmonitor $PWD/w.sh; echo 2 > s/b.py",
     "a submodule's filter": "$SUBMODULE; echo '*.py filter=evil' > s/.git/info/attributes; git -C s config filter.evil.clean $PWD/w.sh; echo 2 > s/b.py",

@@ -15,6 +15,7 @@ from importlib import metadata, util
 from pathlib import Path
 from typing import Any
 
+from gatelab.bounded import read_bytes
 from gatelab.config.memory import memory_bytes
 from gatelab.files import atomic_write
 from gatelab.runs.checkout import SECONDS, checkout_of
@@ -142,12 +143,13 @@ def _diff(top: Path, output_dir: Path) -> str:
     kept, size = "", 0
     for part in re.split(r"^(?=diff --git )", whole, flags=re.MULTILINE)[1:]:
         if "\nBinary files " in part or size + len(part) > MAX_DIFF_BYTES:
-            kept += f"# left out, since it is binary or too large: {part.splitlines()[0].removeprefix('diff --git ')}\n"
+            named = part.splitlines()[0].removeprefix("diff --git ")
+            kept += redact_code(f"# left out, since it is binary or too large: {named}\n")
         else:
             size += len(part)
             kept += _without_secrets(part)
     others = [name for name in untracked if name not in code]
-    kept += "".join(_named(top, name) for name in others[:MAX_NAMED])
+    kept += redact_code("".join(_named(top, name) for name in others[:MAX_NAMED]))
     return kept + (f"# and {len(others) - MAX_NAMED:,} more untracked files\n" if len(others) > MAX_NAMED else "")
 
 
@@ -157,7 +159,7 @@ def _named(top: Path, name: str) -> str:
         size = (top / name).stat().st_size
         if size > MAX_HASHED_BYTES:
             return f"# left out, since it is binary or too large: a/{name}, {size:,} bytes\n"
-        content = (top / name).read_bytes()
+        content = read_bytes(top / name, MAX_HASHED_BYTES)  # a link may lead to what never ends
     except OSError:
         return f"# left out, since it cannot be read: a/{name}\n"
     reason = "binary or too large" if b"\0" in content[:8000] else "no code"

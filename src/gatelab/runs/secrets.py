@@ -20,6 +20,10 @@ _NAME = rf"(?:(?:[\w.-]*[._-])?(?:{_WORDS})|[\w.-]*[._-](?:pass|pat|pwd))"  # GH
 _IS_NAME = re.compile(_NAME, re.IGNORECASE)
 _QUOTED = re.compile(rf"""(?<![\w])({_NAME}["']?\s*[:=]\s*)(["'])(?:(?!\2)[^\n\\]|\\.)+\2""", re.IGNORECASE)
 _BARE = re.compile(rf"""(?<![\w])({_NAME}["']?(?:=|:\s+))(?!["'])[^\s,;&"'()\[\]{{}}]+""", re.IGNORECASE)
+# In code, where a bare word is a variable: unless it looks drawn, with digits, small and capital letters.
+_DRAWN = re.compile(
+    rf"""(?<![\w])((?i:{_NAME})["']?(?:=|:\s+))(?=\S*\d)(?=\S*[a-z])(?=\S*[A-Z])[A-Za-z0-9+/=-]{{20,}}(?![\w(.\[])"""
+)
 # With a password, which may hold a slash or an @, up to the last @ of the word.
 _USER_IN_URL = re.compile(r"(?<=://)(?:[^/\s@:\"']*:[^\s\"']*|[^/\s@\"']+)@")
 _QUERY = re.compile(
@@ -68,13 +72,13 @@ def redact_text(text: str, known: list[str] | None = None) -> str:
 
 
 def redact_code(text: str, known: list[str] | None = None) -> str:
-    """The same for source code, where only quoted values count: a bare name after token= is a variable."""
+    """The same for source code, where quoted values count and such as look drawn: another bare name after token= is a variable."""
     for secret in secrets_in_environment() if known is None else known:
         text = text.replace(secret, HIDDEN)
     text = _FORMATS.sub(HIDDEN, text)
     text = _NETRC.sub(rf"\g<1>{HIDDEN}", text)
     text = _USER_IN_URL.sub(f"{HIDDEN}@", text)
-    text = _QUERY.sub(rf"\g<1>{HIDDEN}", text)
+    text = _DRAWN.sub(rf"\g<1>{HIDDEN}", _QUERY.sub(rf"\g<1>{HIDDEN}", text))
     return _QUOTED.sub(rf"\g<1>\g<2>{HIDDEN}\g<2>", text)
 
 
