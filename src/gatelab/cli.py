@@ -260,8 +260,23 @@ def evaluate(
 
 @app.command(cls=TextCommand)
 def gates(
-    run: RunName,
-    text: Annotated[str, typer.Argument(help="What the model reads.")],
+    runs: Annotated[
+        list[str],
+        typer.Argument(metavar="RUN… [TEXT]", help="Runs, by digits of an identity and so on, and what they read."),
+    ],
+    text: Annotated[
+        str | None, typer.Option("--text", help="What the models read, where several runs are named.")
+    ] = None,
+    units: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="All units of a gate or state: forget_gate, cell, or l0_reverse.hidden."),
+    ] = None,
+    order: Annotated[
+        Literal["weight", "activity", "number"],
+        typer.Option(
+            help="Of units: by weight in the decision, by how far their state moves over many texts, or by number."
+        ),
+    ] = "weight",
     out: Annotated[
         Path | None,
         typer.Option("--out", metavar="FILE", help="A .svg, .pdf or .png; the numbers go beside it as .npz."),
@@ -271,15 +286,24 @@ def gates(
 ) -> None:
     """Draw the gates of a finished run as it reads a text, token by token.
 
-    The prediction after each token, the mean of every gate over its units, and the cell state of the units that contribute
-    most. Any encoder=lstm or gate-level run; all layers, directions and units are in the .npz.
+    The prediction after each token, integrated gradients, the mean of every gate over its units, and the cell state of the units that
+    contribute most; of several runs side by side, with --units every unit of a gate or state. Without a text: how often each unit is shut and
+    open over the validation texts. All numbers are in the .npz; no earlier picture is replaced.
 
     [dim]gatelab gates 3f9c "I expected a bore and got a gem" --out gem.svg[/]
-    """
-    from gatelab.commands.gates import draw_text
 
+    [dim]gatelab gates 3f9c 81ab --text "I expected a bore and got a gem"[/]
+    """
+    from gatelab.commands.gates import draw_saturation, draw_text
+
+    allowed = allow_targets or ()
+    if text is None and len(runs) > 1:
+        *runs, text = runs
     with user_errors():
-        draw_text(run, output_dir, text, out, allow_targets=allow_targets or ())
+        if text is None:
+            draw_saturation(runs[0], output_dir, allow_targets=allowed)
+        else:
+            draw_text(runs, output_dir, text, out, units=units or (), order=order, allow_targets=allowed)
 
 
 @app.command()

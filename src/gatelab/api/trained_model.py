@@ -15,6 +15,8 @@ from torch import nn
 from gatelab.errors import RunError, did_you_mean
 from gatelab.reports.charts.gate_heatmap import draw_heatmap
 from gatelab.reports.charts.gate_picture import draw_gates
+from gatelab.reports.charts.reading import MAX_TOKENS
+from gatelab.reports.charts.unit_maps import unit_maps
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.trace import read_gates
 
@@ -87,11 +89,13 @@ class Trace:
     def heatmap(self, layer: int = 0, *, backward: bool = False, names: Sequence[str] | None = None) -> "Picture":
         """A figure of the last 60 tokens with a panel of tokens and units for each name, by default all that are not constant."""
         wanted = names or self.names(layer, backward=backward)
-        panels = {name: self.values(name, layer, backward=backward).to_numpy() for name in wanted}
+        values = {name: self.values(name, layer, backward=backward).to_numpy() for name in wanted}
         if names is None:
-            panels = {name: values for name, values in panels.items() if np.ptp(values) > 0} or panels
+            values = {name: panel for name, panel in values.items() if np.ptp(panel) > 0} or values
+        prefix, first = f"l{layer}{'_reverse' if backward else ''}", max(0, len(self.tokens) - MAX_TOKENS)
+        maps = unit_maps(self.arrays, {}, first=first, order="number", names=[f"{prefix}.{name}" for name in values])
         picture = Picture()
-        draw_heatmap(self.tokens, panels, picture)
+        draw_heatmap(self.tokens[first:], maps, picture, len(self.tokens))
         return picture
 
     def _index(self) -> pd.Index:

@@ -38,6 +38,7 @@ class RunFolder:
         self.examples = self.path / "examples.json"
         self.language = self.path / "language.json"
         self.gradients = self.path / "gradients.csv"
+        self.activity = self.path / "gates.npz"
         self.report = self.path / "report.html"
         self.figures = self.path / "figures"
         self.gates = self.figures / "gates"

@@ -166,13 +166,22 @@ def test_gatelab_report_writes_the_page_and_the_pictures_again(run: RunFolder) -
         (run.gates / f"{number}.npz").unlink()
     output = gatelab("report", run.path.name[:5], "--output-dir", str(run.path.parents[1]), cwd=run.path)
     assert f"report      {run.report}" in output
-    assert f"figures     {run.figures}, 10 files" in output
-    assert {file.name for file in run.gates.iterdir()} == {"1.npz", "1.svg", "1.pdf"}
+    assert f"figures     {run.figures}, 14 files" in output
+    assert {file.name for file in run.gates.iterdir()} == {"1.npz", "1.svg", "1.pdf", "1_units.svg", "1_units.pdf"}
     assert page.startswith(run.report.read_bytes().split(b'<section id="gates">')[0])
 
 
 @pytest.mark.parametrize(
-    "damaged", ["run.json", "metrics.csv", "predictions.csv", "examples.json", "equations.json", "figures/gates/1.npz"]
+    "damaged",
+    [
+        "run.json",
+        "metrics.csv",
+        "predictions.csv",
+        "examples.json",
+        "equations.json",
+        "figures/gates/1.npz",
+        "gates.npz",
+    ],
 )
 def test_a_damaged_file_is_named(damaged: str, run: RunFolder) -> None:
     (run.path / damaged).write_text('{"x": 1,\n')

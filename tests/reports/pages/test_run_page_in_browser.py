@@ -14,6 +14,9 @@ from browsing import open_everything, rows_of, watched
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
+from gatelab.reports.charts.colours import fractions, palette
+from gatelab.reports.charts.unit_maps import unit_maps
+
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 Open = Callable[..., Any]
 
@@ -54,7 +57,7 @@ def predictions(run: Path) -> tuple[list[str], NDArray[Any], NDArray[Any]]:
 def test_the_page_loads_from_its_file_alone_without_a_complaint(open_page: Open, hostile_run: Path) -> None:
     page = open_page()
     assert page.complaints == [(hostile_run / "report.html").as_uri()]
-    assert page.locator("section").count() == 11
+    assert page.locator("section").count() == 12
     assert "macro-F1 on 120 test rows" in page.locator("h1").inner_text()
 
 
@@ -82,6 +85,29 @@ def test_of_a_broken_model_the_page_draws_what_is_no_number_as_nothing_without_a
     assert page.locator(".band").count() == page.locator(".reading").count() * 3
     assert page.locator(".band rect").count() == 0
     page.close()
+
+
+def test_a_click_on_a_unit_tints_each_word_in_the_colour_of_its_state_there(open_page: Open, hostile_run: Path) -> None:
+    page = open_page()
+    reading = page.locator(".reading").first
+    words = reading.locator(".tinted > span")
+    tinted = "words => words.map(word => getComputedStyle(word).backgroundColor)"
+    before = words.evaluate_all(tinted)
+    gates = dict(np.load(hostile_run / "figures" / "gates" / "1.npz"))
+    (shown,) = unit_maps(gates, {}, names=["l0.hidden"])
+    reading.locator(".which").select_option(label="hidden, layer 1")
+    image = reading.locator(".map:visible image")
+    box = image.bounding_box()
+    image.click(position={"x": 2, "y": box["height"] * 2.5 / len(shown.units)})  # the third unit
+    page.wait_for_function("() => document.querySelector('.tinted > span').style.background")
+    colours = palette(shown.colours)
+    places = (fractions(shown.values[:, 2], shown.low, shown.high) * (len(colours) - 1) + 0.5).astype(int)
+    after = [f"rgb({red}, {green}, {blue})" for red, green, blue in colours[places[-60:]].tolist()]
+    assert words.evaluate_all(tinted) == after != before
+    assert reading.locator(".keys").inner_text().startswith(f"Unit {shown.units[2]} of the hidden, layer 1")
+    reading.locator(".by").select_option("0")
+    assert words.evaluate_all(tinted) == before
+    assert len(page.complaints) == 1
 
 
 def test_hostile_texts_are_shown_and_do_nothing(open_page: Open) -> None:

@@ -54,6 +54,7 @@ def test_the_attention_of_a_reading_is_the_weight_of_each_state_in_what_is_predi
     module = build_model(settings["model"], settings["encoder"], vocab_size=9, num_classes=2).eval()
     predictor: Any = SimpleNamespace(module=module, device="cpu", tokenizer=tokenizer, max_length=9, classes=["n", "p"])
     gates = read_gates(predictor, "A good good film")
+    check_attributions(module, gates, tokenizer.encode("A good good film").ids)
     states = np.concatenate([gates["l0.hidden"], gates["l0_reverse.hidden"]], 1)
     outputs = module.head(torch.from_numpy(gates["attention"] @ states))
     assert gates["probabilities"][-1] == pytest.approx(outputs.softmax(0).tolist(), abs=1e-6)
@@ -66,3 +67,21 @@ def test_the_attention_of_a_reading_is_the_weight_of_each_state_in_what_is_predi
     assert "attention" in reading.table.header
     bars: Any = draw_gates(gates).axes[1].patches
     assert [bar.get_height() for bar in bars] == pytest.approx(gates["attention"].tolist())
+
+
+def check_attributions(module: Any, gates: Any, ids: list[int]) -> None:
+    """Against differences of the logits themselves, a thousand midpoints along the way from zeros."""
+    x, length = module.embedding(torch.tensor([ids])).detach(), torch.tensor([len(ids)])
+    winner = int(gates["probabilities"][-1].argmax())
+
+    def margin(x: Any) -> Any:
+        outputs = module.head(module.pool(module.encoder(x, length.expand(len(x)))[0], length.expand(len(x)), True))
+        return outputs[:, winner] - outputs[:, 1 - winner]
+
+    points = ((torch.arange(1000)[:, None, None] + 0.5) / 1000 * x).requires_grad_()
+    margin(points).sum().backward()
+    assert gates["attributions"] == pytest.approx((points.grad.mean(0) * x[0]).sum(1).tolist(), abs=1e-5)
+    difference = (margin(x) - margin(0 * x)).item()
+    assert gates["attributions"].sum() == pytest.approx(difference, abs=1e-5)
+    assert gates["scores"][1] - gates["scores"][0] == pytest.approx(difference, abs=1e-5)
+    assert gates["toward"].tolist() == [f"toward {gates['classes'][winner]}", f"toward {gates['classes'][1 - winner]}"]

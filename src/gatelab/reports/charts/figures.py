@@ -1,17 +1,18 @@
 """Figures of a run for a paper, figures/*.svg and *.pdf."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from matplotlib.figure import Figure
 
+from gatelab.reports.charts.chart import Chart
+from gatelab.reports.charts.gate_heatmap import maps_of_reading
 from gatelab.reports.charts.gate_picture import draw_reading
 from gatelab.reports.charts.paper import INK, draw_charts, new_figure, plain, save_figures
 from gatelab.runs.folder import RunFolder
 
 MAX_IN_MATRIX = 12  # classes that are legible in a column's width
-PAGE_WIDTH = 7.0  # inches: both columns
 
 
 def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> list[Path]:
@@ -25,8 +26,16 @@ def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> lis
     if page["confusion"] and len(page["confusion"]["classes"]) <= MAX_IN_MATRIX:
         drawings["confusion_matrix"] = lambda: draw_confusion(page["confusion"])
     for name, reading in page["readings"].items() if gates else ():
-        drawings[f"gates/{name}"] = lambda reading=reading: draw_reading(reading, PAGE_WIDTH)  # type: ignore[misc]
+        drawings[f"gates/{name}"] = lambda reading=reading: draw_reading(reading)  # type: ignore[misc]
+        if reading.maps:
+            drawings[f"gates/{name}_units"] = lambda reading=reading: maps_of_reading(reading)  # type: ignore[misc]
+    if gates and page["saturation"]:
+        drawings["saturation"] = lambda: saturation_figure(page["saturation"])
     return save_figures(folder.figures, drawings)
+
+
+def saturation_figure(charts: Sequence[Chart]) -> Figure:
+    return draw_charts(charts, height=0.3 + 2.0 * len(charts))
 
 
 def draw_confusion(confusion: Mapping[str, Any]) -> Figure:

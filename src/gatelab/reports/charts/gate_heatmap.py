@@ -1,43 +1,67 @@
-"""Every unit of a layer while the model reads a text: a panel a gate and state, tokens along the x axis. T tokens, H hidden."""
+"""Every unit of a layer while the model reads a text: a panel a gate and state, tokens along the x axis. T tokens, U units."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import matplotlib
-import numpy as np
 from matplotlib import style
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from gatelab.reports.charts.gate_picture import add_key, colour_map, width_of
 from gatelab.reports.charts.paper import STYLE, plain
-from gatelab.reports.charts.reading import MAX_TOKENS
+from gatelab.reports.charts.reading import Reading
+from gatelab.reports.charts.unit_maps import UnitMap
 
 PANEL_HEIGHT = 1.3  # inches
+MAX_PANELS = 6
 SHORT = 16  # characters of a token
 
 
-def draw_heatmap(tokens: Sequence[str], panels: Mapping[str, NDArray[np.floating]], figure: Figure) -> None:
-    """panels (T, H) by name, into an empty figure; the last 60 tokens. A gate is dark where shut and bright where open, from 0 to 1; other values
-    are blue below 0 and red above."""
-    num_tokens, first = len(tokens), max(0, len(tokens) - MAX_TOKENS)
-    tokens, panels = tokens[first:], {name: values[first:] for name, values in panels.items()}
+def maps_of_reading(reading: Reading) -> Figure:
+    """Of the last layer's first direction, as many as a column holds."""
+    layer = reading.maps[0].name.partition(".")[0]
+    maps = [one for one in reading.maps if one.name.startswith(f"{layer}.")]
+    return draw_maps([token for token, _ in reading.tokens], maps[:MAX_PANELS])
+
+
+def draw_maps(tokens: Sequence[str], maps: Sequence[UnitMap], num_tokens: int = 0) -> Figure:
+    figure = Figure()
+    draw_heatmap(tokens, maps, figure, num_tokens)
+    return figure
+
+
+def draw_heatmap(tokens: Sequence[str], maps: Sequence[UnitMap], figure: Figure, num_tokens: int = 0) -> None:
+    """Into an empty figure, a column wide or both. A gate is blue where shut and yellow where open, from 0 to 1; other values are blue below 0
+    and red above. The first unit is on top. num_tokens: of the text, if tokens are its last."""
     longest = max(len(plain(token, SHORT)) for token in tokens)
+    width = width_of(len(tokens))
     with matplotlib.rc_context(), style.context(STYLE):
         figure.set_layout_engine("constrained")
-        figure.set_size_inches(max(4.6, 1.6 + 0.3 * len(tokens)), PANEL_HEIGHT * len(panels) + 0.3 + 0.07 * longest)
-        rows = figure.subplots(len(panels), 1, sharex=True, squeeze=False)[:, 0]
-        for axes, (name, values) in zip(rows, panels.items(), strict=True):
-            is_gate = name.endswith("_gate")
-            largest = float(np.nanmax(np.abs(values), initial=1e-9))
-            low, high, colours = (0.0, 1.0, "cividis") if is_gate else (-largest, largest, "RdBu_r")
+        figure.set_size_inches(width, (PANEL_HEIGHT + 0.2) * len(maps) + 0.3 + 0.07 * longest)
+        rows = figure.subplots(len(maps), 1, sharex=True, squeeze=False)[:, 0]
+        for axes, one in zip(rows, maps, strict=True):
             image = axes.imshow(
-                values.T, aspect="auto", cmap=colours, vmin=low, vmax=high, interpolation="nearest", origin="lower"
+                one.values.T,
+                aspect="auto",
+                cmap=colour_map(one.colours),
+                vmin=one.low,
+                vmax=one.high,
+                interpolation="nearest",
             )
-            axes.set_title(name.replace("_", " "), fontsize=8, loc="left", pad=3)
-            axes.set_ylabel("unit", fontsize=7)
-            axes.tick_params(labelsize=7, length=0)
-            bar = figure.colorbar(image, ax=axes, ticks=[low, high], pad=0.01, fraction=0.02, aspect=12)
-            bar.ax.set_yticklabels([f"{low:.2g}", f"{high:.2g}"])
-            bar.ax.tick_params(labelsize=7, length=0)
+            axes.set_title(plain(one.title, 60), fontsize=7, loc="left", pad=3)
+            axes.set_ylabel(plain(f"{len(one.units)} units, {one.ordered}", 90), fontsize=5)
+            axes.set_yticks([0, len(one.units) - 1], [str(one.units[0]), str(one.units[-1])])
+            axes.tick_params(labelsize=6, length=0)
+            is_gate = one.low == 0
+            add_key(
+                figure,
+                axes,
+                image,
+                [
+                    (one.low, "0 shut" if is_gate else f"{one.low:g}"),
+                    (one.high, "1 open" if is_gate else f"{one.high:g}"),
+                ],
+            )
         rows[-1].set_xticks(range(len(tokens)), [plain(token, SHORT) for token in tokens], rotation=90)
-        if first:
-            rows[-1].set_xlabel(f"the last {len(tokens)} of {num_tokens} tokens", fontsize=7, loc="left")
+        rows[-1].tick_params(axis="x", labelsize=min(7.0, 72 * (width - 1.2) / len(tokens)))
+        if num_tokens > len(tokens):
+            rows[-1].set_xlabel(f"the last {len(tokens)} of {num_tokens} tokens", fontsize=6, loc="left")

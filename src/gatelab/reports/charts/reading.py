@@ -1,7 +1,7 @@
 """The gates while the model reads a row, drawn on a page and in a paper. T tokens, H hidden, K classes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import NUM_COLOURS, Table
+from gatelab.reports.charts.tinted_text import Tint, tints_of
+from gatelab.reports.charts.unit_maps import MAX_MAPS, MAX_UNITS, UnitMap, last_layer, unit_maps
 from gatelab.reports.shown import shorten
 
 MAX_TOKENS = 60
@@ -17,8 +19,9 @@ MAX_TOKENS = 60
 @dataclass(frozen=True)
 class Reading:
     """role, place, label and prediction describe the row. Values (T,) by name: curves, the probabilities of the first 7 classes or
-    the predicted number; attention: each token's weight, where the model pools by it; bands: gates, mean over units, units: states;
-    low and high: the range of the bands."""
+    the predicted number; attention: each token's weight, where the model pools by it; attributions: its integrated gradient; bands: gates,
+    mean over units, from 0 to 1; units: states. toward: what contributions lead to, and negative ones. maps: all units of gates and states,
+    tints: colours of the tokens."""
 
     role: str
     place: str
@@ -30,18 +33,26 @@ class Reading:
     curves_title: str
     curves_range: tuple[float, float]
     attention: NDArray[Any] | None
+    attributions: NDArray[Any] | None
+    scores: tuple[float, float]  # of zeros and of the text, between which the attributions stand
     bands: dict[str, NDArray[Any]]
-    low: float
-    high: float
     units: dict[str, NDArray[Any]]
+    toward: tuple[str, str]
     state: str  # what units holds: cell, or hidden where that is the only state
     notes: list[str]
     has_gaps: bool  # whether a value is not finite
     table: Table
+    maps: list[UnitMap] = field(default_factory=list)
+    tints: list[Tint] = field(default_factory=list)
+
+    @property
+    def pointing(self) -> str:
+        """What the signs of contributions mean: + toward Positive, − toward Negative."""
+        return f"+ {self.toward[0]}, − {self.toward[1]}"
 
 
-def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
-    """The last 60 tokens of the arrays that ``read_gates`` made."""
+def describe_reading(gates: Mapping[str, NDArray[Any]], activity: Mapping[str, NDArray[Any]] | None = None) -> Reading:
+    """The last 60 tokens of the arrays that ``read_gates`` made. activity: what its units do over many texts, as in gates.npz."""
     first = max(0, len(gates["tokens"]) - MAX_TOKENS)
     tokens = [shorten(token, 16) for token in gates["tokens"][first:]]
     unknown = gates["unknown"][first:].tolist()
@@ -49,8 +60,9 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
     shown = values[first:]
     bands, units = gate_bands(gates, first), unit_bands(gates, first)
     attention = gates["attention"][first:] if "attention" in gates else None
-    low, high = colour_range(list(bands.values()))
-    beside = bands if attention is None else {"attention": attention, **bands}
+    attributions = gates["attributions"][first:] if "attributions" in gates else None
+    of_tokens = {"attention": attention, "integrated gradient": attributions}
+    beside = {name: values for name, values in of_tokens.items() if values is not None} | bands
     rows = [
         [token, *map(numbers.metric, shown[t]), *(numbers.metric(float(values[t])) for values in beside.values())]
         for t, token in enumerate(tokens)
@@ -74,15 +86,27 @@ def describe_reading(gates: Mapping[str, NDArray[Any]]) -> Reading:
         curves_title="probability after each token" if probability else "prediction after each token",
         curves_range=(0.0, 1.0) if probability or not np.isfinite(shown).any() else extent(shown),
         attention=attention,
+        attributions=attributions,
+        scores=tuple(map(float, gates["scores"])) if "scores" in gates else (np.nan, np.nan),  # type: ignore[arg-type]
         bands=bands,
-        low=low,
-        high=high,
         units=units,
+        toward=tuple(shorten(text, 28) for text in gates.get("toward", ("toward the prediction", "away from it"))),  # type: ignore[arg-type]
         state=shown_state(gates),
         notes=notes,
         has_gaps=has_gaps,
         table=Table(["token", *(f"P({name})" if probability else name for name in classes), *beside], rows),
+        maps=unit_maps(gates, activity or {}, first=first, most=MAX_UNITS)[:MAX_MAPS],
+        tints=tints_of(answer_values(gates)[first:], prediction if probability else "", attributions),
     )
+
+
+def answer_values(gates: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+    """(T,): after each token the probability of what is predicted in the end, of several labels of the most probable; or the number."""
+    if "predictions" in gates:
+        return gates["predictions"]
+    answer, classes = str(gates["answer"]) if "answer" in gates else "", gates["classes"].tolist()
+    final = gates["probabilities"][-1]
+    return gates["probabilities"][:, classes.index(answer) if answer in classes else int(final.argmax())]
 
 
 def predicted(gates: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], list[str], str, str]:
@@ -103,13 +127,6 @@ def answer_probability(gates: Mapping[str, NDArray[Any]]) -> float:
     return float(final[classes.index(answer)] if answer in classes else final.max())
 
 
-def last_layer(gates: Mapping[str, NDArray[Any]]) -> list[str]:
-    """The names of the directions of the last layer: ["l1", "l1_reverse"]."""
-    names = {name.split(".")[0] for name in gates if name.endswith(".hidden")}
-    last = max(int(name[1:].split("_")[0]) for name in names)
-    return sorted(name for name in names if name.split("_")[0] == f"l{last}")
-
-
 def gate_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArray[Any]]:
     """The mean over units, (T,), of each gate of the last layer that is not constant."""
     bands = {}
@@ -117,7 +134,7 @@ def gate_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArr
         arrow = " ←" if name.endswith("_reverse") else ""
         for gate in gates["learned"]:
             bands[f"{str(gate).removesuffix('_gate')}{arrow}"] = gates[f"{name}.{gate}"][first:].mean(1)
-    return bands or {"no gates": np.ones(len(gates["tokens"]) - first)}
+    return bands
 
 
 def shown_state(gates: Mapping[str, NDArray[Any]]) -> str:
@@ -152,14 +169,6 @@ def spread(values: NDArray[Any], gap: float) -> NDArray[Any]:
         places[k] = max(places[k], places[k - 1] + gap)
     places -= max(0.0, places[-1] - 1.0)
     return places[np.argsort(order)]
-
-
-def colour_range(bands: list[NDArray[Any]]) -> tuple[float, float]:
-    """The range of the bands, at least 0.2 wide, so that noise does not look like a change."""
-    every = np.concatenate(bands)
-    low, high = extent(every) if np.isfinite(every).any() else (0.0, 1.0)
-    room = max(0.0, 0.2 - (high - low)) / 2
-    return max(0.0, float(low - room)), min(1.0, float(high + room))
 
 
 def extent(values: NDArray[Any]) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from markupsafe import Markup
 
 from gatelab.reports import numbers, shown
 from gatelab.reports.charts import reading_svg, svg
+from gatelab.reports.charts.colours import hexadecimal
 from gatelab.reports.pages.mathml import mathml
 from gatelab.screen import counted
 
@@ -41,7 +42,7 @@ def environment() -> Environment:
     made.filters.update(
         visible=shown.visible, isolated=shown.isolated, shorten=shown.shorten, metric=numbers.metric, counted=counted,
         interval=numbers.interval, count=numbers.count, percentage=numbers.percentage, drawn=svg.draw_chart,
-        read=reading_svg.draw_reading, percent=svg.percent, lifted=svg.lifted, mathml=mathml,
+        read=reading_svg.draw_reading, maps=reading_svg.draw_maps, colour=hexadecimal, percent=svg.percent, lifted=svg.lifted, mathml=mathml,
     )  # fmt: skip
     return made
 

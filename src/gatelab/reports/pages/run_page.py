@@ -14,6 +14,7 @@ from gatelab.reports.analysis.intervals import RESAMPLES
 from gatelab.reports.charts.gradient_chart import gradient_charts
 from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.charts.run_charts import learning_charts
+from gatelab.reports.charts.saturation_chart import saturation_charts
 from gatelab.reports.pages import facts, run_tables
 from gatelab.reports.pages.class_sections import class_sections
 from gatelab.reports.pages.html import render
@@ -28,6 +29,7 @@ from gatelab.reports.pages.run_answer import (
     cautions,
 )
 from gatelab.reports.shown import visible
+from gatelab.runs.activity import read_activity
 from gatelab.runs.cell_equations import read_equations
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder
@@ -55,6 +57,7 @@ SECTIONS = (
     ("data", "Data", None),
     ("cell", "Cell", "equations"),
     ("gradients", "How far the gradient reaches", "gradients"),
+    ("saturation", "Saturation", "saturation"),
     ("gates", "Gates", "readings"),
     ("cost", "Time and memory", None),
     ("repeat", "Reproduce", None),
@@ -82,7 +85,7 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
     gates, which take most of the time. Raises RunError for damaged files."""
     with only_run_errors(folder.path):
         page = page_values(folder)
-        atomic_write(folder.report, render("run.html.j2", **page).encode("utf-8", "replace"))
+        atomic_write(folder.report, render("run.html.j2", assets=["reading"], **page).encode("utf-8", "replace"))
         if folder.status != "finished" or not page["figures"]:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures
@@ -104,7 +107,7 @@ def only_run_errors(place: Path) -> Iterator[None]:
 
 
 def run_page(folder: RunFolder) -> str:
-    return render("run.html.j2", **page_values(folder))
+    return render("run.html.j2", assets=["reading"], **page_values(folder))
 
 
 def page_values(folder: RunFolder) -> dict[str, Any]:
@@ -114,6 +117,7 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
     data = record.data or Data()
     status, learning = folder.status_of(record), learning_curves(folder.metrics, record.monitor)
+    activity = read_activity(folder)
     model = visible(encoder_name(record, config))
     values: dict[str, Any] = {
         "title": f"{record.name} {folder.path.name}",
@@ -136,7 +140,9 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "examples": [],
         "equations": read_equations(folder.equations),
         "gradients": gradient_charts(read_gradients(folder.gradients)),
-        "readings": read_readings(folder, describe_reading),
+        "activity": activity,
+        "saturation": saturation_charts(activity),
+        "readings": read_readings(folder, lambda gates: describe_reading(gates, activity)),
         "data_facts": facts.data_facts(data, config),
         "parts": run_tables.parts(data),
         "rejects": run_tables.rejects(data),

@@ -116,6 +116,11 @@ class SequenceClassifier(CalibratedModule):
         others = [k for k in range(len(predictions)) if k != winner]
         return self.head.weight[winner] - self.head.weight[others].mean(0)
 
+    def toward(self, predictions: Tensor, classes: list[str]) -> tuple[str, str]:
+        winner = int(self.choose(predictions[None])[0])
+        other = classes[1 - winner] if len(classes) == 2 else "the others"
+        return f"toward {classes[winner]}", f"toward {other}"
+
 
 def weigh_classes(
     wanted: Literal["balanced"] | Sequence[float] | Mapping[Any, float] | None, counts: Sequence[int],

@@ -88,6 +88,10 @@ class MultiLabelClassifier(CalibratedModule):
         """The logit of the most probable label."""
         return self.head.weight[int(predictions.argmax())]
 
+    def toward(self, predictions: Tensor, classes: list[str]) -> tuple[str, str]:
+        label = classes[int(predictions.argmax())]
+        return f"toward {label}", f"away from {label}"
+
 
 def weigh_positives(
     wanted: Literal["balanced"] | Sequence[float] | None, counts: Sequence[int], num_rows: int

@@ -71,3 +71,6 @@ class SequenceRegressor(SequenceModule):
     def direction(self, predictions: Tensor) -> Tensor:
         """The prediction, in the units of the file."""
         return self.head.weight[0] * self.target_deviation
+
+    def toward(self, predictions: Tensor, classes: list[str]) -> tuple[str, str]:
+        return "toward larger numbers", "toward smaller numbers"

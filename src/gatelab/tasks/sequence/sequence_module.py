@@ -107,6 +107,10 @@ class SequenceModule(pl.LightningModule):
     def direction(self, predictions: Tensor) -> Tensor:
         """(D,): along which the pooled state of a row with these predictions (K,) moves what was predicted."""
 
+    def toward(self, predictions: Tensor, classes: list[str]) -> tuple[str, str]:
+        """What a step along ``direction`` leads to, and one against it, such as toward Positive."""
+        return "toward the prediction", "away from it"
+
     def forward(self, tokens: Tensor, lengths: Tensor) -> Tensor:
         """tokens (B, T), lengths (B,) → outputs (B, K)."""
         x = self.embedding(tokens)  # (B, T, E)

@@ -26,6 +26,7 @@ from gatelab.tasks.sequence.linear_baseline import cached_predictions, sample_st
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 from gatelab.tasks.sequence.transfer import transfer
+from gatelab.tasks.sequence.unit_activity import write_unit_activity
 
 
 class SequenceTask(Task):
@@ -137,7 +138,7 @@ class SequenceTask(Task):
         return Predictor(model_folder, allow_targets=allow_targets)
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
-        """predictions.csv, examples.json, equations.json, the gates on the most informative rows, and the model."""
+        """predictions.csv, examples.json, equations.json, gates.npz, the gates on the most informative rows, and the model."""
         prepared, max_length = data.prepared, config.data["max_length"]
         if module.predictions is not None:
             rows, predictions, targets = (tensor.numpy() for tensor in module.predictions)
@@ -145,6 +146,7 @@ class SequenceTask(Task):
             chosen = self.selected_rows(module, predictions, targets, np.diff(prepared.offsets)[rows])
             truths = [self.truth(targets[number], prepared.classes) for _, number in chosen]
             write_gates(folder.gates, module, prepared, [(role, rows[k]) for role, k in chosen], truths, max_length)
+        write_unit_activity(folder, module, prepared)
         if hasattr(module.encoder, "formula"):
             trees = module.encoder.formula()
             write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])

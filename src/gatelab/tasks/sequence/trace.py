@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.tokenize import SPACE, UNKNOWN_ID
 from gatelab.errors import RunError
+from gatelab.tasks.sequence.attribution import integrated_gradients
 from gatelab.tasks.sequence.pooling import AttentionPooling
 from gatelab.tasks.sequence.prediction import Predictor
 
@@ -15,7 +16,7 @@ NUM_UNITS = 8
 STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does not keep
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     """Arrays by name:
 
@@ -25,6 +26,10 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     answer: what is predicted in the end
     units (U,), contributions (U,): the units of the last layer whose pooled state moves the prediction most, and how far, in
         the units of its direction (see ``SequenceModule.direction``); unit d ≥ H is unit d − H of the backward direction
+    toward (2,): what a positive contribution points to, and a negative one
+    attributions (T,): integrated gradients, how far each token moves what ``direction`` measures, in all from scores[0], that of
+        embeddings of zeros, to scores[1], that of the text
+    weights (D,): how much of a step of each unit of the last layer reaches the decision, in the mean over all that could be predicted
     attention (T,): how much of each token's state is in the pooled one, with model.pooling=attention
     l0.forget_gate (T, H) and so on: every gate, candidate, cell and hidden state; l0_reverse.… of the backward direction
     learned: the gates that are not constant, in the order in which they are computed
@@ -54,7 +59,15 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     last_layer = list(traces.values())[-2 if both else -1 :]
     states = torch.cat([step.hidden for step in last_layer], 2)  # (1, T, D)
     pooled = module.pool(states, length, both)[0]  # (D,)
-    contributions = pooled * module.direction(predictions[-1])
+    direction = module.direction(predictions[-1])  # (D,)
+
+    def score(x: torch.Tensor) -> torch.Tensor:
+        """(B, T, E) → (B,)"""
+        states, _ = module.encoder(x, length.expand(len(x)))
+        return module.pool(states, length.expand(len(x)), both) @ direction
+
+    attributions, scores = integrated_gradients(score, module.embedding(tokens)[0])  # (T,), (2,)
+    contributions = pooled * direction
     units = contributions.abs().argsort(descending=True)[:NUM_UNITS]
 
     values = predictions.cpu().numpy()
@@ -64,6 +77,10 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
         "answer": np.array(module.answer(values[-1], predictor.classes)),
         "units": units.cpu().numpy(),
         "contributions": contributions[units].cpu().numpy(),
+        "toward": np.array(module.toward(predictions[-1], predictor.classes)),
+        "attributions": attributions.cpu().numpy(),
+        "scores": scores.cpu().numpy(),
+        "weights": unit_weights(module, predictions.shape[1]).cpu().numpy(),
         "learned": np.array(moving_gates(traces)),
     }
     named = {"classes": np.array(predictor.classes), "probabilities": values}
@@ -73,6 +90,12 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     for name, step in traces.items():
         gates |= {f"{name}.{field}": value[0].cpu().numpy() for field, value in step._asdict().items()}
     return gates
+
+
+def unit_weights(module: Any, num_outputs: int) -> torch.Tensor:
+    """(D,), the same for all texts: the mean size of ``direction`` over predictions that are sure of one output."""
+    certain = torch.eye(num_outputs, dtype=torch.float64, device=module.head.weight.device)
+    return torch.stack([module.direction(prediction).abs() for prediction in certain]).mean(0)
 
 
 def moving_gates(traces: Any) -> list[str]:
