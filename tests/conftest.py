@@ -17,6 +17,7 @@ from filelock import FileLock
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is first imported
 os.environ["WANDB_SILENT"] = "true"
+pytest_plugins = ["quick_interpreter"]
 
 # To see what depends on the processor: GATELAB_TEST_ONEDNN=off, GATELAB_TEST_THREADS=4, and torch's own
 # ONEDNN_MAX_CPU_ISA=SSE41 and ATEN_CPU_CAPABILITY=default.

@@ -32,7 +32,7 @@ pytest.importorskip("triton", reason="Triton is not installed: the CUDA kernels 
 ON_DEVICE = torch.cuda.is_available()  # where there is none, conftest.py turns the interpreter on
 DEVICE = torch.device("cuda" if ON_DEVICE else "cpu")
 pytestmark = [
-    pytest.mark.usefixtures("one_thread_one_seed"),
+    pytest.mark.usefixtures("one_thread_one_seed", "quick_interpreter"),
     pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning"),  # NumPy's, of the side of tl.where not taken
 ]
 

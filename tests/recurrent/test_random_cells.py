@@ -13,7 +13,10 @@ from gatelab.recurrent import Cell, Recurrent, cuda, engine
 
 E, H, B, T = 2, 3, 4, 4
 LENGTHS = torch.tensor([3, 4, 0, 1])
-pytestmark = [pytest.mark.usefixtures("one_thread_one_seed"), pytest.mark.filterwarnings("error::UserWarning")]
+pytestmark = [
+    pytest.mark.usefixtures("one_thread_one_seed", "quick_interpreter"),
+    pytest.mark.filterwarnings("error::UserWarning"),
+]
 
 UNARY = (
     "sigmoid({})", "tanh({})", "relu({})", "exp(tanh({}))", "(1 - {})", "-{}", "0.5 * {}", "({} + 2)", "({} / 3)",

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="session")
 def quick_interpreter() -> Iterator[None]:
     """Modules of Triton are patched once a launch and not in each call of a function, and sums of indices, which are small in these
     tests, are not compared with the range of int32."""
