@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import Tensor, nn
@@ -89,6 +90,7 @@ def test_a_damaged_file_is_named(tmp_path: Path) -> None:
     assert read_gradients(file) == reaches
     (chart,) = gradient_charts(reaches)
     assert chart.y.is_log
+    assert np.isnan(chart.lines[0].y).tolist() == [False, True, False]  # an axis without a zero
     assert "2.0e-09 with the first weights, 3.3e-01 with the trained weights" in chart.summary
     for damage in (
         "weights,state\n",
