@@ -3,22 +3,41 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import torch
+from annotated_types import Ge, Le
+from pydantic import ConfigDict, with_config
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
+from typing_extensions import NotRequired, TypedDict
 
-from gatelab.bounded import MIB, check_safetensors, read_text
+from gatelab.bounded import MIB, read_text
 from gatelab.config.build import build
-from gatelab.config.targets import check_targets
-from gatelab.errors import ConfigError, RunError
+from gatelab.config.targets import check_targets, is_inside
+from gatelab.errors import ConfigError, RunError, UserError
 from gatelab.files import atomic_write
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.text_tokenizer import TextTokenizer, read_text_tokenizer
-from gatelab.tasks.model_folder import read_model_config
+from gatelab.tasks.sequence.model_checks import check_group, check_weights, first_line, read_checked
 
 MAX_BYTES = 50 * MIB  # of tokenizer.json
+
+
+@with_config(ConfigDict(extra="forbid", strict=True))
+class LanguageArguments(TypedDict):
+    vocab_size: Annotated[int, Ge(1), Le(2**31 - 1)]
+    start_id: Annotated[int, Ge(0)]
+    unknown_id: NotRequired[Annotated[int, Ge(0)] | None]
+
+
+@with_config(ConfigDict(extra="allow", strict=True))
+class LanguageConfig(TypedDict):
+    """config.json. The keys of model and encoder are checked where they are built."""
+
+    model: dict[str, Any]
+    encoder: dict[str, Any]
+    arguments: LanguageArguments
 
 
 def build_language_model(model: dict[str, Any], encoder: dict[str, Any], **arguments: Any) -> LanguageModel:
@@ -34,7 +53,8 @@ def build_language_model(model: dict[str, Any], encoder: dict[str, Any], **argum
     if not isinstance(size, int):
         raise ConfigError("model.embedding_size is not set, and the encoder has no hidden_size that it could follow.")
     built = build("encoder", encoder, input_size=size)
-    check_encoder(built, size)
+    if torch.get_default_device().type != "meta":  # which holds no numbers to compare
+        check_encoder(built, size)
     return build("model", {**model, "embedding_size": size}, encoder=built, **arguments)
 
 
@@ -77,24 +97,27 @@ def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tupl
 
     Raises RunError for a file that is not what its name says, ConfigError for a ``_target_`` that may not be built.
     """
-    file = folder / "config.json"
+    file, weights = folder / "config.json", folder / "model.safetensors"
+    config = read_checked(file, LanguageConfig, "language model")
+    arguments = config["arguments"]
+    check_targets({group: config[group] for group in ("model", "encoder")}, allow_targets)
+    for group in ("model", "encoder"):
+        given = {key: value for key, value in config[group].items() if value is not None}
+        check_group(group, given, file, config["model"].get("embedding_size") or 1)
+    for key in ("start_id", "unknown_id"):
+        if (number := arguments.get(key)) is not None and number >= arguments["vocab_size"]:
+            raise RunError(f"{file}: arguments.{key}: is {number:,}, beyond vocab_size {arguments['vocab_size']:,}.")
+    if is_inside(config["encoder"]["_target_"], ("gatelab",)):
+        with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
+            check_weights(weights, dict(built_of(config, file).named_parameters()))
+    module = built_of(config, file)
+    check_weights(weights, dict(module.named_parameters()))
     try:
-        config = read_model_config(file)
-        groups, arguments = {group: dict(config[group]) for group in ("model", "encoder")}, dict(config["arguments"])
-    except (ValueError, TypeError, KeyError, OSError) as error:
-        raise RunError(f"{file}: is no config of a language model ({error}).") from None
-    check_targets(groups, allow_targets)
-    module = build_language_model(**groups, **arguments)
-    if not isinstance(module, LanguageModel):
-        raise RunError(f"{file}: {type(module).__name__} is no language model.")
-    weights = folder / "model.safetensors"
-    try:
-        check_safetensors(weights)
         loaded = load_file(weights)
-        if module.tied and "embedding.weight" in loaded:
+        if module.tied:
             loaded["output_layer.weight"] = loaded["embedding.weight"]
         module.load_state_dict(loaded)
-    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+    except (SafetensorError, OSError, RuntimeError) as error:
         raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
     file = folder / "tokenizer.json"
     try:
@@ -104,3 +127,16 @@ def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tupl
     if tokenizer.vocab_size != module.embedding.num_embeddings:
         raise RunError(f"{file}: has {tokenizer.vocab_size:,} tokens, the model {module.embedding.num_embeddings:,}.")
     return module.eval(), tokenizer
+
+
+def built_of(config: dict[str, Any], file: Path) -> LanguageModel:
+    """The module of a config.json, with random weights."""
+    try:
+        module = build_language_model(config["model"], config["encoder"], **config["arguments"])
+    except UserError as error:
+        raise RunError(f"{file}: {error}") from None
+    except (RuntimeError, ArithmeticError, LookupError, TypeError) as error:  # of torch, over sizes that it cannot make
+        raise RunError(f"{file}: no model can be built of its settings: {first_line(error)}.") from None
+    if not isinstance(module, LanguageModel):
+        raise RunError(f"{file}: {type(module).__name__} is no language model.")
+    return module

@@ -9,12 +9,11 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 
-from gatelab.config.schema import problems_of_built
 from gatelab.config.targets import check_targets, is_inside
 from gatelab.errors import RunError, UserError
 from gatelab.files import atomic_write
 from gatelab.tasks.sequence.build_model import build_model
-from gatelab.tasks.sequence.model_checks import check_weights, read_config, read_tokenizer
+from gatelab.tasks.sequence.model_checks import check_group, check_weights, first_line, read_config, read_tokenizer
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 
 
@@ -65,9 +64,9 @@ def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[Sequenc
     tokenizer = read_tokenizer(folder / "tokenizer.json", config["vocab_size"])
     if is_inside(config["encoder"]["_target_"], ("gatelab",)):
         with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
-            check_weights(weights, build(config, file))
+            check_weights(weights, build(config, file).state_dict())
     module = build(config, file)
-    check_weights(weights, module)
+    check_weights(weights, module.state_dict())
     num_outputs = len(config["classes"]) or 1
     if module.head.out_features != num_outputs:
         raise RunError(
@@ -92,13 +91,3 @@ def build(config: dict[str, Any], file: Path) -> SequenceModule:
     if not isinstance(module, SequenceModule):
         raise RunError(f"{file}: {type(module).__name__} does not predict from a text.")
     return module
-
-
-def check_group(group: str, values: dict[str, Any], file: Path, input_size: int) -> None:
-    """Raise RunError for a key that is not of its class, or has a value that it does not take."""
-    if problems := problems_of_built(group, values, input_size):
-        raise RunError(f"{file}: {problems[0]}")
-
-
-def first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,17 +1,19 @@
 """Whether the three files of a model folder fit each other, told before a model is built of them."""
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from annotated_types import Ge, Le
 from pydantic import ConfigDict, TypeAdapter, ValidationError, with_config
 from safetensors import SafetensorError, safe_open
-from torch import nn
+from torch import Tensor
 from typing_extensions import NotRequired, TypedDict
 
 from gatelab.annotations import Count
 from gatelab.bounded import check_safetensors
+from gatelab.config.schema import problems_of_built
 from gatelab.data.tokenizer_file import load_content
 from gatelab.errors import RunError
 from gatelab.tasks.model_folder import read_model_config
@@ -33,15 +35,24 @@ class ModelConfig(TypedDict):
 
 
 def read_config(file: Path) -> dict[str, Any]:
-    """config.json. Raises RunError that names its first key that is missing or of another type."""
+    """config.json of a model of single texts. Raises RunError that names its first key that is missing or of another type."""
+    config = read_checked(file, ModelConfig, "model of single texts, such as a classifier")
+    for key, number in (config.get("arguments") or {}).items():
+        if key in COUNTS_OF_CLASSES and number != len(config["classes"]):
+            raise RunError(f"{file}: arguments.{key}: is {number}, and classes names {len(config['classes']):,}.")
+    return config
+
+
+def read_checked(file: Path, kind: Any, named: str) -> dict[str, Any]:
+    """A config.json of a kind, a TypedDict that has model and encoder."""
     try:
         config = read_model_config(file)
-        TypeAdapter(ModelConfig).validate_python(config)
+        TypeAdapter(kind).validate_python(config)
     except ValidationError as error:
         problem = error.errors()[0]
         key = ".".join(map(str, problem["loc"])) or "the whole"
         if problem["type"] == "missing":
-            raise RunError(f"{file}: lacks {key}, so it is no model of single texts, such as a classifier.") from None
+            raise RunError(f"{file}: lacks {key}, so it is no {named}.") from None
         what = problem["msg"][0].lower() + problem["msg"][1:]
         raise RunError(f"{file}: {key}: {what}, so it is no model of gatelab.") from None
     except (ValueError, TypeError, OSError) as error:
@@ -49,21 +60,24 @@ def read_config(file: Path) -> dict[str, Any]:
     groups = [group for group in ("model", "encoder") if "_target_" not in config[group]]
     if groups:
         raise RunError(f"{file}: lacks {groups[0]}._target_, so it is no model of gatelab.")
-    for key, number in (config.get("arguments") or {}).items():
-        if key in COUNTS_OF_CLASSES and number != len(config["classes"]):
-            raise RunError(f"{file}: arguments.{key}: is {number}, and classes names {len(config['classes']):,}.")
     return config
 
 
-def check_weights(file: Path, module: nn.Module) -> None:
-    """Raise RunError where the file's tensors are not those of the module, by name and shape; module may be without weights."""
+def check_group(group: str, values: dict[str, Any], file: Path, input_size: int) -> None:
+    """Raise RunError for a key that is not of its class, or has a value that it does not take."""
+    if problems := problems_of_built(group, values, input_size):
+        raise RunError(f"{file}: {problems[0]}")
+
+
+def check_weights(file: Path, expected: Mapping[str, Tensor]) -> None:
+    """Raise RunError where the file's tensors are not those of a module, by name and shape; expected may take no memory."""
     try:
         check_safetensors(file)
         with safe_open(file, framework="pt") as tensors:
             found = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118 -- no mapping
     except (SafetensorError, OSError, ValueError) as error:
         raise RunError(f"{file}: does not hold the weights of this model: {reason(error)}.") from None
-    wanted = {name: tuple(tensor.shape) for name, tensor in module.state_dict().items()}
+    wanted = {name: tuple(tensor.shape) for name, tensor in expected.items()}
     for name in (*wanted, *found):
         if found.get(name) != wanted.get(name):
             here, there = (named(shapes.get(name)) for shapes in (found, wanted))
@@ -105,3 +119,7 @@ def named(shape: tuple[int, ...] | None) -> str:
 
 def reason(error: Exception) -> str:
     return str(error.strerror if isinstance(error, OSError) and error.strerror else error).rstrip(".")
+
+
+def first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
