@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from attack import WORKS, gatelab, show_a_bar
 
 Attack = Callable[..., Any]
@@ -44,6 +45,15 @@ def test_a_record_is_shown_as_text(name: str, tmp_path: Path, attack: Attack) ->
     record |= {"status": text, "name": text, "monitor": text, "lacks": [text], "symptoms": [text], "error": text}
     (folder / "run.json").write_text(json.dumps(record), encoding="utf-8")
     attack(WORKS, gatelab, "runs")
+
+
+@pytest.mark.parametrize("asked", [["--help"], ["--cfg", "job"], ["--cf=job"], ["-cjob"]])
+def test_what_hydra_prints_of_an_experiment_is_text(asked: list[str], tmp_path: Path, attack: Attack) -> None:
+    (tmp_path / "experiments").mkdir()
+    experiment = {"experiment": {f"note{number}": text for number, text in enumerate(ESCAPES.values())}}
+    text = yaml.safe_dump(experiment, allow_unicode=True) + "name: 'x\u202ey'\n"
+    (tmp_path / "experiments" / "x.yaml").write_text(text, encoding="utf-8")
+    attack(WORKS, gatelab, "train", "experiments=x", *asked)
 
 
 @pytest.mark.parametrize("name", ESCAPES)

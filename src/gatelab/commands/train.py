@@ -2,6 +2,7 @@
 
 import argparse
 import contextlib
+import io
 import os
 import re
 import shlex
@@ -44,6 +45,7 @@ VALUED = (
     "--cfg",
     "-c",
 )
+PRINTED_BY_HYDRA = ("--help", "--hydra-help", "--cfg", "--info", "--version")
 PROFILE_LINES = 12
 INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
 
@@ -64,7 +66,7 @@ def run_hydra(overrides: list[str]) -> int:
         ordered += [f"--config-dir={folder}" for folder in config_folders(overrides)[1:]]
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
-        with explained(overrides), unchecked_help(), trusting(overrides):
+        with explained(overrides), unchecked_help(), trusting(overrides), printed_as_text(overrides):
             hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
     except KeyboardInterrupt:  # while jobs run in other processes
         console.print(INTERRUPTED)
@@ -99,6 +101,27 @@ def explained(overrides: list[str]) -> Iterator[None]:
         raise ConfigError(explain(str(error) or str(error.__cause__), overrides)) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"a config is no YAML in UTF-8: {' '.join(str(error).split())}.") from None
+
+
+@contextlib.contextmanager
+def printed_as_text(overrides: list[str]) -> Iterator[None]:
+    """What Hydra prints by itself holds values of others: with controls made visible, once it is complete."""
+    words = [text.partition("=")[0] for text in overrides]
+    asked = [re.match("-[hi]$|-c($|job|hydra|all)", word) or is_flag_of_hydra(word) for word in words]
+    if not any(asked):
+        yield
+        return
+    printed = io.StringIO()
+    try:
+        with contextlib.redirect_stdout(printed):
+            yield
+    finally:
+        print(visible(printed.getvalue()), end="")
+
+
+def is_flag_of_hydra(word: str) -> bool:
+    """Also abbreviated, as argparse takes it."""
+    return len(word) > 2 and any(flag.startswith(word) for flag in PRINTED_BY_HYDRA)
 
 
 @contextlib.contextmanager

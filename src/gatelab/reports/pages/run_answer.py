@@ -137,6 +137,7 @@ def cautions(record: RunRecord, config: Mapping[str, Any], num_rows: int, learni
     data = record.data or Data()
     found = [f"The model looks broken: {'; '.join(record.symptoms)}."] if record.symptoms else []
     found += weights_cautions(record)
+    found += [f"It was resumed under other conditions than before: {change}." for change in record.changed_conditions]
     leak = data.leakage
     if leak and leak["normalised"]:
         found.append(
