@@ -5,22 +5,38 @@
 import gc
 import os
 
+import matplotlib.backends.backend_pdf
+import matplotlib.backends.backend_svg
 import sklearn.feature_extraction.text
 import sklearn.linear_model
+import wandb
 
 import gatelab.cli
 import gatelab.commands.compare
 import gatelab.commands.gates
 import gatelab.commands.predict
+import gatelab.commands.train
+import gatelab.config.model_choice
+import gatelab.data.module
 import gatelab.data.prepare
+import gatelab.data.pretrained
+import gatelab.data.sample
 import gatelab.reports.analysis.comparison
+import gatelab.reports.charts.figures
 import gatelab.reports.pages.run_page
 import gatelab.reports.pages.sweep_page
+import gatelab.reports.terminal.result
 import gatelab.tasks.classification.baselines
+import gatelab.tasks.classification.classifier
+import gatelab.tasks.classification.symptoms
+import gatelab.tasks.classification.task
 import gatelab.tasks.sequence.build_model
+import gatelab.tasks.sequence.transfer
+import gatelab.trackers.wandb
 import gatelab.training.checkpoint
 import gatelab.training.finish
 import gatelab.training.fit
+import gatelab.training.ranks
 import gatelab.training.run
 from gatelab.runs.provenance import installed_packages
 
