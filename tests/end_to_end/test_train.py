@@ -492,6 +492,8 @@ def test_a_glob_trains_every_encoder(tmp_path: Path, cache_dir: Path) -> None:
         "encoder=glob(*)",
         "trainer=smoke",
         "data.num_rows=200",
+        "encoder.hidden_size=4",
+        "model.embedding_size=4",
         "tracker=none",
         "baseline=none",
         "report=false",
