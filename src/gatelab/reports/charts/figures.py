@@ -35,7 +35,11 @@ def draw_figures(folder: RunFolder, page: Mapping[str, Any], gates: bool) -> lis
 
 
 def saturation_figure(charts: Sequence[Chart]) -> Figure:
-    return draw_charts(charts, height=0.3 + 2.0 * len(charts))
+    """Stacked, with the gate above each."""
+    figure = draw_charts(charts, height=0.3 + 2.0 * len(charts))
+    for axes, chart in zip(figure.axes, charts, strict=True):
+        axes.set_title(chart.title, fontsize=7)
+    return figure
 
 
 def draw_confusion(confusion: Mapping[str, Any]) -> Figure:
