@@ -3,7 +3,6 @@
 import io
 import re
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -28,6 +27,7 @@ from gatelab.runs.difference import Condition
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import load_runs
 from gatelab.screen import Screen, styled, visible
+from gatelab.tasks.sequence.prediction import Predictor
 
 HOSTILE = [
     "[/b]", "[d]", "<b>", "[bold red]x[/]", "[link=x.org]y[/link]", "[/]", "\\[b]", "[@click=a()]z", ":warning:",
@@ -96,11 +96,12 @@ def test_commands_show_what_they_are_given(text: str, tmp_path: Path, monkeypatc
     for module in (predict, reproduce, screen):
         monkeypatch.setattr(module, "console", Screen(file=stream, width=1000))
     monkeypatch.setattr(screen, "errors", Screen(file=stream, width=1000))
-    monkeypatch.setattr(predict, "finished", lambda *_: SimpleNamespace(model=None))
-    fake = SimpleNamespace(
-        classes=[text, "b"], predictions=lambda texts: np.array([[0.9, 0.1]] * len(texts)), answer=lambda values: text
-    )
-    monkeypatch.setattr("gatelab.tasks.sequence.prediction.Predictor", lambda *_, **__: fake)
+    monkeypatch.setattr(predict, "finished", lambda *_: None)
+    predictor = Predictor.__new__(Predictor)  # without a model
+    predictor.classes = [text, "b"]
+    monkeypatch.setattr(predictor, "predictions", lambda texts: np.array([[0.9, 0.1]] * len(texts)))
+    monkeypatch.setattr(predictor, "answer", lambda values: text)
+    monkeypatch.setattr(predict, "predictor_of", lambda *_: predictor)
     predict.predict_texts("run", tmp_path, [text])
     changed = [Condition("code", text, "other")]
     reproduce.show_verdict(RunFolder(text), RunFolder("now"), [text], changed)
