@@ -7,12 +7,15 @@ PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint
 NEEDED := .venv/.ready# by training
 DEVELOPED := .venv/.ready-dev# and by tests and checks
 
-.PHONY: train test check setup audit
+.PHONY: train test test-long check setup audit
 train: $(NEEDED)
 	$(BIN)/gatelab train $(ARGS)
 
 test: $(DEVELOPED)
-	$(BIN)/python -m pytest -n 2 --dist loadgroup $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m "not long" $(ARGS)
+
+test-long: $(DEVELOPED)
+	$(BIN)/python -m pytest -n 2 --dist loadgroup -m long $(ARGS)
 
 check: $(DEVELOPED)
 	$(BIN)/ruff format --check .

@@ -124,9 +124,8 @@ def is_user_error(error: BaseException) -> bool:
 def sentence_of(error: BaseException) -> str:
     """The error's message; of a place that cannot be used the place, the reason and what to do."""
     if isinstance(error, MemoryError):
-        return (
-            f"out of memory{f' ({error})' if str(error) else ''}. Free some, or raise the limit that ulimit -v shows."
-        )
+        first = str(error).split("\n")[0]  # OmegaConf adds lines of its own
+        return f"out of memory{f' ({first})' if first else ''}. Free some, or raise the limit that ulimit -v shows."
     if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)
     place = str(error.filename)

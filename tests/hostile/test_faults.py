@@ -14,6 +14,8 @@ from commands import the_run
 from faults import BALLAST, NOBODY, train
 from kill import COMPARED
 
+pytestmark = pytest.mark.long
+
 Attack = Callable[..., Any]
 CACHE = "data.cache_dir=cache"
 LONG: dict[str, Any] = {"seconds": 30, "waiting": 120}

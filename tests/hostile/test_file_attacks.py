@@ -41,6 +41,8 @@ from foreign_files import (
     zstandard,
 )
 
+pytestmark = pytest.mark.long
+
 BOMB = "unpacks to more than 100 times its size"
 LONG = "has more than 16,777,216 characters"
 READ = {

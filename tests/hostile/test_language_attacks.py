@@ -10,6 +10,8 @@ import pytest
 from attack import WORKS
 from test_model_attacks import change
 
+pytestmark = pytest.mark.long
+
 HERE = r"config\.json: "
 
 

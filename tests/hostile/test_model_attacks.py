@@ -9,6 +9,8 @@ from typing import Any
 import pytest
 from attack import WORKS
 
+pytestmark = pytest.mark.long
+
 HERE = r"config\.json: "
 VOCABULARY = {"<pad>": 0, "<unk>": 1, "a": 2, "b": 3}
 

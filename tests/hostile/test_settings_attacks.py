@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 from attack import WORKS
-from foreign_files import device, fifo, folder, unix_socket
+from foreign_files import device, fifo, unix_socket
 
 
 def check_folder(place: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_config_that_grows_is_refused_by_its_name(
     attack(says and rf"own\.yaml: cannot be read as a config: .*{says}", check_folder, tmp_path)
 
 
-@pytest.mark.parametrize("make", [fifo, device, unix_socket, folder])
+@pytest.mark.parametrize("make", [fifo, device, unix_socket])
 def test_what_is_no_file_is_no_config(make: Callable[[Path], None], attack: Callable[..., Any], tmp_path: Path) -> None:
     make(tmp_path / "own.yaml")
     attack(r"own\.yaml: cannot be read as a config: is a .* and no file", check_folder, tmp_path)

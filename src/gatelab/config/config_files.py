@@ -16,6 +16,8 @@ def check_config_files(folders: Iterable[Path]) -> None:
     from yaml import YAMLError
 
     for file in (file for folder in folders for where in WHERE for file in sorted(folder.glob(where))):
+        if file.is_dir():
+            continue  # which Hydra takes for no choice
         try:
             with suppress(YAMLError, UnicodeDecodeError):
                 check_yaml(read_text(file, MAX_YAML_BYTES))

@@ -64,7 +64,8 @@ class TrustedLoader(ConfigLoaderImpl):
         """Raise ConfigError for the first setting that differs from what the shipped configs and words give."""
         given, own = plain(config), self.own_settings(config, words)
         for key in [*given, *(own.keys() - given.keys())]:
-            if given.get(key) != own.get(key) and not is_free(key, given.get(key)):
+            is_filled = key not in given and own[key] == {}  # by keys of its own, which are checked
+            if given.get(key) != own.get(key) and not is_filled and not is_free(key, given.get(key)):
                 raise only_here(key, given.get(key))
         # Hydra builds these two, and of what a shipped one takes up from the run's own keys, such as seed, whatever stands there.
         for group in ("launcher", "sweeper"):

@@ -396,10 +396,11 @@ def test_a_page_that_cannot_be_written_changes_nothing_of_the_sweep(
     folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
     runs = [folders.write(1, 0.8), folders.write(2, 0.8)]
-    runs[1].metrics.write_text("nonsense\n", encoding="utf-8")
+    in_its_place = folders.output_dir / "sweep" / "report.html"
+    in_its_place.mkdir()
     report_sweeps([Outcome("done", folder=str(run.path)) for run in runs])
-    assert "report.html could not be written (RunError: " in capsys.readouterr().out.replace("\n", " ")
-    runs[1].metrics.unlink()
+    assert "report.html could not be written (IsADirectoryError: " in capsys.readouterr().out.replace("\n", " ")
+    in_its_place.rmdir()
     report_sweeps([Outcome("failed", 1, "it failed", str(run.error_log)) for run in runs])
     assert (folders.output_dir / "sweep" / "report.html").exists()
 

@@ -249,6 +249,7 @@ def test_the_rate_of_a_step_is_in_proportion_to_its_window_where_windows_vary() 
     assert optimizer.param_groups[0]["lr"] == 8.0
 
 
+@pytest.mark.long
 def test_two_processes_share_the_columns_and_have_the_same_losses(
     trained: tuple[RunFolder, PlainText], tmp_path: Path
 ) -> None:
