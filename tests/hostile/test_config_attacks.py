@@ -35,7 +35,7 @@ EXPERIMENTS = {
     "a launcher": (f"{MULTIRUN}launcher: {{_target_: evil.Evil}}}}", LINE),
     "a sweeper": (f"{MULTIRUN}sweeper: {{_target_: evil.Evil}}}}", LINE),
     "what a sweeper is built from": (f"{MULTIRUN}sweeper: {{max_batch_size: {SHELL}}}}}", LINE),
-    "what a sweeper takes from the run": (f"defaults: [override /hydra/sweeper: optuna]\nseed: {SHELL}\nhydra: {{mode: MULTIRUN}}", "may be built"),
+    "a target where a number stands": (f"seed: {SHELL}\nhydra: {{mode: MULTIRUN}}", "may be built"),
     "a choice of launcher in a folder of its own": ("defaults: [override /hydra/launcher: evil]", "no other is taken"),
     "a line of the job's shell script": (
         "defaults: [override /hydra/launcher: submitit_local]\nhydra: {launcher: {parameters: {local_setup: [touch canary]}}}", LINE,
@@ -68,6 +68,9 @@ FOLDERS: dict[str, tuple[dict[str, str], list[str], str]] = {
     ),
     "a choice of a sweep": (
         {"conf/data/x.yaml": f"# @package _global_\nhydra: {{job_logging: {LOGGING}}}"}, ["-m", "data=x", "seed=1,2"], LINE,
+    ),
+    "what a sweeper takes from the run": (
+        {"experiments/x.yaml": f"seed: {SHELL}"}, ["-m", "experiments=x", "hydra/sweeper=optuna"], LINE,
     ),
     "a primary config": ({"c/train.yaml": f"hydra: {{callbacks: {{a: {SHELL}}}}}"}, ["--config-path", "c"], LINE),
     "a config of another name": (

@@ -64,8 +64,7 @@ class TrustedLoader(ConfigLoaderImpl):
         """Raise ConfigError for the first setting that differs from what the shipped configs and words give."""
         given, own = plain(config), self.own_settings(config, words)
         for key in [*given, *(own.keys() - given.keys())]:
-            is_filled = key not in given and own[key] == {}  # by keys of its own, which are checked
-            if given.get(key) != own.get(key) and not is_filled and not is_free(key, given.get(key)):
+            if given.get(key) != own.get(key) and not is_free(key, given.get(key)):
                 raise only_here(key, given.get(key))
         # Hydra builds these two, and of what a shipped one takes up from the run's own keys, such as seed, whatever stands there.
         for group in ("launcher", "sweeper"):
@@ -114,8 +113,10 @@ def has_foreign_files(config: DictConfig) -> bool:
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
+    """The values at the keys of hydra, where an empty mapping is none, and allow_targets."""
     settings: Any = OmegaConf.to_container(config, resolve=False)
-    return {**flatten(settings["hydra"], "hydra."), "allow_targets": settings.get("allow_targets") or []}
+    of_hydra = {key: value for key, value in flatten(settings["hydra"], "hydra.").items() if value != {}}
+    return {**of_hydra, "allow_targets": settings.get("allow_targets") or []}
 
 
 def is_free(key: str, value: Any) -> bool:
