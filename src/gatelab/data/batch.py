@@ -1,6 +1,6 @@
 """Batches as a pure function of (seed, epoch, index): similar lengths together, right-padded to the longest."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -8,6 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from gatelab.data.epoch_loader import EpochLoader
 from gatelab.data.prepare import Prepared
 from gatelab.data.tokenize import PAD_ID
 
@@ -61,11 +62,8 @@ def counted_rows(labels: Tensor) -> Tensor:
     return ~filling if filling.ndim == 1 else ~filling.any(1)
 
 
-class BatchLoader:
-    """Iterates over the batches of one epoch; its state is two integers, epoch and index.
-
-    Iterates from ``index`` to the end of the epoch and is then at the start of the next one. shuffle=False orders by length, first
-    the rows of ``rows_within(…, limit, …)``. balanced: an epoch has as many rows of each class, and as many in all as there are, drawn
+class BatchLoader(EpochLoader[Batch]):
+    """The batches of one epoch of rows. shuffle=False orders by length, first the rows of ``rows_within(…, limit, …)``. balanced: an epoch has as many rows of each class, and as many in all as there are, drawn
     anew in each; those of the smaller classes several times.
     With several ranks each takes every world_size-th row of every batch, so that a step does not depend on their number;
     batch_size counts the rows of all ranks.
@@ -86,29 +84,21 @@ class BatchLoader:
     ) -> None:
         self.data, self.rows, self.batch_size, self.seed, self.shuffle = data, rows, batch_size, seed, shuffle
         self.limit, self.rank, self.world_size = limit, rank, world_size
-        self.epoch, self.index = 0, 0
         self.lengths = np.diff(data.offsets)[rows]
         self.classes = rows_by_class(data.labels[rows]) if balanced else []
 
     def __len__(self) -> int:
         return max(1, -(-len(self.rows) // self.batch_size))
 
-    def __iter__(self) -> Iterator[Batch]:
-        epoch, num_batches = self.epoch, len(self)
+    def batches_of(self, epoch: int) -> Callable[[int], Batch]:
         order, starts = self.plan(epoch)
-        for index in range(self.index, num_batches):
-            # The state advances before the batch is yielded: after the last batch a consumer may not return here.
-            last = index + 1 == num_batches
-            self.epoch, self.index = (epoch + 1, 0) if last else (epoch, index + 1)
+
+        def make(index: int) -> Batch:
             rows = order[starts[index] : starts[index + 1]]
             mine = rows[self.rank :: self.world_size]
-            yield self.collate(mine) if len(mine) or self.world_size == 1 else self.uncounted(rows[:1])
+            return self.collate(mine) if len(mine) or self.world_size == 1 else self.uncounted(rows[:1])
 
-    def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "index": self.index}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self.epoch, self.index = state["epoch"], state["index"]
+        return make
 
     def plan(self, epoch: int) -> tuple[NDArray[np.int64], list[int]]:
         """The rows of an epoch in order, and the start of each batch (and the end of the last)."""

@@ -41,7 +41,7 @@ class Task(ABC):
         prepared.record   plain values for run.json; its "sha256", {part: [digest, …]}, stands for the data in the identity
         summary()         lines for the screen
         targets           an attribute, set to that of the task before anything else is asked
-        a training loader with the ``state_dict`` of gatelab.data.batch.BatchLoader, to resume inside an epoch
+        a training loader with the ``state_dict`` of gatelab.data.epoch_loader.EpochLoader, to resume inside an epoch
     and what else is in ``prepared`` is between it and the task.
     """
 

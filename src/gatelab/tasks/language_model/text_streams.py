@@ -1,12 +1,14 @@
 """Windows of a stream of tokens, in order: a pure function of (seed, epoch, index). B columns, T steps of a window."""
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+
+from gatelab.data.epoch_loader import EpochLoader
 
 LONGEST = 0.95  # the share of windows of the full length, the others are of half of it (Merity et al. 2018)
 SPREAD = 5  # the standard deviation of their lengths, and the least length
@@ -24,11 +26,11 @@ class Window(NamedTuple):
         return self.tokens.numel(), "tokens"
 
 
-class StreamLoader:
+class StreamLoader(EpochLoader[Window]):
     """The stream (1 + N,) as num_columns contiguous columns side by side, read in windows of the same steps of each.
 
-    A column is N // num_columns tokens long; the last N % num_columns are left out. Its state is two integers, epoch and index,
-    as that of gatelab.data.batch.BatchLoader. With several ranks each takes every world_size-th column.
+    A column is N // num_columns tokens long; the last N % num_columns are left out. With several ranks each takes every
+    world_size-th column.
     variable: other lengths in every epoch, their number always the same.
     """
 
@@ -45,18 +47,14 @@ class StreamLoader:
         )
         self.columns = np.arange(num_columns)[rank::world_size]
         self.length = (len(stream) - 1) // num_columns
-        self.epoch, self.index = 0, 0
 
     def __len__(self) -> int:
         mean = self.window * (LONGEST + (1 - LONGEST) / 2) if self.variable else self.window
         return max(1, int(np.ceil(self.length / mean)))
 
-    def __iter__(self) -> Iterator[Window]:
-        epoch, ends = self.epoch, self.ends(self.epoch)
-        for index in range(self.index, len(self)):
-            # The state advances before the window is yielded: after the last one a consumer may not return here.
-            self.epoch, self.index = (epoch + 1, 0) if index + 1 == len(self) else (epoch, index + 1)
-            yield self.window_between(int(ends[index]), int(ends[index + 1]))
+    def batches_of(self, epoch: int) -> Callable[[int], Window]:
+        ends = self.ends(epoch)
+        return lambda index: self.window_between(int(ends[index]), int(ends[index + 1]))
 
     def window_between(self, begin: int, end: int) -> Window:
         starts = self.columns * self.length
@@ -72,9 +70,3 @@ class StreamLoader:
         means = np.where(random.random(len(self)) < LONGEST, self.window, self.window / 2)
         drawn = np.maximum(random.normal(means, SPREAD), SPREAD)
         return np.round(np.cumsum(np.concatenate([[0], drawn])) * (self.length / drawn.sum())).astype(np.int64)
-
-    def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "index": self.index}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self.epoch, self.index = state["epoch"], state["index"]

@@ -3,8 +3,8 @@
 import hashlib
 import re
 from abc import abstractmethod
-from collections.abc import Callable, Iterator
-from functools import cached_property
+from collections.abc import Callable
+from functools import cached_property, partial
 from types import SimpleNamespace
 from typing import Annotated, Any, ClassVar
 
@@ -14,6 +14,7 @@ from annotated_types import Gt, Le, MinLen
 from numpy.typing import NDArray
 
 from gatelab.annotations import ArgumentsOf, Count
+from gatelab.data.epoch_loader import EpochLoader
 from gatelab.errors import ConfigError
 from gatelab.tasks.synthetic.sequences import Answer, SequenceBatch, Sequences, as_batch
 
@@ -180,27 +181,14 @@ def shuffled(num: int, seed: int, epoch: int) -> NDArray[np.int64]:
     return np.random.Generator(np.random.Philox(key=[seed, epoch])).permutation(num)
 
 
-class SequenceLoader:
-    """Iterates over the batches of one epoch, ``make(epoch, index)``; its state is two integers, epoch and index, as that of
-    ``gatelab.data.batch.BatchLoader``."""
+class SequenceLoader(EpochLoader[SequenceBatch]):
+    """make: a batch from epoch and index."""
 
     def __init__(self, make: Callable[[int, int], SequenceBatch], num_batches: int) -> None:
         self.make, self.num_batches = make, num_batches
-        self.epoch, self.index = 0, 0
 
     def __len__(self) -> int:
         return self.num_batches
 
-    def __iter__(self) -> Iterator[SequenceBatch]:
-        epoch = self.epoch
-        for index in range(self.index, self.num_batches):
-            # The state advances before the batch is yielded: after the last batch a consumer may not return here.
-            last = index + 1 == self.num_batches
-            self.epoch, self.index = (epoch + 1, 0) if last else (epoch, index + 1)
-            yield self.make(epoch, index)
-
-    def state_dict(self) -> dict[str, int]:
-        return {"epoch": self.epoch, "index": self.index}
-
-    def load_state_dict(self, state: dict[str, int]) -> None:
-        self.epoch, self.index = state["epoch"], state["index"]
+    def batches_of(self, epoch: int) -> Callable[[int], SequenceBatch]:
+        return partial(self.make, epoch)
