@@ -8,18 +8,16 @@ from typing import Annotated, Any
 import torch
 from annotated_types import Ge, Le
 from pydantic import ConfigDict, with_config
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from typing_extensions import NotRequired, TypedDict
 
 from gatelab.bounded import MIB, read_text
 from gatelab.config.build import build
-from gatelab.config.targets import check_targets, is_inside
-from gatelab.errors import ConfigError, RunError, UserError
+from gatelab.errors import ConfigError, RunError
 from gatelab.files import atomic_write
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.text_tokenizer import TextTokenizer, read_text_tokenizer
-from gatelab.tasks.sequence.model_checks import check_group, check_weights, first_line, read_checked
+from gatelab.tasks.sequence.model_checks import check_groups, read_checked
+from gatelab.tasks.sequence.saved_module import load_module, write_weights
 
 MAX_BYTES = 50 * MIB  # of tokenizer.json
 
@@ -85,8 +83,7 @@ def save_language_model(
 ) -> None:
     """Write the model folder, each file atomically; config.json comes last, so a folder that has it is complete."""
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.named_parameters()}  # tied ones once
-    atomic_write(folder / "model.safetensors", save(weights))
+    write_weights(folder, module)
     atomic_write(folder / "tokenizer.json", tokenizer.to_json())
     config = {"model": model, "encoder": encoder, "arguments": module.arguments}
     atomic_write(folder / "config.json", json.dumps(config, indent=2, ensure_ascii=False) + "\n")
@@ -97,28 +94,17 @@ def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tupl
 
     Raises RunError for a file that is not what its name says, ConfigError for a ``_target_`` that may not be built.
     """
-    file, weights = folder / "config.json", folder / "model.safetensors"
+    file = folder / "config.json"
     config = read_checked(file, LanguageConfig, "language model")
     arguments = config["arguments"]
-    check_targets({group: config[group] for group in ("model", "encoder")}, allow_targets)
-    for group in ("model", "encoder"):
-        given = {key: value for key, value in config[group].items() if value is not None}
-        check_group(group, given, file, config["model"].get("embedding_size") or 1)
+    check_groups(config, file, allow_targets)
     for key in ("start_id", "unknown_id"):
         if (number := arguments.get(key)) is not None and number >= arguments["vocab_size"]:
             raise RunError(f"{file}: arguments.{key}: is {number:,}, beyond vocab_size {arguments['vocab_size']:,}.")
-    if is_inside(config["encoder"]["_target_"], ("gatelab",)):
-        with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
-            check_weights(weights, dict(built_of(config, file).named_parameters()))
-    module = built_of(config, file)
-    check_weights(weights, dict(module.named_parameters()))
-    try:
-        loaded = load_file(weights)
-        if module.tied:
-            loaded["output_layer.weight"] = loaded["embedding.weight"]
-        module.load_state_dict(loaded)
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
+    module: LanguageModel = load_module(
+        folder, config, LanguageModel, "is no language model",
+        lambda: build_language_model(config["model"], config["encoder"], **arguments),
+    )  # fmt: skip
     file = folder / "tokenizer.json"
     try:
         tokenizer = read_text_tokenizer(read_text(file, MAX_BYTES))
@@ -126,17 +112,4 @@ def load_language_model(folder: Path, allow_targets: Sequence[str] = ()) -> tupl
         raise RunError(f"{file}: cannot be read as a tokenizer: {error}") from None
     if tokenizer.vocab_size != module.embedding.num_embeddings:
         raise RunError(f"{file}: has {tokenizer.vocab_size:,} tokens, the model {module.embedding.num_embeddings:,}.")
-    return module.eval(), tokenizer
-
-
-def built_of(config: dict[str, Any], file: Path) -> LanguageModel:
-    """The module of a config.json, with random weights."""
-    try:
-        module = build_language_model(config["model"], config["encoder"], **config["arguments"])
-    except UserError as error:
-        raise RunError(f"{file}: {error}") from None
-    except (RuntimeError, ArithmeticError, LookupError, TypeError) as error:  # of torch, over sizes that it cannot make
-        raise RunError(f"{file}: no model can be built of its settings: {first_line(error)}.") from None
-    if not isinstance(module, LanguageModel):
-        raise RunError(f"{file}: {type(module).__name__} is no language model.")
-    return module
+    return module, tokenizer

@@ -5,15 +5,11 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
-
-from gatelab.config.targets import check_targets, is_inside
-from gatelab.errors import RunError, UserError
+from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.tasks.sequence.build_model import build_model
-from gatelab.tasks.sequence.model_checks import check_group, check_weights, first_line, read_config, read_tokenizer
+from gatelab.tasks.sequence.model_checks import check_groups, read_config, read_tokenizer
+from gatelab.tasks.sequence.saved_module import load_module, write_weights
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 
 
@@ -26,8 +22,7 @@ def save_model(
     classes: the names of the K outputs, none for numbers.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-    atomic_write(folder / "model.safetensors", save(weights))
+    write_weights(folder, module)
     atomic_write(folder / "tokenizer.json", tokenizer_file.read_bytes())
     trained = {
         key: value for key, value in model.items() if "vectors" not in key
@@ -55,39 +50,18 @@ def load_model(folder: Path, allow_targets: Sequence[str] = ()) -> tuple[Sequenc
 
     Raises RunError for a file that is not what its name says, ConfigError for a ``_target_`` that may not be built.
     """
-    file, weights = folder / "config.json", folder / "model.safetensors"
+    file = folder / "config.json"
     config = read_config(file)
-    check_targets({group: config[group] for group in ("model", "encoder")}, allow_targets)
-    for group in ("model", "encoder"):  # the embedding's size is right once the model's keys are
-        given = {key: value for key, value in config[group].items() if value is not None}
-        check_group(group, given, file, config["model"].get("embedding_size") if group == "encoder" else 1)
+    check_groups(config, file, allow_targets)
     tokenizer = read_tokenizer(folder / "tokenizer.json", config["vocab_size"])
-    if is_inside(config["encoder"]["_target_"], ("gatelab",)):
-        with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
-            check_weights(weights, build(config, file).state_dict())
-    module = build(config, file)
-    check_weights(weights, module.state_dict())
+    arguments = config.get("arguments") or {"num_classes": len(config["classes"])}  # which older ones lack
+    module: SequenceModule = load_module(
+        folder, config, SequenceModule, "does not predict from a text",
+        lambda: build_model(config["model"], config["encoder"], vocab_size=config["vocab_size"], **arguments),
+    )  # fmt: skip
     num_outputs = len(config["classes"]) or 1
     if module.head.out_features != num_outputs:
         raise RunError(
             f"{file}: classes: names {num_outputs:,}, and the model has {module.head.out_features:,} outputs."
         )
-    try:
-        module.load_state_dict(load_file(weights))
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
-    return module.eval(), tokenizer, config
-
-
-def build(config: dict[str, Any], file: Path) -> SequenceModule:
-    """The module of a config.json, with random weights."""
-    arguments = config.get("arguments") or {"num_classes": len(config["classes"])}  # which older ones lack
-    try:
-        module = build_model(config["model"], config["encoder"], vocab_size=config["vocab_size"], **arguments)
-    except UserError as error:
-        raise RunError(f"{file}: {error}") from None
-    except (RuntimeError, ArithmeticError, LookupError) as error:  # of torch, over sizes that it cannot make
-        raise RunError(f"{file}: no model can be built of its settings: {first_line(error)}.") from None
-    if not isinstance(module, SequenceModule):
-        raise RunError(f"{file}: {type(module).__name__} does not predict from a text.")
-    return module
+    return module, tokenizer, config

@@ -1,7 +1,7 @@
 """Whether the three files of a model folder fit each other, told before a model is built of them."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -14,10 +14,12 @@ from typing_extensions import NotRequired, TypedDict
 from gatelab.annotations import Count
 from gatelab.bounded import check_safetensors
 from gatelab.config.schema import problems_of_built
+from gatelab.config.targets import check_targets
 from gatelab.data.tokenizer_file import load_content
 from gatelab.errors import RunError
 from gatelab.tasks.model_folder import read_model_config
 
+GROUPS = ("model", "encoder")
 COUNTS_OF_CLASSES = ("num_classes", "num_labels")  # arguments of the tasks
 
 
@@ -57,16 +59,20 @@ def read_checked(file: Path, kind: Any, named: str) -> dict[str, Any]:
         raise RunError(f"{file}: {key}: {what}, so it is no model of gatelab.") from None
     except (ValueError, TypeError, OSError) as error:
         raise RunError(f"{file}: cannot be read as JSON: {reason(error)}.") from None
-    groups = [group for group in ("model", "encoder") if "_target_" not in config[group]]
+    groups = [group for group in GROUPS if "_target_" not in config[group]]
     if groups:
         raise RunError(f"{file}: lacks {groups[0]}._target_, so it is no model of gatelab.")
     return config
 
 
-def check_group(group: str, values: dict[str, Any], file: Path, input_size: int) -> None:
-    """Raise RunError for a key that is not of its class, or has a value that it does not take."""
-    if problems := problems_of_built(group, values, input_size):
-        raise RunError(f"{file}: {problems[0]}")
+def check_groups(config: dict[str, Any], file: Path, allow_targets: Sequence[str]) -> None:
+    """Raise ConfigError for a class in model or encoder that may not be built, RunError for a key that is not of its class, or has a value
+    that it does not take."""
+    check_targets({group: config[group] for group in GROUPS}, allow_targets)
+    for group in GROUPS:  # the embedding's size is right once the model's keys are
+        given = {key: value for key, value in config[group].items() if value is not None}
+        if problems := problems_of_built(group, given, config["model"].get("embedding_size") or 1):
+            raise RunError(f"{file}: {problems[0]}")
 
 
 def check_weights(file: Path, expected: Mapping[str, Tensor]) -> None:

@@ -3,17 +3,15 @@
 import os
 from typing import Any
 
-from safetensors.torch import save
-
 from gatelab.config.build import build
 from gatelab.config.schema import Config
 from gatelab.errors import ConfigError
-from gatelab.files import atomic_write
 from gatelab.recurrent.notation import latex, text
 from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
 from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.sequence.broken_numbers import broken_numbers
+from gatelab.tasks.sequence.saved_module import write_weights
 from gatelab.tasks.synthetic.synthetic_data import SequenceData
 from gatelab.tasks.synthetic.synthetic_module import SyntheticModule
 from gatelab.tasks.synthetic.synthetic_scores import test_metrics_of
@@ -82,5 +80,4 @@ class SyntheticTask(Task):
             trees = module.encoder.formula()
             write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
         folder.model.mkdir(exist_ok=True)
-        weights = {name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()}
-        atomic_write(folder.model / "model.safetensors", save(weights))
+        write_weights(folder.model, module)
