@@ -6,11 +6,10 @@ from typing import Any
 
 from gatelab.config.schema import Config
 from gatelab.errors import ConfigError
-from gatelab.recurrent.notation import latex, text
-from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.language_evidence import write_language_evidence
 from gatelab.tasks.base import Baselines, Task
+from gatelab.tasks.encoder_equations import write_encoder_equations
 from gatelab.tasks.language_model.language_baselines import baseline_metrics, compressor_metrics
 from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
 from gatelab.tasks.language_model.language_module import LOGGED, LanguageModel
@@ -64,15 +63,10 @@ class LanguageModelling(Task):
     def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> TextLoss:
         return TextLoss(model_folder, allow_targets)
 
-    def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
-        return []
-
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """equations.json, language.json and the model."""
         prepared = data.prepared
-        if hasattr(module.encoder, "formula"):
-            trees = module.encoder.formula()
-            write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
+        write_encoder_equations(folder, module.encoder)
         parts, tokenizer = prepared.parts, prepared.tokenizer
         evidence = text_evidence(module, tokenizer, parts["train"], parts["test"], data.window, module.samples)
         write_language_evidence(folder.language, evidence)

@@ -15,10 +15,9 @@ from gatelab.config.memory import too_large
 from gatelab.config.schema import Config
 from gatelab.data.vectors import VectorFiles
 from gatelab.errors import ConfigError
-from gatelab.recurrent.notation import latex, text
-from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
 from gatelab.tasks.base import Baselines, Task
+from gatelab.tasks.encoder_equations import write_encoder_equations
 from gatelab.tasks.sequence.build_model import build_model
 from gatelab.tasks.sequence.chosen_rows import Chosen, write_gates
 from gatelab.tasks.sequence.export import save_model
@@ -147,9 +146,7 @@ class SequenceTask(Task):
             truths = [self.truth(targets[number], prepared.classes) for _, number in chosen]
             write_gates(folder.gates, module, prepared, [(role, rows[k]) for role, k in chosen], truths, max_length)
         write_unit_activity(folder, module, prepared)
-        if hasattr(module.encoder, "formula"):
-            trees = module.encoder.formula()
-            write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
+        write_encoder_equations(folder, module.encoder)
         save_model(
             folder.model, module, prepared.tokenizer_file, model=config.model, encoder=config.encoder,
             classes=prepared.classes, max_length=max_length, tokenizer=prepared.record["tokenizer"],

@@ -6,10 +6,9 @@ from typing import Any
 from gatelab.config.build import build
 from gatelab.config.schema import Config
 from gatelab.errors import ConfigError
-from gatelab.recurrent.notation import latex, text
-from gatelab.runs.cell_equations import write_equations
 from gatelab.runs.folder import RunFolder
 from gatelab.tasks.base import Baselines, Task
+from gatelab.tasks.encoder_equations import write_encoder_equations
 from gatelab.tasks.sequence.broken_numbers import broken_numbers
 from gatelab.tasks.sequence.saved_module import write_weights
 from gatelab.tasks.synthetic.synthetic_data import SequenceData
@@ -76,8 +75,6 @@ class SyntheticTask(Task):
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """equations.json and the weights."""
-        if hasattr(module.encoder, "formula"):
-            trees = module.encoder.formula()
-            write_equations(folder.equations, [{"text": text(t), "latex": latex(t), "tree": t} for t in trees])
+        write_encoder_equations(folder, module.encoder)
         folder.model.mkdir(exist_ok=True)
         write_weights(folder.model, module)
