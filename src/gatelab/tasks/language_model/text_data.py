@@ -132,7 +132,7 @@ class PlainText(pl.LightningDataModule):
 
 
 def refuse_short(prepared: PreparedText, batch_size: int, window: int) -> None:
-    """Raise DataError for a training text that does not fill one window of every column, and for a part that was lost."""
+    """Raise DataError for a training text that does not fill one window of every column."""
     sizes: dict[str, Any] = prepared.record["split_sizes"]
     name = Path(prepared.record["files"][0]).name
     if sizes["train"] < batch_size * window:
