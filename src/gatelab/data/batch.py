@@ -33,10 +33,15 @@ def rows_within(rows: NDArray[np.int64], batch_size: int, limit: float, seed: in
     """Those of ascending rows that are evaluated within a limit as of Lightning: a number of batches, or a float, the fraction
     of all batches. Where it does not let all through they are drawn at random, the same in every epoch."""
     num_batches = -(-len(rows) // batch_size)
-    kept = min(limit, num_batches) if isinstance(limit, int) else int(limit * num_batches)
+    kept = batches_within(num_batches, limit)
     if kept == num_batches:
         return rows
     return np.sort(np.random.default_rng(seed).permutation(rows)[: kept * batch_size])
+
+
+def batches_within(num_batches: int, limit: float) -> int:
+    """How many are evaluated within a limit as of Lightning."""
+    return min(limit, num_batches) if isinstance(limit, int) else int(limit * num_batches)
 
 
 def rows_by_class(labels: NDArray[Any]) -> list[NDArray[np.int64]]:

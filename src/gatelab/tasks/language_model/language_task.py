@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from gatelab.config.schema import Config
+from gatelab.data.batch import batches_within
 from gatelab.errors import ConfigError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.language_evidence import write_language_evidence
@@ -76,9 +77,8 @@ class LanguageModelling(Task):
 def num_tested(config: Config, data: Any) -> int:
     """How many tokens of the test are read within trainer.limit_test_batches."""
     num_tokens = len(data.prepared.parts["test"]) - 1
-    num_windows, limit = -(-num_tokens // EVALUATED_WINDOW), config.trainer.tested_batches
-    kept = min(limit, num_windows) if isinstance(limit, int) else int(limit * num_windows)
-    return min(num_tokens, kept * EVALUATED_WINDOW)
+    num_windows = batches_within(-(-num_tokens // EVALUATED_WINDOW), config.trainer.tested_batches)
+    return min(num_tokens, num_windows * EVALUATED_WINDOW)
 
 
 def tested_size(prepared: Any, num_tokens: int) -> TextSize:
