@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from typing_extensions import NotRequired
 
 from gatelab.annotations import Count
+from gatelab.data.subwords import most_frequent
 from gatelab.data.tokenize import UNKNOWN, Rules, VocabSize, new_tokenizer
 from gatelab.errors import DataError
 
@@ -168,8 +169,7 @@ def fit_text_tokenizer(
         raise DataError("data.path: the training text has no tokens. Give a file with text.")
     if kind == "word" and UNKNOWN in counts:
         vocab_size, min_count = None, 1
-    kept = sorted((token for token in counts if counts[token] >= min_count), key=lambda token: (-counts[token], token))
-    tokens = [UNKNOWN, *(token for token in kept if token != UNKNOWN)][:vocab_size]
+    tokens = [UNKNOWN, *(token for token in most_frequent(counts, min_count) if token != UNKNOWN)][:vocab_size]
     return CharacterTokenizer(tokens) if kind == "char" else WordTokenizer(tokens)
 
 

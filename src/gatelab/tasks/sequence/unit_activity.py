@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from gatelab.data.batch import BatchLoader
+from gatelab.recurrent import valid_mask
 from gatelab.runs.activity import LEFT, RIGHT, write_activity
 from gatelab.runs.folder import RunFolder
 from gatelab.screen import console
@@ -47,7 +48,7 @@ def measure_activity(module: Any, prepared: Any, part: str) -> dict[str, NDArray
     num_tokens = 0
     for batch in BatchLoader(prepared, rows, batch_size=BATCH_SIZE, seed=0, shuffle=False):
         tokens, lengths = batch.tokens.to(module.device), batch.lengths.to(module.device)
-        valid = torch.arange(tokens.shape[1], device=module.device) < lengths[:, None]  # (B, T)
+        valid = valid_mask(lengths, tokens.shape[1])  # (B, T)
         num_tokens += int(valid.sum())
         for name, step in module.encoder.trace(module.embedding(tokens), lengths).items():
             for field, value in step._asdict().items():

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 
 from gatelab.annotations import ArgumentsOf
-from gatelab.tasks.synthetic.sequences import Sequences, at_the_end
+from gatelab.tasks.synthetic.sequences import Sequences, at_the_end, valid_steps
 from gatelab.tasks.synthetic.synthetic_data import GeneratedData
 
 TOLERANCE = 0.04  # of H&S: a sequence is right where the absolute error at its end is below it
@@ -61,7 +61,7 @@ def generate_le(random: np.random.Generator, num: int, length: int) -> Sequences
 def generate_hochreiter(random: np.random.Generator, num: int, length: int) -> Sequences:
     lengths, rows = random.integers(length, length + length // 10 + 1, num), np.arange(num)
     numbers = random.uniform(-1, 1, (num, int(lengths.max()))).astype(np.float32)
-    numbers[np.arange(numbers.shape[1]) >= lengths[:, None]] = 0
+    numbers[~valid_steps(lengths)] = 0
     markers = np.zeros_like(numbers)
     first = random.integers(0, FIRST_PAIRS, num)
     second = random.integers(0, length // 2 - 1, num)  # of the pairs that are left

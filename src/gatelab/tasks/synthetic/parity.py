@@ -8,7 +8,8 @@ from annotated_types import Ge, Le
 from numpy.typing import NDArray
 
 from gatelab.annotations import ArgumentsOf
-from gatelab.tasks.synthetic.sequences import Sequences, at_the_end, no_answer, valid_steps
+from gatelab.data.batch import NO_LABEL
+from gatelab.tasks.synthetic.sequences import Sequences, at_the_end, valid_steps
 from gatelab.tasks.synthetic.synthetic_data import GeneratedData
 
 
@@ -44,7 +45,7 @@ class Parity(GeneratedData):
         sums = inputs.cumsum(1) % self.modulus
         if self.ask == "end":
             return Sequences(inputs, lengths, at_the_end(sums[np.arange(len(lengths)), lengths - 1], lengths))
-        return Sequences(inputs, lengths, np.where(valid_steps(lengths), sums, int(no_answer(sums))))
+        return Sequences(inputs, lengths, np.where(valid_steps(lengths), sums, NO_LABEL))
 
     def baseline(self, length: int) -> dict[str, float]:
         """Chance; of a sequence of one digit, and after the first, the answer is the digit itself."""

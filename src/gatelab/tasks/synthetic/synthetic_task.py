@@ -1,9 +1,10 @@
 """Synthetic sequences as a task: selected by the loss, beside the best answer without memory, tested at several lengths."""
 
-import os
+import math
 from typing import Any
 
 from gatelab.config.build import build
+from gatelab.config.memory import memory_bytes
 from gatelab.config.schema import Config
 from gatelab.errors import ConfigError
 from gatelab.runs.folder import RunFolder
@@ -38,7 +39,7 @@ class SyntheticTask(Task):
         size = config.encoder.get("hidden_size")
         if isinstance(size, int) and hasattr(data, "length"):
             needed = 4 * data.batch_size * data.length * size * KEPT_A_STEP
-            memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+            memory = memory_bytes() or math.inf
             tested = 4 * data.eval_batch_size * data.test_lengths[-1] * size
             if max(needed, tested) > memory:
                 key = f"data.length={data.length}" if needed > memory else f"data.test_lengths={data.test_lengths[-1]}"
