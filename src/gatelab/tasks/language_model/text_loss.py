@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,8 @@ from gatelab.screen import decimal
 from gatelab.tasks.language_model.language_folder import load_language_model
 from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW
 from gatelab.tasks.language_model.text_gates import read_text_gates
+from gatelab.tasks.language_model.text_tokenizer import Ids
+from gatelab.tasks.sequence.text_batches import in_chunks, padded_batches
 
 CHUNK = 2048  # texts sorted by length together
 BATCH = 64
@@ -32,16 +33,14 @@ class TextLoss:
 
     def stream(self, texts: Iterable[str]) -> Iterator[NDArray[Any]]:
         """The columns of each text as numbers, in the given order; holds one chunk at a time."""
-        left = iter(texts)
-        while chunk := list(islice(left, CHUNK)):
+        for chunk in in_chunks(texts, CHUNK):
             yield from self.predictions(chunk)
 
     def predictions(self, texts: list[str]) -> NDArray[Any]:
         """(N, 5): the columns; a text without tokens has no loss, NaN."""
+        encoded = [self.tokenizer.encode(text) for text in texts]
         result = np.full((len(texts), len(self.columns)), np.nan)
-        for row, (losses, ids) in enumerate(
-            zip(self.token_losses(texts), map(self.tokenizer.encode, texts), strict=True)
-        ):
+        for row, (losses, ids) in enumerate(zip(self.losses_of(encoded), encoded, strict=True)):
             unknown = (ids == self.tokenizer.unknown_id).sum() if self.tokenizer.unknown_id is not None else 0
             result[row, :2] = len(losses), unknown
             if len(losses):
@@ -50,20 +49,19 @@ class TextLoss:
                 result[row, 2:] = loss, math.exp(min(loss, 700)), bits
         return result
 
-    @torch.inference_mode()
     def token_losses(self, texts: Sequence[str]) -> list[NDArray[Any]]:
         """The loss of each token of each text in nats, float64."""
-        encoded = [self.tokenizer.encode(text) for text in texts]
-        order = np.argsort([len(ids) for ids in encoded], kind="stable")
-        result: list[NDArray[Any]] = [np.empty(0)] * len(texts)
-        for begin in range(0, len(order), BATCH):
-            rows = order[begin : begin + BATCH]
-            length = len(encoded[rows[-1]])
-            ids = np.full((len(rows), 1 + length), self.module.start_id, dtype=np.int64)
-            for number, row in enumerate(rows):
-                ids[number, 1 : 1 + len(encoded[row])] = encoded[row]
-            tokens, state, losses = torch.from_numpy(ids).to(self.module.device), None, []
-            for start in range(0, length, EVALUATED_WINDOW):
+        return self.losses_of([self.tokenizer.encode(text) for text in texts])
+
+    @torch.inference_mode()
+    def losses_of(self, encoded: Sequence[Ids]) -> list[NDArray[Any]]:
+        """The same of the ids of each text."""
+        start_id = self.module.start_id
+        read = [np.concatenate([[start_id], ids]) for ids in encoded]
+        result: list[NDArray[Any]] = [np.empty(0)] * len(encoded)
+        for rows, batch in padded_batches(read, BATCH, start_id):
+            tokens, state, losses = batch.to(self.module.device), None, []
+            for start in range(0, tokens.shape[1] - 1, EVALUATED_WINDOW):
                 window = tokens[:, start : start + EVALUATED_WINDOW + 1]
                 found, state = self.module.losses(window[:, :-1], window[:, 1:], state)
                 losses.append(found)

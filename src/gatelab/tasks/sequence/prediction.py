@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.tokenize import PAD_ID, fitted_cache
 from gatelab.tasks.sequence.export import load_model
+from gatelab.tasks.sequence.text_batches import in_chunks, padded_batches
 
 CHUNK = 8192  # texts sorted by length together
 BATCH = 256
@@ -28,29 +29,17 @@ class Predictor:
 
     def stream(self, texts: Iterable[str]) -> Iterator[NDArray[Any]]:
         """The predictions (K,), text by text in the given order; holds one chunk at a time."""
-        chunk: list[str] = []
-        for text in texts:
-            chunk.append(text)
-            if len(chunk) == CHUNK:
-                yield from self.predictions(chunk)
-                chunk.clear()
-        if chunk:
+        for chunk in in_chunks(texts, CHUNK):
             yield from self.predictions(chunk)
 
     @torch.inference_mode()
     def predictions(self, texts: list[str]) -> NDArray[Any]:
         """(N, K) for N texts: the probability of each class or label, or a number."""
         encoded = self.pieces.encode(texts, self.max_length)
-        lengths = np.array([len(ids) for ids in encoded])
+        lengths = torch.tensor([len(ids) for ids in encoded])
         result = np.empty((len(texts), self.module.head.out_features))
-        order = np.argsort(lengths, kind="stable")
-        for begin in range(0, len(order), BATCH):
-            rows = order[begin : begin + BATCH]
-            tokens = np.full((len(rows), lengths[rows[-1]]), PAD_ID, dtype=np.int64)  # (B, T)
-            for number, row in enumerate(rows):
-                tokens[number, : lengths[row]] = encoded[row]
-            inputs = (torch.from_numpy(tokens), torch.from_numpy(lengths[rows]))
-            outputs = self.module(*(tensor.to(self.device) for tensor in inputs))
+        for rows, tokens in padded_batches(encoded, BATCH, PAD_ID):
+            outputs = self.module(tokens.to(self.device), lengths[rows].to(self.device))
             result[rows] = self.module.predict(outputs).cpu().numpy()
         return result
 
