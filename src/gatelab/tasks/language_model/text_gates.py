@@ -6,10 +6,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gatelab.errors import RunError
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.text_tokenizer import TextTokenizer
-from gatelab.tasks.sequence.trace import NUM_UNITS, moving_gates
+from gatelab.tasks.sequence.trace import NUM_UNITS, arrays_of, moving_gates, refuse_without_gates
 
 NUM_NEXT = 5  # tokens whose probabilities are shown
 
@@ -22,10 +21,7 @@ def read_text_gates(module: LanguageModel, tokenizer: TextTokenizer, text: str) 
     Raises RunError for an encoder without gates to read.
     """
     encoder: Any = module.encoder
-    if not hasattr(encoder, "trace"):
-        raise RunError(
-            f"{type(encoder).__name__} has no gates to read: train with one of gatelab's encoders, such as encoder=lstm."
-        )
+    refuse_without_gates(encoder)
     ids = tokenizer.encode(text)
     traces = encoder.trace(
         module.embedding(torch.from_numpy(ids.astype(np.int64))[None].to(module.device)),
@@ -47,6 +43,4 @@ def read_text_gates(module: LanguageModel, tokenizer: TextTokenizer, text: str) 
         "contributions": contributions[units].cpu().numpy(),
         "learned": np.array(moving_gates(traces)),
     }
-    for name, step in traces.items():
-        gates |= {f"{name}.{field}": value[0].cpu().numpy() for field, value in step._asdict().items()}
-    return gates
+    return gates | arrays_of(traces)

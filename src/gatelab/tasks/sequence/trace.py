@@ -38,10 +38,7 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     """
     module, device = predictor.module, predictor.device
     encoder: Any = module.encoder
-    if not hasattr(encoder, "trace"):
-        raise RunError(
-            f"{type(encoder).__name__} has no gates to read: train with one of gatelab's encoders, such as encoder=lstm."
-        )
+    refuse_without_gates(encoder)
     encoded = predictor.tokenizer.encode(text, add_special_tokens=False)
     ids = encoded.ids[: predictor.max_length] or [UNKNOWN_ID]
     subwords = any(token.startswith(SPACE) for token in encoded.tokens)
@@ -87,9 +84,23 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     gates |= named if predictor.classes else {"predictions": values[:, 0]}
     if isinstance(module.pool, AttentionPooling):
         gates["attention"] = module.pool.weights(states, length)[0].cpu().numpy()
-    for name, step in traces.items():
-        gates |= {f"{name}.{field}": value[0].cpu().numpy() for field, value in step._asdict().items()}
-    return gates
+    return gates | arrays_of(traces)
+
+
+def refuse_without_gates(encoder: Any) -> None:
+    if not hasattr(encoder, "trace"):
+        raise RunError(
+            f"{type(encoder).__name__} has no gates to read: train with one of gatelab's encoders, such as encoder=lstm."
+        )
+
+
+def arrays_of(traces: Any) -> dict[str, NDArray[Any]]:
+    """Of one text every gate and state (T, H) of each layer and direction, by LAYER.NAME."""
+    return {
+        f"{name}.{field}": value[0].cpu().numpy()
+        for name, step in traces.items()
+        for field, value in step._asdict().items()
+    }
 
 
 def unit_weights(module: Any, num_outputs: int) -> torch.Tensor:
