@@ -14,6 +14,7 @@ from commands import gatelab
 from numpy.typing import NDArray
 from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import save_file
+from stopped_runs import assert_same_bytes, stopped_and_resumed
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -21,7 +22,7 @@ from gatelab.commands.train import compose
 from gatelab.config.build import build
 from gatelab.config.schema import Config
 from gatelab.data.batch import Batch, BatchLoader
-from gatelab.errors import ConfigError, RunStopped
+from gatelab.errors import ConfigError
 from gatelab.recurrent import GRUEncoder
 from gatelab.reports.terminal.result import result_table
 from gatelab.runs.folder import RunFolder
@@ -210,22 +211,10 @@ def test_a_finished_one_is_not_run_again(finished: RunFolder) -> None:
 def test_an_interrupted_one_goes_on_and_ends_in_the_same_bytes(
     finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = Regressor.training_step
-
-    def stopped(self: Regressor, batch: Batch, index: int) -> Tensor:
-        if self.trainer.global_step == 30:  # the twelfth of the second epoch's 19
-            raise RunStopped("the power is gone")
-        return step(self, batch, index)
-
-    monkeypatch.setattr(Regressor, "training_step", stopped)
-    with pytest.raises(RunStopped):
-        train(config(tmp_path))
-    monkeypatch.undo()
-    resumed, _ = train(config(tmp_path))
-    assert len(resumed.record.resumed) == 1
+    step = 30  # before the twelfth of the second epoch's 19
+    resumed = stopped_and_resumed(Regressor, step, config(tmp_path), config(tmp_path), monkeypatch)
     assert resumed.record.metrics == finished.record.metrics
-    for name in ("metrics.csv", "model/model.safetensors"):
-        assert (resumed.path / name).read_bytes() == (finished.path / name).read_bytes(), name
+    assert_same_bytes(resumed, finished)
 
 
 def test_its_run_is_listed_by_its_own_metrics_and_has_a_page(finished: RunFolder) -> None:

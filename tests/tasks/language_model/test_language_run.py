@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 import torch
 from language_runs import config
+from stopped_runs import assert_same_bytes, stopped_and_resumed
 from torch import Tensor, nn
 
 from gatelab.commands.train import compose
-from gatelab.errors import ConfigError, RunError, RunStopped
+from gatelab.errors import ConfigError, RunError
 from gatelab.reports.pages.run_page import run_page
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
@@ -21,7 +22,6 @@ from gatelab.tasks.language_model.kneser_ney import KneserNey
 from gatelab.tasks.language_model.language_folder import build_language_model, check_encoder, load_language_model
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.text_data import PlainText
-from gatelab.tasks.language_model.text_streams import Window
 from gatelab.training.run import resolve, train
 
 
@@ -69,22 +69,11 @@ def test_it_is_selected_by_perplexity_beside_n_grams_and_compressors(trained: tu
 def test_a_run_that_was_stopped_between_windows_ends_in_the_same_bytes(
     trained: tuple[RunFolder, PlainText], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole, _ = trained
-    one_step = LanguageModel.training_step
-
-    def stopped(self: LanguageModel, window: Window, index: int) -> Tensor:
-        if self.trainer.global_step == 31:  # in the second epoch
-            raise RunStopped("the power is gone")
-        return one_step(self, window, index)
-
-    monkeypatch.setattr(LanguageModel, "training_step", stopped)
-    with pytest.raises(RunStopped):
-        train(config(tmp_path, "checkpoint_minutes=0"))
-    monkeypatch.undo()
-    resumed, _ = train(config(tmp_path))
-    assert len(resumed.record.resumed) == 1
-    for name in ("metrics.csv", "model/model.safetensors"):
-        assert (resumed.path / name).read_bytes() == (whole.path / name).read_bytes(), name
+    step = 31  # in the second epoch
+    resumed = stopped_and_resumed(
+        LanguageModel, step, config(tmp_path, "checkpoint_minutes=0"), config(tmp_path), monkeypatch
+    )
+    assert_same_bytes(resumed, trained[0])
 
 
 def small(encoder: dict[str, Any] | None = None, vocab_size: int = 50, **model: Any) -> LanguageModel:

@@ -9,17 +9,18 @@ import pytest
 import torch
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
+from stopped_runs import assert_same_bytes, stopped_and_resumed
 
 from gatelab.commands.train import compose
 from gatelab.config.model_choice import model_of
-from gatelab.errors import ConfigError, DataError, RunError, RunStopped
+from gatelab.errors import ConfigError, DataError, RunError
 from gatelab.reports.terminal.result import result_table
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
 from gatelab.tasks.base import build_data
 from gatelab.tasks.model_folder import task_of_folder
 from gatelab.tasks.sequence.export import load_model
-from gatelab.tasks.synthetic.sequences import SequenceBatch, as_batch
+from gatelab.tasks.synthetic.sequences import as_batch
 from gatelab.tasks.synthetic.synthetic_module import SyntheticModule
 from gatelab.tasks.synthetic.synthetic_scores import losses_of, sums_of
 from gatelab.training.run import check, resolve, train
@@ -91,22 +92,10 @@ def test_its_numbers_are_those_of_the_saved_weights_sequence_by_sequence(finishe
 def test_a_run_that_is_killed_inside_an_epoch_ends_in_the_same_bytes(
     finished: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    step = SyntheticModule.training_step
-
-    def stopped(self: SyntheticModule, batch: SequenceBatch, index: int) -> torch.Tensor:
-        if self.trainer.global_step == 8:  # the fourth of the second epoch's 5
-            raise RunStopped("the power is gone")
-        return step(self, batch, index)
-
-    monkeypatch.setattr(SyntheticModule, "training_step", stopped)
-    with pytest.raises(RunStopped):
-        train(config(tmp_path))
-    monkeypatch.undo()
-    resumed, _ = train(config(tmp_path))
-    assert len(resumed.record.resumed) == 1
+    step = 8  # before the fourth of the second epoch's 5
+    resumed = stopped_and_resumed(SyntheticModule, step, config(tmp_path), config(tmp_path), monkeypatch)
     assert resumed.record.metrics == finished.record.metrics
-    for name in ("metrics.csv", "model/model.safetensors"):
-        assert (resumed.path / name).read_bytes() == (finished.path / name).read_bytes(), name
+    assert_same_bytes(resumed, finished)
 
 
 def test_training_sequences_are_new_in_each_epoch_or_fixed_and_those_of_the_test_depend_on_no_seed(
