@@ -1,6 +1,5 @@
 """The LightningDataModule of plain text: streams of tokens, or the generated text."""
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +8,7 @@ from typing_extensions import TypedDict
 
 from gatelab.annotations import Count, Fraction, Positive
 from gatelab.data.cache_folders import CACHE_GIB
+from gatelab.data.sources import generated_file
 from gatelab.errors import ConfigError, DataError
 from gatelab.tasks.language_model.made_text import write_text
 from gatelab.tasks.language_model.prepare_text import PreparedText, TextSettings, prepare_text
@@ -85,13 +85,8 @@ class PlainText(pl.LightningDataModule):
 
     def _made_text(self) -> Path:
         """The generated text, named after its settings and what makes it."""
-        generator = hashlib.sha256(Path(write_text.__code__.co_filename).read_bytes()).hexdigest()[:8]
         settings = "-".join(str(value) for value in self.made.values())
-        file = self.cache_dir / "text" / f"text-{settings}-{generator}.txt"
-        if not file.exists():
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_text(file, **self.made)
-        return file
+        return generated_file(self.cache_dir / "text" / f"text-{settings}.txt", write_text, **self.made)
 
     def summary(self) -> list[str]:
         """Lines for the screen."""
