@@ -6,10 +6,11 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from gatelab.bounded import MIB, read_bytes
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
-MAX_BYTES = 10 * 2**20
+MAX_BYTES = 10 * MIB
 Loss = Annotated[float, Field(ge=0, lt=1e6)]  # in nats a token
 Count = Annotated[int, Field(ge=0, lt=2**63)]
 
@@ -63,11 +64,11 @@ def write_language_evidence(file: Path, evidence: LanguageEvidence) -> None:
 def read_language_evidence(file: Path) -> LanguageEvidence | None:
     """None without a file. Raises RunError for a damaged one."""
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise RunError(f"{file}: is larger than {MAX_BYTES // 2**20} MiB. Remove it to have the page without it.")
-        return LanguageEvidence.model_validate_json(file.read_bytes())
+        return LanguageEvidence.model_validate_json(read_bytes(file, MAX_BYTES))
     except FileNotFoundError:
         return None
-    except (ValidationError, OSError) as error:
-        problem = str(error).splitlines()[0]
-        raise RunError(f"{file}: cannot be read ({problem}). Remove it to have the page without it.") from None
+    except OSError as error:
+        problem = str(error.strerror)
+    except ValidationError as error:
+        problem = f"cannot be read ({str(error).splitlines()[0]})"
+    raise RunError(f"{file}: {problem}. Remove it to have the page without it.")

@@ -221,6 +221,10 @@ def test_a_damaged_file_of_evidence_is_one_sentence(tmp_path: Path) -> None:
     )
     with pytest.raises(RunError, match=r"language.json: cannot be read .* Remove it to have the page without it"):
         read_language_evidence(file)
+    file.unlink()
+    file.symlink_to("/dev/null")  # in place of a FIFO or an endless device, which would hold this up
+    with pytest.raises(RunError, match=r"language.json: is a device and no file\. Remove it"):
+        read_language_evidence(file)
 
 
 def test_the_rate_of_a_step_is_in_proportion_to_its_window_where_windows_vary() -> None:
