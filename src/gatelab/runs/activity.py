@@ -4,9 +4,7 @@ part, rows, tokens: of which part of the data, and how many; then by layer, dire
 array (4, H): the mean of the unit's values, their standard deviation, and the shares of them below LEFT and above RIGHT.
 """
 
-import zlib
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +12,7 @@ from numpy.typing import NDArray
 from gatelab.errors import RunError
 from gatelab.files import replacing
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.readings import read_arrays
+from gatelab.runs.readings import DAMAGES, read_arrays
 
 LEFT, RIGHT = 0.1, 0.9
 MEAN, DEVIATION, LEFT_SHARE, RIGHT_SHARE = range(4)
@@ -38,7 +36,7 @@ def read_activity(folder: RunFolder) -> dict[str, NDArray[Any]]:
             raise ValueError(f"it lacks one of {', '.join(ABOUT)}")
     except FileNotFoundError:
         return {}
-    except (ValueError, LookupError, OSError, EOFError, MemoryError, BadZipFile, zlib.error) as error:
+    except DAMAGES as error:
         raise RunError(
             f"{folder.activity}: cannot be read ({error}). Remove it to have the page without it; gatelab gates RUN writes it again."
         ) from None

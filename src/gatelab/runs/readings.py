@@ -15,6 +15,8 @@ from gatelab.files import replacing
 from gatelab.runs.folder import RunFolder
 
 MAX_BYTES = 256 * MIB
+# What read_arrays raises for a damaged file.
+DAMAGES = (ValueError, LookupError, OSError, EOFError, MemoryError, BadZipFile, zlib.error)
 T = TypeVar("T")
 
 
@@ -30,17 +32,7 @@ def read_readings(folder: RunFolder, describe: Callable[[dict[str, NDArray[Any]]
     for file in sorted(folder.gates.glob("*.npz")):
         try:
             found[file.stem] = describe(read_arrays(file))
-        except (
-            ValueError,
-            LookupError,
-            TypeError,
-            AttributeError,
-            OSError,
-            EOFError,
-            MemoryError,
-            BadZipFile,
-            zlib.error,
-        ) as error:
+        except (*DAMAGES, TypeError, AttributeError) as error:
             raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
     return found
 
