@@ -63,7 +63,10 @@ def problem_of(key: str, value: Any) -> str:
         return next(filter(None, (problem_of(f"{key}.{name}", one) for name, one in value.items())), "")
     if isinstance(value, int) and abs(value) >= MAX_INTEGER:
         return "is too large a number"
-    return next((problem for name, (kind, problem) in KINDS.items() if name == key and not kind(value)), "")
+    if key not in KINDS:
+        return ""
+    is_possible, problem = KINDS[key]
+    return "" if is_possible(value) else problem
 
 
 # What reports compute with; all other settings are only shown.
