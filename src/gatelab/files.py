@@ -23,20 +23,19 @@ def replacing(file: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
     """
     with naming(file):
         descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with naming(file), open(descriptor, "wb") as stream:
-            yield stream
-            stream.flush()
-            os.fsync(stream.fileno())
-        with naming(file):
+        try:
+            with open(descriptor, "wb") as stream:
+                yield stream
+                stream.flush()
+                os.fsync(stream.fileno())
             os.chmod(temporary, 0o644)
             if previous is not None and file.exists():
                 os.replace(file, previous)
             os.replace(temporary, file)
             flush_folder(file.parent)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
 
 
 @contextmanager
