@@ -54,9 +54,14 @@ def read_text(file: Path, max_bytes: int) -> str:
 
 
 def read_json(file: Path, max_bytes: int) -> Any:
-    """As read_text. Raises ValueError for what is no JSON or is nested too deeply."""
+    """As read_text and parse_json."""
+    return parse_json(read_text(file, max_bytes))
+
+
+def parse_json(text: str) -> Any:
+    """Raises ValueError for what is no JSON or is nested too deeply."""
     try:
-        return json.loads(read_text(file, max_bytes))
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from gatelab.bounded import MIB, read_text
+from gatelab.bounded import MIB, parse_json, read_text
 from gatelab.data.tokenize import PAD, UNKNOWN
 from gatelab.errors import DataError
 
@@ -48,10 +48,7 @@ def load_content(file: Path) -> tuple[dict[str, Any], str]:
     """The JSON of a tokenizer, and its text. Raises OSError or ValueError for one that is none, or would fill memory: the library
     bounds neither what it reads nor what it makes of a text."""
     text = read_text(file, MAX_BYTES)
-    try:
-        content = json.loads(text)
-    except RecursionError:
-        raise ValueError("it is nested too deeply") from None
+    content = parse_json(text)
     if not isinstance(content, dict) or not isinstance(content.get("model"), dict):
         raise ValueError("it has no model")
     for name, entries, most in (
