@@ -88,9 +88,6 @@ def extract_table(archive: Path, folder: Path, *, max_bytes: int = 1024 * MIB) -
             for member in opened.infolist():
                 refuse_unsafe(archive, member)
             entry = table_in_zip(archive, opened)
-            if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-                # zipfile inflates the other methods without a limit on memory
-                raise DataError(f"{archive}: '{entry.filename}' is not packed by deflate. Unpack it and give the file.")
             target = folder / PureWindowsPath(entry.filename).name
             folder.mkdir(parents=True, exist_ok=True)
             with opened.open(entry) as source, replacing(target) as file:
