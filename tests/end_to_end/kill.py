@@ -15,6 +15,7 @@ import signal
 import tempfile
 import time
 from collections import Counter
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -137,11 +138,7 @@ def kill_and_compare(kills: int, folder: Path, seed: int, settings: list[str]) -
     begin = time.monotonic()
     assert start(context, str(folder / "whole"), cache, settings, None, 0)
     duration = time.monotonic() - begin
-    round_number, resumed = 0, 0
-    while struck.total() < kills:
-        round_number += 1
-        place = folder / f"killed{round_number}"
-        place.mkdir()
+    for place in new_folders(kills, folder, struck):
         ended = False
         in_this_round = 0
         while not ended:
@@ -152,6 +149,16 @@ def kill_and_compare(kills: int, folder: Path, seed: int, settings: list[str]) -
             if not ended and moment:
                 struck[moment] += 1
                 in_this_round += 1
+
+
+def new_folders(kills: int, folder: Path, struck: Counter[str]) -> Iterator[Path]:
+    """One after another, until there were enough kills. The runs that are made in one are then compared with those of the folder whole."""
+    number = resumed = 0
+    while struck.total() < kills:
+        number += 1
+        place = folder / f"killed{number}"
+        place.mkdir()
+        yield place
         resumed += compare(folder / "whole", place)
         print(
             f"{struck.total()} kills, {dict(struck)}, {resumed} times resumed from a checkpoint: identical", flush=True
@@ -181,11 +188,7 @@ def kill_sweep_and_compare(kills: int, folder: Path, seed: int) -> None:
         process.wait(3600)
     assert process.returncode == 0, process.end()
     duration = max(json.loads(file.read_text())["seconds"] for file in folder.glob("whole/outputs/*/*/run.json"))
-    round_number, resumed = 0, 0
-    while struck.total() < kills:
-        round_number += 1
-        place = folder / f"killed{round_number}"
-        place.mkdir()
+    for place in new_folders(kills, folder, struck):
         ended = False
         while not ended:
             with Started(*command, cwd=place) as process:
@@ -205,10 +208,6 @@ def kill_sweep_and_compare(kills: int, folder: Path, seed: int) -> None:
                 time.sleep(0.1)
             ended = process.returncode == 0
             assert process.returncode in (0, -signal.SIGKILL), process.end()
-        resumed += compare(folder / "whole", place)
-        print(
-            f"{struck.total()} kills, {dict(struck)}, {resumed} times resumed from a checkpoint: identical", flush=True
-        )
 
 
 def running_jobs(place: Path) -> list[int]:
