@@ -211,3 +211,17 @@ def safetensors(file: Path, header: bytes, size: int | None = None) -> None:
 
 def tensor(file: Path, shape: list[int], num_bytes: int) -> None:
     safetensors(file, json.dumps({"a": {"dtype": "F32", "shape": shape, "data_offsets": [0, num_bytes]}}).encode())
+
+
+def change(file: Path, key: str, value: Any) -> None:
+    """Set a key such as model.pooling of a JSON; ... takes it out."""
+    whole = json.loads(file.read_text())
+    *path, last = key.split(".")
+    group = whole
+    for part in path:
+        group = group[part]
+    if value is ...:
+        del group[last]
+    else:
+        group[last] = value
+    file.write_text(json.dumps(whole))

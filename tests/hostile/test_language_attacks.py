@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from attack import WORKS
-from test_model_attacks import change
+from foreign_files import change
 
 pytestmark = pytest.mark.long
 
@@ -83,5 +83,5 @@ def test_a_value_that_does_not_fit_is_named_with_its_file(
     file: str, key: str, value: Any, says: str, model: Path, attack: Callable[..., Any], tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(model, tmp_path / "model"))
-    change(folder, file, key, value)
+    change(folder / file, key, value)
     attack(says, generate, folder)

@@ -1,11 +1,11 @@
 """A model folder whose files do not fit each other, or would fill memory, is refused when it is loaded."""
 
-import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import foreign_files
 import pytest
 from attack import WORKS
 
@@ -41,20 +41,6 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     module = build_model(groups["model"], groups["encoder"], vocab_size=len(VOCABULARY), num_classes=2)
     save_model(folder / "model", module, folder / "tokenizer.json", **groups, classes=["bad", "good"], max_length=9)
     return folder / "model"
-
-
-def change(folder: Path, file: str, key: str, value: Any) -> None:
-    """Set a key such as model.pooling of a JSON; ... takes it out."""
-    content = json.loads((folder / file).read_text())
-    *path, last = key.split(".")
-    group = content
-    for part in path:
-        group = group[part]
-    if value is ...:
-        del group[last]
-    else:
-        group[last] = value
-    (folder / file).write_text(json.dumps(content))
 
 
 CONFIG, TOKENIZER = "config.json", "tokenizer.json"
@@ -135,7 +121,7 @@ def test_a_value_that_does_not_fit_is_named_with_its_file(
     file: str, key: str, value: Any, says: str, model: Path, attack: Callable[..., Any], tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(model, tmp_path / "model"))
-    change(folder, file, key, value)
+    foreign_files.change(folder / file, key, value)
     attack(says, predict, folder)
 
 
@@ -162,8 +148,6 @@ def test_a_file_that_is_something_else_is_named(
 def test_a_file_that_is_none_is_named(
     name: str, kind: str, model: Path, attack: Callable[..., Any], tmp_path: Path
 ) -> None:
-    import foreign_files
-
     folder = Path(shutil.copytree(model, tmp_path / "model"))
     (folder / name).unlink()
     if kind != "nothing":
