@@ -81,13 +81,19 @@ def check(root: Path, *, is_refused: bool = False) -> None:
         runs = gatelab.load_runs(output_dir=root)
     assert HEALTHY in [run.identity for run in runs]
     assert any(DAMAGED in str(warning.message) for warning in warned) is is_refused
-    client = Client(Site(root, 80, "token"))
-    client.set_cookie("gatelab-80", "token")
+    client = browser(root)
     for path in ("/", "/default/report.html", f"/default/{DAMAGED}/report.html"):
         answer = client.get(path, headers={"Host": "localhost"})
         allowed = (200, 400, 404) if DAMAGED in path else (200,)
         assert (answer.status_code in allowed, HTML in answer.text) == (True, False), (path, answer.text[-300:])
         assert DAMAGED in path or HEALTHY in answer.text
+
+
+def browser(root: Path) -> Client:
+    """One that the server of the folders knows."""
+    client = Client(Site(root, 80, "token"))
+    client.set_cookie("gatelab-80", "token")
+    return client
 
 
 @pytest.fixture
@@ -149,9 +155,11 @@ def check_quickly(root: Path, damaged: Path) -> None:
     assert (done.exit_code, HEALTHY in done.output, DAMAGED in done.output.replace("\n", "")) == (0, True, True), (
         done.exception
     )
-    site = Client(Site(root, 80, "token"))
-    site.set_cookie("gatelab-80", "token")
-    assert site.get(f"/default/{DAMAGED}/report.html", headers={"Host": "localhost"}).status_code in (200, 400, 404)
+    assert browser(root).get(f"/default/{DAMAGED}/report.html", headers={"Host": "localhost"}).status_code in (
+        200,
+        400,
+        404,
+    )
     problem = DAMAGED
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -184,6 +192,5 @@ def test_a_reading_whose_arrays_do_not_fit(root: Path, damaged: Path, count: Cal
 def test_curves_that_cannot_be_read_are_a_caution_on_the_page_of_the_name(root: Path, damaged: Path) -> None:
     (damaged / "metrics.csv").write_text("epoch,step,name,value\n0,1,validation/macro_f1,x\n", encoding="utf-8")
     check(root)
-    site = Client(Site(root, 80, "token"))
-    page = site.get("/default/report.html?token=token", headers={"Host": "localhost"}).text
+    page = browser(root).get("/default/report.html", headers={"Host": "localhost"}).text
     assert f"{DAMAGED}/metrics.csv: cannot be read as metrics" in page
