@@ -100,7 +100,10 @@ def write_rows(folder: RunFolder, rows: Mapping[int, tuple[str, str]], file: str
 
 def write_texts(folder: RunFolder, texts: Mapping[int, str], file: str = "reviews.csv") -> None:
     """examples.json with the text of some lines."""
-    rows = [{"file": file, "line": line, "text": text, "characters": len(text)} for line, text in texts.items()]
+    rows = [
+        {"file": file, "line": line, "tokens": 3, "rows": 1, "characters": len(text), "text": text}
+        for line, text in texts.items()
+    ]
     folder.examples.write_text(json.dumps({"least certain": rows}), encoding="utf-8")
 
 

@@ -134,6 +134,14 @@ def test_predictions_that_cannot_be_read_are_named(folders: Folders) -> None:
         found_in(folders)
 
 
+def test_examples_that_are_no_file_are_named(folders: Folders) -> None:
+    for prediction, settings in (("pos", {}), ("neg", GRU)):
+        folder = write(folders, 1, {1: prediction}, settings)
+    folder.examples.symlink_to("/dev/null")  # in place of a FIFO or an endless device, which would hold this up
+    with pytest.raises(RunError, match=r"examples\.json: holds no examples \(is a device and no file\)"):
+        found_in(folders)
+
+
 def test_a_file_that_was_renamed_between_two_runs_holds_the_same_rows(folders: Folders) -> None:
     for name, settings, prediction in (("reviews.csv", {}, "pos"), ("renamed.csv", GRU, "neg")):
         folder = folders.write(1, 0.8, settings={**settings, "data.path": name})

@@ -3,7 +3,6 @@
 A row is a line of a file with this content, so arms share rows only on the same data. A arms, U rows.
 """
 
-import json
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
+from gatelab.runs.examples import read_examples
 from gatelab.runs.load import Run, files_of
 from gatelab.runs.predictions import kind_of
 
@@ -159,17 +159,10 @@ def find_texts(
         size += run.folder.examples.stat().st_size
         if size > MAX_BYTES or len(found) == len(wanted):
             break
-        try:
-            listed = json.loads(run.folder.examples.read_text(encoding="utf-8"))
-            for row in (row for rows in listed.values() for row in rows):
-                key = run.content, names[id(run)].get(row["file"], row["file"]), row["line"]
-                if key in wanted:
-                    found[key] = row["text"], row["characters"]
-        except (ValueError, AttributeError, KeyError, TypeError) as error:
-            raise RunError(
-                f"{run.folder.examples}: cannot be read as examples ({type(error).__name__}: {error}). Remove it to have "
-                "the page without it."
-            ) from None
+        for row in (row for rows in read_examples(run.folder.examples).values() for row in rows):
+            key = run.content, names[id(run)].get(row["file"], row["file"]), row["line"]
+            if key in wanted:
+                found[key] = row["text"], row["characters"]
     return found
 
 
