@@ -40,8 +40,6 @@ class Workbook(Records):
             nothing: tuple[Any, list[tuple[int, list[str]]]] = (None, [])
             heads = ((sheet, head_of(rows_of(sheet))) for sheet in sheets)
             self._sheet, head = next(((sheet, head) for sheet, head in heads if head), nothing)
-        except DataError:
-            raise
         except Exception as error:  # openpyxl raises anything over a file that is damaged
             raise damaged(file, error) from None
         if not head:
