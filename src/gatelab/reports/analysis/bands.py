@@ -1,6 +1,6 @@
 """Learning curves of an arm over its seeds: the mean and the range at each epoch, from metrics.csv. P epochs."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,11 +45,16 @@ def seed_bands(arm: Arm, problems: list[str] | None = None) -> dict[str, Band]:
             for epoch, value in values.get(name, {}).items():
                 at.setdefault(epoch, []).extend([value] if np.isfinite(value) else [])
         if any(at.values()):
-            epochs = sorted(at)
-            columns = [[f(at[epoch] or [np.nan]) for epoch in epochs] for f in (np.mean, min, max)]
-            columns.append([len(at[epoch]) for epoch in epochs])
-            bands[name] = Band(np.array(epochs), *(np.array(column) for column in columns))
+            bands[name] = band_of(at)
     return bands
+
+
+def band_of(at: Mapping[Any, Sequence[float]]) -> Band:
+    """at: by epoch, or by another number, the finite values of the runs."""
+    epochs = sorted(at)
+    columns = [[f(at[epoch] or [np.nan]) for epoch in epochs] for f in (np.mean, min, max)]
+    columns.append([len(at[epoch]) for epoch in epochs])
+    return Band(np.array(epochs), *(np.array(column) for column in columns))
 
 
 def in_order(names: Collection[str]) -> list[str]:

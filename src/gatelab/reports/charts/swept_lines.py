@@ -2,10 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from gatelab.reports.analysis.arms import Arm
-from gatelab.reports.analysis.bands import Band
+from gatelab.reports.analysis.bands import band_of
 from gatelab.reports.analysis.swept import SweptKey, is_spread_in_log, show_value, swept_keys
 from gatelab.reports.charts.arm_curves import draw_bands
 from gatelab.reports.charts.chart import BASELINE, MODEL, NUM_COLOURS, Axis, Chart, kind_of
@@ -83,13 +81,10 @@ def chart_of(metric: str, values: Values, title: str, kinds: Mapping[str, str] |
     x = Axis(title, places[0], places[-1], [(place, f"{place:g}") for place in places], is_log)
     looks = {name: (kinds or {}).get(name, kind_of(number)) for number, name in enumerate(arms)}
     looks |= {name: BASELINE for name in values if name in titles}
-    drawn = [(name, band_of(values[name]), look) for name, look in looks.items()]
+    drawn = [(name, band_of(as_whole(values[name])), look) for name, look in looks.items()]
     return [draw_bands(metric, drawn, x, len(arms), over=title, named=True)]
 
 
-def band_of(line: Mapping[float, Sequence[float]]) -> Band:
-    places = sorted(line)
-    columns = [[f(line[place]) for place in places] for f in (np.mean, min, max)]
-    as_whole = np.array(places).astype(int) if all(place == int(place) for place in places) else np.array(places)
-    mean, low, high = map(np.array, columns)
-    return Band(as_whole, mean, low, high, np.array([len(line[place]) for place in places]))
+def as_whole(line: Mapping[float, list[float]]) -> dict[float, list[float]]:
+    """Whole numbers as integers, which a tooltip shows as 50, not 50.0."""
+    return {int(place) if place == int(place) else place: found for place, found in line.items()}
