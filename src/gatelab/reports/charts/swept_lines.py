@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.bands import band_of
-from gatelab.reports.analysis.swept import SweptKey, is_spread_in_log, show_value, swept_keys
+from gatelab.reports.analysis.swept import is_spread_in_log, setting_texts, swept_keys
 from gatelab.reports.charts.arm_curves import draw_bands
 from gatelab.reports.charts.chart import BASELINE, MODEL, NUM_COLOURS, Axis, Chart, kind_of
 from gatelab.runs.load import Run
@@ -21,12 +21,11 @@ def lines_over_keys(runs: Sequence[Run], metrics: Sequence[str]) -> list[Chart]:
         found = [run for run in runs if run.status == "finished" and metric in run.record.numbers()]
         keys = swept_keys(found) if found else []
         for key in (key for key in keys if key.key == KEY and len(key.levels) > 1):
-            others = [other for other in keys if other is not key]
+            names = setting_texts(found, [other for other in keys if other is not key])
             values: Values = {}
-            for number, run in enumerate(found):
-                line = values.setdefault(name_of(others, number), {})
-                line.setdefault(key.values[number], []).append(run.record.numbers()[metric])
             for run, place in zip(found, key.values, strict=True):
+                line = values.setdefault(names[id(run)] or "model", {})
+                line.setdefault(place, []).append(run.record.numbers()[metric])
                 for name, value in baselines_of(run.record, metric).items():
                     values.setdefault(name, {})[place] = [value]
             charts += chart_of(metric, values, key.title)
@@ -59,10 +58,6 @@ def add_lengths(by_metric: dict[str, Values], record: RunRecord, name: str) -> N
         for length, metrics in found.by_length.items() if found else ():
             for metric, value in metrics.items():
                 by_metric.setdefault(metric, {}).setdefault(title, {}).setdefault(float(length), []).append(value)
-
-
-def name_of(keys: Sequence[SweptKey], number: int) -> str:
-    return " ".join(f"{key.title}={show_value(key.values[number])}" for key in keys) or "model"
 
 
 def baselines_of(record: RunRecord, metric: str) -> dict[str, float]:
