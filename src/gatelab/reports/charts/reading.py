@@ -1,7 +1,7 @@
 """The gates while the model reads a row, drawn on a page and in a paper. T tokens, H hidden, K classes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,8 +20,8 @@ MAX_TOKENS = 60
 class Reading:
     """role, place, label and prediction describe the row. Values (T,) by name: curves, the probabilities of the first 7 classes or
     the predicted number; attention: each token's weight, where the model pools by it; attributions: its integrated gradient; bands: gates,
-    mean over units, from 0 to 1; units: states. toward: what contributions lead to, and negative ones. maps: all units of gates and states,
-    tints: colours of the tokens."""
+    mean over units, from 0 to 1; beside: these three, as tables and tips name them; units: states. toward: what contributions lead to, and
+    negative ones. maps: all units of gates and states, tints: colours of the tokens."""
 
     role: str
     place: str
@@ -36,14 +36,15 @@ class Reading:
     attributions: NDArray[Any] | None
     scores: tuple[float, float]  # of zeros and of the text, between which the attributions stand
     bands: dict[str, NDArray[Any]]
+    beside: dict[str, NDArray[Any]]
     units: dict[str, NDArray[Any]]
     toward: tuple[str, str]
     state: str  # what units holds: cell, or hidden where that is the only state
     notes: list[str]
     has_gaps: bool  # whether a value is not finite
     table: Table
-    maps: list[UnitMap] = field(default_factory=list)
-    tints: list[Tint] = field(default_factory=list)
+    maps: list[UnitMap]
+    tints: list[Tint]
 
     @property
     def pointing(self) -> str:
@@ -89,6 +90,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]], activity: Mapping[str, N
         attributions=attributions,
         scores=tuple(map(float, gates["scores"])) if "scores" in gates else (np.nan, np.nan),  # type: ignore[arg-type]
         bands=bands,
+        beside=beside,
         units=units,
         toward=tuple(shorten(text, 28) for text in gates.get("toward", ("toward the prediction", "away from it"))),  # type: ignore[arg-type]
         state=shown_state(gates),
@@ -122,9 +124,7 @@ def predicted(gates: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], list[str
 
 def answer_probability(gates: Mapping[str, NDArray[Any]]) -> float:
     """Of the class that is predicted in the end, which a threshold may have chosen; of several labels the largest."""
-    final, classes = gates["probabilities"][-1], gates["classes"].tolist()
-    answer = str(gates["answer"]) if "answer" in gates else ""
-    return float(final[classes.index(answer)] if answer in classes else final.max())
+    return float(answer_values(gates)[-1])
 
 
 def gate_bands(gates: Mapping[str, NDArray[Any]], first: int) -> dict[str, NDArray[Any]]:

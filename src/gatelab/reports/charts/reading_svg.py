@@ -57,8 +57,7 @@ def draw_reading(reading: Reading) -> ReadingDrawing:
     y = place_units(drawing, reading, y + GAP)
     drawing.bottom = y + 8
     drawing.height = drawing.bottom + 8 + 6.4 * max(len(token) for token, _ in tokens)
-    beside = {"attention": reading.attention, "integrated gradient": reading.attributions}
-    named = reading.curves | {name: band for name, band in beside.items() if band is not None} | reading.bands
+    named = reading.curves | reading.beside
     for t, (x, (token, unknown)) in enumerate(zip(middles.round(1).tolist(), tokens, strict=True)):
         said = " · ".join(f"{name} {numbers.metric(float(values[t]))}" for name, values in named.items())
         drawing.tokens.append((x, token, unknown))
