@@ -23,6 +23,12 @@ def palette(colours: tuple[str, ...]) -> NDArray[np.uint8]:
     return np.stack([np.interp(places, range(len(colours)), ends[:, k]) for k in range(3)], 1).round().astype(np.uint8)
 
 
+def extent(values: NDArray[np.floating], nothing: float = np.nan) -> tuple[float, float]:
+    """The smallest and largest finite value; nothing twice where there is none."""
+    finite = values[np.isfinite(values)]
+    return (float(finite.min()), float(finite.max())) if len(finite) else (nothing, nothing)
+
+
 def fractions(values: NDArray[np.floating], low: float, high: float) -> NDArray[np.floating]:
     """From 0 at low to 1 at high, the ends beyond them; NaN where a value is not a number."""
     return np.clip((values - low) / (high - low), 0, 1)
@@ -34,15 +40,15 @@ def hexadecimal(fraction: float, colours: tuple[str, ...] = OPENNESS) -> str:
 
 def is_openness(name: str, values: NDArray[np.floating]) -> bool:
     """Whether values are those of a gate, by its name, and none is outside 0 to 1, as an exponential gate's can be."""
-    finite = values[np.isfinite(values)]
-    return name.endswith("_gate") and bool(((finite >= 0) & (finite <= 1)).all())
+    low, high = extent(values, nothing=0.0)
+    return name.endswith("_gate") and low >= 0 and high <= 1
 
 
 def scale_of(name: str, values: NDArray[np.floating]) -> tuple[tuple[str, ...], float, float]:
     """The colours and the ends of a gate or state: 0 to 1, or around 0 to ±1, ±2, ±5, ±10 and so on, which most texts share."""
     if is_openness(name, values):
         return OPENNESS, 0.0, 1.0
-    largest = float(np.abs(values[np.isfinite(values)]).max(initial=0.0))
+    largest = extent(np.abs(values), nothing=0.0)[1]
     power = 10.0 ** max(0.0, np.floor(np.log10(largest))) if largest else 1.0
     high = next((power * step for step in ROUND if largest <= power * step), 10 * power)
     return SIGNED, -high, high

@@ -13,9 +13,9 @@ from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
 from gatelab.reports.charts.chart import kind_of
-from gatelab.reports.charts.colours import OPENNESS, palette
+from gatelab.reports.charts.colours import OPENNESS, extent, palette
 from gatelab.reports.charts.paper import COLUMN_WIDTH, GREY, INK, STYLE, look_of, plain
-from gatelab.reports.charts.reading import Reading, describe_reading, end_label, extent, spread
+from gatelab.reports.charts.reading import Reading, describe_reading, end_label, spread
 from gatelab.reports.numbers import NOT_A_NUMBER
 
 FORMATS = (".svg", ".pdf", ".png")

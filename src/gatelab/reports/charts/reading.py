@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import NUM_COLOURS, Table
+from gatelab.reports.charts.colours import extent
 from gatelab.reports.charts.tinted_text import Tint, tints_of
 from gatelab.reports.charts.unit_maps import MAX_MAPS, MAX_UNITS, UnitMap, last_layer, unit_maps
 from gatelab.reports.shown import shorten
@@ -169,9 +170,3 @@ def spread(values: NDArray[Any], gap: float) -> NDArray[Any]:
         places[k] = max(places[k], places[k - 1] + gap)
     places -= max(0.0, places[-1] - 1.0)
     return places[np.argsort(order)]
-
-
-def extent(values: NDArray[Any]) -> tuple[float, float]:
-    """The smallest and largest finite value, else NaN."""
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if len(finite) else (np.nan, np.nan)

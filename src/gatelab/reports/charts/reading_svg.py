@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import kind_of
-from gatelab.reports.charts.colours import fractions, hexadecimal
-from gatelab.reports.charts.reading import Reading, end_label, extent, spread
+from gatelab.reports.charts.colours import extent, fractions, hexadecimal
+from gatelab.reports.charts.reading import Reading, end_label, spread
 from gatelab.reports.charts.svg import stretches
 from gatelab.reports.charts.unit_image import data_uri
 from gatelab.reports.charts.unit_maps import UnitMap

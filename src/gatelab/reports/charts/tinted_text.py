@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.reports.charts.colours import OPENNESS, SIGNED, fractions
+from gatelab.reports.charts.colours import OPENNESS, SIGNED, extent, fractions
 
 STEPS = 10  # classes o0 to o10 and d0 to d10 of the style sheet
 
@@ -24,7 +24,7 @@ class Tint:
     @property
     def ends(self) -> tuple[str, str]:
         """The classes of low and high."""
-        return ("o0", f"o{STEPS}") if self.colours is OPENNESS else ("d0", f"d{STEPS}")
+        return class_of(self.colours, 0.0), class_of(self.colours, 1.0)
 
     @property
     def shown(self) -> tuple[str, str]:
@@ -35,7 +35,7 @@ def tints_of(values: NDArray[Any], prediction: str, attributions: NDArray[Any] |
     """values (T,): the probability of the prediction after each token, or, without a name of it, the predicted number."""
     of = f"probability of {prediction}" if prediction else "predicted number"
     changes = np.diff(values, prepend=np.nan)
-    low, high = (0.0, 1.0) if prediction else ends_of(values)
+    low, high = (0.0, 1.0) if prediction else extent(values, nothing=0.0)
     found = [tint(of, OPENNESS, values, low, high), tint(f"change of the {of}", SIGNED, changes)]
     return found if attributions is None else [*found, tint("integrated gradients", SIGNED, attributions)]
 
@@ -45,14 +45,12 @@ def tint(
 ) -> Tint:
     """Between low and high, by default as far below 0 as above."""
     if low is None or high is None:
-        high = max(map(abs, ends_of(values))) or 1.0
+        high = extent(np.abs(values), nothing=0.0)[1] or 1.0
         low = -high
-    letter = "o" if colours is OPENNESS else "d"
     shown = fractions(values, low, high) if high > low else np.where(np.isfinite(values), 0.5, np.nan)
-    classes = [f"{letter}{round(float(share) * STEPS)}" if np.isfinite(share) else "" for share in shown]
+    classes = [class_of(colours, float(share)) if np.isfinite(share) else "" for share in shown]
     return Tint(title, colours, low, high, classes)
 
 
-def ends_of(values: NDArray[Any]) -> tuple[float, float]:
-    finite = values[np.isfinite(values)]
-    return (float(finite.min()), float(finite.max())) if len(finite) else (0.0, 0.0)
+def class_of(colours: tuple[str, ...], share: float) -> str:
+    return f"{'o' if colours is OPENNESS else 'd'}{round(share * STEPS)}"
