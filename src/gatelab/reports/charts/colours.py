@@ -38,6 +38,11 @@ def hexadecimal(fraction: float, colours: tuple[str, ...] = OPENNESS) -> str:
     return "#" + bytes(palette(colours)[round(fraction * (NUM_COLOURS - 1))]).hex()
 
 
+def ends_said(low: float, high: float) -> tuple[str, str]:
+    """Beside the colours of a gate or state."""
+    return ("0 shut", "1 open") if low == 0 else (f"{low:g}", f"{high:g}")
+
+
 def is_openness(name: str, values: NDArray[np.floating]) -> bool:
     """Whether values are those of a gate, by its name, and none is outside 0 to 1, as an exponential gate's can be."""
     low, high = extent(values, nothing=0.0)

@@ -6,7 +6,7 @@ import matplotlib
 from matplotlib import style
 from matplotlib.figure import Figure
 
-from gatelab.reports.charts.gate_picture import add_key, colour_map, width_of
+from gatelab.reports.charts.gate_picture import draw_image, name_tokens, width_of
 from gatelab.reports.charts.paper import STYLE, plain
 from gatelab.reports.charts.reading import Reading
 from gatelab.reports.charts.unit_maps import UnitMap
@@ -39,29 +39,11 @@ def draw_heatmap(tokens: Sequence[str], maps: Sequence[UnitMap], figure: Figure,
         figure.set_size_inches(width, (PANEL_HEIGHT + 0.2) * len(maps) + 0.3 + 0.07 * longest)
         rows = figure.subplots(len(maps), 1, sharex=True, squeeze=False)[:, 0]
         for axes, one in zip(rows, maps, strict=True):
-            image = axes.imshow(
-                one.values.T,
-                aspect="auto",
-                cmap=colour_map(one.colours),
-                vmin=one.low,
-                vmax=one.high,
-                interpolation="nearest",
-            )
+            draw_image(figure, axes, one.values.T, one.colours, one.low, one.high)
             axes.set_title(plain(one.title, 60), fontsize=7, loc="left", pad=3)
             axes.set_ylabel(plain(f"{len(one.units)} units, {one.ordered}", 90), fontsize=5)
             axes.set_yticks([0, len(one.units) - 1], [str(one.units[0]), str(one.units[-1])])
             axes.tick_params(labelsize=6, length=0)
-            is_gate = one.low == 0
-            add_key(
-                figure,
-                axes,
-                image,
-                [
-                    (one.low, "0 shut" if is_gate else f"{one.low:g}"),
-                    (one.high, "1 open" if is_gate else f"{one.high:g}"),
-                ],
-            )
-        rows[-1].set_xticks(range(len(tokens)), [plain(token, SHORT) for token in tokens], rotation=90)
-        rows[-1].tick_params(axis="x", labelsize=min(7.0, 72 * (width - 1.2) / len(tokens)))
+        name_tokens(rows[-1], [plain(token, SHORT) for token in tokens], width)
         if num_tokens > len(tokens):
             rows[-1].set_xlabel(f"the last {len(tokens)} of {num_tokens} tokens", fontsize=6, loc="left")

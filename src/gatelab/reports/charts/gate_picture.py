@@ -13,7 +13,7 @@ from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
 
 from gatelab.reports.charts.chart import kind_of
-from gatelab.reports.charts.colours import OPENNESS, extent, palette
+from gatelab.reports.charts.colours import OPENNESS, ends_said, extent, palette
 from gatelab.reports.charts.paper import COLUMN_WIDTH, GREY, INK, STYLE, look_of, plain
 from gatelab.reports.charts.reading import Reading, describe_reading, end_label, spread
 from gatelab.reports.numbers import NOT_A_NUMBER
@@ -105,8 +105,7 @@ def draw_onto(figure: FigureBase, reading: Reading, width: float) -> None:
         axes.tick_params(labelsize=6, length=0)
         axes.tick_params(axis="x", labelbottom=axes is bottom)
         axes.set_title(plain(title, 90), fontsize=6.5, loc="left", color=INK, pad=3)
-    bottom.set_xticks(range(len(tokens)), tokens, rotation=90)
-    bottom.tick_params(axis="x", labelsize=min(7.0, 72 * (width - 1.2) / len(tokens)))
+    name_tokens(bottom, tokens, width)
     for label, (_, unknown) in zip(bottom.get_xticklabels(), reading.tokens, strict=True):
         if unknown:
             label.set(color=GREY, style="italic")
@@ -116,27 +115,28 @@ def draw_onto(figure: FigureBase, reading: Reading, width: float) -> None:
 
 def draw_bands(figure: FigureBase, axes: Axes, bands: Mapping[str, NDArray[Any]]) -> None:
     """From 0 to 1, in the colours of openness."""
-    image = axes.imshow(
-        np.stack(list(bands.values())),
-        aspect="auto",
-        cmap=colour_map(OPENNESS),
-        vmin=0,
-        vmax=1,
-        interpolation="nearest",
-    )
+    draw_image(figure, axes, np.stack(list(bands.values())), OPENNESS, 0.0, 1.0)
     axes.set_yticks(range(len(bands)), [plain(name) for name in bands])
     axes.set_yticks(np.arange(0.5, len(bands) - 1), minor=True)
     axes.grid(axis="y", which="minor", color="white", linewidth=2)
     axes.tick_params(which="both", length=0)
-    add_key(figure, axes, image, [(0.0, "0 shut"), (1.0, "1 open")])
 
 
-def add_key(figure: FigureBase, axes: Axes, image: Any, ticks: Sequence[tuple[float, str]]) -> None:
-    """The colours beside the panel, with their ends."""
-    bar = figure.colorbar(image, ax=axes, ticks=[value for value, _ in ticks], pad=0.01, fraction=0.03, aspect=8)
-    bar.ax.set_yticklabels([said for _, said in ticks], fontsize=6)
+def draw_image(
+    figure: FigureBase, axes: Axes, values: NDArray[Any], colours: tuple[str, ...], low: float, high: float
+) -> None:
+    """values (rows, T), a cell each, and beside the panel the colours with their ends."""
+    image = axes.imshow(values, aspect="auto", cmap=colour_map(colours), vmin=low, vmax=high, interpolation="nearest")
+    bar = figure.colorbar(image, ax=axes, ticks=[low, high], pad=0.01, fraction=0.03, aspect=8)
+    bar.ax.set_yticklabels(ends_said(low, high), fontsize=6)
     bar.ax.tick_params(length=0)
     bar.outline.set_visible(False)  # type: ignore[operator]
+
+
+def name_tokens(axes: Axes, tokens: Sequence[str], width: float) -> None:
+    """Below the lowest panel, as large as its width in inches allows."""
+    axes.set_xticks(range(len(tokens)), tokens, rotation=90)
+    axes.tick_params(axis="x", labelsize=min(7.0, 72 * (width - 1.2) / len(tokens)))
 
 
 def colour_map(colours: tuple[str, ...]) -> ListedColormap:

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import kind_of
-from gatelab.reports.charts.colours import extent, fractions, hexadecimal
+from gatelab.reports.charts.colours import ends_said, extent, fractions, hexadecimal
 from gatelab.reports.charts.reading import Reading, end_label, spread
 from gatelab.reports.charts.svg import stretches
 from gatelab.reports.charts.unit_image import data_uri
@@ -167,13 +167,10 @@ def draw_maps(reading: Reading) -> Iterator[MapDrawing]:
         ]
         units = ",".join(map(str, one.units.tolist()))
         image = data_uri(one.values, one.colours, one.low, one.high)
-        yield MapDrawing(said_of(one), image, height, row, units, *ends_said(one), key)
+        low, high = (end.replace("-", "−") for end in ends_said(one.low, one.high))
+        yield MapDrawing(said_of(one), image, height, row, units, high, low, key)
 
 
 def said_of(one: UnitMap) -> str:
     units = "the first " if len(one.units) < one.num_units else ""
     return f"{one.title}: {units}{len(one.units)} of {one.num_units} units, {one.ordered}"
-
-
-def ends_said(one: UnitMap) -> tuple[str, str]:
-    return ("1 open", "0 shut") if one.low == 0 else (f"{one.high:g}", f"−{one.high:g}")
