@@ -15,7 +15,7 @@ from torch import nn
 from gatelab.errors import RunError, did_you_mean
 from gatelab.reports.charts.gate_heatmap import draw_heatmap
 from gatelab.reports.charts.gate_picture import draw_gates
-from gatelab.reports.charts.reading import MAX_TOKENS
+from gatelab.reports.charts.reading import first_shown
 from gatelab.reports.charts.unit_maps import unit_maps
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.trace import read_gates
@@ -69,7 +69,7 @@ class Trace:
 
     def names(self, layer: int = 0, *, backward: bool = False) -> list[str]:
         """The gates, candidates and states of a layer and direction. Raises RunError for one that there is not."""
-        prefix = f"l{layer}{'_reverse' if backward else ''}."
+        prefix = prefix_of(layer, backward)
         found = [name.removeprefix(prefix) for name in self.arrays if name.startswith(prefix)]
         if not found:
             there = sorted({name.split(".")[0] for name in self.arrays if re.match(r"l\d", name) and "." in name})
@@ -83,7 +83,7 @@ class Trace:
             raise RunError(
                 f"{name}: is no value of this cell.{did_you_mean(name, found)} There are: {', '.join(found)}."
             )
-        values = self.arrays[f"l{layer}{'_reverse' if backward else ''}.{name}"]
+        values = self.arrays[f"{prefix_of(layer, backward)}{name}"]
         return pd.DataFrame(values, index=self._index()).rename_axis(columns="unit")
 
     def heatmap(self, layer: int = 0, *, backward: bool = False, names: Sequence[str] | None = None) -> "Picture":
@@ -92,10 +92,10 @@ class Trace:
         values = {name: self.values(name, layer, backward=backward).to_numpy() for name in wanted}
         if names is None:
             values = {name: panel for name, panel in values.items() if np.ptp(panel) > 0} or values
-        prefix, first = f"l{layer}{'_reverse' if backward else ''}", max(0, len(self.tokens) - MAX_TOKENS)
-        maps = unit_maps(self.arrays, {}, first=first, order="number", names=[f"{prefix}.{name}" for name in values])
+        full = [f"{prefix_of(layer, backward)}{name}" for name in values]
+        maps = unit_maps(self.arrays, {}, first=first_shown(self.arrays), order="number", names=full)
         picture = Picture()
-        draw_heatmap(self.tokens[first:], maps, picture, len(self.tokens))
+        draw_heatmap(self.tokens, maps, picture)
         return picture
 
     def _index(self) -> pd.Index:
@@ -106,6 +106,11 @@ class Trace:
 
     def _repr_png_(self) -> bytes:
         return png(draw_gates(self.arrays))
+
+
+def prefix_of(layer: int, backward: bool) -> str:
+    """Of the names of a layer and direction in the arrays."""
+    return f"l{layer}{'_reverse' if backward else ''}."
 
 
 class Picture(Figure):

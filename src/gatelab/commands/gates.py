@@ -15,7 +15,7 @@ from gatelab.errors import RunError, did_you_mean
 from gatelab.files import atomic_write
 from gatelab.reports.charts.gate_heatmap import draw_maps
 from gatelab.reports.charts.gate_picture import FORMATS, draw_side_by_side
-from gatelab.reports.charts.reading import MAX_TOKENS, answer_probability, describe_reading
+from gatelab.reports.charts.reading import answer_probability, describe_reading, first_shown
 from gatelab.reports.charts.unit_maps import Order, map_names, unit_maps
 from gatelab.runs.activity import read_activity, write_activity
 from gatelab.runs.folder import RunFolder
@@ -98,9 +98,8 @@ def draw_units(folder: RunFolder, gates: dict[str, NDArray[Any]], units: Sequenc
             raise RunError(
                 f"--units {given}: is no gate or state of this run.{did_you_mean(given, known)} There are: {', '.join(there)}."
             )
-    first = max(0, len(gates["tokens"]) - MAX_TOKENS)
-    maps = unit_maps(gates, read_activity(folder), first=first, order=order, names=names)
-    return draw_maps(gates["tokens"][first:].tolist(), maps, len(gates["tokens"]))
+    maps = unit_maps(gates, read_activity(folder), first=first_shown(gates), order=order, names=names)
+    return draw_maps(gates["tokens"].tolist(), maps)
 
 
 def draw_saturation(run: str, output_dir: Path, *, allow_targets: Sequence[str] = ()) -> None:

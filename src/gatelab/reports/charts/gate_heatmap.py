@@ -23,20 +23,20 @@ def maps_of_reading(reading: Reading) -> Figure:
     return draw_maps([token for token, _ in reading.tokens], maps[:MAX_PANELS])
 
 
-def draw_maps(tokens: Sequence[str], maps: Sequence[UnitMap], num_tokens: int = 0) -> Figure:
+def draw_maps(tokens: Sequence[str], maps: Sequence[UnitMap]) -> Figure:
     figure = Figure()
-    draw_heatmap(tokens, maps, figure, num_tokens)
+    draw_heatmap(tokens, maps, figure)
     return figure
 
 
-def draw_heatmap(tokens: Sequence[str], maps: Sequence[UnitMap], figure: Figure, num_tokens: int = 0) -> None:
+def draw_heatmap(tokens: Sequence[str], maps: Sequence[UnitMap], figure: Figure) -> None:
     """Into an empty figure, a column wide or both. A gate is blue where shut and yellow where open, from 0 to 1; other values are blue below 0
-    and red above. The first unit is on top. num_tokens: of the text, if tokens are its last."""
-    longest = max(len(plain(token, SHORT)) for token in tokens)
-    width = width_of(len(tokens))
+    and red above. The first unit is on top. tokens: of the text, of which the maps have the last."""
+    shown = [plain(token, SHORT) for token in tokens[-len(maps[0].values) :]]
+    width = width_of(len(shown))
     with matplotlib.rc_context(), style.context(STYLE):
         figure.set_layout_engine("constrained")
-        figure.set_size_inches(width, (PANEL_HEIGHT + 0.2) * len(maps) + 0.3 + 0.07 * longest)
+        figure.set_size_inches(width, (PANEL_HEIGHT + 0.2) * len(maps) + 0.3 + 0.07 * max(map(len, shown)))
         rows = figure.subplots(len(maps), 1, sharex=True, squeeze=False)[:, 0]
         for axes, one in zip(rows, maps, strict=True):
             draw_image(figure, axes, one.values.T, one.colours, one.low, one.high)
@@ -44,6 +44,6 @@ def draw_heatmap(tokens: Sequence[str], maps: Sequence[UnitMap], figure: Figure,
             axes.set_ylabel(plain(f"{len(one.units)} units, {one.ordered}", 90), fontsize=5)
             axes.set_yticks([0, len(one.units) - 1], [str(one.units[0]), str(one.units[-1])])
             axes.tick_params(labelsize=6, length=0)
-        name_tokens(rows[-1], [plain(token, SHORT) for token in tokens], width)
-        if num_tokens > len(tokens):
-            rows[-1].set_xlabel(f"the last {len(tokens)} of {num_tokens} tokens", fontsize=6, loc="left")
+        name_tokens(rows[-1], shown, width)
+        if len(shown) < len(tokens):
+            rows[-1].set_xlabel(f"the last {len(shown)} of {len(tokens)} tokens", fontsize=6, loc="left")

@@ -55,7 +55,7 @@ class Reading:
 
 def describe_reading(gates: Mapping[str, NDArray[Any]], activity: Mapping[str, NDArray[Any]] | None = None) -> Reading:
     """The last 60 tokens of the arrays that ``read_gates`` made. activity: what its units do over many texts, as in gates.npz."""
-    first = max(0, len(gates["tokens"]) - MAX_TOKENS)
+    first = first_shown(gates)
     tokens = [shorten(token, 16) for token in gates["tokens"][first:]]
     unknown = gates["unknown"][first:].tolist()
     values, classes, prediction, probability = predicted(gates)
@@ -101,6 +101,11 @@ def describe_reading(gates: Mapping[str, NDArray[Any]], activity: Mapping[str, N
         maps=unit_maps(gates, activity or {}, first=first, most=MAX_UNITS)[:MAX_MAPS],
         tints=tints_of(answer_values(gates)[first:], prediction if probability else "", attributions),
     )
+
+
+def first_shown(gates: Mapping[str, NDArray[Any]]) -> int:
+    """The token from which the last 60 are shown."""
+    return max(0, len(gates["tokens"]) - MAX_TOKENS)
 
 
 def answer_values(gates: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
