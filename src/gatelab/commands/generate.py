@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
 
-from gatelab.commands.predict import finished
-from gatelab.errors import DataError, RunError
+from gatelab.commands.predict import check_language_model, finished
+from gatelab.errors import DataError
 from gatelab.screen import errors
 
 
@@ -21,11 +21,9 @@ def generate(
 
     from gatelab.tasks.language_model.language_folder import load_language_model
     from gatelab.tasks.language_model.sampling import sample_ids
-    from gatelab.tasks.model_folder import task_of_folder
 
     folder = finished(run, output_dir)
-    if task_of_folder(folder.model, allow_targets).targets != "tokens":
-        raise RunError(f"run {folder.path.name} is no language model. Train one with model=language_model.")
+    check_language_model(folder, allow_targets)
     module, tokenizer = load_language_model(folder.model, allow_targets)
     ids = tokenizer.encode(prompt).tolist()
     if tokenizer.unknown_id is not None and tokenizer.unknown_id in ids:

@@ -174,6 +174,14 @@ def refuse_same_names(file: Path, columns: Sequence[str], header: Sequence[str])
         raise DataError(f"{file}: has a column '{same}' of its own. Rename it there, or leave --keep out.")
 
 
+def check_language_model(folder: RunFolder, allow_targets: Sequence[str]) -> None:
+    """Raise RunError for a run of another task."""
+    from gatelab.tasks.model_folder import task_of_folder
+
+    if task_of_folder(folder.model, allow_targets).targets != "tokens":
+        raise RunError(f"run {folder.path.name} is no language model. Train one with model=language_model.")
+
+
 def finished(run: str, output_dir: Path) -> RunFolder:
     folder = find_run(run, output_dir)
     if folder.status != "finished":

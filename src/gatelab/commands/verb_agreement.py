@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
-from gatelab.commands.predict import finished
+from gatelab.commands.predict import check_language_model, finished
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.screen import console, counted
@@ -20,13 +20,11 @@ def agreement(
     language model and a place that will not do, DataError for a file that holds no pairs."""
     from gatelab.tasks.language_model.agreement import accuracies, form_losses, made_pairs, read_pairs
     from gatelab.tasks.language_model.text_loss import TextLoss
-    from gatelab.tasks.model_folder import task_of_folder
 
     folder = finished(run, output_dir)
     if out is not None and (out.is_dir() or not out.parent.is_dir()):
         raise RunError(f"--out {out}: is no file in a folder that is there. Name one.")
-    if task_of_folder(folder.model, allow_targets).targets != "tokens":
-        raise RunError(f"run {folder.path.name} is no language model. Train one with model=language_model.")
+    check_language_model(folder, allow_targets)
     pairs = made_pairs() if pairs_file is None else read_pairs(pairs_file)
     losses = form_losses(TextLoss(folder.model, allow_targets), pairs)
     found = accuracies(pairs, losses)
