@@ -23,6 +23,12 @@ AllowTargets = Annotated[
     list[str] | None,
     typer.Option("--allow-targets", metavar="MODULE", help="A module of your own that the run's model is built from."),
 ]
+Places = Annotated[
+    list[str] | None, typer.Argument(metavar="[OVERRIDES]...", help="Current places, such as data.path=FILE.")
+]
+TextColumns = Annotated[
+    list[str] | None, typer.Option(help="The column of the text, if not that of the training. Several are joined.")
+]
 Encoding = Annotated[str | None, typer.Option(help="Of the table, for example cp1252.")]
 Delimiter = Annotated[
     str | None,
@@ -68,15 +74,16 @@ def complete_override(incomplete: str) -> list[str]:
     return completions(incomplete)
 
 
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDES]...", autocompletion=complete_override)]
+
+
 @app.command(
     context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
     add_help_option=False,
     short_help="Train one run, or many with -m.",
 )
 def train(
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", autocompletion=complete_override)
-    ] = None,
+    overrides: Overrides = None,
 ) -> None:
     """Train one run, or many with -m. All of Hydra: gatelab train --help lists every key."""
     from gatelab.commands.train import run_hydra
@@ -99,9 +106,7 @@ def show(run: RunName, output_dir: OutputDir = Path("outputs")) -> None:
 
 @app.command("find-lr")
 def find_lr(
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", autocompletion=complete_override)
-    ] = None,
+    overrides: Overrides = None,
     out: Annotated[Path, typer.Option("--out", metavar="FILE", help="An .svg or .pdf.")] = Path("find_lr.svg"),
     low: Annotated[float, typer.Option("--min", help="The first rate.")] = 1e-6,
     high: Annotated[float, typer.Option("--max", help="The last.")] = 1.0,
@@ -132,9 +137,7 @@ def predict(
         Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go; - prints them.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Write the table's own columns beside the prediction.")] = False,
-    text: Annotated[
-        list[str] | None, typer.Option(help="The column of the text, if not that of the training. Several are joined.")
-    ] = None,
+    text: TextColumns = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
     header: Header = None,
@@ -228,13 +231,11 @@ def agreement(
 def evaluate(
     run: RunName,
     csv: Annotated[Path, typer.Option("--csv", metavar="FILE", help="A labelled table of any kind in docs/data.md.")],
-    text: Annotated[
-        list[str] | None, typer.Option(help="The column of the text, if not that of the training. Several are joined.")
-    ] = None,
+    text: TextColumns = None,
     label: Annotated[
         list[str] | None, typer.Option(help="The column of the label, likewise; several for several labels.")
     ] = None,
-    encoding: Annotated[str | None, typer.Option(help="Of the table, for example cp1252.")] = None,
+    encoding: Encoding = None,
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
@@ -309,9 +310,7 @@ def gates(
 @app.command()
 def gradients(
     run: RunName,
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", help="Current places, such as data.path=FILE.")
-    ] = None,
+    overrides: Places = None,
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
@@ -380,9 +379,7 @@ def cell(
 @app.command()
 def reproduce(
     run: RunName,
-    overrides: Annotated[
-        list[str] | None, typer.Argument(metavar="[OVERRIDES]...", help="Current places, such as data.path=FILE.")
-    ] = None,
+    overrides: Places = None,
     threads: Annotated[
         int | None, typer.Option(min=1, help="Number of threads; by default that of the recorded run.")
     ] = None,
