@@ -6,12 +6,12 @@ from typing import Any
 import numpy as np
 
 from gatelab.reports import numbers
-from gatelab.reports.charts.chart import MODEL, Chart, Line, Stop, Table, number_axis
+from gatelab.reports.charts.chart import MODEL, Axis, Chart, Line, Stop, Table, number_axis
+from gatelab.reports.pages.run_tables import SHADES
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.language_evidence import Frequency, Passage, Positions, read_language_evidence
 from gatelab.screen import visible
 
-SHADES = 10
 MOST_BITS = 8  # of surprise, that have the darkest shade
 LINE_END = "⏎\n"
 
@@ -69,12 +69,11 @@ def frequency_chart(found: list[Frequency]) -> Chart:
         Stop(float(place), [(float(bits), MODEL)], f"{row[0]} times in training · {row[1]} test tokens · {row[3]} bits")
         for place, bits, row in zip(x, y, rows, strict=True)
     ]
-    axis = number_axis("times in the training text", 0, float(x[-1]))
     ticks = [(float(place), name) for place, name in enumerate(names)]
     return Chart(
         "Surprise by frequency",
         "The test tokens by how often each stands in the training text.",
-        type(axis)(axis.title, -0.5, x[-1] + 0.5, ticks),
+        Axis("times in the training text", -0.5, x[-1] + 0.5, ticks),
         number_axis("bits a token", 0.0, float(y.max())),
         [Line("model", MODEL, x, y, dots=True)],
         stops,

@@ -24,7 +24,7 @@ from gatelab.runs.record import Data, RunRecord, Scores, scores_of
 MAX_IN_MATRIX = 20  # classes; with more, the most frequent confusions are listed
 MAX_PAIRS = 200
 MAX_REJECTS = 200
-SHADES = 10
+SHADES = 10  # classes s0 to s10 of the style sheet
 
 
 def confusion(counts: list[list[float]], classes: list[str]) -> dict[str, Any] | None:
