@@ -8,7 +8,7 @@ from gatelab.reports.analysis.swept import is_spread_in_log, setting_texts, swep
 from gatelab.reports.charts.arm_curves import draw_bands
 from gatelab.reports.charts.chart import BASELINE, MODEL, NUM_COLOURS, Axis, Chart, kind_of
 from gatelab.runs.load import Run
-from gatelab.runs.record import BLIND, RunRecord, baseline_title
+from gatelab.runs.record import BLIND, RunRecord, baseline_title, scores_of
 
 Values = dict[str, dict[float, list[float]]]  # of each line, at each number, those of the runs
 KEY = "data.length"
@@ -51,11 +51,12 @@ def run_over_lengths(record: RunRecord, model: str) -> list[Chart]:
 
 
 def add_lengths(by_metric: dict[str, Values], record: RunRecord, name: str) -> None:
-    if record.metrics is None or len(record.metrics.by_length) < 2:
+    model = scores_of(record)
+    if len(model.by_length) < 2:
         return
-    scores = {name: record.metrics, **{baseline_title(blind): record.baselines.get(blind) for blind in BLIND}}
-    for title, found in scores.items():
-        for length, metrics in found.by_length.items() if found else ():
+    baselines = {baseline_title(blind): record.baselines[blind] for blind in BLIND if blind in record.baselines}
+    for title, scores in {name: model, **baselines}.items():
+        for length, metrics in scores.by_length.items():
             for metric, value in metrics.items():
                 by_metric.setdefault(metric, {}).setdefault(title, {}).setdefault(float(length), []).append(value)
 
