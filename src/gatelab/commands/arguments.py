@@ -1,6 +1,7 @@
-"""What the user types: texts that begin with a dash, and the options that messages should name instead of keys."""
+"""What the user types: texts that begin with a dash, places for files, and the options that messages should name instead of keys."""
 
 import re
+from pathlib import Path
 from typing import Any
 
 import typer
@@ -33,6 +34,13 @@ class TextCommand(TyperCommand):
             else:
                 raise typer.BadParameter(f"{argument} needs a value.", ctx)
         return super().parse_args(ctx, [*options, "--", *others])
+
+
+def problem_of(place: Path) -> str:
+    """Why no file can be written there; nothing where one can."""
+    if place.is_dir():
+        return "is a folder"
+    return "" if place.parent.is_dir() else f"there is no folder {place.parent}"
 
 
 def with_options(message: str) -> str:

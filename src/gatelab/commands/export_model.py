@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gatelab.commands.arguments import problem_of
 from gatelab.commands.predict import finished
 from gatelab.errors import RunError
 from gatelab.screen import console
@@ -20,8 +21,7 @@ def export(
 
     folder = finished(run, output_dir)
     for option, file in (("--onnx", onnx), ("--torch", torch_file)):
-        if file is not None and (file.is_dir() or not file.parent.is_dir()):
-            problem = "is a folder" if file.is_dir() else f"there is no folder {file.parent}"
+        if file is not None and (problem := problem_of(file)):
             raise RunError(f"{option} {file}: {problem}. Name a file in a folder that is there.")
     module, _, config = load_model(folder.model, allow_targets)
     program = exported_program(module)

@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from gatelab.commands.arguments import with_options
+from gatelab.commands.arguments import problem_of, with_options
 from gatelab.data.formats.records import Reading, well_formed
 from gatelab.errors import DataError, RunError
 from gatelab.files import replacing
@@ -57,11 +57,8 @@ def predict_table(
     from gatelab.data.stream import RowStream
 
     folder = finished(run, output_dir)
-    if out != STANDARD and (out.is_dir() or not out.parent.is_dir()):
-        problem = (
-            "is a folder. Name a file in it" if out.is_dir() else f"there is no folder {out.parent}. Make it first"
-        )
-        raise RunError(f"--out {out}: {problem}.")
+    if out != STANDARD and (problem := problem_of(out)):
+        raise RunError(f"--out {out}: {problem}. {'Name a file in it' if out.is_dir() else 'Make it first'}.")
     screen = errors if out == STANDARD else console
     predictor = predictor_of(folder, allow_targets)
     started, num_rows = time.monotonic(), 0

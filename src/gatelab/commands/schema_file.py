@@ -4,6 +4,7 @@ import json
 import sys
 from pathlib import Path
 
+from gatelab.commands.arguments import problem_of
 from gatelab.config.json_schema import GROUPS, json_schema
 from gatelab.errors import ConfigError, did_you_mean
 from gatelab.files import atomic_write
@@ -18,8 +19,7 @@ def write_schema(group: str | None, out: Path | None) -> None:
     if out is None:
         sys.stdout.write(text)
         return
-    if out.is_dir() or not out.parent.is_dir():
-        problem = "is a folder" if out.is_dir() else f"there is no folder {out.parent}"
+    if problem := problem_of(out):
         raise ConfigError(f"--out {out}: {problem}. Name a file in a folder that is there.")
     atomic_write(out, text)
     console.print(f"In a YAML: # yaml-language-server: $schema={out}", soft_wrap=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from rich.table import Table
 
+from gatelab.commands.arguments import problem_of
 from gatelab.commands.predict import check_language_model, finished
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
@@ -22,7 +23,7 @@ def agreement(
     from gatelab.tasks.language_model.text_loss import TextLoss
 
     folder = finished(run, output_dir)
-    if out is not None and (out.is_dir() or not out.parent.is_dir()):
+    if out is not None and problem_of(out):
         raise RunError(f"--out {out}: is no file in a folder that is there. Name one.")
     check_language_model(folder, allow_targets)
     pairs = made_pairs() if pairs_file is None else read_pairs(pairs_file)
