@@ -1,7 +1,10 @@
 """Jobs that run side by side, each in a process of its own, on one new SQLite file."""
 
+import os
+import signal
 import sqlite3
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import forking
@@ -52,3 +55,26 @@ def test_names_that_mlflow_refuses_or_that_would_be_one_for_it_are_kept_apart(tm
         found = dict(database.execute("SELECT key, value FROM metrics WHERE key != 'epoch'").fetchall())
     assert found == {"a/b": 0, "n": 1, "_": 2, "lr_0_": 3, "lr_0__2": 4, "validation/macro_f1": 5}
     assert as_key("validation/macro_f1") == "validation/macro_f1"
+
+
+def track_until_half_the_tables_are_there(folder: str) -> None:
+    from sqlalchemy import Engine, event
+
+    @event.listens_for(Engine, "after_cursor_execute")
+    def kill(connection: Any, cursor: Any, statement: str, *_: Any) -> None:
+        if "CREATE TABLE _alembic_tmp_" in statement:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    track(folder, 0)
+
+
+def test_a_process_killed_while_it_makes_the_tables_leaves_a_place_in_which_the_next_one_tracks(tmp_path: Path) -> None:
+    pytest.importorskip("mlflow")
+    killed = forking().Process(target=track_until_half_the_tables_are_there, args=(str(tmp_path),))
+    killed.start()
+    killed.join(120)
+    assert killed.exitcode == -signal.SIGKILL
+    track(str(tmp_path), 1)
+    with sqlite3.connect(tmp_path / "mlflow.db") as database:
+        assert database.execute("SELECT status FROM runs").fetchall() == [("FINISHED",)]
+    assert {file.name for file in tmp_path.iterdir()} == {"0000", "0001", "mlflow.db", ".mlflow.db.lock"}

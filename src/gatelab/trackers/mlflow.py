@@ -55,6 +55,8 @@ class MlflowTracker(Tracker):
         self._seen: set[tuple[str, int]] = set()
         self._keys: dict[str, str] = {}
         with self._locked():
+            if self._file is not None:
+                make_tables(self._file)
             self._client = MlflowClient(uri)
             experiment = self._find_experiment()
             found = self._find_run(experiment) if run.resumed else None
@@ -136,6 +138,22 @@ class MlflowTracker(Tracker):
         new = [Param(key, value) for key, value in values.items() if key not in known]
         for start in range(0, len(new), MAX_PARAMS):
             self._client.log_batch(self.id, params=new[start : start + MAX_PARAMS])
+
+
+def make_tables(file: Path) -> None:
+    """A new file has all of its tables or is not there: MLflow makes them one after the other, and a file in which a
+    killed process left some of them opens no more."""
+    if file.exists():
+        return
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    file.parent.mkdir(parents=True, exist_ok=True)
+    new = file.with_name(f".{file.name}.new")
+    for left in (new, new.with_name(f"{new.name}-journal")):
+        left.unlink(missing_ok=True)
+    store = SqlAlchemyStore(f"{SQLITE}{new}", (file.parent / "mlflow-artifacts").absolute().as_uri())
+    store.engine.dispose()
+    new.replace(file)
 
 
 def tags(run: TrackedRun) -> dict[str, str]:
