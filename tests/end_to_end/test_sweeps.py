@@ -209,10 +209,16 @@ def test_a_search_prunes_trials_and_says_so(tmp_path: Path, cache_dir: Path) -> 
     assert sum(record["status"] == "pruned" for record in records(tmp_path)) == pruned
 
 
-def test_a_search_looks_at_the_monitor_of_its_runs(tmp_path: Path, cache_dir: Path) -> None:
+def test_a_search_that_an_experiment_writes_down_looks_at_the_monitor_of_its_runs(
+    tmp_path: Path, cache_dir: Path
+) -> None:
     pytest.importorskip("optuna")
-    arguments = ["-m", "hydra/sweeper=optuna", "optimizer.lr=interval(1e-4,1e-1)", "hydra.sweeper.num_trials=1", *QUICK]
-    gatelab("train", *arguments, "monitor=validation/loss", f"data.cache_dir={cache_dir}", cwd=tmp_path)
+    (tmp_path / "experiments").mkdir()
+    (tmp_path / "experiments" / "lr.yaml").write_text(
+        "defaults: [override /hydra/sweeper: optuna]\nmonitor: validation/loss\n"
+        'hydra: {mode: MULTIRUN, sweeper: {num_trials: 1, params: {optimizer.lr: "interval(1e-4,1e-1)"}}}'
+    )
+    gatelab("train", "experiments=lr", *QUICK, f"data.cache_dir={cache_dir}", cwd=tmp_path)
     (record,), (trial,) = records(tmp_path), trials(tmp_path)
     assert record["monitor"] == "loss"
     assert trial.value == record["best_validation"]["loss"]

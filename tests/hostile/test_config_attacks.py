@@ -42,6 +42,9 @@ EXPERIMENTS = {
     ),
     "a cluster elsewhere": ("defaults: [override /hydra/launcher: ray]\nhydra: {launcher: {init: {address: 10.0.0.1:1}}}", LINE),
     "a database elsewhere": ("defaults: [override /hydra/sweeper: optuna]\nhydra: {sweeper: {storage: mysql://10.0.0.1}}", LINE),
+    "what a sweeper that it chooses takes from the run": (
+        f"defaults: [override /hydra/sweeper: optuna]\nseed: {SHELL}\nhydra: {{mode: MULTIRUN}}", LINE,
+    ),
     "the environment of a job": ("hydra: {job: {env_set: {GIT_EXTERNAL_DIFF: touch canary}}}", LINE),
     "another working folder": ("hydra: {job: {chdir: true}}", LINE),
     "another folder of the run": ("hydra: {run: {dir: /tmp}}", LINE),

@@ -1,6 +1,6 @@
 """Which jobs a multirun has: all combinations (grid), or trials that Optuna proposes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,9 @@ class GridSweeper(BasicSweeper):
 class OptunaSweeper(Sweeper):
     """Trials of an Optuna study that is kept in a file: a search that died resumes where it was. See conf/hydra/sweeper."""
 
-    def __init__(self, **options: Any) -> None:
+    def __init__(self, params: Mapping[str, str] | None, **options: Any) -> None:
+        """params: what is searched, which the command line comes before."""
+        self.params = params or {}
         self.options: dict[str, Any] = OmegaConf.to_container(OmegaConf.create(options))  # type: ignore[assignment]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
@@ -59,7 +61,9 @@ class OptunaSweeper(Sweeper):
         except ImportError as error:
             raise ConfigError(f"hydra/sweeper=optuna needs {error.name}: pip install 'gatelab[optuna]'.") from None
 
-        overrides = self.parser.parse_overrides(arguments)
+        written = [f"{key}={values}" for key, values in self.params.items()]
+        parsed = self.parser.parse_overrides([*written, *arguments])
+        overrides = {override.get_key_element(): override for override in parsed}.values()
         fixed = [as_text(override) for override in overrides if not override.is_sweep_override()]
         space = [override for override in overrides if override.is_sweep_override()]
 
