@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 from urllib.request import urlopen
 
 import pytest
+from markupsafe import escape
 from run_folders import Folders, write_curves, write_rows
 from served import ask, serving
 from typer.testing import CliRunner
@@ -185,6 +186,15 @@ def test_a_script_in_a_report_or_a_picture_that_somebody_else_made_does_not_run(
     policy = ask(port, f"/default/{run.path.name}/figures/evil.svg").headers["Content-Security-Policy"]
     assert "script-src" not in policy
     assert "default-src 'none'" in policy
+
+
+def test_the_policy_of_a_page_in_its_header_is_that_in_it(port: int, run: RunFolder) -> None:
+    for path in ("/", "/sweep/report.html", f"/default/{run.path.name}/report.html"):
+        answer = ask(port, path)
+        policy = answer.headers["Content-Security-Policy"].partition("; frame-ancestors")[0]
+        assert f'content="{escape(policy)}"' in answer.body, (
+            path
+        )  # else a browser refuses the style and script of one of them
 
 
 def test_all_runs_of_all_names_stand_in_the_table_as_they_are_now(port: int, folders: Folders) -> None:

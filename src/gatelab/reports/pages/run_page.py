@@ -41,6 +41,7 @@ from gatelab.runs.readings import read_readings
 from gatelab.runs.record import Data, RunRecord
 from gatelab.screen import console
 
+ASSETS = ("reading",)  # besides what every page has
 NEEDED = ("status", "started", "seed", "data", "versions")
 # id, title, and the value of the page that the section needs
 SECTIONS = (
@@ -85,7 +86,7 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
     gates, which take most of the time. Raises RunError for damaged files."""
     with only_run_errors(folder.path):
         page = page_values(folder)
-        atomic_write(folder.report, render("run.html.j2", assets=["reading"], **page).encode("utf-8", "replace"))
+        atomic_write(folder.report, render("run.html.j2", assets=ASSETS, **page).encode("utf-8", "replace"))
         if folder.status != "finished" or not page["figures"]:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures
@@ -107,7 +108,7 @@ def only_run_errors(place: Path) -> Iterator[None]:
 
 
 def run_page(folder: RunFolder) -> str:
-    return render("run.html.j2", assets=["reading"], **page_values(folder))
+    return render("run.html.j2", assets=ASSETS, **page_values(folder))
 
 
 def page_values(folder: RunFolder) -> dict[str, Any]:

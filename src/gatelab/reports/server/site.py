@@ -155,17 +155,17 @@ class Site:
         return page(content, ASSETS, forms=True)
 
     def run_report(self, path: Path) -> Response:
-        from gatelab.reports.pages.run_page import only_run_errors, run_page
+        from gatelab.reports.pages.run_page import ASSETS, only_run_errors, run_page
 
         runs, problems = self.runs.read([folder for folder in self.folders(path.parent.name) if folder.path == path])
         if problems:
             raise RunError(problems[0])
         if not runs:
             return message("There is no such run.", 404)
-        if stored := stored_page(runs[0].folder.report, runs, ()):
-            return page(stored, ())
+        if stored := stored_page(runs[0].folder.report, runs, ASSETS):
+            return page(stored, ASSETS)
         with only_run_errors(path):
-            return page(self.pages.get(path, state_of(runs), lambda: run_page(runs[0].folder)), ())
+            return page(self.pages.get(path, state_of(runs), lambda: run_page(runs[0].folder)), ASSETS)
 
     def sweep_report(self, path: Path) -> Response:
         from gatelab.reports.pages.links import links_from
