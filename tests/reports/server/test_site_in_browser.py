@@ -150,3 +150,43 @@ def test_a_page_elsewhere_can_neither_read_nor_frame_it(open_page: Open, address
     read = page.evaluate(f"fetch('{address}').then(answer => answer.text()).catch(() => 'refused')")
     assert read == "refused"
     assert "runs under" not in page.frames[1].content()
+
+
+def test_reload_back_and_the_address_keep_searches_filters_sorts_and_picks(open_page: Open) -> None:
+    page = open_page()
+    assert "token" not in page.url  # nothing that is sent opens the server to others
+    page.get_by_label("Only runs of the name").select_option("second")
+    page.get_by_label("macro-F1 from").fill("0.82")
+    page.get_by_role("searchbox", name="Search All runs").fill("reviews GRU")
+    page.locator('table[data-name="Names"] th', has_text="name").get_by_role("button").click()
+    accuracy = page.locator('table[data-name="All runs"] th', has_text="accuracy")
+    accuracy.get_by_role("button").click()
+    accuracy.get_by_role("button").click()
+    page.get_by_label("Select all of All runs that are shown").check()
+    page.get_by_label("Select name first").check()
+
+    def view() -> tuple[Any, ...]:
+        names = [row[1] for row in rows_of(page, "Names")]
+        return shown(page), names, accuracy.get_attribute("aria-sort"), page.locator(".picked").inner_text()
+
+    before, address = view(), page.url
+    assert before == (
+        [("second", "finished", "1", "0.8500"), ("second", "finished", "2", "0.8600")],
+        ["<b>many", "first", "second"], "ascending", "1 name and 2 runs selected",
+    )  # fmt: skip
+    page.reload()
+    assert view() == before
+    page.get_by_role("link", name="first", exact=True).first.click()
+    page.go_back()
+    assert (view(), page.url) == (before, address)
+    page.goto("about:blank")
+    page.goto(address)
+    assert view() == before
+    assert page.get_by_role("searchbox", name="Search All runs").input_value() == "reviews GRU"
+
+
+def test_a_search_finds_runs_by_choices_and_data_that_no_cell_shows(open_page: Open) -> None:
+    page = open_page()
+    for words, names in (("reviews.csv adam first", 4), ("first GRUEncoder", 0), ("sentiment second", 3)):
+        page.get_by_role("searchbox", name="Search All runs").fill(words)
+        assert len(shown(page)) == names, words

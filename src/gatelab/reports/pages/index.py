@@ -7,17 +7,18 @@ from typing import Any
 from markupsafe import Markup
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.settings import build_names, columns_of, differing_keys, setting_cells
+from gatelab.reports.analysis.settings import build_names, columns_of, differing_keys, setting_cells, show
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import links_from, url_of
 from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
 from gatelab.reports.pages.sweep_tables import linked, status
-from gatelab.reports.shown import isolated
-from gatelab.runs.load import SEED_KEYS, Run
+from gatelab.reports.shown import isolated, shorten
+from gatelab.runs.load import SEED_KEYS, Run, files_of
 from gatelab.runs.metrics import SELECTED, best_of, shared_monitor, title_of
 from gatelab.screen import counted
 
-ASSETS = ("sweep", "index")
+ASSETS = ("sweep", "index", "address")
+MAX_WORDS = 1000  # characters that a search finds a run by
 ABOUT_COLUMNS = [
     ("", "pick"), ("name", "text"), ("run", "text"), ("status", "text"), ("settings", "text"), ("seed", "number"),
 ]  # fmt: skip
@@ -64,6 +65,7 @@ def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str) ->
             ("started, UTC", "text"),
         ],
         run_rows=[run_row(run, settings[id(run)], measured) for run in newest_first],
+        run_words=[words_of(run) for run in newest_first],
     )
 
 
@@ -117,6 +119,14 @@ def run_row(run: Run, settings: str, measured: Sequence[tuple[str, str | None]])
         "" if run.record.seconds is None else f"{run.record.seconds:.0f}",
         moment(run.started),
     ]
+
+
+def words_of(run: Run) -> str:
+    """What a search finds a run by, whatever the cells of its row show: its choices, what was changed of them, its classes and data files."""
+    named = {**run.record.choices, **(run.record.changed or {})}
+    classes = [show(value) for key, value in run.settings.items() if key.endswith("_target_")]
+    files = [Path(file).name for file in files_of(run)]
+    return shorten(" ".join([*(f"{key}={show(value)}" for key, value in named.items()), *classes, *files]), MAX_WORDS)
 
 
 def moment(iso: str) -> Any:

@@ -48,15 +48,12 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
     for (const pick of compacted()) formData.append(...pick);
   });
   form.addEventListener("change", count);
-  addEventListener("pageshow", count); // the browser fills the boxes again when one comes back
   for (const heading of form.querySelectorAll("thead .pick")) {
     const table = heading.closest("table"), all = document.createElement("input");
     all.type = "checkbox";
     all.setAttribute("aria-label", `Select all of ${table.dataset.name} that are shown`);
-    all.addEventListener("change", event => {
-      event.stopPropagation();
+    all.addEventListener("change", () => {
       for (const row of table.tBodies[0].rows) if (!row.hidden) row.querySelector(".pick input").checked = all.checked;
-      count();
     });
     heading.replaceChildren(all);
   }

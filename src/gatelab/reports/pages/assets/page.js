@@ -8,15 +8,16 @@ for (const table of document.querySelectorAll("table.sortable")) {
   const original = [...body.rows];
   const most = Number(table.dataset.first || Infinity);
   const name = table.dataset.name;
-  let rows = original, sought = "", all = original.length <= most;
+  const textOf = row => `${row.textContent} ${row.dataset.words ?? ""}`.toLowerCase();
+  let rows = original, sought = [], all = original.length <= most;
 
   const show = () => {
     const left = rows.filter(row => !("out" in row.dataset)); // what a filter of the page has left
-    const found = sought ? left.filter(row => row.textContent.toLowerCase().includes(sought)) : left;
+    const found = sought.length ? left.filter(row => sought.every(word => textOf(row).includes(word))) : left;
     const limit = all || found.length < rows.length ? Infinity : most;
     const visible = new Set([...found.slice(0, limit), ...found.filter(row => "always" in row.dataset)]);
     for (const row of rows) row.hidden = !visible.has(row);
-    if (count) count.textContent = found.length < rows.length || sought ? `${counted(found.length)} of ${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}` : `${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}`;
+    if (count) count.textContent = found.length < rows.length || sought.length ? `${counted(found.length)} of ${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}` : `${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}`;
     if (more) more.hidden = found.length < rows.length;
   };
 
@@ -30,7 +31,7 @@ for (const table of document.querySelectorAll("table.sortable")) {
     count = document.createElement("output");
     tools.append(label, count);
     table.parentElement.before(tools);
-    input.addEventListener("input", () => { sought = input.value.trim().toLowerCase(); show(); });
+    input.addEventListener("input", () => { sought = input.value.toLowerCase().split(/\s+/).filter(Boolean); show(); });
   }
   if (original.length > most) {
     more = document.createElement("button");
