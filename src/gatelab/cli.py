@@ -104,6 +104,49 @@ def show(run: RunName, output_dir: OutputDir = Path("outputs")) -> None:
         show_run(run, output_dir)
 
 
+@app.command()
+def note(
+    run: RunName,
+    text: Annotated[str | None, typer.Argument(metavar="[TEXT]", help='The new note; "" for none.')] = None,
+    tag: Annotated[list[str] | None, typer.Option("--tag", metavar="TAG,TAG", help="Tags to add.")] = None,
+    untag: Annotated[list[str] | None, typer.Option("--untag", metavar="TAG,TAG", help="Tags to take away.")] = None,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Show or change the note and the tags of a run, also while it is running. They are no part of its identity.
+
+    [dim]gatelab note 3f9c "diverged after the warm-up" --tag broken,paper[/]
+    """
+    from gatelab.commands.note import note_run
+
+    added, taken = ([tag for word in words or () for tag in word.split(",") if tag] for words in (tag, untag))
+    with user_errors():
+        note_run(run, output_dir, text, tags=added, untags=taken)
+
+
+@app.command("rm")
+def remove(
+    what: Annotated[
+        list[str], typer.Argument(metavar="WHAT...", help="Runs as for predict, or names, each with all of its runs.")
+    ],
+    archive: Annotated[
+        bool,
+        typer.Option("--archive", help="Move them to outputs/.archive, out of all lists, in place of deleting them."),
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+    output_dir: OutputDir = Path("outputs"),
+) -> None:
+    """Delete runs with all of their files, or archive them. Asks first, and refuses runs that are running.
+
+    Archived runs are listed by gatelab runs --output-dir outputs/.archive; mv brings one back.
+
+    [dim]gatelab rm 3f9c 81ab[/]   [dim]gatelab rm old_sweep --archive[/]
+    """
+    from gatelab.commands.remove import remove as remove_runs
+
+    with user_errors():
+        remove_runs(what, output_dir, archive=archive, yes=yes)
+
+
 @app.command("find-lr")
 def find_lr(
     overrides: Overrides = None,

@@ -22,7 +22,7 @@ def test_whatever_can_move_a_number_makes_another_run(override: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "override", ["output_dir=elsewhere", "name=other", "tracker=none", "tracker.wandb.mode=online", "tracker=[wandb,mlflow]", "force=true",
+    "override", ["output_dir=elsewhere", "name=other", "tracker=none", "tracker.wandb.mode=online", "tracker=[wandb,mlflow]", "force=true", "note=x", "tags=[a,b]",
                  "data.path=b.csv", "data.cache_dir=/tmp/x", "data.cache_gib=1", "data.max_unpacking=9", "trainer.log_every_n_steps=1"]
 )  # fmt: skip
 def test_where_and_how_a_run_is_shown_does_not(override: str) -> None:

@@ -57,6 +57,7 @@ def run_hydra(overrides: list[str]) -> int:
     from gatelab.commands.report import report_sweeps
 
     overrides = [re.sub(r"^experiment=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
+    overrides = [re.sub(r"^\+(?=(note|tags)=)", "", word) for word in overrides]  # which are keys of every config
     refuse(overrides)
     register_experiments()
     OUTCOMES.clear()

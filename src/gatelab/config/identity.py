@@ -9,6 +9,8 @@ FILES = ("model.vectors", "data.tokenizer.file", "from")
 # What only says where things are written or read, or how they are shown.
 OUTSIDE = (
     "name",
+    "note",
+    "tags",
     "output_dir",
     "force",
     "retry",

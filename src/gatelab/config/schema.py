@@ -121,6 +121,8 @@ class Config(Group):
     """A checked config. data, encoder, model, callbacks and tracker stay the plain values that they are built from."""
 
     name: Annotated[str, Field(pattern=r"^[\w][\w.+-]*$")]
+    note: str | None = None
+    tags: list[str] = []
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: str | None
     baseline: Literal["linear", "none"]

@@ -32,6 +32,7 @@ class RunFolder:
         self.path = Path(path)
         self.config = self.path / "config.yaml"
         self.record_file = self.path / "run.json"
+        self.notes = self.path / "notes.json"
         self.metrics = self.path / "metrics.csv"
         self.predictions = self.path / "predictions.csv"
         self.equations = self.path / "equations.json"

@@ -3,7 +3,7 @@
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from gatelab.errors import RunError, did_you_mean
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import WHERE_RUNS_ARE, RunFolder, all_runs, distinguish, places, runs_like, runs_of_name
 from gatelab.runs.record import InputFile, RunRecord
+from gatelab.runs.run_notes import Notes, read_notes
 
 SEED_KEYS = ("seed", "data.seed", "data.split.seed")
 REPLICATE_KEYS = (*SEED_KEYS, "data.split.fold")  # in what the runs of one arm differ
@@ -23,6 +24,7 @@ class Run:
     status: str  # running, finished, interrupted, failed or pruned
     record: RunRecord
     settings: dict[str, Any]  # the config, flat; data.path names what was read; empty without config.yaml
+    notes: Notes = field(default_factory=Notes)
 
     @property
     def identity(self) -> str:
@@ -82,7 +84,15 @@ def load_run(folder: RunFolder) -> Run:
     vectors = record.data.vectors if record.data else None
     if vectors and settings.get("model.embedding_size", 0) is None:  # that of the vectors
         settings["model.embedding_size"] = vectors.dimension
-    return Run(folder, folder.status_of(record), record, settings)
+    return Run(folder, folder.status_of(record), record, settings, notes_of(folder))
+
+
+def notes_of(folder: RunFolder) -> Notes:
+    """Those of notes.json; of a damaged one the reason in place of the note, so that it hides no run."""
+    try:
+        return read_notes(folder)
+    except RunError as error:
+        return Notes(note=str(error))
 
 
 def find_runs(names: list[str], output_dir: Path) -> list[RunFolder]:

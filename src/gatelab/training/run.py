@@ -18,6 +18,7 @@ from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
 from gatelab.runs.resources import Meter, add_up
+from gatelab.runs.run_notes import checked, read_notes, write_notes
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, counted
 from gatelab.training.imports import quick_imports
@@ -36,6 +37,7 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
     settings = resolve(composed) if isinstance(composed, DictConfig) else settled(composed)
     with quick_imports(settings.get("tracker")):
         config, task, monitor = check(settings)
+        given = checked(settings.pop("note", None) or "", settings.pop("tags", []))
         from gatelab.reports.pages.run_page import reported
         from gatelab.tasks.base import build_data, selection_metric
         from gatelab.trackers.tracking import Trackers
@@ -73,6 +75,10 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
     folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
     with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
         status = None if config.force else folder.record.status
+        kept = read_notes(folder)
+        notes = given if given and (config.force or not kept) else kept  # those that were changed since stay
+        if status == "finished" and notes != kept:
+            write_notes(folder, notes)
         if status == "finished" or (status == "failed" and in_sweep and not config.retry):
             return folder, False
         # We hold the lock, so a run marked as running has died.
@@ -94,6 +100,7 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
             for line in data.summary():
                 console.print(redact_text(line), soft_wrap=True)  # it names files, and columns
             write_config(folder, settings)
+            write_notes(folder, notes)
             write_diff(folder)
             baselines = task.fit_baselines(config, data)
             if checkpoint is not None:

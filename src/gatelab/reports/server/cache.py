@@ -31,7 +31,7 @@ def state_of(runs: Iterable[Run]) -> Hashable:
     found = []
     for run in runs:
         folder = run.folder
-        files = [folder.record_file, folder.config]
+        files = [folder.record_file, folder.config, folder.notes]
         if run.record.status == "running":
             files += [folder.metrics, folder.predictions, folder.examples]
         found.append((run.status, stamp_of(files)))
@@ -39,7 +39,7 @@ def state_of(runs: Iterable[Run]) -> Hashable:
 
 
 class RunCache:
-    """Run folders, each read again only after its run.json or config.yaml has changed."""
+    """Run folders, each read again only after its run.json, config.yaml or notes.json has changed."""
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[Stamp, Run]] = {}
@@ -57,7 +57,7 @@ class RunCache:
         return runs, problems
 
     def _read(self, folder: RunFolder) -> Run:
-        stamp = stamp_of([folder.record_file, folder.config])
+        stamp = stamp_of([folder.record_file, folder.config, folder.notes])
         known = self._known.get(folder.path)
         if known is None or known[0] != stamp:
             known = stamp, load_run(folder)

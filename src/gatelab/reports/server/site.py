@@ -25,6 +25,7 @@ from gatelab.runs.load import Run
 FILES = {  # the served files of a run, and their types
     "run.json": "application/json",
     "config.yaml": "text/plain",
+    "notes.json": "application/json",
     "metrics.csv": "text/plain",
     "predictions.csv": "text/plain",
     "examples.json": "application/json",
@@ -233,7 +234,11 @@ def message(sentence: str, status: int) -> Response:
 
 def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
     """The page in the run folder, unless it is older than its data, of a running run, or of another version of gatelab."""
-    results = [path for run in runs for path in (run.folder.metrics, run.folder.predictions, run.folder.examples)]
+    results = [
+        path
+        for run in runs
+        for path in (run.folder.metrics, run.folder.predictions, run.folder.examples, run.folder.notes)
+    ]
     changed = max((time for _, time, _ in stamp_of(results)), default=0)
     is_running = any(run.record.status == "running" for run in runs)
     if is_running or not file.is_file() or file.stat().st_mtime_ns < changed:

@@ -11,6 +11,7 @@ from gatelab.reports.terminal.result import result_table
 from gatelab.reports.terminal.run_list import status_text
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import best_validation
+from gatelab.runs.load import notes_of
 from gatelab.runs.metrics import title_of
 from gatelab.runs.record import Data, RunRecord
 from gatelab.screen import decimal
@@ -26,6 +27,8 @@ def run_summary(folder: RunFolder) -> Iterator[Table | str]:
     yield lines(
         [("run", f"{folder.path.parent.name}/{folder.path.name}"), ("status", status_text(status, record.lacks))]
     )
+    notes = notes_of(folder)
+    yield lines([*[("note", notes.note)] * bool(notes.note), *[("tags", ", ".join(notes.tags))] * bool(notes.tags)])
     yield lines([*[("model of", record.evaluates)] * bool(record.evaluates), *settings(folder, record)])
     yield lines([fact for fact in facts.data_facts(record.data or Data(), {}) if fact[0] in OF_DATA])
     if status == "finished":

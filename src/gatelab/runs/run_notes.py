@@ -1,0 +1,55 @@
+"""notes.json: what a user says about a run, a note and tags. Outside its identity, and changed at any time."""
+
+import json
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gatelab.bounded import MIB, read_json
+from gatelab.errors import RunError
+from gatelab.files import atomic_write
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.secrets import redact
+
+MAX_BYTES = MIB
+TAG = r"^\w[\w.:/+-]{0,49}$"  # without spaces and commas, since they separate tags
+
+
+class Notes(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    note: str = ""
+    tags: list[Annotated[str, Field(pattern=TAG)]] = []
+
+    def __bool__(self) -> bool:
+        return bool(self.note or self.tags)
+
+
+def read_notes(folder: RunFolder) -> Notes:
+    """Empty where there are none. Raises RunError for a damaged file."""
+    try:
+        return Notes.model_validate(read_json(folder.notes, MAX_BYTES))
+    except FileNotFoundError:
+        return Notes()
+    except (ValueError, OSError) as error:
+        reason = f"line {error.lineno}" if isinstance(error, json.JSONDecodeError) else type(error).__name__
+        raise RunError(
+            f"{folder.notes}: holds no note and tags ({reason}). Delete it; gatelab note {folder.path} TEXT writes it anew."
+        ) from None
+
+
+def write_notes(folder: RunFolder, notes: Notes) -> None:
+    """Atomically, with secrets redacted; no file for empty ones."""
+    if notes:
+        atomic_write(folder.notes, json.dumps(redact(notes.model_dump()), indent=2, ensure_ascii=False) + "\n")
+    else:
+        folder.notes.unlink(missing_ok=True)
+
+
+def checked(note: str, tags: list[str]) -> Notes:
+    """Each tag once. Raises RunError for a tag that is none."""
+    try:
+        return Notes(note=" ".join(note.split()), tags=list(dict.fromkeys(tags)))
+    except ValidationError as error:
+        found: Any = error.errors()[0]["input"]
+        raise RunError(f"tag '{found}': has letters, digits and _ . : / + - alone, at most 50. Give another.") from None
