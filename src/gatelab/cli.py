@@ -8,10 +8,11 @@ from typing import Annotated, Any, Literal
 
 import typer
 
-from gatelab.commands.arguments import TextCommand, with_options
+from gatelab.commands.arguments import Commands, TextCommand, with_options
 from gatelab.screen import console, format_warning, tolerate_streams, user_errors
 
 app = typer.Typer(
+    cls=Commands,
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
@@ -154,6 +155,7 @@ def find_lr(
     low: Annotated[float, typer.Option("--min", help="The first rate.")] = 1e-6,
     high: Annotated[float, typer.Option("--max", help="The last.")] = 1.0,
     steps: Annotated[int, typer.Option(min=20, help="Batches, at a rate each.")] = 100,
+    output_dir: Annotated[Path | None, typer.Option("--output-dir", help="Where the run of from= is.")] = None,
 ) -> None:
     """Propose a learning rate for the run of these overrides, and draw the curve that it is read from.
 
@@ -163,9 +165,11 @@ def find_lr(
     [dim]gatelab find-lr encoder=gated data=csv data.path=reviews.csv[/]
     """
     from gatelab.commands.find_lr import find_lr as find
+    from gatelab.commands.train import root_override
 
     with user_errors():
-        find(overrides or [], out, low=low, high=high, num_steps=steps)
+        root = [] if output_dir is None else [root_override(output_dir)]
+        find([*(overrides or []), *root], out, low=low, high=high, num_steps=steps)
 
 
 @app.command(cls=TextCommand)
@@ -568,6 +572,14 @@ def runs(
     mean: Annotated[bool, typer.Option("--mean", help="Means and spreads over the seeds of each arm.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="A live table until no run is running.")] = False,
     seconds: Annotated[float, typer.Option(min=0.1, help="Between two updates of --watch.")] = 2.0,
+    sort: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="By a metric, a setting, started, seconds, …; -KEY the other way round."),
+    ] = None,
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="All settings and metrics; - prints it.")
+    ] = None,
+    json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Likewise.")] = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
     """List finished, interrupted and failed runs with their test metrics, best first; or --watch them train.
@@ -575,6 +587,8 @@ def runs(
     [dim]gatelab runs gop_debate --mean[/]
 
     [dim]gatelab runs first_sweep --watch[/]
+
+    [dim]gatelab runs --sort -optimizer.lr --csv runs.csv[/]
     """
     from gatelab.reports.terminal.run_list import means_table, runs_table
     from gatelab.runs.folder import all_runs
@@ -584,6 +598,8 @@ def runs(
             raise typer.BadParameter(
                 "--watch shows runs as they train, --mean those that are finished: give one of the two"
             )
+        if (watch or mean) and (sort or csv or json):
+            raise typer.BadParameter("--sort, --csv and --json are for a line a run, without --mean and --watch")
         if watch:
             from gatelab.reports.terminal.watch import watch_runs
 
@@ -594,7 +610,12 @@ def runs(
             where = output_dir / name if name else output_dir
             console.print(f"No runs in {where}. gatelab train makes one; --output-dir names another place.")
             return
-        console.print(means_table(folders) if mean else runs_table(folders))
+        if csv or json:
+            from gatelab.commands.export_runs import export_runs
+
+            export_runs(folders, sort, csv, json)
+        else:
+            console.print(means_table(folders, console.width) if mean else runs_table(folders, console.width, sort))
 
 
 @app.command(short_help="Compare arms over their seeds or folds: means, intervals, paired tests.")

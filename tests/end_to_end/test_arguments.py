@@ -1,4 +1,4 @@
-"""Texts that begin with a dash, and messages that name the options of a command."""
+"""Texts that begin with a dash, both spellings of the root of the run folders, and messages that name the options of a command."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,7 +7,10 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
+from gatelab.cli import app as gatelab
 from gatelab.commands.arguments import TextCommand, with_options
+from gatelab.commands.train import roots_as_overrides
+from gatelab.errors import ConfigError
 
 app = typer.Typer()
 
@@ -62,3 +65,19 @@ def test_a_misspelt_option_is_no_text(arguments: list[str], problem: str) -> Non
 )  # fmt: skip
 def test_a_message_names_the_options_in_place_of_the_keys(message: str, expected: str) -> None:
     assert with_options(message) == expected
+
+
+@pytest.mark.parametrize("given", [["--output-dir", "my runs"], ["output_dir=my runs"], ["output_dir='my runs'"]])
+def test_every_command_takes_both_spellings_of_the_root(given: list[str]) -> None:
+    for words in (["show", "latest"], ["runs"], ["predict", "3f9c", "a text"], ["reproduce", "3f9c"], ["ui"]):
+        done = CliRunner().invoke(gatelab, [*words, *given])
+        assert "my runs" in done.output.replace("\n", " "), (words, done.output)
+
+
+def test_training_takes_them_too_and_what_stands_behind_two_dashes_is_a_text() -> None:
+    assert roots_as_overrides(["seed=1", "--output-dir", "a b", "-m"]) == ["seed=1", 'output_dir="a b"', "-m"]
+    assert roots_as_overrides(["--output-dir=/x/y"]) == ["output_dir=/x/y"]
+    with pytest.raises(ConfigError, match="--output-dir needs a folder"):
+        roots_as_overrides(["--output-dir"])
+    done = CliRunner().invoke(gatelab, ["predict", "3f9c", "--", "output_dir=x"])
+    assert "3f9c: no such run in outputs" in done.output

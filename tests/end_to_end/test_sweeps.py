@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import re
 import signal
 import time
 from collections.abc import Callable
@@ -103,7 +104,7 @@ def test_ctrl_c_saves_the_jobs_that_run_side_by_side_and_the_same_command_goes_o
         process.send_signal(signal.SIGINT)
         output = process.end(60)
     assert process.returncode == 130, output
-    assert "Interrupted. The same command resumes" in output
+    assert "Interrupted. The same command resumes where it stopped. Its folder is outputs/default; " in output
     assert "interrupted" in [record["status"] for record in records(tmp_path)]
     assert ", 0 failed" in gatelab("train", *sweep, cwd=tmp_path)
     assert_as_plain(tmp_path, plain)
@@ -114,6 +115,8 @@ def test_a_failure_among_jobs_that_run_side_by_side_ends_no_other_and_is_shown(t
     output = gatelab("train", *sweep, cwd=tmp_path, code=1)
     assert "3 runs: 2 done, 0 skipped (finished before), 1 failed" in output
     assert "failed  encoder.hidden_size=-1" in output
+    assert re.search(r"hidden_size=[34]: 0\.\d+ macro-F1, .*\n", output)
+    assert "see it      gatelab compare default\n" in output
     assert "encoder.hidden_size=3  done  accuracy" in output
     assert "3 jobs; gatelab runs default --watch shows them as they train" in output
     assert sorted((record["job"], record["jobs"]) for record in records(tmp_path)) == [(0, 3), (2, 3)]

@@ -340,6 +340,7 @@ def test_ctrl_c_keeps_what_there_is_and_marks_the_run_interrupted(tmp_path: Path
         output = process.communicate(timeout=60)[0]
     assert process.returncode == 130, output
     assert "Traceback" not in output
+    assert f"Its folder is outputs/default/{the_run(tmp_path).name}; gatelab runs default lists it." in output
     assert json.loads((the_run(tmp_path) / "run.json").read_text())["status"] == "interrupted"
     assert (the_run(tmp_path) / "checkpoints" / "last.ckpt").exists()
     assert "interrupted" in gatelab("runs", cwd=tmp_path)

@@ -90,17 +90,19 @@ def test_the_line_says_job_epoch_rows_per_second_loss_best_so_far_and_the_time_l
     ]
 
 
-@pytest.mark.parametrize("width", [50, 80, 120])
+@pytest.mark.parametrize("width", [50, 60, 80, 120])
 def test_the_line_never_wraps_so_that_no_torn_one_stays(width: int, time: Clock) -> None:
     screen = io.StringIO()
     train(ProgressLine(Console(file=screen, force_terminal=True, width=width), "job 3/15"), time, epochs=range(2))
-    drawn = [frame for frame in frames(screen.getvalue()) if "rows/s  loss" in frame]
+    drawn = [frame for frame in frames(screen.getvalue()) if "best 0.700" in frame]
     assert drawn
-    assert width < 80 or drawn[-1].endswith("left")
+    assert all(frame.endswith("left") for frame in drawn)
+    assert [word in drawn[-1] for word in ("loss 0.250", "64 rows/s")] == [width >= 60, width >= 80]
     assert max(map(len, drawn)) <= width
-    epochs = re.findall(r"epoch +\d+  loss.*? s(?=\n)", CODES.sub("", screen.getvalue()))
+    epochs = re.findall(r"epoch +\d+  [^\n]*? s(?=\n)", CODES.sub("", screen.getvalue()))
     assert len(epochs) == 2
-    assert max(map(len, epochs)) <= 79  # of ten seconds, 80
+    assert max(map(len, epochs)) <= min(width, 79)  # of ten seconds, 80
+    assert all("macro-F1 0.7" in line or "macro-F1 0.6" in line for line in epochs)
     assert screen.getvalue().count("\x1b[1A") == 1  # its removal at the end: it is drawn over, never below itself
 
 

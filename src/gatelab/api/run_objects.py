@@ -15,6 +15,7 @@ from gatelab.runs.folder import RunFolder, all_runs, find_run
 from gatelab.runs.history import read_values
 from gatelab.runs.predictions import kind_of, readable
 from gatelab.runs.record import RunRecord
+from gatelab.runs.rows import row_of, tested
 
 if TYPE_CHECKING:
     from gatelab.api.trained_model import Model
@@ -131,21 +132,11 @@ class Runs(Sequence[Run], Rendered):
         return f"<{len(self)} gatelab runs>"
 
     def frame(self) -> pd.DataFrame:
-        """A row for each run by its identity: name, status, path, the choice of each config group, all settings, metrics."""
+        """A row for each run by its identity: name, status, path, the choice of each config group, all settings, metrics, those of the
+        baselines as linear/accuracy, seconds, started."""
         found = load.load_runs([run._folder for run in self])
-        rows = [
-            {
-                "name": run.folder.path.parent.name,
-                "status": run.status,
-                "path": str(run.folder.path.absolute()),
-                **run.record.choices,
-                **run.settings,
-                **tested(run.record.numbers()),
-                "seconds": run.record.seconds,
-            }
-            for run in found
-        ]
-        return pd.DataFrame(rows, index=pd.Index([run.identity for run in found], name="identity"))
+        rows = pd.DataFrame([row_of(run) for run in found], columns=None if found else ["identity"])
+        return rows.set_index("identity")
 
     def renderables(self) -> Iterator[Any]:
         from gatelab.reports.terminal.run_list import runs_table
@@ -169,7 +160,3 @@ def load_runs(*names: str, output_dir: str | Path = OUTPUTS, allow_targets: Sequ
     for problem in problems:
         warnings.warn(f"left out: {problem}", stacklevel=2)
     return Runs(Run(run.folder, allow_targets) for run in runs)
-
-
-def tested(numbers: dict[str, float]) -> dict[str, float]:
-    return {name if name.startswith("validation/") else f"test/{name}": value for name, value in numbers.items()}

@@ -5,13 +5,30 @@ from pathlib import Path
 from typing import Any
 
 import typer
-from typer.core import TyperCommand, TyperOption
+from typer.core import TyperCommand, TyperGroup, TyperOption
 
 OPTION = re.compile(r"--[A-Za-z][\w-]*(=.*)?|-[A-Za-z]", re.DOTALL)
 VALUE = r"\[[^\]]*\]|\"[^\"]*\"|[^\s,;:.()'\"]*"
 KEY = re.compile(
     rf"(?P<quote>'?)(?:data\.(?P<key>text|label|encoding|delimiter|header|columns)=(?P<value>{VALUE})|model=(?P<model>\w+))(?P=quote)"
 )
+
+
+class Commands(TyperGroup):
+    """Commands with --output-dir take output_dir=FOLDER too, as training does."""
+
+    def resolve_command(self, ctx: Any, args: list[str]) -> tuple[str | None, Any, list[str]]:
+        name, found, words = super().resolve_command(ctx, args)
+        if found is not None and any(parameter.name == "output_dir" for parameter in found.params):
+            end = words.index("--") if "--" in words else len(words)  # behind it stand texts
+            words = [part for word in words[:end] for part in root_as_option(word)] + words[end:]
+        return name, found, words
+
+
+def root_as_option(word: str) -> list[str]:
+    """output_dir=FOLDER, in Hydra's quotes or without, as --output-dir FOLDER; every other word as it is."""
+    given = re.fullmatch(r"output_dir=(['\"]?)(.+)\1", word, re.DOTALL)
+    return ["--output-dir", given[2]] if given else [word]
 
 
 class TextCommand(TyperCommand):

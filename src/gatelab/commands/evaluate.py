@@ -16,6 +16,7 @@ from gatelab.errors import RunError
 from gatelab.runs.config import read_config, write_config
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.provenance import provenance
+from gatelab.runs.shell import command_on
 from gatelab.screen import console
 
 if TYPE_CHECKING:
@@ -80,7 +81,8 @@ def evaluated(
     task = task_of(config.model)
     if task.targets == "tokens":
         raise RunError(
-            f"run {run.path.name} is a language model, and a table has labels. gatelab predict {run.path.name} tells the loss of its texts."
+            f"run {run.path.name} is a language model, and a table has labels. {command_on(run, 'predict', 'a text')} tells the "
+            "loss of texts."
         )
     module, _, model = load_model(run.model, allow_targets)
     with tempfile.TemporaryDirectory() as scratch:

@@ -20,6 +20,7 @@ from gatelab.reports.charts.unit_maps import Order, map_names, unit_maps
 from gatelab.runs.activity import read_activity, write_activity
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.readings import write_reading
+from gatelab.runs.shell import command_on
 from gatelab.screen import console, counted
 
 
@@ -115,7 +116,7 @@ def draw_saturation(run: str, output_dir: Path, *, allow_targets: Sequence[str] 
     charts = saturation_charts(read_activity(folder))
     if not charts:
         raise RunError(
-            f'{folder.path}: its cell has no gates that move. A text shows its states: gatelab gates {run} "a text"'
+            f"{folder.path}: its cell has no gates that move. A text shows its states: {command_on(folder, 'gates', 'a text')}"
         )
     picture, *_ = save_figures(folder.figures, {"saturation": lambda: saturation_figure(charts)})
     page, *_ = write_report(folder, gates=False)

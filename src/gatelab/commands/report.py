@@ -6,8 +6,9 @@ from pathlib import Path
 from gatelab.errors import RunError
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
-from gatelab.runs.load import find_run_or_sweep
-from gatelab.screen import console, counted
+from gatelab.runs.load import find_run_or_sweep, readable_runs
+from gatelab.runs.shell import command
+from gatelab.screen import console, counted, styled
 from gatelab.sweeps.outcome import Outcome
 
 
@@ -43,14 +44,17 @@ def show_files(files: Sequence[Path]) -> None:
 
 
 def report_sweeps(outcomes: Sequence[Outcome]) -> None:
-    """Write the page of each name in a multirun, unless all its jobs have report=false. A failure is one sentence on the screen."""
+    """Show the answer and the table of each name in a multirun, and write its page unless all its jobs have report=false. A failure is one
+    sentence on the screen."""
     files = [Path(outcome.folder or outcome.log) for outcome in outcomes if outcome.folder or outcome.log]
     runs = [file.parent if file.suffix == ".log" else file for file in files]
     for place in dict.fromkeys(run.parent for run in runs):
         try:
             folders = all_runs(place.parent, place.name)
-            wanted = any(load_config(run).get("report", True) for run in folders if run.path in runs)
-            if len(folders) < 2 or not wanted:
+            if len(folders) < 2:
+                continue
+            show_sweep(folders)
+            if not any(load_config(run).get("report", True) for run in folders if run.path in runs):
                 continue
             from gatelab.reports.pages.sweep_page import write_sweep
 
@@ -58,6 +62,20 @@ def report_sweeps(outcomes: Sequence[Outcome]) -> None:
             console.print(f"report      {page}", soft_wrap=True)
         except Exception as error:
             console.print(
-                f"{place / 'report.html'} could not be written ({type(error).__name__}: {error}). gatelab report {place} "
-                "tries again.", soft_wrap=True,
+                f"{place / 'report.html'} could not be written ({type(error).__name__}: {error}). "
+                f"{command('report', str(place))} tries again.", soft_wrap=True,
             )  # fmt: skip
+
+
+def show_sweep(folders: Sequence[RunFolder]) -> None:
+    """What its page answers, the table of its first metric, and the commands that show more."""
+    from gatelab.reports.pages.sweep_answer import answer_sweep
+    from gatelab.reports.pages.sweep_page import compare_sweep
+    from gatelab.reports.terminal.comparison_table import screen_tables
+
+    comparison = compare_sweep(readable_runs(folders)[0])
+    console.print(styled(f"\n{answer_sweep(comparison).sentence}", "bold"))
+    console.print(screen_tables(comparison, console.width)[0])
+    place = folders[0].path.parent
+    for words in (("compare", place.name), ("ui", "--open")):
+        console.print(f"see it      {command(*words, output_dir=place.parent)}", soft_wrap=True)

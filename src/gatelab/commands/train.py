@@ -24,9 +24,19 @@ from gatelab.config.model_choice import register_model_choice
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
 from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_key
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.secrets import redact_text
+from gatelab.runs.shell import command, command_on
 from gatelab.screen import console, is_user_error, sentence_of, show_error, styled, visible
-from gatelab.sweeps.outcome import OUTCOMES, Outcome, given_by_user, job_title, summary_lines
+from gatelab.sweeps.outcome import (
+    INTERRUPTED,
+    OUTCOMES,
+    Outcome,
+    given_by_user,
+    interrupted_line,
+    job_title,
+    summary_lines,
+)
 
 # What users of other templates type.
 MEANT = {
@@ -47,7 +57,6 @@ VALUED = (
 )
 PRINTED_BY_HYDRA = ("--help", "--hydra-help", "--cfg", "--info", "--version")
 PROFILE_LINES = 12
-INTERRUPTED = "Interrupted. The same command resumes where it stopped; gatelab runs shows the run."
 
 
 def run_hydra(overrides: list[str]) -> int:
@@ -56,6 +65,7 @@ def run_hydra(overrides: list[str]) -> int:
 
     from gatelab.commands.report import report_sweeps
 
+    overrides = roots_as_overrides(overrides)
     overrides = [re.sub(r"^experiment=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
     overrides = [re.sub(r"^\+(?=(note|tags)=)", "", word) for word in overrides]  # which are keys of every config
     refuse(overrides)
@@ -69,7 +79,7 @@ def run_hydra(overrides: list[str]) -> int:
     try:
         with explained(overrides), unchecked_help(), trusting(overrides), printed_as_text(overrides):
             hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
-    except KeyboardInterrupt:  # while jobs run in other processes
+    except KeyboardInterrupt:  # outside any job
         console.print(INTERRUPTED)
         raise
     finally:
@@ -80,6 +90,25 @@ def run_hydra(overrides: list[str]) -> int:
         console.print(line, soft_wrap=True)
     report_sweeps(OUTCOMES)
     return int(any(outcome.code for outcome in OUTCOMES))
+
+
+def roots_as_overrides(words: list[str]) -> list[str]:
+    """The words with --output-dir, which all other commands have, as the override that Hydra knows."""
+    found, left = list[str](), iter(words)
+    for word in left:
+        option, equals, value = word.partition("=")
+        if option != "--output-dir":
+            found.append(word)
+        elif root := value if equals else next(left, ""):
+            found.append(root_override(root))
+        else:
+            raise ConfigError("--output-dir needs a folder.")
+    return found
+
+
+def root_override(root: str | Path) -> str:
+    is_plain = re.fullmatch(r"[\w./-]+", str(root))
+    return f"output_dir={root if is_plain else in_quotes(str(root))}"
 
 
 def refuse(overrides: list[str]) -> None:
@@ -156,7 +185,9 @@ def job(config: DictConfig) -> Outcome:
     try:
         outcome = run_job(config, in_sweep)
     except (KeyboardInterrupt, SystemExit) as stopped:
-        console.print(INTERRUPTED)
+        place = getattr(stopped, "run_folder", None)  # none before it is made
+        line = INTERRUPTED if place is None else interrupted_line(place, config.name, config.output_dir)
+        console.print(line, soft_wrap=True)
         if isinstance(stopped, KeyboardInterrupt):
             raise Interrupted(signal.SIGINT) from None
         raise
@@ -203,7 +234,7 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
     return Outcome("done" if trained else "skipped", **about)
 
 
-def show_result(folder: Any, trained: bool) -> None:
+def show_result(folder: RunFolder, trained: bool) -> None:
     from gatelab.reports.pages.facts import calibration_fact
     from gatelab.reports.terminal.result import result_table
 
@@ -225,10 +256,17 @@ def show_result(folder: Any, trained: bool) -> None:
     for file in folder.profiles:
         console.print(f"profile     {file}", soft_wrap=True)
     for tracker in record.trackers.values():
-        for command in tracker.look:
-            console.print(f"tracker     {command}", soft_wrap=True)
+        for look in tracker.look:
+            console.print(f"tracker     {look}", soft_wrap=True)
+    for title, line in zip(("try it", *[""] * 2), commands_to_try(folder), strict=False):
+        console.print(f"{title:<11} {line}", soft_wrap=True)
+
+
+def commands_to_try(folder: RunFolder) -> list[str]:
+    found = []
     if (folder.model / "config.json").exists():
-        console.print(f'try it      gatelab predict {folder.path.name[:4]} "…"', soft_wrap=True)
+        found = [command_on(folder, name, "a text") for name in ("predict", *["gates"] * folder.equations.exists())]
+    return [*found, command("ui", "--open", output_dir=folder.path.parent.parent)]
 
 
 def flags_first(words: list[str]) -> list[str]:

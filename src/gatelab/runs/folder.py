@@ -124,8 +124,9 @@ class RunFolder:
             status = "finished"
         except Pruned:
             status = "pruned"
-        except (KeyboardInterrupt, SystemExit, RunStopped):
+        except (KeyboardInterrupt, SystemExit, RunStopped) as stopped:
             status = "interrupted"
+            stopped.run_folder = self.path  # type: ignore[union-attr]
             raise
         except BaseException as error:
             if isinstance(error, OSError) and self._cannot_be_written(error):

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from gatelab.runs.metrics import SELECTED, title_of
+from gatelab.runs.shell import command
 from gatelab.screen import decimal
 
 KINDS = {
@@ -16,6 +18,7 @@ KINDS = {
     "failed": "failed",
 }
 ALWAYS_LISTED = ("done", "skipped", "failed")
+INTERRUPTED = "Interrupted. The same command resumes where it stopped."
 INNER_KEYS = ("hydra", "search")  # of a job's overrides: what no user has given
 
 
@@ -50,6 +53,11 @@ def summary_lines(outcomes: Sequence[Outcome]) -> list[str]:
         if outcome.error:
             lines.append(f"{outcome.kind}  {outcome.error}" + (f"   log {outcome.log}" if outcome.log else ""))
     return lines
+
+
+def interrupted_line(place: Path, name: str, output_dir: str) -> str:
+    """What is said after Ctrl-C. place: the folder of what the same command resumes."""
+    return f"{INTERRUPTED} Its folder is {place}; {command('runs', name, output_dir=output_dir)} lists it."
 
 
 def job_title(job: int | None, jobs: int | None) -> str:

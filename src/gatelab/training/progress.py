@@ -14,6 +14,7 @@ from gatelab.screen import clock, decimal
 from gatelab.tasks.base import no_such_metric
 
 REFRESH_SECONDS = 0.2
+MIN_BAR = 6  # characters of the bar and the spaces around it
 
 
 class ProgressLine(pl.Callback):
@@ -79,15 +80,23 @@ class ProgressLine(pl.Callback):
 
     def _show(self, bar: Progress, trainer: pl.Trainer) -> None:
         batches, total = trainer.fit_loop.total_batch_idx + 1, bar.tasks[0].total or 0
-        best = "" if self._best is None else f"  best {decimal(self._best, 3)}"
         left = (self._last - self._start) / max(1, batches - self._before) * (total - batches)
         bar.update(
             self._task,
             completed=batches,
             epoch=trainer.current_epoch + 1,
-            numbers=f"{self._speed(trainer)}  loss {decimal(self._loss, 3)}{best}  {clock(left)} left",
+            numbers=self._numbers(trainer, clock(left)),
             refresh=True,
         )
+
+    def _numbers(self, trainer: pl.Trainer, left: str) -> str:
+        """Where the terminal is narrow without the speed, the loss and the best, in this order."""
+        best = [] if self._best is None else [f"best {decimal(self._best, 3)}"]
+        parts = [self._speed(trainer), f"loss {decimal(self._loss, 3)}", *best, f"{left} left"]
+        before = f"{self.job}  epoch {trainer.max_epochs}/{trainer.max_epochs}"
+        while len(parts) > 1 and len(before) + MIN_BAR + len("  ".join(parts)) > self.console.width:
+            del parts[0]
+        return "  ".join(parts)
 
     def _speed(self, trainer: pl.Trainer) -> str:
         """Of the training batches of this epoch, on all ranks."""
@@ -123,7 +132,8 @@ class ProgressLine(pl.Callback):
                 self.console.print(" " * 10 + "train / validation", style="dim")
                 self._titled = True
             pairs = {name: f"{train[name]} / {value}" if name in train else value for name, value in validation.items()}
-            line = f"epoch {epoch:>2}  {listed(pairs)}  {seconds:.1f} s"
+            wanted = self.monitor.removeprefix("validation/")
+            line = fitted_line(f"epoch {epoch:>2}", pairs, wanted, f"{seconds:.1f} s", self.console.width)
         self.console.print(line, highlight=False, style="dim", soft_wrap=True)
         for clause in getattr(module, "symptoms", ()):
             self.console.print(f"{' ' * 10}caution: {clause}", highlight=False, style="yellow", soft_wrap=True)
@@ -157,6 +167,14 @@ def size_of(batch: Any) -> tuple[int, str]:
     if isinstance(size := getattr(batch, "size", None), tuple):
         return size
     return len(batch.labels) if hasattr(batch, "labels") else extract_batch_size(batch), "rows"
+
+
+def fitted_line(start: str, values: dict[str, str], wanted: str, end: str, width: int) -> str:
+    """Without the last values, except the wanted one, as far as they would not fit into the width."""
+    kept, others = dict(values), [name for name in values if name != wanted]
+    while others and len(f"{start}  {listed(kept)}  {end}") > width:
+        del kept[others.pop()]
+    return f"{start}  {listed(kept)}  {end}"
 
 
 def listed(values: dict[str, str]) -> str:

@@ -5,6 +5,7 @@ job's death touches no other.
 """
 
 import os
+import signal
 import sys
 import threading
 import time
@@ -12,6 +13,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from concurrent.futures import BrokenExecutor, ThreadPoolExecutor, as_completed, wait
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from hydra.core.singleton import Singleton
@@ -20,7 +22,7 @@ from hydra.plugins.launcher import Launcher
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from gatelab.sweeps.outcome import Outcome, job_line
+from gatelab.sweeps.outcome import Outcome, interrupted_line, job_line
 
 SECONDS_TO_BE_ENDED = 3600  # the longest grace that a cluster is likely to give
 
@@ -81,22 +83,25 @@ class ParallelLauncher(Launcher):
         self.hydra_context, self.task_function, self.config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
-        from gatelab.errors import ConfigError
+        from gatelab.errors import ConfigError, Interrupted
+        from gatelab.runs.shell import command
         from gatelab.screen import console
 
         calls = [self.call(number, list(overrides)) for number, overrides in enumerate(job_overrides, initial_job_idx)]
         in_all = set.intersection(*map(set, job_overrides)) if len(calls) > 1 else set()
         outcomes: dict[int, Outcome] = {}
         if initial_job_idx == 0 and len(calls) > 1:
-            watch = f"gatelab runs {self.config.name} --watch"
-            if self.config.output_dir != "outputs":
-                watch += f" --output-dir {self.config.output_dir}"
+            watch = command("runs", self.config.name, "--watch", output_dir=self.config.output_dir)
             console.print(f"{len(calls)} jobs; {watch} shows them as they train", soft_wrap=True)
         try:
             for call, outcome in self.run_calls(calls):
                 outcomes[call.number] = outcome
                 line = job_line(outcome, [text for text in call.overrides if text not in in_all])
                 console.print(f"{len(outcomes)}/{len(calls)}  {line}", soft_wrap=True)
+        except KeyboardInterrupt:
+            root, name = self.config.output_dir, self.config.name
+            console.print(interrupted_line(Path(root, name), name, root), soft_wrap=True)
+            raise Interrupted(signal.SIGINT) from None
         except ImportError as error:
             name = self.config.hydra.runtime.choices["hydra/launcher"]
             raise ConfigError(

@@ -1,4 +1,6 @@
+import csv
 import io
+import json
 from pathlib import Path
 
 import numpy as np
@@ -6,8 +8,11 @@ import pytest
 from rich.table import Table
 from run_folders import Folders, gated
 
-from gatelab.reports.terminal.run_list import means_table, runs_table
+from gatelab.commands.export_runs import export_runs
+from gatelab.errors import RunError
+from gatelab.reports.terminal.run_list import means_table, runs_table, sorted_runs
 from gatelab.runs.folder import all_runs
+from gatelab.runs.load import read_runs
 from gatelab.screen import Screen
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
@@ -80,3 +85,40 @@ def test_the_means_are_over_the_finished_runs_of_each_arm(folders: Folders) -> N
     assert lstm[:3] == ["LSTMEncoder", "3", f"{np.mean(values):.4f} ± {np.std(values, ddof=1):.4f}"]
     assert lstm[4] == "0.7000 ± 0.0000"
     assert gru[:3] == ["GRUEncoder", "1", "0.5000"]
+
+
+def test_runs_are_sorted_by_a_metric_a_setting_or_their_start_and_those_without_a_value_come_last(
+    folders: Folders,
+) -> None:
+    folders.write(1, 0.7, settings={"optimizer.lr": 0.1}, seconds=3.0)
+    folders.write(2, 0.9, settings={"optimizer.lr": 0.01}, seconds=1.0)
+    folders.write(3, status="failed", settings={"optimizer.lr": 0.2})
+    runs, _ = read_runs(all_runs(folders.output_dir))
+    for sort, seeds in (
+        (None, [2, 1, 3]), ("accuracy", [2, 1, 3]), ("-macro-F1", [1, 2, 3]), ("optimizer.lr", [2, 1, 3]),
+        ("-optimizer.lr", [3, 1, 2]), ("started", [3, 2, 1]), ("seconds", [2, 1, 3]), ("-seconds", [1, 2, 3]),
+    ):  # fmt: skip
+        assert [run.record.seed for run in sorted_runs(runs, sort)[0]] == seeds, sort
+    with pytest.raises(RunError, match=r"--sort optimizer.ls: no run has it. Did you mean optimizer.lr\?"):
+        sorted_runs(runs, "optimizer.ls")
+
+
+def test_the_runs_as_csv_and_json_hold_every_setting_and_metric_in_full_precision(
+    folders: Folders, tmp_path: Path
+) -> None:
+    baselines = {"linear": {"accuracy": 0.1 + 0.2}}
+    settings = {"data.labels": ["a,b", "c"], "optimizer.lr": float("nan")}
+    folders.write(1, 1 / 3, settings=settings, baselines=baselines, choices={"encoder": "lstm"})
+    folders.write(2, status="failed")
+    export_runs(all_runs(folders.output_dir), "seed", tmp_path / "runs.csv", tmp_path / "runs.json")
+    with open(tmp_path / "runs.csv", newline="", encoding="utf-8") as stream:
+        first, second = csv.DictReader(stream)
+    assert (float(first["test/accuracy"]), float(first["linear/accuracy"])) == (1 / 3, 0.1 + 0.2)
+    assert json.loads(first["data.labels"]) == ["a,b", "c"]
+    assert (first["encoder"], second["status"], second["test/accuracy"]) == ("lstm", "failed", "")
+    assert second["started"] == "2026-01-01T00:00:02+00:00"
+    one, two = json.loads((tmp_path / "runs.json").read_text())
+    assert (one["test/accuracy"], one["data.labels"], one["optimizer.lr"]) == (1 / 3, ["a,b", "c"], None)
+    assert "test/accuracy" not in two
+    with pytest.raises(RunError, match="two tables cannot go to one place"):
+        export_runs(all_runs(folders.output_dir), None, tmp_path / "x", tmp_path / "x")

@@ -9,6 +9,7 @@ from gatelab.reports import numbers
 from gatelab.reports.shown import visible
 from gatelab.runs.metrics import title_of
 from gatelab.runs.record import Data, Duplicates, Resources, RunRecord, Vectors, headline_of
+from gatelab.runs.shell import OUTPUTS, command
 from gatelab.screen import counted
 
 CHIEF_PACKAGES = (
@@ -162,9 +163,11 @@ def train_command(record: RunRecord) -> str:
     return visible(shlex.join(["gatelab", *([] if named else ["train"]), *words]))
 
 
-def repeat_commands(record: RunRecord) -> list[str]:
+def repeat_commands(record: RunRecord, output_dir: str | Path = OUTPUTS) -> list[str]:
     """The commands that repeat the run, its own first."""
-    again = [visible(f"gatelab reproduce {record.identity}")] if record.status == "finished" else []
+    again = (
+        [visible(command("reproduce", record.identity, output_dir=output_dir))] if record.status == "finished" else []
+    )
     return [train_command(record), *again]
 
 

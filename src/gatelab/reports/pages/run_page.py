@@ -39,6 +39,7 @@ from gatelab.runs.number_predictions import read_number_predictions
 from gatelab.runs.predictions import kind_of, read_predictions
 from gatelab.runs.readings import read_readings
 from gatelab.runs.record import Data, RunRecord
+from gatelab.runs.shell import command
 from gatelab.screen import console
 
 ASSETS = ("reading",)  # besides what every page has
@@ -76,8 +77,8 @@ def reported(folder: RunFolder) -> Iterator[None]:
                 write_report(folder, gates=False)
         except Exception as error:
             console.print(
-                f"{folder.report} could not be written ({type(error).__name__}: {error}). gatelab report {folder.path} "
-                "tries again.", soft_wrap=True,
+                f"{folder.report} could not be written ({type(error).__name__}: {error}). "
+                f"{command('report', str(folder.path))} tries again.", soft_wrap=True,
             )  # fmt: skip
 
 
@@ -149,7 +150,9 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "rejects": run_tables.rejects(data),
         "calibrated": facts.calibration_fact(record),
         "cost_facts": facts.cost_facts(record),
-        "commands": facts.repeat_commands(record),
+        "try_gates": command("gates", folder.path.name, "a text", output_dir=folder.path.parent.parent),
+        "try_generate": command("generate", folder.path.name, output_dir=folder.path.parent.parent),
+        "commands": facts.repeat_commands(record, folder.path.parent.parent),
         "origin_facts": facts.origin_facts(record),
         "settings": run_tables.settings(config),
     }

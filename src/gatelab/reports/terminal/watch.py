@@ -4,26 +4,25 @@ import math
 import os
 import time
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from rich.console import Console
 from rich.live import Live
-from rich.measure import Measurement
 from rich.table import Table
 from rich.text import Text
 
 from gatelab.reports.analysis.settings import differing_settings
 from gatelab.reports.numbers import metric
+from gatelab.reports.terminal.fitted_table import Column, fitted_table
 from gatelab.reports.terminal.run_list import status_text
 from gatelab.reports.terminal.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
 from gatelab.runs.load import name_data
 from gatelab.runs.metrics import shared_monitor, title_of
-from gatelab.screen import Screen, clock, counted
+from gatelab.screen import clock, counted
 
 SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, if its process is not known to be alive
 LINES_AROUND = 8  # of the table: frame, title, and two lines of column titles
@@ -42,13 +41,6 @@ def watch_runs(output_dir: Path, name: str | None, seconds: float, console: Cons
             time.sleep(seconds)
             watch.look()
         live.update(watch.table(width=console.width), refresh=True)
-
-
-RIGHT: dict[str, Any] = {"justify": "right", "no_wrap": True}
-# Left out, or shortened, in a narrow terminal, in this order.
-LEFT_OUT_FIRST = ("seconds\nper epoch", "train\nloss", "best", "identity")
-SHORT = 4  # digits of an identity
-WIDEST_WORD = 24
 
 
 class Watch:
@@ -94,36 +86,26 @@ class Watch:
         if not self.runs:
             return f"No runs in {self.output_dir / (self.name or '')} yet."
         shown = self._chosen(max(1, max_rows or 0)) if max_rows is not None else self.runs
-        for left_out in range(len(LEFT_OUT_FIRST) + 1):
-            table = self._draw(shown, LEFT_OUT_FIRST[:left_out])
-            if width is None or least_width(table) <= width:
-                break
-        return table
-
-    def _draw(self, shown: list[WatchedRun], without: tuple[str, ...]) -> Table:
         table = Table(
             title=self._title(len(self.runs) - len(shown)), title_justify="left", title_style="",
             caption="\n".join(run.problem for run in shown if run.problem) or None, caption_justify="left",
         )  # fmt: skip
-        columns: list[tuple[str, Sequence[str | Text], dict[str, Any]]] = []
+        return fitted_table(table, self._columns(shown), width, is_live=True)
+
+    def _columns(self, shown: list[WatchedRun]) -> list[Column]:
+        columns = []
         if len({run.run.folder.path.parent for run in self.runs}) > 1:
-            columns.append(("name", [run.run.folder.path.parent.name for run in shown], {"no_wrap": True}))
-        digits = SHORT if "identity" in without else None
-        columns.append(("identity"[:digits], [run.run.identity[:digits] for run in shown], {"no_wrap": True}))
-        columns.append(("status", [status_text(run.status) for run in shown], {"no_wrap": True}))
+            columns.append(Column("name", [run.run.folder.path.parent.name for run in shown], kind="name"))
+        columns.append(Column("identity", [run.run.identity for run in shown], kind="identity"))
+        columns.append(Column("status", [status_text(run.status) for run in shown]))
         for number, title in enumerate(self._titles):
             texts = [self._cells.get(run.run.folder.path, [""] * len(self._titles))[number] for run in shown]
-            words = [len(word) for text in (title, *texts) for word in text.split()]
-            options: dict[str, Any] = {"overflow": "fold", "min_width": min(WIDEST_WORD, max(words, default=1))}
-            columns.append((title, texts, options))
+            columns.append(Column(title, texts, kind="name"))
         monitor = title_of(shared_monitor(run.run.record.monitor for run in self.runs))
-        numbers = [(title.format(monitor=monitor), text) for title, text in NUMBERS]
-        columns += [(title, [text(run) for run in shown], RIGHT) for title, text in numbers if title not in without]
-        for title, _, layout in columns:
-            table.add_column(title, **layout)
-        for cells in zip(*(texts for _, texts, _ in columns), strict=True):
-            table.add_row(*cells)
-        return table
+        return columns + [
+            Column(title.format(monitor=monitor), [text(run) for run in shown], rank, "number")
+            for title, rank, text in NUMBERS
+        ]
 
     def _chosen(self, max_rows: int) -> list[WatchedRun]:
         if len(self.runs) <= max_rows:
@@ -168,20 +150,15 @@ class Watch:
         return max(*known, (sum(known) + waiting * mean) / len(left))
 
 
-NUMBERS: tuple[tuple[str, Callable[[WatchedRun], str]], ...] = (
-    ("epoch", lambda run: f"{run.epoch}/{run.num_epochs or '?'}"),
-    ("train\nloss", lambda run: metric(run.train_loss)),
-    ("validation\n{monitor}", lambda run: metric(run.monitored)),
-    ("best", lambda run: metric(run.best)),
-    ("seconds\nper epoch", lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
-    ("left", lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),
+# Title, rank (those of the highest are left out first in a narrow terminal), text.
+NUMBERS: tuple[tuple[str, int, Callable[[WatchedRun], str]], ...] = (
+    ("epoch", 0, lambda run: f"{run.epoch}/{run.num_epochs or '?'}"),
+    ("train\nloss", 3, lambda run: metric(run.train_loss)),
+    ("validation\n{monitor}", 0, lambda run: metric(run.monitored)),
+    ("best", 2, lambda run: metric(run.best)),
+    ("seconds\nper epoch", 4, lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
+    ("left", 1, lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),
 )
-
-
-def least_width(table: Table) -> int:
-    """The width at which no word is cut."""
-    console = Screen(width=10_000)
-    return Measurement.get(console, console.options, table).minimum
 
 
 def is_alive(run: WatchedRun) -> bool:

@@ -1,0 +1,59 @@
+"""gatelab runs --csv and --json: a row a run, in full precision."""
+
+import csv
+import io
+import json
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from gatelab.commands.compare import STANDARD_OUTPUT, check_files
+from gatelab.files import atomic_write
+from gatelab.reports.terminal.run_list import sorted_runs
+from gatelab.runs.folder import RunFolder
+from gatelab.runs.load import readable_runs
+from gatelab.runs.rows import row_of
+from gatelab.screen import errors, visible
+
+Rows = Sequence[dict[str, Any]]
+
+
+def export_runs(folders: list[RunFolder], sort: str | None, csv_file: Path | None, json_file: Path | None) -> None:
+    """Write the files, of which one may be - for standard output. Raises RunError before anything is written."""
+    wanted: list[tuple[Path | None, Callable[[Rows], str]]] = [(csv_file, to_csv), (json_file, to_json)]
+    files = [(file, form) for file, form in wanted if file is not None]
+    check_files([file for file, _ in files])
+    runs, problems = readable_runs(folders)
+    rows = [row_of(run) for run in sorted_runs(runs, sort)[0]]
+    for problem in problems:
+        errors.print(f"left out: {problem}", soft_wrap=True)
+    for file, form in files:
+        if file == STANDARD_OUTPUT:
+            text = form(rows)
+            sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
+        else:
+            atomic_write(file, form(rows).encode("utf-8", "replace"))
+            errors.print(f"written  {file}", soft_wrap=True)
+
+
+def to_csv(rows: Rows) -> str:
+    """A column for each key that a row has, empty where another has none; lists as JSON."""
+    text = io.StringIO()
+    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
+    writer.writeheader()
+    for row in rows:
+        writer.writerow(
+            {key: value if is_plain(value) else json.dumps(value, default=str) for key, value in row.items()}
+        )
+    return text.getvalue()
+
+
+def is_plain(value: Any) -> bool:
+    return value is None or (isinstance(value, (str, int, float)) and not isinstance(value, bool))
+
+
+def to_json(rows: Rows) -> str:
+    """A list of objects. A number that is none, such as NaN, is null, since JSON has none."""
+    finite = json.loads(json.dumps(rows, default=str), parse_constant=lambda _: None)
+    return json.dumps(finite, indent=2, ensure_ascii=False) + "\n"
