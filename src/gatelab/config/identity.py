@@ -22,6 +22,7 @@ OUTSIDE = (
     "tracker",
     "experiments",
     "experiment",
+    "quick",
     "data.cache_dir",
     "data.cache_gib",
     "data.max_unpacking",

@@ -9,6 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError,
 
 from gatelab.annotations import Count, Fraction, Positive
 from gatelab.config.build import construct
+from gatelab.config.experiment import check_experiment
 from gatelab.config.identity import flatten
 from gatelab.config.memory import too_large
 from gatelab.config.settle import WITH_KEYS
@@ -145,6 +146,7 @@ class Config(Group):
     tracker: dict[str, dict[str, Any] | None]
     search: dict[str, Any] | None
     experiment: dict[str, Any] | None
+    quick: bool = False
 
 
 def check_config(settings: dict[str, Any]) -> Config:
@@ -155,6 +157,8 @@ def check_config(settings: dict[str, Any]) -> Config:
     impossible values and missing packages, each by its full key.
     """
     problems = _problems(Config, settings, "")
+    if isinstance(settings.get("experiment"), dict):
+        problems += check_experiment(settings["experiment"], settings)
     if not any(problem.startswith("allow_targets") for problem in problems):
         check_targets(settings, settings["allow_targets"])
         trackers = settings.get("tracker")

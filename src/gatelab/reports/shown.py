@@ -1,6 +1,7 @@
 """Texts from data on a page: escaped, with control characters visible, and limited in length."""
 
 import re
+from collections.abc import Iterable
 
 from markupsafe import Markup, escape
 
@@ -17,6 +18,10 @@ def capital(text: str) -> str:
 def isolated(text: object) -> Markup:
     """Markup for a text from data: its writing direction is isolated, its control characters are visible."""
     return Markup("<bdi>{}</bdi>").format(marked(text))
+
+
+def isolated_cells(rows: Iterable[Iterable[object]]) -> list[list[Markup]]:
+    return [[isolated(cell) for cell in row] for row in rows]
 
 
 def marked(text: object) -> Markup:

@@ -1,6 +1,7 @@
 """The metrics: their titles on screens and pages and at --metric, which direction is better, how they are averaged."""
 
 import math
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -49,6 +50,10 @@ SELECTED = "macro_f1"  # the selection metric of runs that name none
 
 def metric_of(name: str) -> Metric:
     """By a key with or without its part: validation/macro_f1, per_class.positive.f1, or a metric of your own."""
+    of_length = re.fullmatch(r"by_length\.([0-9]+)\.(\w+)", name)
+    if of_length:
+        known = metric_of(of_length[2])
+        return known._replace(key=name, title=f"{known.title} at length {of_length[1]}")
     part, _, key = name.partition("/")
     part, key = (part, key) if part in PARTS else ("", name)  # a class name may have a slash of its own
     known = METRICS.get(key, Metric(key, key, key.endswith(LOWER_IS_BETTER)))

@@ -1,11 +1,13 @@
 """Strip plots: a line for each arm with a dot for each run, drawn on a page and in a paper."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
+from gatelab.reports.analysis.claims import can_be_solved
 from gatelab.reports.analysis.comparison import BASELINES, Row
+from gatelab.reports.analysis.statistics import Sample
 from gatelab.reports.charts.chart import Axis, number_axis
 from gatelab.reports.pages.sweep_answer import baseline_means
 from gatelab.reports.shown import shorten
@@ -52,6 +54,8 @@ def strip_plot(
     if not any(values):
         return None
     baselines = [baseline_means(arm, metric) for arm in arms]
+    if can_be_solved(run for arm in arms for run in arm.runs):  # two humps, which a mean would lie between
+        rows = [replace(row, values=Sample(row.values.num, None, None, None)) for row in rows]
     axis, off = strip_axis(metric, rows, values, baselines, published)
     drawn = []
     for row, found, means in zip(rows, values, baselines, strict=True):
@@ -96,7 +100,8 @@ def tip(metric: str, row: Row, run: Run, value: float) -> str:
 
 def summary(rows: Sequence[Row], outside: Sequence[str], left_out: int) -> str:
     intervals = any(row.values.interval for row in rows)
-    text = "Each dot is a run, the long stroke the mean" + (", the bar its 95 % interval." if intervals else ".")
+    mean = ", the long stroke the mean" if any(row.values.mean is not None for row in rows) else ""
+    text = f"Each dot is a run{mean}" + (", the bar its 95 % interval." if intervals else ".")
     text += "".join(f" The {baseline}." for baseline in outside)
     if left_out > 0:
         text += f" The {len(rows)} first of {len(rows) + left_out} arms."

@@ -7,13 +7,14 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from gatelab.reports.analysis.comparison import Comparison
+from gatelab.reports.analysis.statement import statement_of
 from gatelab.reports.charts.arm_curves import arm_curves, curve_title
 from gatelab.reports.charts.paper import draw_charts, draw_strip_plot, save_figures
 from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.swept_lines import lines_over_keys, lines_over_lengths
 from gatelab.reports.charts.trials import search_chart
 from gatelab.reports.pages.sweep_answer import arm_of
-from gatelab.reports.pages.sweep_tables import published_numbers
+from gatelab.reports.pages.sweep_tables import published_marks
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import shared_monitor
 
@@ -29,7 +30,7 @@ def draw_sweep_figures(folder: Path, comparison: Comparison, runs: Sequence[Run]
     tested = [row for row in rows if row.values.mean is not None][:MAX_ARMS]
     arms = [replace(arm_of(comparison, row), name=row.name) for row in rows]
     shown = [replace(arm_of(comparison, row), name=row.name) for row in tested]
-    plot = strip_plot(metric, tested, shown, published_numbers(runs)[1].get(metric), lambda _: None)
+    plot = strip_plot(metric, tested, shown, published_marks(statement_of(runs).experiment).get(metric), lambda _: None)
     legend, curves = arm_curves(arms[:MAX_BANDS])
     monitor = shared_monitor(run.record.monitor for run in runs)
     paper = [curve_title(f"validation/{name}") for name in ("loss", monitor)]

@@ -40,7 +40,7 @@ def environment() -> Environment:
         lstrip_blocks=True,
     )
     made.filters.update(
-        visible=shown.visible, isolated=shown.isolated, shorten=shown.shorten, metric=numbers.metric, counted=counted,
+        visible=shown.visible, isolated=shown.isolated, isolated_cells=shown.isolated_cells, shorten=shown.shorten, metric=numbers.metric, counted=counted,
         interval=numbers.interval, count=numbers.count, percentage=numbers.percentage, drawn=svg.draw_chart,
         read=reading_svg.draw_reading, maps=reading_svg.draw_maps, colour=hexadecimal, percent=svg.percent, lifted=svg.lifted, mathml=mathml,
     )  # fmt: skip

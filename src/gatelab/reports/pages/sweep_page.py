@@ -12,10 +12,12 @@ from gatelab.errors import RunError
 from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
+from gatelab.reports.analysis.claims import can_be_solved, claimed_metrics, judge_all
 from gatelab.reports.analysis.comparison import METRICS, Comparison, compare
 from gatelab.reports.analysis.disagreement import disagreement, has_rows
 from gatelab.reports.analysis.importance import importance
 from gatelab.reports.analysis.notes import method_notes
+from gatelab.reports.analysis.statement import statement_of
 from gatelab.reports.analysis.swept import swept_keys
 from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.parallel import draw_parallel
@@ -24,12 +26,13 @@ from gatelab.reports.charts.swept_lines import lines_over_keys, lines_over_lengt
 from gatelab.reports.charts.trials import search_chart, searched_metric
 from gatelab.reports.pages import sweep_tables
 from gatelab.reports.pages.disputed_tables import disagreement_matrix, disputed_table
+from gatelab.reports.pages.experiment_sections import answer_experiment, experiment_sections
 from gatelab.reports.pages.facts import train_command
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import Link, links_from
 from gatelab.reports.pages.run_page import only_run_errors
 from gatelab.reports.pages.sweep_answer import answer_sweep
-from gatelab.reports.pages.sweep_tables import published_numbers
+from gatelab.reports.pages.sweep_tables import published_marks, published_numbers
 from gatelab.reports.shown import visible
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, files_of, name_contents, readable_runs
@@ -41,6 +44,9 @@ MAX_COMMANDS = 5
 LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
 # id, title, and the value of the page that the section needs
 SECTIONS = (
+    ("claims", "Claims", "claims"),
+    ("setting", "Setting", "setting"),
+    ("solved", "Solved", "solved"),
     ("comparison", "Comparison", "comparisons"),
     ("seeds", "Every seed", "dots"),
     ("lengths", "Over the length of the sequences", "lengths"),
@@ -49,6 +55,7 @@ SECTIONS = (
     ("keys", "Swept keys", "keys"),
     ("disagreement", "Where arms disagree", "matrix"),
     ("runs", "Runs", "runs"),
+    ("cost", "Cost", "cost"),
     ("repeat", "Reproduce", "commands"),
 )
 
@@ -108,7 +115,8 @@ def leading_metrics(runs: Sequence[Run]) -> list[str] | None:
     searched = searched_metric(runs)
     monitor = shared_monitor(run.record.monitor for run in runs)
     wanted = (monitor, *METRICS) if searched is None else (searched, searched.removeprefix("validation/"))
-    return [name for name in wanted if name in known] or None
+    wanted = (*claimed_metrics(statement_of(runs).experiment, runs), *wanted)
+    return [name for name in dict.fromkeys(wanted) if name in known] or None
 
 
 def sweep_page(
@@ -124,24 +132,28 @@ def sweep_page(
     """The page as text. link: from the page to a run's files. form: the request to gatelab ui, to be edited. problems:
     sentences on unreadable runs. digest: identifies the runs of a page with default options."""
     arms, metric = ordered_arms(comparison), next(iter(comparison.tables))
-    source, published = published_numbers(runs)
+    stated = statement_of(runs)
+    source, published = published_numbers(stated.experiment)
+    marks = published_marks(stated.experiment)
     unread = list(problems)
     legend, curves = arm_curves(arms, unread)
-    answer = answer_sweep(comparison)
+    judged = judge_all(stated.experiment, arms)
+    answer = answer_experiment(stated, judged, answer_sweep(comparison), can_be_solved(runs))
     answer.cautions.extend(unread)
     values: dict[str, Any] = {
         "title": title,
         "form": form,
         "digest": digest,
         "kicker": kicker(runs),
-        "question": next((asked for run in runs if (asked := run.settings.get("experiment.question"))), ""),
+        "question": stated.experiment.question,
         "answer": answer,
         "comparisons": [sweep_tables.comparison_table(comparison, name) for name in comparison.tables],
         "notes": method_notes(comparison),
         "noun": comparison.noun,
+        **experiment_sections(stated, judged, runs, arms),
         "published": sweep_tables.published_table(published, arms),
         "source": source,
-        "dots": [plot for name in comparison.tables if (plot := arm_strips(comparison, name, arms, published, link))],
+        "dots": [plot for name in comparison.tables if (plot := arm_strips(comparison, name, arms, marks, link))],
         "lengths": [*lines_over_keys(runs, list(comparison.tables)), *lines_over_lengths(arms)],
         "legend": legend,
         "curves": curves,

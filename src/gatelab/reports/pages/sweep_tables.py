@@ -5,6 +5,7 @@ from typing import Any
 
 from markupsafe import Markup
 
+from gatelab.config.experiment import Experiment
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.comparison import Comparison, Row
@@ -61,21 +62,18 @@ def sortable(cell: Any) -> Any:
     return (cell[0], "" if cell[1] is None else f"{cell[1]!r}") if isinstance(cell, tuple) else cell
 
 
-def published_numbers(runs: Sequence[Run]) -> tuple[str, dict[str, float]]:
-    """The source and the published numbers of an experiment, by metric, such as per_class.Negative.recall."""
-    stated = {
-        key.removeprefix("experiment.published."): value
-        for run in runs
-        for key, value in run.settings.items()
-        if key.startswith("experiment.published.")
-    }
-    source = str(stated.pop("source", ""))
-    found = {}
-    for key, value in stated.items():
-        measure, _, name = key.partition(".")
-        if isinstance(value, (int, float)) and not isinstance(value, bool):
-            found[f"per_class.{name}.{measure}" if name else key] = float(value)
-    return source, found
+def published_numbers(experiment: Experiment) -> tuple[str, dict[str, float]]:
+    """The source and the published numbers that are of no arm in particular, by metric, such as per_class.Negative.recall."""
+    found = [stated for stated in experiment.published if not stated.where]
+    return "; ".join(dict.fromkeys(stated.source for stated in found)), {one.metric: one.value for one in found}
+
+
+def published_marks(experiment: Experiment) -> dict[str, float]:
+    """By metric, the number to be marked in a picture of all arms: the only one that is published."""
+    values: dict[str, set[float]] = {}
+    for stated in experiment.published:
+        values.setdefault(stated.metric, set()).add(stated.value)
+    return {metric: found.pop() for metric, found in values.items() if len(found) == 1}
 
 
 def published_table(published: Mapping[str, float], arms: Sequence[Arm]) -> dict[str, Any] | None:
