@@ -31,7 +31,9 @@ def write_runs(folders: Folders, stated: dict[str, Any] = STATED, name: str = "a
         for seed, number in enumerate(seen, 1):
             failed = encoder == "lstm" and number is None
             solved = {"sequences_seen": number} if number else {}
-            metrics: dict[str, Any] = {} if failed else {"metrics": {"sequences_right": 0.97 if number else 0.07, "mse": 0.1, **solved}}
+            metrics: dict[str, Any] = (
+                {} if failed else {"metrics": {"sequences_right": 0.97 if number else 0.07, "mse": 0.1, **solved}}
+            )
             settings = {**ADDING, **stated, "encoder._target_": f"gatelab.recurrent.{encoder.upper()}Encoder"}
             folders.write(
                 seed, name=name, settings=settings, choices={"encoder": encoder, "data": "adding"}, status="failed" if failed else "finished",
