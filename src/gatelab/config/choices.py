@@ -20,6 +20,8 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
+    from gatelab.config.trusted_loader import TrustedLoader
+
     if not HydraConfig.initialized():
         return {}
     hydra = HydraConfig.get()
@@ -34,10 +36,15 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
         known["jobs"] = num_jobs()
     if not GlobalHydra.instance().is_initialized():
         return known
+    loader = GlobalHydra.instance().config_loader()
+    chosen = loader.choices_alone(list(hydra.overrides.task)) if isinstance(loader, TrustedLoader) else None
     # An experiment's settings are changes too, so the choices are composed without it.
     words = [f"{group}={choice}" for group, choice in choices.items() if group != "experiments"]
     try:
-        plain = compose(hydra.job.config_name, [*words, f"seed={settings['seed']}"])
+        if chosen is None:
+            plain = compose(hydra.job.config_name, [*words, f"seed={settings['seed']}"])
+        else:
+            plain = OmegaConf.create({**chosen, "seed": settings["seed"]})
         settled: Any = OmegaConf.to_container(plain, resolve=True)
         settle(settled)
         unchanged = flatten(settled)

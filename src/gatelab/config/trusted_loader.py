@@ -33,6 +33,12 @@ FREE = (
 )  # fmt: skip
 CHOSEN = ("hydra/launcher", "hydra/sweeper")  # groups of whose shipped choices a file may take another
 
+SHIPPED = {"pkg://hydra.conf", f"file://{CONF_DIR.resolve()}", "structured://"}
+# An override that chooses or sets what the shipped configs have, and neither Hydra's mode nor other files.
+SHIPPED_WORD = re.compile(
+    rf"(?!experiments\b|hydra\.(mode|searchpath)\b|.*\.\./)[\w./]+=|\+\+hydra\.job\.env_set\.{NUM_JOBS}="
+)
+
 
 @contextmanager
 def trusting(words: Sequence[str]) -> Iterator[None]:
@@ -52,13 +58,34 @@ class TrustedLoader(ConfigLoaderImpl):
         super().__init__(config_search_path)
         self.words = [word for word in words if is_own(word)]
         self.composed: dict[tuple[str, ...], dict[str, Any]] = {}
+        self.chosen: tuple[list[str], dict[str, Any]] | None = None
 
     def load_configuration(self, config_name: str | None, overrides: list[str], *args: Any, **more: Any) -> DictConfig:
+        shipped = config_name == "train" and self.shipped_sources() and all(map(SHIPPED_WORD.match, overrides))
+        if shipped and more.get("validate_sweep_overrides") is False:
+            # Hydra asks for the mode alone, which no shipped file gives.
+            return OmegaConf.create({"hydra": {"mode": None}})
+        self.before_overrides: dict[str, Any] = {}
         config = super().load_configuration(config_name, overrides, *args, **more)
+        self.chosen = (list(config.hydra.overrides.task), self.before_overrides) if shipped else None
         if has_foreign_files(config):
             keys = {key_of(word) for word in overrides}
             self.check(config, [word for word in self.words if key_of(word) in keys])
         return config
+
+    def _compose_config_from_defaults_list(self, *args: Any, **more: Any) -> DictConfig:
+        config = super()._compose_config_from_defaults_list(*args, **more)
+        settings: Any = OmegaConf.to_container(config, resolve=False)
+        self.before_overrides = {key: value for key, value in settings.items() if key != "hydra"}
+        return config
+
+    def choices_alone(self, words: list[str]) -> dict[str, Any] | None:
+        """The config of the choices that these overrides make, as the files have it and unresolved; None unless it is known from
+        the last composition, of these overrides and of shipped files only."""
+        return self.chosen[1] if self.chosen is not None and self.chosen[0] == words else None
+
+    def shipped_sources(self) -> bool:
+        return {f"{source.scheme()}://{source.path}" for source in self.get_sources()} <= SHIPPED
 
     def check(self, config: DictConfig, words: list[str]) -> None:
         """Raise ConfigError for the first setting that differs from what the shipped configs and words give."""
@@ -105,10 +132,9 @@ def is_own(word: str) -> bool:
 
 def has_foreign_files(config: DictConfig) -> bool:
     runtime = config.hydra.runtime
-    shipped = {"pkg://hydra.conf", f"file://{CONF_DIR.resolve()}", "structured://"}
     sources = {f"{source.schema}://{source.path}" for source in runtime.config_sources}
     return (
-        bool(sources - shipped) or bool(runtime.choices.get("experiments")) or config.hydra.job.config_name != "train"
+        bool(sources - SHIPPED) or bool(runtime.choices.get("experiments")) or config.hydra.job.config_name != "train"
     )
 
 
