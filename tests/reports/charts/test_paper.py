@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from matplotlib.axes import Axes
 from matplotlib.collections import PolyCollection
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from run_folders import Folders, write_curves
 
@@ -17,7 +18,7 @@ from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.chart import Chart, Line, Table, loss_axis, number_axis
 from gatelab.reports.charts.figures import draw_confusion
 from gatelab.reports.charts.gate_picture import draw_reading
-from gatelab.reports.charts.paper import draw_charts, draw_strip_plot
+from gatelab.reports.charts.paper import draw_charts, draw_strip_plot, new_figure, save_figures
 from gatelab.reports.charts.reading_svg import draw_reading as place_reading
 from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.svg import draw_chart, lifted, percent
@@ -121,6 +122,25 @@ def test_gaps_bands_whiskers_and_a_logarithmic_axis() -> None:
     paths = [np.asarray(path.vertices) for path in axes.collections[0].get_paths()]
     drawn = [vertices[:, 1] for vertices in paths if np.isfinite(vertices).all()]
     np.testing.assert_allclose(drawn, band[np.isfinite(y)])
+
+
+def test_a_figure_is_laid_out_once_and_drawn_once_for_each_format(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    figure, (axes,) = new_figure()
+    axes.set_yticks([0], ["a name that needs room on the left"])
+    figure.colorbar(axes.imshow([[0.0, 1.0]], aspect="auto"))
+    drawn, draw = [], Figure.draw
+
+    def counted(figure: Figure, renderer: Any) -> None:
+        drawn.append(figure)
+        draw(figure, renderer)
+
+    monkeypatch.setattr(Figure, "draw", counted)
+    files = save_figures(tmp_path / "figures", {"named": lambda: figure})
+    assert [file.name for file in files] == ["named.svg", "named.pdf"]
+    assert len(drawn) == 2
+    assert figure.get_tightbbox().x0 >= 0
 
 
 @pytest.fixture

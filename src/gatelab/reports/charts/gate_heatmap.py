@@ -44,6 +44,7 @@ def draw_heatmap(tokens: Sequence[str], maps: Sequence[UnitMap], figure: Figure)
             axes.set_ylabel(plain(f"{len(one.units)} units, {one.ordered}", 90), fontsize=5)
             axes.set_yticks([0, len(one.units) - 1], [str(one.units[0]), str(one.units[-1])])
             axes.tick_params(labelsize=6, length=0)
+            axes.xaxis.set_visible(axes is rows[-1])
         name_tokens(rows[-1], shown, width)
         if len(shown) < len(tokens):
             rows[-1].set_xlabel(f"the last {len(shown)} of {len(tokens)} tokens", fontsize=6, loc="left")

@@ -103,7 +103,7 @@ def draw_onto(figure: FigureBase, reading: Reading, width: float) -> None:
     for axes, title in panels:
         axes.spines[:].set_visible(False)
         axes.tick_params(labelsize=6, length=0)
-        axes.tick_params(axis="x", labelbottom=axes is bottom)
+        axes.xaxis.set_visible(axes is bottom)  # ticks that nobody sees are dear, too
         axes.set_title(plain(title, 90), fontsize=6.5, loc="left", color=INK, pad=3)
     name_tokens(bottom, tokens, width)
     for label, (_, unknown) in zip(bottom.get_xticklabels(), reading.tokens, strict=True):

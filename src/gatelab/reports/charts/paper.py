@@ -11,6 +11,7 @@ import matplotlib
 import numpy as np
 from matplotlib import style
 from matplotlib.axes import Axes
+from matplotlib.backends.backend_svg import FigureCanvasSVG
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
@@ -46,11 +47,21 @@ def save_figures(folder: Path, drawings: Mapping[str, Callable[[], Figure]]) -> 
     with matplotlib.rc_context(), style.context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # an emoji is an empty box
         for name, draw in drawings.items():
-            figure = draw()
+            figure = laid_out(draw())
             for kind in FORMATS:
                 files.append(folder / f"{name}.{kind}")
                 atomic_write(files[-1], rendered(figure, kind))
     return files
+
+
+def laid_out(figure: Figure) -> Figure:
+    """Once for all formats, and with no layout engine left, for which savefig would draw the figure twice."""
+    FigureCanvasSVG(figure)  # measures the texts as they are drawn
+    engine = figure.get_layout_engine()
+    if engine is not None:
+        engine.execute(figure)
+    figure.set_layout_engine(None)
+    return figure
 
 
 def rendered(figure: Figure, kind: str) -> bytes:
@@ -58,7 +69,6 @@ def rendered(figure: Figure, kind: str) -> bytes:
     content = BytesIO()
     undated: dict[str, Any] = {"Date": None} if kind == "svg" else {"CreationDate": None}
     figure.savefig(content, format=kind, metadata=undated)
-    figure.set_layout_engine("none")  # laid out once, for all formats
     return content.getvalue()
 
 
