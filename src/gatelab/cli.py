@@ -482,18 +482,20 @@ def report(
 def ui(
     port: Annotated[int, typer.Option(min=0, max=65535, help="0 takes a free one.")] = 8000,
     open_browser: Annotated[bool, typer.Option("--open", help="Open it in the browser.")] = False,
+    allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
     """Show all runs in a browser: a table to filter and sort, the report of each run, comparisons of selected runs.
 
-    Serves the output folder only to this machine and to who has the printed address, and writes nothing.
+    Serves the output folder only to this machine and to who has the printed address, and writes nothing. On the page of a finished
+    run, its model reads what you type.
 
     [dim]gatelab ui --open[/]
     """
     from gatelab.commands.ui import serve
 
     with user_errors():
-        serve(output_dir, port, open_browser=open_browser)
+        serve(output_dir, port, open_browser=open_browser, allow_targets=allow_targets or ())
 
 
 @app.command()

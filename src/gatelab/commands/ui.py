@@ -4,14 +4,17 @@ import secrets
 import socket
 import tempfile
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from markupsafe import escape
 
+from gatelab.commands.predict import predictor_of
 from gatelab.errors import RunError
+from gatelab.runs.folder import RunFolder
 from gatelab.screen import console
 
 if TYPE_CHECKING:
@@ -20,10 +23,10 @@ if TYPE_CHECKING:
 ADDRESS = "127.0.0.1"
 
 
-def serve(output_dir: Path, port: int, *, open_browser: bool = False) -> None:
+def serve(output_dir: Path, port: int, *, open_browser: bool = False, allow_targets: Sequence[str] = ()) -> None:
     """Serve until Ctrl-C. Raises RunError for a missing folder or a port in use."""
     token = secrets.token_urlsafe(24)
-    server = make_server(output_dir, port, token)
+    server = make_server(output_dir, port, token, allow_targets)
     url = f"http://{ADDRESS}:{server.port}/?token={token}"
     console.print(f"gatelab ui  {url}   runs in {output_dir}; Ctrl-C ends it", soft_wrap=True)
     with redirection(url) as file:
@@ -32,7 +35,7 @@ def serve(output_dir: Path, port: int, *, open_browser: bool = False) -> None:
         server.serve_forever()
 
 
-def make_server(output_dir: Path, port: int, token: str) -> "Server":
+def make_server(output_dir: Path, port: int, token: str, allow_targets: Sequence[str] = ()) -> "Server":
     """A bound server with ``serve_forever``, ``shutdown`` and ``port``; port 0 takes a free one."""
     from gatelab.reports.server.connections import Server
     from gatelab.reports.server.site import Site
@@ -40,7 +43,17 @@ def make_server(output_dir: Path, port: int, token: str) -> "Server":
     if not output_dir.is_dir():
         raise RunError(f"{output_dir}: no such folder. gatelab train makes it; --output-dir names another one.")
     with bound(port) as listening:
-        return Server(listening, Site(output_dir, listening.getsockname()[1], token))
+        return Server(
+            listening, Site(output_dir, listening.getsockname()[1], token, partial(open_model, allow_targets))
+        )
+
+
+def open_model(allow_targets: Sequence[str], folder: RunFolder) -> Any:
+    """What predicts with the model of a run, for the thread that calls this."""
+    import torch
+
+    torch.set_num_threads(1)  # a single text gains nothing by more, which runs that train need
+    return predictor_of(folder, allow_targets)
 
 
 def bound(port: int) -> socket.socket:

@@ -80,7 +80,8 @@ class Task(ABC):
     def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Any:
         """What ``gatelab predict`` asks: an object with ``stream(texts)``, an array (C,) of each text in their order, the names of its
         ``columns`` in a table with ``row(array)``, and its ``titles`` on a screen with ``shown(array)``, both of texts; and
-        ``read_gates(text)``, as gatelab.tasks.sequence.trace has it.
+        ``read_gates(text, attributions=True)``, as gatelab.tasks.sequence.trace has it. That of a language model also has
+        ``continued(text, temperature=…, seed=…)``, an iterator over what it writes after the text, without end.
 
         Raises RunError, as here, where the model does not predict from a text.
         """

@@ -56,7 +56,7 @@ class Reading:
 def describe_reading(gates: Mapping[str, NDArray[Any]], activity: Mapping[str, NDArray[Any]] | None = None) -> Reading:
     """The last 60 tokens of the arrays that ``read_gates`` made. activity: what its units do over many texts, as in gates.npz."""
     first = first_shown(gates)
-    tokens = [shorten(token, 16) for token in gates["tokens"][first:]]
+    tokens = [shown_token(token, 16) for token in gates["tokens"][first:].tolist()]
     unknown = gates["unknown"][first:].tolist()
     values, classes, prediction, probability = predicted(gates)
     shown = values[first:]
@@ -79,7 +79,7 @@ def describe_reading(gates: Mapping[str, NDArray[Any]], activity: Mapping[str, N
         notes.append(f"gaps: {numbers.NOT_A_NUMBER}")
     return Reading(
         role=str(gates.get("role", "")),
-        place=f"{gates.get('source', '')}, line {gates.get('line', '')}",
+        place=f"{gates['source']}, line {gates.get('line', '')}" if "source" in gates else "",
         label=str(gates.get("label", "")),
         prediction=prediction,
         probability=probability,
@@ -103,6 +103,11 @@ def describe_reading(gates: Mapping[str, NDArray[Any]], activity: Mapping[str, N
     )
 
 
+def shown_token(token: str, max_length: int) -> str:
+    """White space by its sign, as where the tokens are characters."""
+    return shorten(token, max_length) or ("⏎" if "\n" in token else "␣" if token else "")
+
+
 def first_shown(gates: Mapping[str, NDArray[Any]]) -> int:
     """The token from which the last 60 are shown."""
     return max(0, len(gates["tokens"]) - MAX_TOKENS)
@@ -123,7 +128,7 @@ def predicted(gates: Mapping[str, NDArray[Any]]) -> tuple[NDArray[Any], list[str
     if "predictions" in gates:
         return gates["predictions"][:, None], ["prediction"], str(gates["answer"]), ""
     values = gates["probabilities"]
-    final, names = values[-1], [shorten(name, 12) for name in gates["classes"]]
+    final, names = values[-1], [shown_token(name, 12) for name in gates["classes"].tolist()]
     answer = str(gates["answer"]) if "answer" in gates else str(gates["classes"][final.argmax()])
     return values, names, answer or "none", numbers.metric(answer_probability(gates))
 

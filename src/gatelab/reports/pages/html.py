@@ -57,12 +57,14 @@ def style_and_script(assets: Sequence[str] = ()) -> tuple[str, str]:
     )
 
 
-def content_security_policy(style: str, script: str, forms: bool = False) -> str:
-    """A policy under which nothing is loaded and only this style and this script apply."""
+def content_security_policy(style: str, script: str, forms: bool = False, asks: bool = False) -> str:
+    """A policy under which nothing is loaded and only this style and this script apply. asks: whether the script may ask its own
+    server."""
     style_hash, script_hash = (
         base64.b64encode(hashlib.sha256(content.encode()).digest()).decode() for content in (style, script)
     )
+    asked = "connect-src 'self'; " if asks else ""
     return (
         f"default-src 'none'; style-src 'sha256-{style_hash}'; script-src 'sha256-{script_hash}'; img-src data:; "
-        f"base-uri 'none'; form-action '{'self' if forms else 'none'}'"
+        f"{asked}base-uri 'none'; form-action '{'self' if forms else 'none'}'"
     )

@@ -10,6 +10,7 @@ from gatelab.reports import numbers
 from gatelab.reports.analysis.settings import build_names, columns_of, differing_keys, setting_cells, show
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import links_from, url_of
+from gatelab.reports.pages.page_progress import Look, look_once, run_progress, written
 from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
 from gatelab.reports.pages.sweep_tables import linked, status
 from gatelab.reports.shown import isolated, shorten
@@ -34,8 +35,9 @@ NAME_COLUMNS = [
 ]  # fmt: skip
 
 
-def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str) -> str:
-    """The table of all runs, with links relative to the root. problems: a sentence for each unreadable folder."""
+def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str, look: Look = look_once) -> str:
+    """The table of all runs, with links relative to the root. problems: a sentence for each unreadable folder. look: how far a
+    running run is."""
     by_name: dict[str, list[Run]] = {}
     for run in runs:
         by_name.setdefault(name_of(run), []).append(run)
@@ -64,8 +66,9 @@ def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str) ->
             *((title, "number") for title in (*titles, "seconds")),
             ("started, UTC", "text"),
         ],
-        run_rows=[run_row(run, settings[id(run)], measured) for run in newest_first],
+        run_rows=[run_row(run, settings[id(run)], measured, look) for run in newest_first],
         run_words=[words_of(run) for run in newest_first],
+        written=written() if any(run.status == "running" for run in runs) else "",
     )
 
 
@@ -105,20 +108,27 @@ def best_text(monitor: str, scores: Sequence[float]) -> str:
     return best if monitor == SELECTED or not scores else f"{best} {title_of(monitor)}"
 
 
-def run_row(run: Run, settings: str, measured: Sequence[tuple[str, str | None]]) -> list[Any]:
+def run_row(run: Run, settings: str, measured: Sequence[tuple[str, str | None]], look: Look) -> list[Any]:
     values = {baseline: run.record.numbers(baseline) for baseline in (None, "linear")}
     name = name_of(run)
     return [
         pick("run", f"{name}/{run.identity}", f"run {run.identity} of {name}"),
         linked(name, url_of(name, "report.html")),
         linked(run.identity, url_of(name, run.identity, "report.html")),
-        status(run),
+        (moving_status(run, look), status(run).striptags()),
         isolated(rounded(settings)),
         run.record.seed_text,
         *(numbers.metric(values[baseline].get(metric)) for metric, baseline in measured),
         "" if run.record.seconds is None else f"{run.record.seconds:.0f}",
         moment(run.started),
     ]
+
+
+def moving_status(run: Run, look: Look) -> Markup:
+    """With the progress of a running one."""
+    if run.status != "running":
+        return status(run)
+    return Markup('{}<small class="progress">{}</small>').format(status(run), run_progress(look(run.folder)))
 
 
 def words_of(run: Run) -> str:

@@ -22,6 +22,7 @@ from gatelab.reports.pages.label_sections import label_sections
 from gatelab.reports.pages.language_sections import language_sections
 from gatelab.reports.pages.length_section import length_section
 from gatelab.reports.pages.number_sections import number_sections
+from gatelab.reports.pages.page_progress import Look, look_once, run_progress, written
 from gatelab.reports.pages.run_answer import (
     answer_finished,
     answer_unfinished,
@@ -108,12 +109,12 @@ def only_run_errors(place: Path) -> Iterator[None]:
         ) from error
 
 
-def run_page(folder: RunFolder) -> str:
-    return render("run.html.j2", assets=ASSETS, **page_values(folder))
+def run_page(folder: RunFolder, look: Look = look_once) -> str:
+    return render("run.html.j2", assets=ASSETS, **page_values(folder, look))
 
 
-def page_values(folder: RunFolder) -> dict[str, Any]:
-    """The values of the page, with its charts and gate readings."""
+def page_values(folder: RunFolder, look: Look = look_once) -> dict[str, Any]:
+    """The values of the page, with its charts and gate readings. look: how far a running run is."""
     record, config = folder.record, load_config(folder)
     if missing := [key for key in NEEDED if not getattr(record, key) and getattr(record, key) != 0]:
         raise RunError(f"{folder.record_file}: lacks {', '.join(missing)}, so it is no record of a run.")
@@ -127,6 +128,8 @@ def page_values(folder: RunFolder) -> dict[str, Any]:
         "identity": folder.path.name,
         "status": status,
         "started": numbers.moment(record.started),
+        "progress": run_progress(look(folder)) if status == "running" else None,
+        "written": written(),
         "learning": learning_charts(learning),
         "lengths": length_section(record, model),
         "resamples": RESAMPLES,

@@ -30,6 +30,7 @@ from gatelab.reports.pages.experiment_sections import answer_experiment, experim
 from gatelab.reports.pages.facts import train_command
 from gatelab.reports.pages.html import render
 from gatelab.reports.pages.links import Link, links_from
+from gatelab.reports.pages.page_progress import Look, look_once, sweep_progress, written
 from gatelab.reports.pages.run_page import only_run_errors
 from gatelab.reports.pages.sweep_answer import answer_sweep
 from gatelab.reports.pages.sweep_tables import published_marks, published_numbers
@@ -128,9 +129,10 @@ def sweep_page(
     form: Mapping[str, Any] | None = None,
     problems: Sequence[str] = (),
     digest: str = "",
+    look: Look = look_once,
 ) -> str:
     """The page as text. link: from the page to a run's files. form: the request to gatelab ui, to be edited. problems:
-    sentences on unreadable runs. digest: identifies the runs of a page with default options."""
+    sentences on unreadable runs. digest: identifies the runs of a page with default options. look: how far a running run is."""
     arms, metric = ordered_arms(comparison), next(iter(comparison.tables))
     stated = statement_of(runs)
     source, published = published_numbers(stated.experiment)
@@ -144,6 +146,8 @@ def sweep_page(
         "title": title,
         "form": form,
         "digest": digest,
+        "progress": sweep_progress(runs, look),
+        "written": written(),
         "kicker": kicker(runs),
         "question": stated.experiment.question,
         "answer": answer,

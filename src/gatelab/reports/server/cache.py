@@ -2,11 +2,13 @@
 
 from collections import OrderedDict
 from collections.abc import Callable, Hashable, Iterable, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from threading import Lock
 
 from gatelab.errors import RunError
+from gatelab.reports.terminal.watched import WatchedRun
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import Run, load_run, name_data
 
@@ -43,6 +45,7 @@ class RunCache:
 
     def __init__(self) -> None:
         self._known: dict[Path, tuple[Stamp, Run]] = {}
+        self._watched: dict[Path, WatchedRun] = {}
         self._lock = Lock()
 
     def read(self, folders: Sequence[RunFolder]) -> tuple[list[Run], list[str]]:
@@ -55,6 +58,13 @@ class RunCache:
                 except RunError as error:
                     problems.append(str(error))
         return runs, problems
+
+    def look(self, folder: RunFolder) -> WatchedRun:
+        """How far a running run is, and how fast since it was first looked at. It must not be modified."""
+        with self._lock:
+            watched = self._watched.setdefault(folder.path, WatchedRun(folder))
+            watched.look()
+            return copy(watched)
 
     def _read(self, folder: RunFolder) -> Run:
         stamp = stamp_of([folder.record_file, folder.config, folder.notes])

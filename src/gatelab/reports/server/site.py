@@ -1,11 +1,13 @@
 """gatelab ui as a WSGI application.
 
 It can be reached by all users of this machine, and by foreign pages in the user's browser. So it requires its token and its own
-Host (against DNS rebinding), only reads, serves only known kinds of files inside the output folder, and lets no foreign script run.
+Host (against DNS rebinding), only reads, serves only known kinds of files inside the output folder, lets no foreign script run, and
+asks the model of a run only for its own pages.
 """
 
 import hmac
 import os
+import secrets
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -16,11 +18,18 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
-from gatelab.errors import RunError
+from gatelab.errors import RunError, UserError
+from gatelab.reports.analysis.jobs import num_waiting
 from gatelab.reports.pages.html import content_security_policy, render, style_and_script
+from gatelab.reports.pages.own_text import ASSETS as OWN_TEXT
+from gatelab.reports.pages.own_text import own_text_answer, own_text_section
 from gatelab.reports.server.cache import PageCache, RunCache, named, stamp_of, state_of
+from gatelab.reports.server.live_page import live_page, with_section
+from gatelab.reports.server.models import MAX_CHARACTERS, Models, OpenModel, has_model, model_files
+from gatelab.runs.activity import read_activity
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import Run
+from gatelab.screen import sentence_of
 
 FILES = {  # the served files of a run, and their types
     "run.json": "application/json",
@@ -32,6 +41,7 @@ FILES = {  # the served files of a run, and their types
     "error.log": "text/plain",
     "uncommitted.diff": "text/plain",
 }
+MODEL_QUESTIONS = ("load", "read", "continued")  # of the page of a run, in its folder
 PICTURES = {".svg": "image/svg+xml", ".pdf": "application/pdf", ".png": "image/png"}
 HEADERS = {
     "X-Content-Type-Options": "nosniff",
@@ -43,13 +53,15 @@ HEADERS = {
 }
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 BEGINNING = 3000  # bytes of a page that contain its policy
+REFRESHED = ("refresh",)  # assets of a page that follows its runs
 TOKEN = "token"  # in the printed address; afterwards a cookie has it
 
 
 class Site:
-    """A WSGI application over output_dir, for requests to localhost:port that have the token in their address or cookie."""
+    """A WSGI application over output_dir, for requests to localhost:port that have the token in their address or cookie. open_model:
+    for the texts that are typed; without it no page has a box for them."""
 
-    def __init__(self, output_dir: Path, port: int, token: str) -> None:
+    def __init__(self, output_dir: Path, port: int, token: str, open_model: OpenModel | None = None) -> None:
         self.root = output_dir.resolve()
         self.output_dir = output_dir
         self.token = token
@@ -57,6 +69,7 @@ class Site:
         self.hosts = {f"{name}:{port}" for name in ("localhost", "127.0.0.1", "[::1]")}
         self.hosts |= {"localhost", "127.0.0.1", "[::1]"} if port == 80 else set()
         self.runs, self.pages = RunCache(), PageCache()
+        self.models = None if open_model is None else Models(open_model)
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
@@ -100,15 +113,19 @@ class Site:
 
     def respond(self, request: Request) -> Response:
         if request.path == "/":
-            return self.index()
+            return self.index(request)
         if request.path == "/compare":
             return self.compare(request)
+        if request.path == "/difference":
+            return self.difference(request)
         parts = path_of(request).removeprefix("/").split("/")
+        if self.models and len(parts) == 3 and parts[-1] in MODEL_QUESTIONS:
+            return self.ask_model(request, self.models, *parts)
         path = self.inside(parts)
         if path is None:
             return message("There is nothing of this name here.", 404)
         if parts[-1] == "report.html":
-            return self.run_report(path.parent) if len(parts) == 3 else self.sweep_report(path.parent)
+            return (self.run_report if len(parts) == 3 else self.sweep_report)(request, path.parent)
         kind = PICTURES.get(path.suffix) if "figures" in parts[1:-1] else FILES.get(path.name)
         if kind is None or not path.is_file():
             return message("There is nothing of this name here.", 404)
@@ -147,15 +164,15 @@ class Site:
                 found.append(folder)
         return found
 
-    def index(self) -> Response:
+    def index(self, request: Request) -> Response:
         from gatelab.reports.pages.index import ASSETS, index_page
 
         runs, problems = self.runs.read(self.folders())
         key = (state_of(runs), *problems)
-        content = self.pages.get("/", key, lambda: index_page(named(runs), problems, str(self.output_dir)))
-        return page(content, ASSETS, forms=True)
+        make = partial(index_page, named(runs), problems, str(self.output_dir), self.runs.look)
+        return live_page(request, self.pages.get("/", key, make), ASSETS, REFRESHED, forms=True)
 
-    def run_report(self, path: Path) -> Response:
+    def run_report(self, request: Request, path: Path) -> Response:
         from gatelab.reports.pages.run_page import ASSETS, only_run_errors, run_page
 
         runs, problems = self.runs.read([folder for folder in self.folders(path.parent.name) if folder.path == path])
@@ -163,12 +180,46 @@ class Site:
             raise RunError(problems[0])
         if not runs:
             return message("There is no such run.", 404)
-        if stored := stored_page(runs[0].folder.report, runs, ASSETS):
-            return page(stored, ASSETS)
-        with only_run_errors(path):
-            return page(self.pages.get(path, state_of(runs), lambda: run_page(runs[0].folder)), ASSETS)
+        folder = runs[0].folder
+        content = stored_page(folder.report, runs, ASSETS)
+        if not content:
+            with only_run_errors(path):
+                content = self.pages.get(path, state_of(runs), lambda: run_page(folder, self.runs.look)).encode(
+                    "utf-8", "replace"
+                )
+        if self.models and runs[0].status == "finished" and self.may_ask(folder):
+            box = own_text_section(MAX_CHARACTERS, goes_on=folder.language.is_file())
+            content = with_section(content, box, "own", "Your text")
+        return live_page(request, content, ASSETS, (*OWN_TEXT, *REFRESHED))
 
-    def sweep_report(self, path: Path) -> Response:
+    def may_ask(self, folder: RunFolder) -> bool:
+        """Whether the run has a model that reads texts, and none of its files is a link to a place outside the root."""
+        files = [Path(os.path.realpath(file)) for file in model_files(folder)]
+        return has_model(folder) and all(file.is_relative_to(self.root) for file in files)
+
+    def ask_model(self, request: Request, models: Models, name: str, identity: str, question: str) -> Response:
+        """What the model of a finished run makes of the text in the address."""
+        folder = next((each for each in self.folders(name) if each.path.name == identity), None)
+        if folder is None or folder.path.parent.name != name or folder.status != "finished" or not self.may_ask(folder):
+            return sentence("There is no finished run of this name with a model that reads texts.", 404)
+        text = request.args.get("text", "")
+        try:
+            if question == "load":
+                models.load(folder)
+                return Response(status=204)
+            if question == "read":
+                gates = models.read(folder, text, attributions=bool(request.args.get("attributions")))
+                answer = own_text_answer(gates, read_activity(folder), goes_on=folder.language.is_file())
+                return Response(answer.encode("utf-8", "replace"), mimetype="text/html")
+            temperature = min(10.0, max(0.0, request.args.get("temperature", 0.8, type=float)))
+            pieces = models.continued(folder, text, temperature=temperature, seed=secrets.randbelow(2**32))
+            return Response((piece.encode("utf-8", "replace") for piece in pieces), mimetype="text/plain")
+        except (UserError, OSError, MemoryError) as error:
+            return sentence(sentence_of(error), 400)
+        except Exception as error:
+            return sentence(f"The model cannot read this ({type(error).__name__}: {error}).", 500)
+
+    def sweep_report(self, request: Request, path: Path) -> Response:
         from gatelab.reports.pages.links import links_from
         from gatelab.reports.pages.run_page import only_run_errors
         from gatelab.reports.pages.sweep_page import ASSETS, compare_sweep, runs_digest, sweep_page
@@ -183,10 +234,11 @@ class Site:
 
         def make() -> str:
             known, link = named(runs), links_from(path, made_on_request=True)
-            return sweep_page(known, compare_sweep(known), path.name, link, problems=problems)
+            return sweep_page(known, compare_sweep(known), path.name, link, problems=problems, look=self.runs.look)
 
         with only_run_errors(path):
-            return page(self.pages.get(path, (state_of(runs), *problems), make), ASSETS)
+            content = self.pages.get(path, (state_of(runs), num_waiting(runs), *problems), make)
+        return live_page(request, content, ASSETS, REFRESHED)
 
     def compare(self, request: Request) -> Response:
         from gatelab.reports.pages.index import comparison_page
@@ -205,7 +257,25 @@ class Site:
         with only_run_errors(self.root):
             make = partial(comparison_page, named(runs), self.root, picks, asked, problems)
             content = self.pages.get(request.full_path, key, make)
-        return page(content, ASSETS, forms=True)
+        return live_page(request, content, ASSETS, REFRESHED, forms=True)
+
+    def difference(self, request: Request) -> Response:
+        from gatelab.reports.pages.links import links_from
+        from gatelab.reports.pages.run_page import only_run_errors
+        from gatelab.reports.pages.two_runs import ASSETS, two_runs_page
+
+        folders, missing = self.picked(request.args.getlist("name"), request.args.getlist("run"))
+        if missing:
+            return message(f"{missing[0]}: there is no such run or name any more.", 404)
+        if len(folders) != 2:
+            return message(f"What differs is shown of two runs, not of {len(folders):,}. Go back, and select two.", 400)
+        runs, problems = self.runs.read(folders)
+        if problems:
+            raise RunError(problems[0])
+        with only_run_errors(self.root):
+            make = partial(two_runs_page, named(runs), links_from(self.root, made_on_request=True), look=self.runs.look)
+            content = self.pages.get(request.full_path, state_of(runs), make)
+        return live_page(request, content, ASSETS, REFRESHED)
 
     def picked(self, names: Sequence[str], runs: Sequence[str]) -> tuple[list[RunFolder], list[str]]:
         """The distinct runs of the names and of name/identity, and those that are missing."""
@@ -222,6 +292,10 @@ def page(content: str | bytes, assets: Sequence[str], *, forms: bool = False, st
     encoded = content if isinstance(content, bytes) else content.encode("utf-8", "replace")
     headers = {"Content-Security-Policy": f"{policy}; frame-ancestors 'none'"}
     return Response(encoded, status, headers, mimetype="text/html")
+
+
+def sentence(words: str, status: int) -> Response:
+    return Response(f"{words}\n", status, mimetype="text/plain")
 
 
 def refuse(sentence: str, status: int = 403, **headers: str) -> Response:

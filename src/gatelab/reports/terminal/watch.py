@@ -1,7 +1,5 @@
 """gatelab runs --watch: a live table of runs, read from their folders, whichever process or machine trains them."""
 
-import math
-import os
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +12,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from gatelab.reports.analysis.jobs import is_alive, jobs_behind, latest_of, seconds_left
 from gatelab.reports.analysis.settings import differing_settings
 from gatelab.reports.numbers import metric
 from gatelab.reports.terminal.fitted_table import Column, fitted_table
@@ -22,6 +21,7 @@ from gatelab.reports.terminal.watched import WatchedRun
 from gatelab.runs.folder import STATUSES, all_runs
 from gatelab.runs.load import name_data
 from gatelab.runs.metrics import shared_monitor, title_of
+from gatelab.runs.record import RunRecord
 from gatelab.screen import clock, counted
 
 SECONDS_TO_APPEAR = 15.0  # for the next job of a sweep, if its process is not known to be alive
@@ -76,9 +76,11 @@ class Watch:
 
     def is_expecting(self) -> bool:
         """Whether a run may still start: while the process of the latest is alive, or for 15 seconds."""
-        if self.runs and not self._jobs_behind():
+        if self.runs and not jobs_behind(self._latest()):
             return False
-        return time.monotonic() - self._ran < SECONDS_TO_APPEAR or (bool(self.runs) and is_alive(self._latest()))
+        return time.monotonic() - self._ran < SECONDS_TO_APPEAR or (
+            bool(self.runs) and is_alive(self._latest().process)
+        )
 
     def table(self, max_rows: int | None = None, width: int | None = None) -> Table | str:
         """A line for each run in the order of the sweep; with max_rows, only running runs and the latest others. Less
@@ -127,27 +129,16 @@ class Watch:
             f"   ({hidden} not shown)" if hidden else "",
         )
 
-    def _latest(self) -> WatchedRun:
-        return max(self.runs, key=lambda run: (run.last_start, run.run.record.job or 0))
-
-    def _jobs_behind(self) -> int:
-        """The number of jobs after the latest run in its multirun, which starts them in order."""
-        record = self._latest().run.record
-        return max(0, (record.jobs or 0) - (record.job or 0) - 1)
+    def _latest(self) -> RunRecord:
+        return latest_of([run.run for run in self.runs]).record
 
     def _not_started(self) -> int:
-        return self._jobs_behind() if self.is_expecting() else 0
+        return jobs_behind(self._latest()) if self.is_expecting() else 0
 
     def _seconds_left(self, waiting: int) -> float | None:
-        """For all runs, assuming the current parallelism and the duration of finished runs; None where unknown."""
         left = [run.seconds_left for run in self.runs if run.status == "running"]
         finished = [run.run.record.seconds for run in self.runs if run.status == "finished"]
-        taken = [seconds for seconds in finished if seconds is not None]
-        known = [seconds for seconds in left if seconds is not None]
-        if not left or len(known) < len(left) or (waiting and not taken):
-            return None
-        mean = math.fsum(taken) / len(taken) if taken else 0.0
-        return max(*known, (sum(known) + waiting * mean) / len(left))
+        return seconds_left(left, [seconds for seconds in finished if seconds is not None], waiting)
 
 
 # Title, rank (those of the highest are left out first in a narrow terminal), text.
@@ -159,17 +150,3 @@ NUMBERS: tuple[tuple[str, int, Callable[[WatchedRun], str]], ...] = (
     ("seconds\nper epoch", 4, lambda run: "" if run.seconds_per_epoch is None else f"{run.seconds_per_epoch:.1f}"),
     ("left", 1, lambda run: "" if run.seconds_left is None else clock(run.seconds_left)),
 )
-
-
-def is_alive(run: WatchedRun) -> bool:
-    """Whether the process of the run is alive on this machine."""
-    process = run.run.record.process
-    if process is None:
-        return False
-    try:
-        os.kill(process, 0)
-    except ProcessLookupError:
-        return False
-    except PermissionError:  # of another user
-        pass
-    return True

@@ -46,10 +46,6 @@ class WatchedRun:
         self.status = self.run.folder.status_of(self.run.record)
 
     @property
-    def last_start(self) -> str:
-        return self.run.record.last_start
-
-    @property
     def num_epochs(self) -> int | None:
         return whole_number(self.run.settings.get("trainer.max_epochs"))
 
@@ -58,6 +54,12 @@ class WatchedRun:
         if self.status != "running":
             return self._ended
         return min(self._ended + 1, self.num_epochs or self._ended + 1)
+
+    @property
+    def epochs_done(self) -> float:
+        """With the part of the current one that is trained, as far as that is known."""
+        steps = (self._step + 1) / self._steps_per_epoch if self._steps_per_epoch else 0.0
+        return min(max(float(self._ended), steps), float(self.num_epochs or self._ended))
 
     @property
     def seconds_per_epoch(self) -> float | None:

@@ -7,7 +7,25 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from gatelab.errors import DataError
 from gatelab.tasks.language_model.lstm_step import LSTMStep
+from gatelab.tasks.language_model.text_tokenizer import TextTokenizer
+
+
+def continued(module: Any, tokenizer: TextTokenizer, text: str, *, temperature: float, seed: int) -> Iterator[str]:
+    """What a language model writes after text, token by token, without end. Raises DataError for what its vocabulary lacks."""
+    ids = tokenizer.encode(text).tolist()
+    if tokenizer.unknown_id is not None and tokenizer.unknown_id in ids:
+        parts = text if tokenizer.kind == "char" else text.split()
+        unknown = next(part for part in parts if tokenizer.unknown_id in tokenizer.encode(part))
+        raise DataError(
+            f"the model's vocabulary has no '{unknown}'. Leave it out, or train with tokenizer=bytes or bpe."
+        )
+    drawn = sample_ids(
+        module, [tokenizer.start_id, *ids], temperature=temperature, generator=torch.Generator().manual_seed(seed),
+        unknown_id=tokenizer.unknown_id,
+    )  # fmt: skip
+    return tokenizer.decoded(drawn)
 
 
 @torch.inference_mode()

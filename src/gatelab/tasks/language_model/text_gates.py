@@ -18,15 +18,14 @@ def read_text_gates(module: LanguageModel, tokenizer: TextTokenizer, text: str) 
     """Arrays as ``gatelab.tasks.sequence.trace.read_gates`` has them: the classes are the tokens that are likeliest after the text,
     probabilities (T, 5) theirs after each token, and units those that move the score of the likeliest most.
 
-    Raises RunError for an encoder without gates to read.
+    As for its loss, the text is read as if a line had ended before it. Raises RunError for an encoder without gates to read.
     """
     encoder: Any = module.encoder
     refuse_without_gates(encoder)
     ids = tokenizer.encode(text)
-    traces = encoder.trace(
-        module.embedding(torch.from_numpy(ids.astype(np.int64))[None].to(module.device)),
-        torch.tensor([len(ids)], device=module.device),
-    )
+    read = torch.tensor([[tokenizer.start_id, *ids.tolist()]], device=module.device)  # (1, 1 + T)
+    begun = encoder.trace(module.embedding(read), torch.tensor([read.shape[1]], device=module.device))
+    traces = {name: type(step)(*(value[:, 1:] for value in step)) for name, step in begun.items()}
     states = list(traces.values())[-1].hidden[0]  # (T, H)
     probabilities = module.output_layer.log_probabilities(states).exp()
     likeliest = probabilities[-1].argsort(descending=True)[:NUM_NEXT]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from gatelab.runs.metrics import title_of
 from gatelab.screen import decimal
 from gatelab.tasks.language_model.language_folder import load_language_model
+from gatelab.tasks.language_model.sampling import continued
 from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW
 from gatelab.tasks.language_model.text_gates import read_text_gates
 from gatelab.tasks.language_model.text_tokenizer import Ids
@@ -71,8 +72,13 @@ class TextLoss:
                     result[row] = together[number, : len(encoded[row])]
         return result
 
-    def read_gates(self, text: str) -> dict[str, NDArray[Any]]:
+    def read_gates(self, text: str, *, attributions: bool = False) -> dict[str, NDArray[Any]]:
+        """It has no attributions, since it decides anew after each token."""
         return read_text_gates(self.module, self.tokenizer, text)
+
+    def continued(self, text: str, *, temperature: float, seed: int) -> Iterator[str]:
+        """What it writes after the text, token by token, without end. Raises DataError for a text that it cannot read."""
+        return continued(self.module, self.tokenizer, text, temperature=temperature, seed=seed)
 
     def row(self, values: NDArray[Any]) -> list[str]:
         """The columns of a text for a table."""

@@ -43,10 +43,10 @@ class Predictor:
             result[rows] = self.module.predict(outputs).cpu().numpy()
         return result
 
-    def read_gates(self, text: str) -> dict[str, NDArray[Any]]:
+    def read_gates(self, text: str, *, attributions: bool = True) -> dict[str, NDArray[Any]]:
         from gatelab.tasks.sequence.trace import read_gates
 
-        return read_gates(self, text)
+        return read_gates(self, text, attributions=attributions)
 
     @property
     def columns(self) -> list[str]:

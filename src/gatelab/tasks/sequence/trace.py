@@ -13,11 +13,12 @@ from gatelab.tasks.sequence.pooling import AttentionPooling
 from gatelab.tasks.sequence.prediction import Predictor
 
 NUM_UNITS = 8
+MAX_PREFIXES = 64  # beginnings of the text in one batch
 STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does not keep
 
 
 @torch.no_grad()
-def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
+def read_gates(predictor: Predictor, text: str, *, attributions: bool = True) -> dict[str, NDArray[Any]]:
     """Arrays by name:
 
     tokens (T,) as they stand in the text (<url> and <user> for what these replace), of characters and subwords as the model
@@ -28,7 +29,7 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
         the units of its direction (see ``SequenceModule.direction``); unit d ≥ H is unit d − H of the backward direction
     toward (2,): what a positive contribution points to, and a negative one
     attributions (T,): integrated gradients, how far each token moves what ``direction`` measures, in all from scores[0], that of
-        embeddings of zeros, to scores[1], that of the text
+        embeddings of zeros, to scores[1], that of the text; none of them without attributions, which take most of the time
     weights (D,): how much of a step of each unit of the last layer reaches the decision, in the mean over all that could be predicted
     attention (T,): how much of each token's state is in the pooled one, with model.pooling=attention
     l0.forget_gate (T, H) and so on: every gate, candidate, cell and hidden state; l0_reverse.… of the backward direction
@@ -49,7 +50,8 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
     tokens = torch.tensor([ids], device=device)  # (1, T)
     length = torch.tensor([len(ids)], device=device)
     prefixes = torch.arange(1, len(ids) + 1, device=device)
-    predictions = module.predict(module(tokens.expand(len(ids), -1), prefixes))  # (T, K)
+    outputs = [module(tokens.expand(len(part), -1), part) for part in prefixes.split(MAX_PREFIXES)]
+    predictions = module.predict(torch.cat(outputs))  # (T, K)
 
     traces = encoder.trace(module.embedding(tokens), length)
     both = getattr(encoder, "bidirectional", False)
@@ -63,7 +65,6 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
         states, _ = module.encoder(x, length.expand(len(x)))
         return module.pool(states, length.expand(len(x)), both) @ direction
 
-    attributions, scores = integrated_gradients(score, module.embedding(tokens)[0])  # (T,), (2,)
     contributions = pooled * direction
     units = contributions.abs().argsort(descending=True)[:NUM_UNITS]
 
@@ -75,13 +76,14 @@ def read_gates(predictor: Predictor, text: str) -> dict[str, NDArray[Any]]:
         "units": units.cpu().numpy(),
         "contributions": contributions[units].cpu().numpy(),
         "toward": np.array(module.toward(predictions[-1], predictor.classes)),
-        "attributions": attributions.cpu().numpy(),
-        "scores": scores.cpu().numpy(),
         "weights": unit_weights(module, predictions.shape[1]).cpu().numpy(),
         "learned": np.array(moving_gates(traces)),
     }
     named = {"classes": np.array(predictor.classes), "probabilities": values}
     gates |= named if predictor.classes else {"predictions": values[:, 0]}
+    if attributions:
+        moved, scores = integrated_gradients(score, module.embedding(tokens)[0])  # (T,), (2,)
+        gates |= {"attributions": moved.cpu().numpy(), "scores": scores.cpu().numpy()}
     if isinstance(module.pool, AttentionPooling):
         gates["attention"] = module.pool.weights(states, length)[0].cpu().numpy()
     return gates | arrays_of(traces)

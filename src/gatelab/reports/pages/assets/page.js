@@ -1,11 +1,21 @@
 // Tables sort and search, charts say what stands where one points. Without it the page shows all of its rows and values.
 "use strict";
 
+// What makes parts of a page answer; setUpAll does it for a part that gatelab ui has replaced.
+const setUps = [];
+const setUp = (selector, make) => {
+  setUps.push([selector, make]);
+  document.querySelectorAll(selector).forEach(part => make(part));
+};
+const setUpAll = part => {
+  for (const [selector, make] of setUps) [...(part.matches(selector) ? [part] : []), ...part.querySelectorAll(selector)].forEach(one => make(one));
+};
+
 const counted = number => number.toLocaleString("en");
 
-for (const table of document.querySelectorAll("table.sortable")) {
+setUp("table.sortable", table => {
   const body = table.tBodies[0];
-  const original = [...body.rows];
+  let original = [...body.rows];
   const most = Number(table.dataset.first || Infinity);
   const name = table.dataset.name;
   const textOf = row => `${row.textContent} ${row.dataset.words ?? ""}`.toLowerCase();
@@ -43,6 +53,13 @@ for (const table of document.querySelectorAll("table.sortable")) {
     table.parentElement.after(more);
   }
   table.addEventListener("filter", show);
+  let sort = () => { rows = original; };
+  table.addEventListener("rows", ({ detail }) => { // others than before, in the order in which they came
+    original = detail;
+    body.replaceChildren(...original);
+    sort();
+    show();
+  });
   for (const heading of table.tHead.rows[0].cells) {
     if (!heading.textContent.trim()) continue;
     const button = document.createElement("button"), column = heading.cellIndex;
@@ -58,22 +75,25 @@ for (const table of document.querySelectorAll("table.sortable")) {
       const down = heading.getAttribute("aria-sort") === (numeric ? null : "ascending") || heading.getAttribute("aria-sort") === "ascending";
       for (const other of table.tHead.rows[0].cells) other.removeAttribute("aria-sort");
       heading.setAttribute("aria-sort", down ? "descending" : "ascending");
-      const keys = new Map(original.map(row => [row, key(row)]));
-      rows = [...original].sort((first, second) => {
-        const a = keys.get(first), b = keys.get(second);
-        return isEmpty(a) - isEmpty(b) || (isEmpty(a) ? 0 : down ? compare(b, a) : compare(a, b)); // what is empty comes last
-      });
-      body.append(...rows);
+      sort = () => {
+        const keys = new Map(original.map(row => [row, key(row)]));
+        rows = [...original].sort((first, second) => {
+          const a = keys.get(first), b = keys.get(second);
+          return isEmpty(a) - isEmpty(b) || (isEmpty(a) ? 0 : down ? compare(b, a) : compare(a, b)); // what is empty comes last
+        });
+        body.append(...rows);
+      };
+      sort();
       show();
     });
   }
   show();
-}
+});
 
-for (const plot of document.querySelectorAll(".plot")) {
+setUp(".plot", plot => {
   const stops = [...plot.querySelectorAll(".stop")];
   const said = plot.closest("figure").querySelector(".said");
-  if (!stops.length) continue;
+  if (!stops.length) return;
   const quiet = said.textContent;
   let at = null;
 
@@ -104,4 +124,4 @@ for (const plot of document.querySelectorAll(".plot")) {
     event.preventDefault();
     say(stops[Math.max(0, Math.min(stops.length - 1, next))]);
   });
-}
+});

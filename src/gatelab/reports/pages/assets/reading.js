@@ -1,7 +1,7 @@
 // A text that a model reads: what tints its words, and which map of units is shown. The colours of a unit are read from its map's picture.
-for (const reading of document.querySelectorAll(".reading")) {
+setUp(".reading", reading => {
   const tools = reading.querySelector(".tools"), maps = [...reading.querySelectorAll(".map")];
-  if (!tools) continue;
+  if (!tools) return;
   const words = [...reading.querySelectorAll(".tinted > span")], keys = [...reading.querySelectorAll(".keys > span")];
   const by = tools.querySelector(".by"), unit = tools.querySelector(".unit"), which = tools.querySelector(".which");
   tools.hidden = false;
@@ -50,7 +50,7 @@ for (const reading of document.querySelectorAll(".reading")) {
   };
 
   by.addEventListener("change", tint);
-  if (!maps.length) continue;
+  if (!maps.length) return;
   which.addEventListener("change", show);
   unit.addEventListener("change", () => { by.value = "unit"; tint(); });
   maps.forEach(one => one.querySelector("image").addEventListener("click", event => {
@@ -60,7 +60,7 @@ for (const reading of document.querySelectorAll(".reading")) {
     tint();
   }));
   show();
-}
+});
 
 function luminance(...channels) { // of the Web Content Accessibility Guidelines
   const [red, green, blue] = channels.map(value => value / 255).map(value => (value <= 0.04045 ? value / 12.92 : ((value + 0.055) / 1.055) ** 2.4));

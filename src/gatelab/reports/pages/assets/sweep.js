@@ -1,6 +1,6 @@
 // The page of a sweep: strip plots with keyboard navigation, arms to show and hide, parallel coordinates to filter.
 
-for (const figure of document.querySelectorAll("figure.strip")) {
+setUp("figure.strip", figure => {
   const said = figure.querySelector(".said"), quiet = said.textContent;
   const rows = [...figure.querySelectorAll(".arm")].map(arm => [...arm.querySelectorAll(".seed")]).filter(row => row.length);
   const seeds = rows.flat();
@@ -28,9 +28,9 @@ for (const figure of document.querySelectorAll("figure.strip")) {
     to.setAttribute("tabindex", "0");
     to.focus();
   });
-}
+});
 
-for (const legend of document.querySelectorAll(".toggles")) {
+setUp(".toggles", legend => {
   const most = 6, section = legend.closest("section");
   const items = [...legend.children].map(item => {
     const arm = item.className.replace("arm-", "a");
@@ -63,9 +63,9 @@ for (const legend of document.querySelectorAll(".toggles")) {
       legend.append(item);
     }
   }
-}
+});
 
-for (const figure of document.querySelectorAll("figure.parallel")) {
+setUp("figure.parallel", figure => {
   const said = figure.querySelector(".said"), quiet = said.textContent, svg = figure.querySelector("svg");
   const lower = "lower" in figure.dataset;
   const lines = [...figure.querySelectorAll(".run")].map(node => ({
@@ -175,4 +175,4 @@ for (const figure of document.querySelectorAll("figure.parallel")) {
     const line = lineOf(event);
     if (line?.url) event.ctrlKey || event.metaKey ? window.open(line.url) : location.assign(line.url);
   });
-}
+});
