@@ -1,8 +1,13 @@
 """What a run was composed from: the choice of each config group, what was changed from it, and its place in the sweep."""
 
+from functools import cache
 from typing import Any
 
+import yaml
+
 from gatelab.config.identity import FILES, OUTSIDE, flatten, key_in
+from gatelab.config.model_choice import DEFAULT, model_of
+from gatelab.config.schema import CONF_DIR
 from gatelab.config.settle import settle
 
 NUM_JOBS = "GATELAB_NUM_JOBS"  # among what Hydra gives each job of a multirun
@@ -56,6 +61,29 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
         if (key in FILES or not key_in(key, OUTSIDE)) and (key not in unchanged or unchanged[key] != value)
     }
     return {**known, "changed": changed}
+
+
+def not_default(choices: dict[str, str]) -> dict[str, str]:
+    """The choices that gatelab train does not make by itself, of the groups that can change a result."""
+    return {
+        group: choice
+        for group, choice in choices.items()
+        if group not in OUTSIDE and choice != default_choice(group, choices)
+    }
+
+
+def default_choice(group: str, choices: dict[str, str]) -> str | None:
+    if group == "model":
+        shipped = {file.stem for file in (CONF_DIR / "data").glob("*.yaml")}
+        return model_of(data) if (data := choices.get("data")) in shipped else DEFAULT
+    return next((entry[group] for entry in default_entries() if group in entry), None)
+
+
+@cache
+def default_entries() -> list[dict[str, str]]:
+    """Those of the defaults list of conf/train.yaml that choose something."""
+    listed = yaml.safe_load((CONF_DIR / "train.yaml").read_text(encoding="utf-8"))["defaults"]
+    return [entry for entry in listed if isinstance(entry, dict)]
 
 
 def num_jobs() -> int | None:

@@ -1,5 +1,7 @@
 """gatelab ui in a real browser: filter, sort, pick, compare, open."""
 
+import csv
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     for name, values in VALUES.items():
         for seed, value in enumerate(values):
             folders.write(seed, value, name=name, settings=GRU if name == "second" else None)
-    folders.write(9, name="first", status="failed", error="RunError: <script>window.hacked=1</script>")
+    failed = folders.write(9, name="first", status="failed", error="RunError: <script>window.hacked=1</script>")
+    failed.error_log.write_text("Traceback\nRunError: <script>window.hacked=1</script>\n", encoding="utf-8")
     for seed in range(120):
         folders.write(seed, 0.5, name="<b>many")
     with serving(folders.output_dir) as port:
@@ -190,3 +193,44 @@ def test_a_search_finds_runs_by_choices_and_data_that_no_cell_shows(open_page: O
     for words, names in (("reviews.csv adam first", 4), ("first GRUEncoder", 0), ("sentiment second", 3)):
         page.get_by_role("searchbox", name="Search All runs").fill(words)
         assert len(shown(page)) == names, words
+
+
+def test_the_page_of_a_run_leads_on_to_all_runs_its_sweep_and_its_files(open_page: Open, address: str) -> None:
+    page = open_page()
+    page.get_by_label("Only runs with the status").select_option("failed")
+    page.locator('#runs td a[href$="report.html"]:visible').nth(1).click()
+    run = page.url
+    assert page.locator("pre.log").inner_text().startswith("Traceback\nRunError: <script>")
+    for link in page.locator("#files a").all():
+        assert page.request.get(f"{run.rsplit('/', 1)[0]}/{link.get_attribute('href')}").ok
+    page.get_by_role("link", name="error.log").first.click()
+    assert page.locator("body").inner_text().startswith("Traceback")
+    page.goto(run)
+    page.get_by_role("link", name="first", exact=True).click()
+    assert page.url == f"{address}first/report.html"
+    page.go_back()
+    page.get_by_role("link", name="All runs").click()
+    assert page.url == address
+    assert page.evaluate("window.hacked") is None
+
+
+def test_a_table_and_a_command_are_copied_as_they_stand(open_page: Open, address: str) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    page.goto(f"{address}first/report.html")
+    page.get_by_role("button", name="Copy gatelab compare").click()
+    assert page.evaluate("navigator.clipboard.readText()").startswith("gatelab compare first --output-dir ")
+    copied = {}
+    page.get_by_label("Copy macro-F1", exact=True).click()
+    for kind in ("CSV", "Markdown", "LaTeX"):
+        page.get_by_role("button", name=f"Copy macro-F1 as {kind}").click()
+        copied[kind] = page.evaluate("navigator.clipboard.readText()")
+    heading, arm = list(csv.reader(io.StringIO(copied["CSV"])))[:2]
+    assert len(heading) == len(arm)
+    mean = f"{np.mean(VALUES['first']):.4f} ± {np.std(VALUES['first'], ddof=1):.4f}"
+    assert arm[heading.index("mean ± sd")] == mean
+    assert arm[heading.index("mean ± sd, interval")] == "[0.7100, 0.7500]"
+    lines = copied["Markdown"].splitlines()
+    assert {line.count("|") for line in lines} == {len(heading) + 1}
+    assert f"| {mean} |" in lines[2]
+    assert f"& ${mean.replace('±', chr(92) + 'pm')}$ &" in copied["LaTeX"]
+    assert "& $[0.7100, 0.7500]$ &" in copied["LaTeX"]

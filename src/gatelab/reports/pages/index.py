@@ -18,7 +18,7 @@ from gatelab.runs.load import SEED_KEYS, Run, files_of
 from gatelab.runs.metrics import SELECTED, best_of, shared_monitor, title_of
 from gatelab.screen import counted
 
-ASSETS = ("sweep", "index", "address")
+ASSETS = ("sweep", "index", "address", "copy")
 MAX_WORDS = 1000  # characters that a search finds a run by
 ABOUT_COLUMNS = [
     ("", "pick"), ("name", "text"), ("run", "text"), ("status", "text"), ("settings", "text"), ("seed", "number"),

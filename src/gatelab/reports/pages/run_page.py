@@ -29,6 +29,7 @@ from gatelab.reports.pages.run_answer import (
     answer_untested,
     cautions,
 )
+from gatelab.reports.pages.run_context import files, run_context
 from gatelab.reports.shown import visible
 from gatelab.runs.activity import read_activity
 from gatelab.runs.cell_equations import read_equations
@@ -43,7 +44,7 @@ from gatelab.runs.record import Data, RunRecord
 from gatelab.runs.shell import command
 from gatelab.screen import console
 
-ASSETS = ("reading",)  # besides what every page has
+ASSETS = ("reading", "copy")  # besides what every page has
 NEEDED = ("status", "started", "seed", "data", "versions")
 # id, title, and the value of the page that the section needs
 SECTIONS = (
@@ -88,12 +89,18 @@ def write_report(folder: RunFolder, gates: bool = True) -> list[Path]:
     gates, which take most of the time. Raises RunError for damaged files."""
     with only_run_errors(folder.path):
         page = page_values(folder)
-        atomic_write(folder.report, render("run.html.j2", assets=ASSETS, **page).encode("utf-8", "replace"))
+        write_page(folder, page)
         if folder.status != "finished" or not page["figures"]:
             return [folder.report]
         from gatelab.reports.charts.figures import draw_figures
 
-        return [folder.report, *draw_figures(folder, page, gates)]
+        drawn = draw_figures(folder, page, gates)
+        write_page(folder, page | files(folder))  # which links to them
+        return [folder.report, *drawn]
+
+
+def write_page(folder: RunFolder, page: dict[str, Any]) -> None:
+    atomic_write(folder.report, render("run.html.j2", assets=ASSETS, **page).encode("utf-8", "replace"))
 
 
 @contextmanager
@@ -158,6 +165,7 @@ def page_values(folder: RunFolder, look: Look = look_once) -> dict[str, Any]:
         "commands": facts.repeat_commands(record, folder.path.parent.parent),
         "origin_facts": facts.origin_facts(record),
         "settings": run_tables.settings(config),
+        **run_context(folder, record, config),
     }
     if folder.predictions.exists() and record.metrics is not None:
         gaps = any(reading.has_gaps for reading in values["readings"].values())

@@ -40,7 +40,7 @@ from gatelab.runs.load import Run, files_of, name_contents, readable_runs
 from gatelab.runs.metrics import is_lower_better, shared_monitor, title_of
 from gatelab.screen import counted
 
-ASSETS = ("sweep",)  # besides what every page has
+ASSETS = ("sweep", "copy")  # besides what every page has
 MAX_COMMANDS = 5
 LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
 # id, title, and the value of the page that the section needs
