@@ -28,6 +28,15 @@ class RunError(UserError):
     """A run that cannot be found, started or read."""
 
 
+class UnknownName(RunError):
+    """What no run of a comparison has. option: by, metric or reference; given: the name that was given to it; near: the nearest that there is."""
+
+    def __init__(self, option: str, given: str, reason: str, known: Iterable[str], listed: str = "") -> None:
+        known = list(known)
+        self.option, self.given, self.near = option, given, next(iter(near_keys(given, known)), None)
+        super().__init__(f"--{option} {given}: {reason}.{suggest_key(given, known)}{listed}")
+
+
 class RunStopped(RunError):
     """Stopped by its environment, such as a full disk: the same command resumes it from the last checkpoint."""
 
@@ -50,11 +59,15 @@ class Pruned(Exception):
 
 def suggest_key(key: str, keys: Iterable[str]) -> str:
     """A sentence that proposes the nearest key, or the keys that end in the given one; empty when none is near."""
+    near = near_keys(key, keys)
+    return f" Did you mean {' or '.join(near)}?" if near else ""
+
+
+def near_keys(key: str, keys: Iterable[str]) -> list[str]:
+    """The first three that end in the given one, else the nearest, if one is near."""
     keys = list(keys)
     same_end = [known for known in keys if known.endswith("." + key)]
-    if same_end:
-        return f" Did you mean {' or '.join(same_end[:3])}?"
-    return did_you_mean(key, keys)
+    return same_end[:3] or difflib.get_close_matches(key, keys, n=1, cutoff=0.6)
 
 
 def did_you_mean(key: str, keys: Iterable[str]) -> str:

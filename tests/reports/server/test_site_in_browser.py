@@ -234,3 +234,24 @@ def test_a_table_and_a_command_are_copied_as_they_stand(open_page: Open, address
     assert f"| {mean} |" in lines[2]
     assert f"& ${mean.replace('±', chr(92) + 'pm')}$ &" in copied["LaTeX"]
     assert "& $[0.7100, 0.7500]$ &" in copied["LaTeX"]
+
+
+def test_a_wrong_key_or_metric_leaves_the_form_as_it_was_and_offers_the_near_one(open_page: Open, address: str) -> None:
+    page = open_page()
+    page.get_by_label("Select name second").check()
+    page.get_by_label("Select name first").check()
+    page.get_by_label("by", exact=True).fill("nme, encodr")
+    page.get_by_role("button", name="Compare selected").click()
+    assert (
+        page.locator(".cautions")
+        .inner_text()
+        .startswith("by nme: no such key in the configs of these runs. Did you mean name?")
+    )
+    page.get_by_role("link", name="Compare with by name").click()
+    assert page.get_by_label("by", exact=True).input_value() == "name,encodr"
+    page.get_by_label("by", exact=True).fill("name")
+    page.get_by_label("metric").fill("acuracy")
+    page.get_by_role("button", name="Compare again").click()
+    assert [fault["id"] for fault in axe.Axe().run(page).response["violations"]] == []
+    page.get_by_role("link", name="Compare with metric accuracy").click()
+    assert {row[0] for row in rows_of(page, "accuracy")} >= {"first", "second"}

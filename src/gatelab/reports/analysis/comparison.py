@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gatelab.errors import RunError, suggest_key
+from gatelab.errors import RunError, UnknownName
 from gatelab.reports.analysis.arms import Arm, Arms, Replicate, group_arms, noun_of
 from gatelab.reports.analysis.settings import show, split_words
 from gatelab.reports.analysis.statistics import Sample, describe, holm, paired_test
@@ -81,7 +81,7 @@ def compare(
 ) -> Comparison:
     """Group the runs by the given config keys and groups, or by all that differ, and compare the arms.
 
-    The default reference is the first arm of the sweep that has a finished run. Raises RunError for an unknown key, metric or
+    The default reference is the first arm of the sweep that has a finished run. Raises UnknownName for an unknown key, metric or
     reference.
     """
     arms = group_arms(runs, by)
@@ -108,7 +108,7 @@ def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[st
     for name in names:
         if known and name not in known:
             listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
-            raise RunError(f"--metric {name}: no finished run has it.{suggest_key(name, known)} There are: {listed}.")
+            raise UnknownName("metric", name, "no finished run has it", known, f" There are: {listed}.")
     return names
 
 
@@ -125,10 +125,9 @@ def choose_reference(arms: Arms, text: str | None) -> Reference | None:
         arm for arm in arms.arms if all(has_term(arm, term, arms.titles) for term in text.split(","))
     ]
     if not found or len({arm.content for arm in found}) < len(found):
-        names = "; ".join([*(arm.name for arm in arms.arms), *sorted(baselines)])
-        raise RunError(
-            f"--reference {text}: {'several arms match' if found else 'no arm matches'}. There are: {names}."
-        )
+        known = [*(arm.name for arm in arms.arms), *sorted(baselines)]
+        reason = "several arms match" if found else "no arm matches"
+        raise UnknownName("reference", text, reason, [] if found else known, f" There are: {'; '.join(known)}.")
     return arm_reference(found)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from gatelab.config.identity import FILES, OUTSIDE, key_in
-from gatelab.errors import RunError, suggest_key
+from gatelab.errors import UnknownName
 from gatelab.runs.load import REPLICATE_KEYS, SEED_KEYS, Run
 
 # To the metrics of a model. What names a file is there by its content (runs/load.py).
@@ -53,7 +53,7 @@ def split_words(words: Sequence[str], known: Iterable[str]) -> list[str]:
 
 
 def named_columns(runs: Sequence[Run], names: Sequence[str]) -> list[Column]:
-    """A column for each config key or group, such as encoder or data.split. Raises RunError for an unknown name."""
+    """A column for each config key or group, such as encoder or data.split. Raises UnknownName."""
     known = {key: None for run in runs for key in run.settings}
     differing = [key for key in differing_keys(runs) if key not in REPLICATE_KEYS]
     columns = []
@@ -68,9 +68,7 @@ def named_columns(runs: Sequence[Run], names: Sequence[str]) -> list[Column]:
             columns.append(Column(name, tuple(keys), name))
         else:
             groups = {key.rsplit(".", depth)[0] for key in known for depth in range(1, key.count(".") + 1)}
-            raise RunError(
-                f"--by {name}: no such key in the configs of these runs.{suggest_key(name, [*known, *groups])}"
-            )
+            raise UnknownName("by", name, "no such key in the configs of these runs", [*known, *groups])
     return columns
 
 

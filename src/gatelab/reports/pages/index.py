@@ -3,9 +3,11 @@
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlencode
 
 from markupsafe import Markup
 
+from gatelab.errors import UnknownName
 from gatelab.reports import numbers
 from gatelab.reports.analysis.settings import build_names, columns_of, differing_keys, setting_cells, show
 from gatelab.reports.pages.html import render
@@ -146,6 +148,22 @@ def moment(iso: str) -> Any:
 
 def pick(kind: str, value: str, label: str) -> Markup:
     return Markup('<input type="checkbox" name="{}" value="{}" aria-label="Select {}">').format(kind, value, label)
+
+
+def compare_again_page(error: UnknownName, picks: Sequence[tuple[str, str]], asked: Mapping[str, str]) -> str:
+    """The form of a comparison, as it was asked, with what is wrong and the nearest name to take."""
+    names = [name.strip() for name in asked[error.option].split(",")]
+    nearest = ",".join(error.near if name == error.given and error.near else name for name in names)
+    return render(
+        "compare_again.html.j2",
+        forms=True,
+        title="gatelab",
+        sentence=str(error).removeprefix("--"),
+        option=error.option,
+        near=error.near,
+        near_address=f"compare?{urlencode([*picks, *{**asked, error.option: nearest}.items()])}",
+        form={"picks": picks, **asked},
+    )
 
 
 def comparison_page(

@@ -18,7 +18,7 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
-from gatelab.errors import RunError, UserError
+from gatelab.errors import RunError, UnknownName, UserError
 from gatelab.reports.analysis.jobs import num_waiting
 from gatelab.reports.pages.html import content_security_policy, render, style_and_script
 from gatelab.reports.pages.own_text import ASSETS as OWN_TEXT
@@ -241,7 +241,7 @@ class Site:
         return live_page(request, content, ASSETS, REFRESHED)
 
     def compare(self, request: Request) -> Response:
-        from gatelab.reports.pages.index import comparison_page
+        from gatelab.reports.pages.index import compare_again_page, comparison_page
         from gatelab.reports.pages.run_page import only_run_errors
         from gatelab.reports.pages.sweep_page import ASSETS
 
@@ -256,7 +256,10 @@ class Site:
         key = (state_of(runs), *problems)
         with only_run_errors(self.root):
             make = partial(comparison_page, named(runs), self.root, picks, asked, problems)
-            content = self.pages.get(request.full_path, key, make)
+            try:
+                content = self.pages.get(request.full_path, key, make)
+            except UnknownName as error:
+                return page(compare_again_page(error, picks, asked), (), forms=True, status=400)
         return live_page(request, content, ASSETS, REFRESHED, forms=True)
 
     def difference(self, request: Request) -> Response:
