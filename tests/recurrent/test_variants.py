@@ -226,15 +226,15 @@ def test_fused_in_float32_keeps_to_the_equations(options: dict[str, Any]) -> Non
 
 
 @pytest.mark.parametrize("options", (ALL | NOISY).values(), ids=(ALL | NOISY).keys())
-@pytest.mark.parametrize("backend", ["equations", "fused"])
-def test_the_gradients_of_every_variant_are_those_of_finite_differences(backend: Any, options: dict[str, Any]) -> None:
-    call, inputs = small_problem(options, backend)
+def test_the_gradients_of_every_variant_are_those_of_finite_differences(options: dict[str, Any]) -> None:
+    """Of the equations, whose gradients backend=fused has to 1e-10: test_fused_gives_the_results_and_gradients_of_the_equations."""
+    call, inputs = small_problem(options, "equations")
     assert torch.autograd.gradcheck(call, inputs)
 
 
 @every_variant
 def test_the_equations_can_be_differentiated_twice(options: dict[str, Any]) -> None:
-    call, inputs = small_problem(options, "equations", H=1)
+    call, inputs = small_problem(options, "equations", E=1, H=1)
     assert torch.autograd.gradgradcheck(call, inputs)
 
 
@@ -244,8 +244,8 @@ def test_fused_says_that_it_cannot_be_differentiated_twice() -> None:
         torch.autograd.grad(call(*inputs)[0].sum(), inputs[0], create_graph=True)
 
 
-def small_problem(options: dict[str, Any], backend: Any, H: int = 2) -> tuple[Any, tuple[Tensor, ...]]:
-    lstm = random_weights(GatedLSTM(2, H, batch_first=True, backend=backend, **options).double())
+def small_problem(options: dict[str, Any], backend: Any, E: int = 2, H: int = 2) -> tuple[Any, tuple[Tensor, ...]]:
+    lstm = random_weights(GatedLSTM(E, H, batch_first=True, backend=backend, **options).double())
     names = [name for name, _ in lstm.named_parameters()]
     lengths = torch.tensor([1, 3])
 
@@ -255,7 +255,7 @@ def small_problem(options: dict[str, Any], backend: Any, H: int = 2) -> tuple[An
         output, finals = torch.func.functional_call(lstm, weights, (x, (h_0, c_0), lengths))
         return output, *finals
 
-    inputs = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in ((2, 3, 2), (1, 2, H), (1, 2, H))]
+    inputs = [torch.randn(size, dtype=torch.float64, requires_grad=True) for size in ((2, 3, E), (1, 2, H), (1, 2, H))]
     return call, (*inputs, *lstm.parameters())
 
 
