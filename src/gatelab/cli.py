@@ -460,6 +460,12 @@ def report(
     reference: Annotated[
         str | None, typer.Option("--reference", metavar="ARM", help="Of a name: what the others are compared with.")
     ] = None,
+    results: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Of an experiment: also NAME.md with its picture, and README.md of all results."
+        ),
+    ] = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
     """Write report.html and the figures of a run, finished or not, or of all runs of a name.
@@ -471,11 +477,13 @@ def report(
     [dim]gatelab report 3f9c[/]
 
     [dim]gatelab report first_sweep --by encoder[/]
+
+    [dim]gatelab report adding --results experiments/results[/]
     """
     from gatelab.commands.report import write
 
     with user_errors():
-        write(what, output_dir, by=by, metrics=metric, reference=reference)
+        write(what, output_dir, by=by, metrics=metric, reference=reference, results=results)
 
 
 @app.command()

@@ -19,21 +19,38 @@ def write(
     by: Sequence[str] | None = None,
     metrics: Sequence[str] | None = None,
     reference: str | None = None,
+    results: Path | None = None,
 ) -> None:
-    """by, metrics and reference apply only to a name. Raises RunError for missing or damaged runs."""
+    """by, metrics and reference apply only to a name, and results, the folder of result files, to a name without them. Raises RunError
+    for missing or damaged runs."""
     found = find_run_or_sweep(what, output_dir)
+    given: dict[str, object] = {"--by": by, "--metric": metrics, "--reference": reference}
     if isinstance(found, RunFolder):
-        given = {"--by": by, "--metric": metrics, "--reference": reference}
+        given["--results"] = results
         for option, value in given.items():
             if value:
                 raise RunError(f"{option}: {what} is one run. Only the report of a name compares arms.")
         from gatelab.reports.pages.run_page import write_report
 
         show_files(write_report(found))
-    else:
-        from gatelab.reports.pages.sweep_page import write_sweep
+        return
+    from gatelab.reports.pages.sweep_page import write_sweep
 
+    if results is None:
         show_files(write_sweep(found, by=by, metrics=metrics, reference=reference))
+        return
+    if any(given.values()):
+        raise RunError(
+            "--results: a result is of the arms and metrics that its experiment states. Leave out --by, --metric and --reference."
+        )
+    from gatelab.reports.result_files import check_results, write_results
+
+    check_results(found, results)
+    files = write_sweep(found)
+    show_files(files)
+    picture = next(file for file in files if file.name == "arms.svg")
+    for file in write_results(found, results, picture):
+        console.print(f"result      {file}", soft_wrap=True)
 
 
 def show_files(files: Sequence[Path]) -> None:

@@ -9,6 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -19,9 +20,10 @@ from yaml import YAMLError
 
 from gatelab.config.choices import num_jobs
 from gatelab.config.config_files import check_config_files
+from gatelab.config.experiment_choice import check_chosen, with_quick
 from gatelab.config.identity import flatten
 from gatelab.config.model_choice import register_model_choice
-from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS
+from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, KEYS
 from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunningElsewhere, suggest_key
 from gatelab.runs.folder import RunFolder
@@ -69,6 +71,7 @@ def run_hydra(overrides: list[str]) -> int:
     overrides = [re.sub(r"^experiment=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
     overrides = [re.sub(r"^\+(?=(note|tags)=)", "", word) for word in overrides]  # which are keys of every config
     refuse(overrides)
+    given, overrides = overrides, with_quick(overrides, EXPERIMENT_DIRS)
     register_experiments()
     OUTCOMES.clear()
     os.environ["HYDRA_FULL_ERROR"] = "1"  # errors reach us as they are, to be explained here
@@ -77,7 +80,7 @@ def run_hydra(overrides: list[str]) -> int:
         ordered += [f"--config-dir={folder}" for folder in config_folders(overrides)[1:]]
     arguments, sys.argv = sys.argv, ["gatelab", *ordered]
     try:
-        with explained(overrides), unchecked_help(), trusting(overrides), printed_as_text(overrides):
+        with explained(overrides), unchecked_help(), trusting(given), printed_as_text(overrides):
             hydra.main(version_base="1.3", config_path=str(CONF_DIR.resolve()), config_name="train")(job)()
     except KeyboardInterrupt:  # outside any job
         console.print(INTERRUPTED)
@@ -116,6 +119,7 @@ def refuse(overrides: list[str]) -> None:
     refuse_null(overrides)
     check_config_files([EXPERIMENT_DIRS[-1], *config_folders(overrides)[1:]])
     refuse_two_sweeps(overrides)
+    check_chosen(overrides, EXPERIMENT_DIRS, KEYS, partial(choices_of, words=overrides))
     refuse_unquoted(overrides)
     refuse_pickles(overrides)
 

@@ -3,6 +3,7 @@
 Stands in the YAML of the experiment as ``experiment:``, and with it in the config.yaml of each of its runs. docs/papers.md.
 """
 
+import re
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -36,7 +37,15 @@ def not_empty(text: str) -> str:
     return text
 
 
+def plain_override(text: str) -> str:
+    """Of a key of the run: what only the command line may say stays there."""
+    if not re.match(r"(?!(hydra|allow_targets|experiments?|quick|name|output_dir)\b)[A-Za-z_][\w./]*=", text):
+        raise ValueError("is no override of a key of the run, such as trainer.max_epochs=1")
+    return text
+
+
 Text = Annotated[str, AfterValidator(not_empty)]
+Override = Annotated[str, AfterValidator(plain_override)]
 
 
 class Part(BaseModel):
@@ -121,7 +130,7 @@ class Experiment(BaseModel):
     published: list[Published] = []
     claims: list[Claim] = []
     deviations: list[Deviation] = []
-    quick: list[Text] = []
+    quick: list[Override] = []
 
     @field_validator("published", mode="before")
     @classmethod

@@ -149,6 +149,11 @@ class Config(Group):
     quick: bool = False
 
 
+KEYS = tuple(
+    field.alias or name for name, field in Config.model_fields.items()
+)  # with which the key of a setting begins
+
+
 def check_config(settings: dict[str, Any]) -> Config:
     """The config that settings, plain values, describe.
 
@@ -158,7 +163,7 @@ def check_config(settings: dict[str, Any]) -> Config:
     """
     problems = _problems(Config, settings, "")
     if isinstance(settings.get("experiment"), dict):
-        problems += check_experiment(settings["experiment"], settings)
+        problems += check_experiment(settings["experiment"], KEYS)
     if not any(problem.startswith("allow_targets") for problem in problems):
         check_targets(settings, settings["allow_targets"])
         trackers = settings.get("tracker")

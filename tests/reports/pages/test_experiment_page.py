@@ -58,7 +58,7 @@ def test_each_claim_stands_with_what_was_found_and_its_verdict(folders: Folders)
     assert "Does it add?" in page
     assert "Claimed: It adds." in page
     assert rows[3][0] == "reproduced"
-    assert "1 of 4 claims reproduced, 1 not reproduced, 2 cannot be told" in page
+    assert "1 of 4 claims reproduced, 1 not reproduced, 2 undecided" in page
 
 
 def test_runs_that_solve_their_task_are_counted_and_never_told_by_a_mean(folders: Folders) -> None:
@@ -115,4 +115,4 @@ def test_a_published_number_is_judged_by_its_arm_and_not_where_several_fit(folde
     assert rows[1][3] == "Ada 1843, table 2"
     assert rows[2][2] == "no runs with seed=1"  # of an arm, which has all seeds
     assert rows[3][2] == "fits several arms: gru, lstm"
-    assert "1 of 3 claims reproduced, 2 cannot be told" in page
+    assert "1 of 3 claims reproduced, 2 undecided" in page

@@ -171,11 +171,11 @@ def claimed_metrics(experiment: Experiment, runs: Iterable[Run]) -> list[str]:
 
 
 def headline(judged: Sequence[Judged]) -> str:
-    """3 of 4 claims reproduced, 1 cannot tell with so few seeds"""
+    """3 of 4 claims reproduced, 1 undecided"""
     counts = Counter(one.verdict for one in judged if one.verdict)
     total = sum(counts.values())
     if counts["reproduced"] == total:
         return "The claim is reproduced" if total == 1 else f"All {total} claims are reproduced"
     parts = [f"{counts['reproduced']} of {counted(total, 'claim')} reproduced"]
     parts += [f"{counts[verdict]} {verdict}" for verdict in VERDICTS[1:3] if counts[verdict]]
-    return ", ".join(parts + [f"{counts['cannot tell']} cannot be told"] * bool(counts["cannot tell"]))
+    return ", ".join(parts + [f"{counts['cannot tell']} undecided"] * bool(counts["cannot tell"]))

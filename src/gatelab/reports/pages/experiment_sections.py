@@ -1,6 +1,7 @@
 """The parts of a page that hold an experiment's claims against its runs; the same values make its result file."""
 
 import math
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -167,10 +168,10 @@ def run_cost(runs: Sequence[Run]) -> Facts:
 
 
 def counts_text(runs: Sequence[Run]) -> str:
-    """60 finished · 58 finished, 2 failed of 60 jobs"""
-    by_status: dict[str, int] = {}
-    for run in runs:
-        by_status[run.status or "unknown"] = by_status.get(run.status or "unknown", 0) + 1
-    return ", ".join(
-        f"{count:,} {status}" for status, count in sorted(by_status.items(), key=lambda item: item[0] != "finished")
-    )
+    """58 finished, 1 failed of 60 jobs"""
+    counts = Counter(run.status or "unknown" for run in runs)
+    jobs = max((run.record.jobs or 0 for run in runs), default=0)
+    listed = [
+        f"{counts[status]:,} {status}" for status in sorted(counts, key=lambda status: (status != "finished", status))
+    ]
+    return ", ".join(listed) + (f" of {jobs:,} jobs" if len(runs) < jobs else "")
