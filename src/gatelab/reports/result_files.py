@@ -33,13 +33,8 @@ from gatelab.runs.load import Run, load_runs
 
 MARK, END = "<!-- Written by gatelab report --results ", " -->"
 README = "README.md"
-PLACES = (
-    "output_dir",
-    "data.cache_dir",
-    "hydra.sweep.dir",
-    "name",
-    "report",
-)  # of the command, what is of one machine alone
+# Of the command, what is of one machine or of the screen.
+PLACES = ("output_dir", "data.cache_dir", "hydra.sweep.dir", "name", "report")
 
 
 class ResultRow(BaseModel):
@@ -70,6 +65,8 @@ def check_results(folders: Sequence[RunFolder], place: Path) -> None:
         raise RunError(
             f"{name}: run {waiting[0]} has not ended. The same gatelab train finishes it; results are of all runs."
         )
+    if f"{name}.md" == README:
+        raise RunError(f"{name}: is the file of all results. Give the runs another name=.")
     if all(run.status != "finished" for run in runs):
         raise RunError(f"{name}: no run is finished, so there is no result.")
     for file in files_of(name, place):
@@ -121,7 +118,8 @@ def read_rows(place: Path) -> list[ResultRow]:
             rows.append(ResultRow.model_validate_json(line.removeprefix(MARK).removesuffix(END)))
         except ValueError:
             raise RunError(
-                f"{file}: its first line was changed, and is no row of the table. gatelab report {file.stem} --results makes it anew once it is removed."
+                f"{file}: its first line was changed, and is no row of the table. Remove the file; gatelab report {file.stem} --results "
+                "writes it again."
             ) from None
     return rows
 

@@ -235,6 +235,9 @@ def test_a_search_is_led_by_what_it_looked_at_and_counts_the_best_of_whole_trial
     assert "On the test rows its macro-F1 is 0.2900." in page
     assert "not finished" not in page
     assert "<h2>Search</h2>" in page
+    # Of 0.5, 0.6 and 0.7: one; the best of two, (0.6 + 0.7 + 0.7) / 3; of three.
+    expected = page[page.index("Expected best validation macro-F1 by budget") :]
+    assert re.findall(r'<td class="number">([\d.]+)</td>', expected)[:3] == ["0.6000", "0.6667", "0.7000"]
 
 
 def change(folder: RunFolder, **values: Any) -> None:
@@ -321,7 +324,7 @@ def test_the_pictures_fit_a_papers_column_and_are_the_same_bytes_again(folders: 
             write_curves(folder, {"validation/macro_f1": [0.1, 0.2], "validation/loss": [1, 2]})
     _, *pictures = write_sweep(all_runs(folders.output_dir))
     assert {file.name for file in pictures} == {
-        f"{name}.{kind}" for name in ("arms", "learning_curves", "trials") for kind in ("svg", "pdf")
+        f"{name}.{kind}" for name in ("arms", "learning_curves", "trials", "expected_best") for kind in ("svg", "pdf")
     }
     before = [file.read_bytes() for file in pictures]
     assert [file.read_bytes() for file in write_sweep(all_runs(folders.output_dir))[1:]] == before

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from gatelab.errors import RunError
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import learning_curves
+from gatelab.reports.analysis.expected_best import expected_best
 from gatelab.reports.analysis.swept import setting_texts, swept_keys
 from gatelab.reports.charts.chart import MODEL, Chart, Line, Stop, Table, number_axis
 from gatelab.reports.shown import visible
@@ -96,6 +97,46 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
     y_axis = number_axis(title, float(y.min()), float(y.max()))
     table = Table(["trial", title, "status", "best so far", "settings"], rows)
     return Chart(f"{title} by trial", summary, x_axis, y_axis, lines, stops, table)
+
+
+def budget_chart(runs: Sequence[Run]) -> Chart | None:
+    """The expected best validation score of a smaller search; None outside a search, and before two trials are complete."""
+    metric = searched_metric(runs)
+    trials = [] if metric is None else trials_of(runs, metric)
+    values = [
+        trial.value for trial in trials if trial.is_complete and trial.value is not None and np.isfinite(trial.value)
+    ]
+    if metric is None or len(values) < 2:
+        return None
+    budgets, best = np.arange(1.0, len(values) + 1), np.array(expected_best(values, is_lower_better(metric)))
+    summary = (
+        "The mean of the best over all choices of so many of these trials: what a smaller random search finds on average. A sampler that "
+        "learns from its trials would draw others."
+    )
+    stops = [
+        Stop(
+            float(budget),
+            [(float(value), MODEL)],
+            f"{counted(int(budget), 'trial')} · expected best {numbers.metric(value)}",
+        )
+        for budget, value in zip(budgets, best, strict=True)
+    ]
+    title = title_of(metric)
+    table = Table(
+        ["trials", f"expected best {title}"],
+        [[f"{budget:.0f}", numbers.metric(value)] for budget, value in zip(budgets, best, strict=True)],
+    )
+    x_axis = number_axis("trials", 1.0, float(len(values)), integers=True)
+    y_axis = number_axis(title, float(best.min()), float(best.max()))
+    return Chart(
+        f"Expected best {title} by budget",
+        summary,
+        x_axis,
+        y_axis,
+        [Line("expected best", MODEL, budgets, best, dots=True)],
+        stops,
+        table,
+    )
 
 
 def steps(known: Sequence[tuple[float, float]]) -> tuple[NDArray[Any], NDArray[Any]]:

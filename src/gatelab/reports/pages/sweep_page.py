@@ -23,7 +23,7 @@ from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.parallel import draw_parallel
 from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.swept_lines import lines_over_keys, lines_over_lengths
-from gatelab.reports.charts.trials import search_chart, searched_metric
+from gatelab.reports.charts.trials import budget_chart, search_chart, searched_metric
 from gatelab.reports.pages import sweep_tables
 from gatelab.reports.pages.disputed_tables import disagreement_matrix, disputed_table
 from gatelab.reports.pages.experiment_sections import answer_experiment, experiment_sections
@@ -161,7 +161,7 @@ def sweep_page(
         "lengths": [*lines_over_keys(runs, list(comparison.tables)), *lines_over_lengths(arms)],
         "legend": legend,
         "curves": curves,
-        "search": search_chart(runs),
+        "search": [chart for chart in (search_chart(runs), budget_chart(runs)) if chart is not None],
         "metric": title_of(metric),
         "keys": swept(arms, metric, link),
         **disputed(arms, answer.cautions),
