@@ -3,7 +3,8 @@
 
 PYTHON ?= python3
 BIN := .venv/bin
-PIP := $(BIN)/python -m pip install -qq --disable-pip-version-check --constraint constraints.txt
+PIP := $(BIN)/python -m pip install -qq --no-compile --disable-pip-version-check --constraint constraints.txt
+COMPILE := $(BIN)/python -m compileall -qq -j 0 .venv/lib || true# on all cores, where pip takes one; packages hold files for other Pythons
 NEEDED := .venv/.ready# by training
 DEVELOPED := .venv/.ready-dev# and by tests and checks
 
@@ -35,9 +36,11 @@ $(NEEDED): pyproject.toml constraints.txt
 	@echo "Installing what training needs into .venv, once; PyTorch is most of it …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	@$(PIP) --editable .
+	@$(COMPILE)
 	@touch $@
 
 $(DEVELOPED): $(NEEDED)
 	@echo "Installing what tests and checks need …"
 	@$(PIP) --editable ".[dev]"
+	@$(COMPILE)
 	@touch $@

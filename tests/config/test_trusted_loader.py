@@ -77,7 +77,7 @@ def test_what_a_run_changes_is_told_from_its_choices_composed_alone(words: list[
         config = compose("train", overrides=words, return_hydra_config=True)
         HydraConfig.instance().set_config(config)
         settings: Any = OmegaConf.to_container(
-            OmegaConf.masked_copy(config, [key for key in config if key != "hydra"]), resolve=True
+            OmegaConf.masked_copy(config, [str(key) for key in config if key != "hydra"]), resolve=True
         )
         settle(settings)
         assert (loader.choices_alone(list(config.hydra.overrides.task)) is not None) == at_once
