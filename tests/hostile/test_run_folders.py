@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 import pytest
 import yaml
+from run_folders import shorten_answers
 from typer.testing import CliRunner
 from werkzeug.test import Client
 
@@ -60,7 +61,8 @@ def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def damaged(root: Path) -> Iterator[Path]:
+def damaged(root: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    shorten_answers(monkeypatch)
     folder = root / "default" / DAMAGED
     yield folder
     shutil.rmtree(folder)

@@ -1,13 +1,17 @@
 """Run folders written by hand: the files that gatelab train leaves, without the training."""
 
 import csv
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import pytest
 from omegaconf import OmegaConf
+from typer.main import get_command
 
+from gatelab.reports.analysis import intervals
 from gatelab.runs.folder import RunFolder
 
 CONFIG = {
@@ -25,6 +29,16 @@ CONFIG = {
     "baseline": "linear",
     "output_dir": "outputs",
 }
+
+command_of = functools.cache(get_command)
+
+
+def shorten_answers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests that ask commands and pages a hundred times whether they answer: intervals are of few resamples, and the commands
+    are put together once."""
+    monkeypatch.setattr(intervals, "RESAMPLES", 12)
+    monkeypatch.setattr(intervals, "MIN_RESAMPLES", 12)
+    monkeypatch.setattr("typer.testing._get_command", command_of)
 
 
 class Folders:

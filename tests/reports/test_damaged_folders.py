@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from run_folders import shorten_answers
 from typer.testing import CliRunner
 from werkzeug.test import Client
 
@@ -56,6 +57,7 @@ def root(hostile_run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     """Two finished runs, the second to be damaged. Pictures are left out, which take most of the time."""
     for name in ("figures.draw_figures", "sweep_figures.draw_sweep_figures"):
         monkeypatch.setattr(f"gatelab.reports.charts.{name}", lambda *_: [])
+    shorten_answers(monkeypatch)
     for identity in ("0000000001", "0000000002"):
         shutil.copytree(hostile_run, tmp_path / "default" / identity)
     return tmp_path
