@@ -15,6 +15,7 @@ from gatelab.commands.predict import predictor_of
 from gatelab.runs.folder import RunFolder
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=20_000)  # milliseconds, where other tests run at the same time
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 Open = Callable[..., Any]
 

@@ -13,6 +13,7 @@ from served import TOKEN, ask, serving
 from gatelab.runs.folder import RunFolder, all_runs
 
 expect = pytest.importorskip("playwright.sync_api", reason="playwright is not installed").expect
+expect.set_options(timeout=20_000)  # milliseconds, where other tests run at the same time
 Open = Callable[[str], Any]
 MANY = 40
 
@@ -86,7 +87,7 @@ def test_a_sweep_says_how_many_jobs_wait_and_moves(open_page: Open, folders: Fol
     page.get_by_role("group", name="All runs").get_by_role("button", name="status").click()
     page.locator("#learning details").first.evaluate("part => { part.open = true; }")
     running.update(status="finished", metrics={"accuracy": 0.7, "macro_f1": 0.7})
-    expect(page.locator("header .progress")).to_have_count(0, timeout=15_000)
+    expect(page.locator("header .progress")).to_have_count(0)
     expect(page.locator(".kicker")).to_contain_text("2 runs, 2 finished")
     assert page.locator("#runs th[aria-sort]").inner_text().startswith("status")
     assert page.evaluate("window.isSamePage")
@@ -118,7 +119,7 @@ def test_the_page_of_a_run_moves_under_the_reader_and_ends_with_the_box(
         assert page.locator("#data").bounding_box()["y"] == pytest.approx(top, abs=2)
     run.predictions.write_bytes(predictions)
     run.update(status="finished")
-    page.locator("#own-text").fill("great", timeout=15_000)
+    page.locator("#own-text").fill("great")
     expect(page.locator("#own .answers tbody tr")).to_have_count(3, timeout=60_000)
     assert page.locator("#confusion h2").inner_text() == "Confusion matrix"
     assert page.evaluate("window.isSamePage")
