@@ -228,6 +228,8 @@ def test_a_stored_page_is_served_until_what_it_tells_of_changes(port: int, folde
     page, *_ = write_sweep(all_runs(folders.output_dir))
     assert '<meta name="runs"' in page.read_text(encoding="utf-8")
     assert ask(port, "/sweep/report.html").body == page.read_text(encoding="utf-8")
+    is_open = '<meta name="state"'  # of a page that follows its runs, which goes on once they have ended
+    assert is_open in ask(port, "/sweep/report.html", If_None_Match='"before"').body
     new = folders.write(4, 0.9)
     os.utime(new.record_file, ns=(0, 0))  # of a folder copied from elsewhere
     assert "7 runs, 7 finished" in ask(port, "/sweep/report.html").body

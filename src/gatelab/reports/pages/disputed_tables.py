@@ -47,11 +47,11 @@ def disputed_table(found: Disagreement) -> dict[str, Any]:
 
 
 def verdict_cell(verdict: Verdict | None) -> Any:
-    """Correct or wrong, the prediction, and the number of correct seeds of those that tested the row."""
+    """Correct or wrong, the prediction, and of several seeds that tested the row the number of correct ones."""
     if verdict is None:
         return ("", "")
     mark = "✓" if 2 * verdict.right > verdict.tested else "✗" if 2 * verdict.right < verdict.tested else "="
-    seeds = f"{verdict.right} of {verdict.tested} correct"
+    seeds = f"{verdict.right} of {verdict.tested} correct" if verdict.tested > 1 else ""
     shown = Markup('{} {} <span class="note">{}</span>').format(mark, isolated(verdict.prediction), seeds)
     return (shown, f"{verdict.right / verdict.tested:.4f} {verdict.prediction}")
 

@@ -89,13 +89,14 @@ def sentence(names: Sequence[str], runs: Sequence[Run]) -> str:
 
 
 def settings_table(runs: Sequence[Run]) -> list[list[Any]]:
-    """The choices of groups and the config keys that differ, without those that can affect no metric."""
+    """The choices of groups and the config keys that differ, without those that can affect no metric, and the classes of the choices."""
     chosen = [run.record.choices for run in runs]
     groups = [
         group for group in dict.fromkeys([*chosen[0], *chosen[1]]) if chosen[0].get(group) != chosen[1].get(group)
     ]
     rows = [[isolated(group), *(isolated(choices.get(group, "not set")) for choices in chosen)] for group in groups]
-    return rows + [[isolated(key), *(isolated(show_exactly(run, key)) for run in runs)] for key in differing_keys(runs)]
+    keys = [key for key in differing_keys(runs) if key not in [f"{group}._target_" for group in groups]]
+    return rows + [[isolated(key), *(isolated(show_exactly(run, key)) for run in runs)] for key in keys]
 
 
 def numbers_table(runs: Sequence[Run]) -> list[list[Any]]:

@@ -229,7 +229,8 @@ class Site:
             return message("There are no runs of this name.", 404)
         runs, problems = self.runs.read(folders)
         stored = stored_page(path / "report.html", runs, ASSETS)
-        if stored and not problems and runs_digest(folders).encode() in stored[:BEGINNING]:
+        is_open = bool(request.if_none_match)  # a page that is kept up to date, which the stored one is not
+        if stored and not is_open and not problems and runs_digest(folders).encode() in stored[:BEGINNING]:
             return page(stored, ASSETS)
 
         def make() -> str:

@@ -2,6 +2,7 @@
 {
   const busy = 2000, calm = 10000; // milliseconds between two questions, longer where an answer takes long
   const stateOf = page => page.querySelector('meta[name="state"]').content;
+  const isMoving = () => document.querySelector("progress") !== null;
   const partsOf = page => new Map([...page.querySelectorAll("body > header, main > section[id]")].map(part => [part.id || "header", part]));
   const told = document.createElement("p");
   told.className = "cautions unanswered";
@@ -9,11 +10,11 @@
   let state = stateOf(document), before = null; // the parts as the server last sent them, which the scripts have changed since
 
   const ask = async () => {
-    const answer = await fetch(location.pathname + location.search, { cache: "no-store", headers: before ? { "If-None-Match": `"${state}"` } : {} });
+    const known = before || !isMoving() ? state : "none"; // a page that moves needs what it was made from, to see what has changed in it
+    const answer = await fetch(location.pathname + location.search, { cache: "no-store", headers: { "If-None-Match": `"${known}"` } });
     if (answer.status === 304) return;
     if (!answer.ok) throw new Error("The runs of this page cannot be read any more.");
     const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-    if (!page.querySelector('meta[name="state"]')) return location.reload(); // it was stored, since nothing runs any more
     const parts = partsOf(page), sent = new Map([...parts].map(([key, part]) => [key, part.outerHTML]));
     if (stateOf(page) !== state) update(page, parts, sent);
     [state, before] = [stateOf(page), sent];
@@ -39,7 +40,7 @@
     for (const [key, part] of parts) {
       const old = shown.get(key);
       if (!old) main.insertBefore(part, next);
-      if (!old || before?.get(key) !== sent.get(key)) {
+      if (!old || (before?.get(key) !== sent.get(key) && key !== "own")) { // where the reader writes
         const place = old && placeIn(old);
         old?.replaceWith(part);
         setUpAll(part);
@@ -127,7 +128,7 @@
         if (!told.isConnected) document.querySelector("main").before(told);
       }
     }
-    const pause = document.querySelector("progress") ? busy : calm;
+    const pause = isMoving() ? busy : calm;
     timer = setTimeout(poll, Math.max(pause, 10 * (performance.now() - begin)));
   };
   document.addEventListener("visibilitychange", () => { if (!document.hidden) poll(); });
