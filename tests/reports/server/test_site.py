@@ -26,6 +26,7 @@ from gatelab.reports.server import cache
 from gatelab.runs import load as load_module
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
+from gatelab.runs.run_notes import Notes, write_notes
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
 
@@ -195,6 +196,15 @@ def test_the_policy_of_a_page_in_its_header_is_that_in_it(port: int, run: RunFol
         assert f'content="{escape(policy)}"' in answer.body, (
             path
         )  # else a browser refuses the style and script of one of them
+
+
+def test_a_note_stands_at_once_on_the_page_of_its_run_and_in_the_table(port: int, run: RunFolder) -> None:
+    paths = (f"/default/{run.path.name}/report.html", "/")
+    assert all(">wide</span>" not in ask(port, path).body for path in paths)
+    write_notes(run, Notes(note="the <b>best", tags=["wide"]))
+    for path in paths:
+        body = ask(port, path).body
+        assert ("<bdi>the &lt;b&gt;best</bdi>" in body, '<span class="tag">wide</span>' in body) == (True, True), path
 
 
 def test_all_runs_of_all_names_stand_in_the_table_as_they_are_now(port: int, folders: Folders) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from browsing import rows_of, watched
-from run_folders import Folders
+from run_folders import Folders, write_curves
 from served import TOKEN, serving
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
@@ -23,8 +23,16 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folders = Folders(tmp_path_factory.mktemp("ui") / "outputs")
     for name, values in VALUES.items():
         for seed, value in enumerate(values):
-            folders.write(seed, value, name=name, settings=GRU if name == "second" else None)
-    failed = folders.write(9, name="first", status="failed", error="RunError: <script>window.hacked=1</script>")
+            settings = {"trainer.max_epochs": 9, **(GRU if name == "second" else {})}
+            folders.write(seed, value, name=name, settings=settings, epochs=seed + 2)
+    failed = folders.write(
+        9,
+        name="first",
+        status="failed",
+        settings={"trainer.max_epochs": 9},
+        error="RunError: <script>window.hacked=1</script>",
+    )
+    write_curves(failed, {"validation/macro_f1": [0.1, 0.3, 0.2]})
     failed.error_log.write_text("Traceback\nRunError: <script>window.hacked=1</script>\n", encoding="utf-8")
     for seed in range(120):
         folders.write(seed, 0.5, name="<b>many")
@@ -50,7 +58,7 @@ def open_page(browser: Any, address: str) -> Iterator[Open]:
 
 def shown(page: Any) -> list[tuple[str, ...]]:
     """name, status, seed and macro-F1 of the rows that are shown."""
-    return [(row[1], row[3], row[5], row[6]) for row in rows_of(page, "All runs")]
+    return [(row[1], row[3], row[6], row[9]) for row in rows_of(page, "All runs")]
 
 
 def test_every_page_loads_without_a_complaint_and_asks_nobody_else(open_page: Open, address: str) -> None:
@@ -89,7 +97,7 @@ def test_the_table_sorts_with_runs_that_have_no_number_last(open_page: Open) -> 
     page.get_by_role("button", name="Show all 127").click()
     heading = page.locator('table[data-name="All runs"] th', has_text="accuracy").get_by_role("button")
     heading.click()
-    found = [row[7] for row in rows_of(page, "All runs")]
+    found = [row[10] for row in rows_of(page, "All runs")]
     values = sorted([*VALUES["first"], *VALUES["second"], *[0.5] * 120], reverse=True)
     assert found == [*(f"{value:.4f}" for value in values), ""]
 
@@ -255,3 +263,31 @@ def test_a_wrong_key_or_metric_leaves_the_form_as_it_was_and_offers_the_near_one
     assert [fault["id"] for fault in axe.Axe().run(page).response["violations"]] == []
     page.get_by_role("link", name="Compare with metric accuracy").click()
     assert {row[0] for row in rows_of(page, "accuracy")} >= {"first", "second"}
+
+
+def test_runs_are_grouped_and_columns_chosen_and_both_stay_with_a_sort_and_in_the_address(open_page: Open) -> None:
+    page = open_page()
+    widths = "[...document.querySelectorAll('#runs thead th')].map(cell => cell.offsetWidth)"
+    before = page.evaluate(widths)
+    page.get_by_role("searchbox", name="Search All runs").fill("0.7300")
+    assert [row[7:9] for row in rows_of(page, "All runs")] == [["4 of 9", "0.7300"]]
+    assert page.evaluate(widths) == before  # whatever rows are shown
+    page.get_by_role("searchbox", name="Search All runs").fill("failed")
+    assert [row[7:10] for row in rows_of(page, "All runs")] == [["3 of 9", "0.3000", ""]]
+    page.get_by_role("searchbox", name="Search All runs").fill("reviews.csv Sentiment")
+    page.get_by_label("macro-F1 from").fill("0.6")
+    page.get_by_label("Group runs by").select_option("name")
+    page.locator("#runs th", has_text="accuracy").get_by_role("button").click()
+    page.locator(".columns summary").click()
+    page.get_by_label("seed", exact=True).uncheck()
+    grouped = [row[0] if len(row) == 1 else row[9] for row in rows_of(page, "All runs")]
+    assert grouped == ["second · 3 runs", "0.8600", "0.8500", "0.8100", "first · 3 runs", "0.7500", "0.7300", "0.7100"]
+    assert page.locator("#runs th", has_text="seed").is_hidden()
+    page.reload()
+    assert [row[0] if len(row) == 1 else row[9] for row in rows_of(page, "All runs")] == grouped
+    assert page.locator("#runs th", has_text="seed").is_hidden()
+    assert [fault["id"] for fault in axe.Axe().run(page).response["violations"]] == []
+    page.get_by_label("Group runs by").select_option("nothing")
+    assert [row[9] for row in rows_of(page, "All runs")] == [value for value in grouped if "runs" not in value]
+    page.get_by_label("Select all of All runs that are shown").check()
+    assert page.locator(".picked").inner_text() == "6 runs selected"

@@ -1,5 +1,6 @@
 """The pages of gatelab ui: the table of all runs, and the comparison of selected ones."""
 
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -7,7 +8,7 @@ from urllib.parse import urlencode
 
 from markupsafe import Markup
 
-from gatelab.errors import UnknownName
+from gatelab.errors import RunError, UnknownName
 from gatelab.reports import numbers
 from gatelab.reports.analysis.settings import build_names, columns_of, differing_keys, setting_cells, show
 from gatelab.reports.pages.html import render
@@ -15,16 +16,19 @@ from gatelab.reports.pages.links import links_from, url_of
 from gatelab.reports.pages.page_progress import Look, look_once, run_progress, written
 from gatelab.reports.pages.sweep_page import compare_sweep, rounded, sweep_page
 from gatelab.reports.pages.sweep_tables import linked, status
-from gatelab.reports.shown import isolated, shorten
-from gatelab.runs.load import SEED_KEYS, Run, files_of
+from gatelab.reports.shown import isolated, shorten, visible
+from gatelab.runs.history import read_values
+from gatelab.runs.load import SEED_KEYS, Run, files_of, name_contents
 from gatelab.runs.metrics import SELECTED, best_of, shared_monitor, title_of
 from gatelab.screen import counted
 
-ASSETS = ("sweep", "index", "address", "copy")
+ASSETS = ("sweep", "index", "columns", "address", "copy")
 MAX_WORDS = 1000  # characters that a search finds a run by
 ABOUT_COLUMNS = [
-    ("", "pick"), ("name", "text"), ("run", "text"), ("status", "text"), ("settings", "text"), ("seed", "number"),
+    ("", "pick"), ("name", "text"), ("run", "text"), ("status", "text"), ("data", "text"), ("settings", "text"), ("seed", "number"),
+    ("epoch", "number"), ("best validation", "number"),
 ]  # fmt: skip
+GROUPING = ("name", "status", "data", "settings", "seed")  # columns whose values many runs share
 MEASURED = [
     (SELECTED, None),
     ("accuracy", None),
@@ -46,9 +50,15 @@ def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str, lo
     settings = {
         id(run): text for group in by_name.values() for run, text in zip(group, setting_texts(group), strict=True)
     }
+    data, has_notes = name_contents(list(runs)), any(run.notes for run in runs)
     newest_first = sorted(runs, key=lambda run: run.started, reverse=True)
     others = sorted({run.record.monitor for run in runs if run.record.monitor in run.record.numbers()} - {SELECTED})
     measured = [*MEASURED, *((metric, baseline) for metric in others for baseline in (None, "linear"))]
+    measured = [
+        (metric, baseline)
+        for metric, baseline in measured
+        if any(metric in run.record.numbers(baseline) for run in runs)
+    ]
     titles = [f"{baseline or ''} {title_of(metric)}".strip() for metric, baseline in measured]
     names = sorted(by_name, key=lambda name: max(run.started for run in by_name[name]), reverse=True)
     return render(
@@ -63,12 +73,18 @@ def index_page(runs: Sequence[Run], problems: Sequence[str], output_dir: str, lo
         names=names,
         name_columns=NAME_COLUMNS,
         name_rows=[name_row(name, by_name[name]) for name in names],
+        ranged=(titles[0], len(ABOUT_COLUMNS)) if titles else None,
+        grouping=GROUPING,
         run_columns=[
             *ABOUT_COLUMNS,
             *((title, "number") for title in (*titles, "seconds")),
             ("started, UTC", "text"),
+            *[("notes", "text")] * has_notes,
         ],
-        run_rows=[run_row(run, settings[id(run)], measured, look) for run in newest_first],
+        run_rows=[
+            [*run_row(run, settings[id(run)], data[run.content], measured, look), *[notes_cell(run)] * has_notes]
+            for run in newest_first
+        ],
         run_words=[words_of(run) for run in newest_first],
         written=written() if any(run.status == "running" for run in runs) else "",
     )
@@ -110,16 +126,19 @@ def best_text(monitor: str, scores: Sequence[float]) -> str:
     return best if monitor == SELECTED or not scores else f"{best} {title_of(monitor)}"
 
 
-def run_row(run: Run, settings: str, measured: Sequence[tuple[str, str | None]], look: Look) -> list[Any]:
+def run_row(run: Run, settings: str, data: str, measured: Sequence[tuple[str, str | None]], look: Look) -> list[Any]:
     values = {baseline: run.record.numbers(baseline) for baseline in (None, "linear")}
-    name = name_of(run)
+    name, (epochs, validated) = name_of(run), so_far(run)
     return [
         pick("run", f"{name}/{run.identity}", f"run {run.identity} of {name}"),
         linked(name, url_of(name, "report.html")),
         linked(run.identity, url_of(name, run.identity, "report.html")),
         (moving_status(run, look), status(run).striptags()),
+        isolated(data),
         isolated(rounded(settings)),
         run.record.seed_text,
+        epoch_text(run, epochs),
+        best_text(run.record.monitor, validated),
         *(numbers.metric(values[baseline].get(metric)) for metric, baseline in measured),
         "" if run.record.seconds is None else f"{run.record.seconds:.0f}",
         moment(run.started),
@@ -131,6 +150,30 @@ def moving_status(run: Run, look: Look) -> Markup:
     if run.status != "running":
         return status(run)
     return Markup('{}<small class="progress">{}</small>').format(status(run), run_progress(look(run.folder)))
+
+
+def so_far(run: Run) -> tuple[int | None, list[float]]:
+    """The number of epochs that it has trained, and the selection metric in its validation: the best of a finished run, of another that of each epoch."""
+    monitor = f"validation/{run.record.monitor}"
+    if run.record.epochs is not None:
+        value = run.record.numbers().get(monitor)
+        return run.record.epochs, [] if value is None else [value]
+    try:
+        found = [value for value in read_values(run.folder.metrics) if value.name == monitor]
+    except RunError:  # which its page says
+        return None, []
+    return found[-1].epoch + 1 if found else None, [value.value for value in found if math.isfinite(value.value)]
+
+
+def epoch_text(run: Run, epochs: int | None) -> str:
+    """7 of 20"""
+    most = run.settings.get("trainer.max_epochs")
+    return "" if epochs is None else f"{epochs}" + (f" of {most}" if type(most) is int else "")
+
+
+def notes_cell(run: Run) -> Markup:
+    tags = Markup(" ").join(Markup('<span class="tag">{}</span>').format(visible(tag)) for tag in run.notes.tags)
+    return Markup("{} {}").format(isolated(run.notes.note), tags)
 
 
 def words_of(run: Run) -> str:

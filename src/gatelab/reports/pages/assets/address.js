@@ -1,4 +1,4 @@
-// The view of all runs stands in the address after its #: searches, filters, sorts and picks. So reload and Back keep it, and it can be sent.
+// The view of all runs stands in the address after its #: searches, filters, sorts, groups, columns and picks. So reload and Back keep it, and it can be sent.
 
 for (const form of document.querySelectorAll("form:has(.pick)")) {
   const tables = [...form.querySelectorAll("table.sortable")], boxes = () => [...form.querySelectorAll("td.pick input[name]")];
@@ -8,6 +8,7 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
     for (const control of section.querySelectorAll("[data-key]")) controls.push([control, keyIn(section, control.dataset.key)]);
     for (const control of section.querySelectorAll("input[type=search]")) controls.push([control, keyIn(section, "search")]);
   }
+  const columns = [...form.querySelectorAll(".columns input")];
   const sorted = table => table.querySelector("th[aria-sort]");
 
   const save = () => {
@@ -17,6 +18,7 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
       const heading = sorted(table);
       if (heading) view.set(keyIn(table.closest("section"), "sort"), (heading.ariaSort === "descending" ? "-" : "") + heading.textContent);
     }
+    for (const box of columns) if (!box.checked) view.append("hide", box.value);
     for (const box of boxes()) if (box.checked) view.append("pick", box.value);
     const query = new URLSearchParams(location.search);
     query.delete("token"); // the cookie has it, and an address is sent to others
@@ -29,6 +31,9 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
       control.value = view.get(key) ?? "";
       control.dispatchEvent(new Event("input", { bubbles: true }));
     }
+    const hidden = new Set(view.getAll("hide"));
+    for (const box of columns) box.checked = !hidden.has(box.value);
+    form.querySelector(".columns").dispatchEvent(new Event("change"));
     for (const table of tables) {
       const given = view.get(keyIn(table.closest("section"), "sort")) ?? "", wanted = given.startsWith("-") ? "descending" : "ascending";
       const heading = [...table.tHead.rows[0].cells].find(cell => cell.textContent && cell.textContent === given.replace(/^-/, ""));

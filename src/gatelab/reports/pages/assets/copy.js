@@ -9,8 +9,8 @@ if (navigator.clipboard) {
   const plain = node => node.innerText.replace(/\s+/g, " ").trim().replaceAll("−", "-");
   // Rows of texts, the heading first; what is small below a number, its interval, has a column of its own.
   const read = table => {
-    const lines = [...table.rows].filter(row => !row.hidden && row.cells.length), heading = lines[0];
-    const skipped = new Set([...heading.cells].flatMap((cell, column) => (cell.classList.contains("pick") ? [column] : [])));
+    const lines = [...table.rows].filter(row => !row.hidden && !row.matches(".group")), heading = lines[0];
+    const skipped = new Set([...heading.cells].flatMap((cell, column) => (cell.hidden || cell.classList.contains("pick") ? [column] : [])));
     const body = lines.slice(1).map(row => cellsOf(row, skipped).map(cell => {
       const small = cell.querySelector("small"), below = small ? plain(small) : "", all = plain(cell);
       return [below ? all.slice(0, all.length - below.length).trim() : all, below];

@@ -56,7 +56,7 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
     all.type = "checkbox";
     all.setAttribute("aria-label", `Select all of ${table.dataset.name} that are shown`);
     all.addEventListener("change", () => {
-      for (const row of table.tBodies[0].rows) if (!row.hidden) row.querySelector(".pick input").checked = all.checked;
+      for (const box of table.tBodies[0].querySelectorAll("tr:not([hidden]) .pick input")) box.checked = all.checked;
     });
     heading.replaceChildren(all);
   }

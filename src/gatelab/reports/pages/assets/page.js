@@ -29,6 +29,7 @@ setUp("table.sortable", table => {
     for (const row of rows) row.hidden = !visible.has(row);
     if (count) count.textContent = found.length < rows.length || sought.length ? `${counted(found.length)} of ${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}` : `${counted(rows.length)} ${rows.length === 1 ? "row" : "rows"}`;
     if (more) more.hidden = found.length < rows.length;
+    table.dispatchEvent(new CustomEvent("shown", { detail: rows }));
   };
 
   let count = null, more = null;

@@ -93,7 +93,7 @@
   const updateRows = (table, other) => {
     const titles = one => [...one.tHead.rows[0].cells].map(cell => cell.textContent.trim()).join("|");
     if (titles(table) !== titles(other)) return location.reload();
-    const body = table.tBodies[0], known = new Map([...body.rows].map(row => [keyOf(row), row]));
+    const body = table.tBodies[0], known = new Map([...body.rows].filter(row => !row.matches(".group")).map(row => [keyOf(row), row]));
     const rows = [...other.tBodies[0].rows].map(row => {
       const old = known.get(keyOf(row));
       if (!old) return row;
