@@ -255,13 +255,13 @@ def test_a_wrong_key_or_metric_leaves_the_form_as_it_was_and_offers_the_near_one
         .inner_text()
         .startswith("by nme: no such key in the configs of these runs. Did you mean name?")
     )
-    page.get_by_role("link", name="Compare with by name").click()
+    page.get_by_role("link", name="Compare by name").click()
     assert page.get_by_label("by", exact=True).input_value() == "name,encodr"
     page.get_by_label("by", exact=True).fill("name")
     page.get_by_label("metric").fill("acuracy")
     page.get_by_role("button", name="Compare again").click()
     assert [fault["id"] for fault in axe.Axe().run(page).response["violations"]] == []
-    page.get_by_role("link", name="Compare with metric accuracy").click()
+    page.get_by_role("link", name="Compare in accuracy").click()
     assert {row[0] for row in rows_of(page, "accuracy")} >= {"first", "second"}
 
 
