@@ -7,8 +7,12 @@ for (const tools of document.querySelectorAll(".columns")) {
   table.parentElement.before(tools);
   tools.hidden = false;
 
+  let hidden = [];
   const choose = rows => {
-    for (const box of boxes) for (const row of [heading, ...rows]) row.cells[titles.indexOf(box.value)].hidden = !box.checked;
+    const before = hidden;
+    hidden = boxes.filter(box => !box.checked).map(box => titles.indexOf(box.value));
+    for (const column of new Set([...before, ...hidden]))
+      for (const row of [heading, ...rows]) row.cells[column].hidden = hidden.includes(column);
   };
   const group = rows => { // those that are shown, in the order of their sort; a group is where its first row would be
     const before = body.querySelectorAll(".group");
