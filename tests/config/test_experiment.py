@@ -75,5 +75,5 @@ def test_the_experiment_of_the_nearest_folder_is_read_and_a_broken_one_is_named(
     assert read_experiment(file) == {"question": "of 1"}
     assert find_experiment("y", folders) is None
     file.write_text("experiment: [\n")
-    with pytest.raises(ConfigError, match=r"x\.yaml: cannot be read as an experiment"):
+    with pytest.raises(ConfigError, match=r"x\.yaml: is no YAML of a config"):
         read_experiment(file)

@@ -209,8 +209,9 @@ def read_experiment(file: Path) -> dict[str, Any]:
         content = read_text(file, MAX_YAML_BYTES)
         check_yaml(content)
         config = yaml.safe_load(content)
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        problem = getattr(error, "strerror", None) or " ".join(str(error).split())
-        raise ConfigError(f"{file}: cannot be read as an experiment: {problem}.") from None
+    except OSError as error:
+        raise ConfigError(f"{file}: cannot be read as a config: {error.strerror}.") from None
+    except (yaml.YAMLError, ValueError) as error:
+        raise ConfigError(f"{file}: is no YAML of a config in UTF-8: {' '.join(str(error).split())}.") from None
     found = config.get("experiment") if isinstance(config, dict) else None
     return found if isinstance(found, dict) else {}
