@@ -18,7 +18,7 @@ from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.chart import Chart, Line, Table, loss_axis, number_axis
 from gatelab.reports.charts.figures import draw_confusion
 from gatelab.reports.charts.gate_picture import draw_reading
-from gatelab.reports.charts.paper import draw_charts, draw_strip_plot, new_figure, save_figures
+from gatelab.reports.charts.paper import draw_charts, draw_strip_plot, lifts, new_figure, save_figures
 from gatelab.reports.charts.reading_svg import draw_reading as place_reading
 from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.svg import draw_chart, lifted, percent
@@ -216,3 +216,11 @@ def test_the_gates(hostile_run: Path) -> None:
         for (*_rest, drawn_bars), heights in zip(page.units, bars, strict=False):
             signed = [height / 9 * (1 if side == "above" else -1) for _, _, height, side in drawn_bars]
             assert signed == pytest.approx(heights.tolist(), abs=0.006)
+
+
+def test_seeds_with_the_same_result_are_all_seen() -> None:
+    moved = lifts([0.0, 0.0, 0.0, 0.5, 1.0, 1.001], near=0.02)
+    assert moved == pytest.approx([-0.14, 0.0, 0.14, 0.0, -0.07, 0.07])
+    many = lifts([1.0] * 20, near=0.02)
+    assert len(set(many)) == 20
+    assert max(many) - min(many) < 0.8  # of a row

@@ -142,7 +142,8 @@ def draw_strip_plot(plot: StripPlot, title: str) -> Figure:
         values = [dot.value for dot in arm.dots]
         if arm.interval is not None:
             axes.plot(arm.interval, [row] * 2, color=INK, alpha=0.2, linewidth=5, solid_capstyle="butt")
-        axes.plot(values, [row] * len(values), "o", color=INK, markersize=2.6, markeredgewidth=0)
+        heights = [row + lift for lift in lifts(values, (plot.x.high - plot.x.low) / 50)]
+        axes.plot(values, heights, "o", color=INK, markersize=2.6, markeredgewidth=0, clip_on=False)
         axes.plot([np.nan if arm.mean is None else arm.mean], [row], "|", color=INK, markersize=9, markeredgewidth=1.2)
         for name, value in arm.baselines.items():
             axes.plot(
@@ -157,3 +158,14 @@ def draw_strip_plot(plot: StripPlot, title: str) -> Figure:
     if named:
         figure.legend(named.values(), named.keys(), loc="outside lower right", ncols=3)
     return figure
+
+
+def lifts(values: Sequence[float], near: float) -> list[float]:
+    """By how much of a row each of the ascending values is moved up or down, so that those nearer than near to the first of them do not
+    cover each other."""
+    found: list[float] = []
+    while len(found) < len(values):
+        group = sum(value - values[len(found)] < near for value in values[len(found) :])
+        step = min(0.14, 0.7 / group)
+        found += [(place - (group - 1) / 2) * step for place in range(group)]
+    return found
