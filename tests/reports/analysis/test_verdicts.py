@@ -101,6 +101,7 @@ def exact_p(first: Sequence[float], second: Sequence[float]) -> float:
         ([5, 5, 5, 5, 5], [1, 1, 1, 1, 1], "reproduced"),
         ([5, 5, 5, 1, 5], [1, 1, 1, 1, 1], "reproduced"),
         ([5, 5, 1, 1, 1], [1, 1, 1, 1, 1], "cannot tell"),
+        ([3, 7, 8, 9, 10], [1, 2, 4, 5, 6], "cannot tell"),  # p is 14 in 252, 0.056
         ([5, 5, 5], [1, 1, 1], "cannot tell"),  # three seeds cannot show it
         ([1, 2, 3, 4, 5], [1, 2, 3, 4, 6], "not reproduced"),
         ([-math.inf] * 5, [1, 2, 3, 4, 5], "contradicted"),  # of runs that all failed

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from gatelab.reports.analysis.arms import Arm, noun_of
+from gatelab.reports.analysis.claims import can_be_solved, is_solved
 from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.analysis.settings import column_cells, comparable, differing_keys
 from gatelab.reports.analysis.statistics import BCA_FROM, INTERVAL_FROM, Sample, pairs_needed, smallest_p
@@ -26,7 +27,8 @@ NOT_THE_ROWS = (
 
 def method_notes(comparison: Comparison) -> list[str]:
     """How the columns are computed."""
-    return [*mean_note(comparison), *interval_note(comparison), *difference_notes(comparison)]
+    notes = [*mean_note(comparison), *interval_note(comparison), *difference_notes(comparison)]
+    return [*notes, *solved_note(comparison.arms.arms)]
 
 
 def caution_notes(comparison: Comparison) -> list[str]:
@@ -117,6 +119,17 @@ def seed_interval_note(counts: set[int]) -> list[str]:
     if min(counts) < INTERVAL_FROM:
         note += f"; none below {INTERVAL_FROM} seeds"
     return [note + "."]
+
+
+def solved_note(arms: Sequence[Arm]) -> list[str]:
+    """Of tasks that say when they are solved, by how many runs of each arm they were."""
+    if not can_be_solved(run for arm in arms for run in arm.runs):
+        return []
+    outcomes = {arm.name: [is_so for run in arm.runs if (is_so := is_solved(run)) is not None] for arm in arms}
+    counts = [f"{name} {sum(found)} of {len(found)}" for name, found in outcomes.items() if found]
+    return [
+        f"Solved: {'; '.join(counts)}. A mean over runs that solve the task and runs that do not describes none of them."
+    ] * bool(counts)
 
 
 def difference_notes(comparison: Comparison) -> list[str]:
