@@ -22,6 +22,7 @@ def test_a_complete_statement_has_no_problem_and_notes_of_ones_own_are_taken() -
         "deviations": [{"paper": "a", "ours": "b", "why": "c"}],
         "quick": ["seed=1"],
         "given0": "a note",
+        "claim": None,
     }
     assert check_experiment(stated, KNOWN) == []
     assert Experiment.model_validate(stated).has_criteria
@@ -41,6 +42,7 @@ def test_a_complete_statement_has_no_problem_and_notes_of_ones_own_are_taken() -
         ({"claims": [{**SHARE, "at_least": 50}]}, r"experiment\.claims\[0\]\.at_least=50: .*less than or equal to 1"),
         ({"claims": [{**ORDER, "test": "t"}]}, r"experiment\.claims\[0\]\.test=t: .*'ranks' or 'almost_stochastic'"),
         ({"claims": [{**ORDER, "worse": {"encodr": "rnn"}}]}, r"experiment\.claims\[0\]\.worse: encodr is no key of a config\. Did you mean encoder\?"),
+        ({"claims": [{**SHARE, "where": {"encoder": ["gru"]}}]}, r"experiment\.claims\[0\]\.where\.encoder: input should be"),
         ({"deviations": [{"paper": "a", "ours": " ", "why": "c"}]}, r"experiment\.deviations\[0\]\.ours: is empty"),
         ({"quick": "seed=1"}, r"experiment\.quick=seed=1: .*valid list"),
         ({"claim": ["a"]}, r"experiment\.claim: .*valid string"),

@@ -132,6 +132,13 @@ class Experiment(BaseModel):
     deviations: list[Deviation] = []
     quick: list[Override] = []
 
+    @model_validator(mode="before")
+    @classmethod
+    def without_nulls(cls, values: Any) -> Any:
+        return (
+            {key: value for key, value in values.items() if value is not None} if isinstance(values, dict) else values
+        )
+
     @field_validator("published", mode="before")
     @classmethod
     def of_one_source(cls, values: Any) -> Any:
@@ -154,7 +161,8 @@ def check_experiment(values: Any, known: Iterable[str]) -> list[str]:
     try:
         experiment = Experiment.model_validate(values)
     except ValidationError as error:
-        return list(dict.fromkeys(explained(problem, values) for problem in error.errors()))
+        texts = [explained(problem, values) for problem in error.errors()]
+        return list({text.partition(": ")[0]: text for text in reversed(texts)}.values())[::-1]  # the first of each key
     own, first_words = set(Experiment.model_fields), set(known)
     problems = [
         f"experiment.{key}: unknown key.{near}" for key in values if key not in own and (near := did_you_mean(key, own))
@@ -191,7 +199,7 @@ def explained(problem: Any, values: Any) -> str:
         return f"{key}: is missing."
     if problem["type"] == "value_error":
         return f"{key}: {problem['ctx']['error']}."
-    shown = "" if isinstance(problem["input"], (dict, list)) else f"={problem['input']}"
+    shown = "" if isinstance(problem["input"], (dict, list)) else f"={problem['input']!s:.80}"
     return f"{key}{shown}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
 
 
