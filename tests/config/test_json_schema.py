@@ -47,6 +47,13 @@ def test_every_shipped_yaml_is_valid_and_is_not_with_a_misspelt_key(group: str |
             assert not validator(group).is_valid({**values, key: {"hiden_size": 3}})
 
 
+def test_what_an_experiment_states_has_a_schema_too() -> None:
+    claim = {"where": {"encoder": "gru"}, "at_least": 0.5}
+    assert validator(None).is_valid({"experiment": {"claims": [claim], "note": "of my own"}})
+    assert not validator(None).is_valid({"experiment": {"claims": [{**claim, "at_lest": 0.5}]}})
+    assert not validator(None).is_valid({"experiment": {"published": [{"metric": "accuracy", "value": "high"}]}})
+
+
 @cache
 def default_settings() -> dict[str, Any]:
     return resolve(compose())

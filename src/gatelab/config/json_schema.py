@@ -13,6 +13,7 @@ from omegaconf import OmegaConf
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema
 
+from gatelab.config.experiment import Experiment
 from gatelab.config.schema import CONF_DIR, OF_MONITOR, Config, Optimizer, Trainer
 from gatelab.config.signature import schema_of
 from gatelab.config.targets import find_targets, locate
@@ -34,6 +35,7 @@ def json_schema(group: str | None = None) -> Schema:
     else:
         schema = of_type(Config, "")
         schema["properties"] |= {name: of_group(name) for name in GROUPS if name != "tokenizer"}
+        schema["properties"]["experiment"] = {"anyOf": [of_type(Experiment, ""), NULL]}
         schema["properties"] |= {**OF_HYDRA, "hydra": {"type": "object"}}
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema}
 
