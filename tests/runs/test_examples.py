@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.reports.shown import tinted
 from gatelab.runs.examples import MAX_CHARACTERS, MAX_ROWS, write_examples
 
 
@@ -61,3 +62,11 @@ def test_there_are_a_hundred_of_each_at_most_and_long_texts_are_cut(tmp_path: Pa
 def test_a_text_that_utf_8_cannot_hold_is_kept(tmp_path: Path) -> None:
     found = examples(tmp_path, ["\ud83d", "b"], [0, 1], pairs([0.9, 0.8]))
     assert found["most confident errors"][0]["text"] == "\ud83d"
+
+
+def test_a_text_is_tinted_at_its_spans_and_otherwise_as_it_is() -> None:
+    shown = tinted("a <b> & c\u202e", [[0, 1], [2, 5], [4, 7], [8, 10], [9, 99]], ["o1", "o2", "o3", "", "o5"])
+    assert shown == (
+        '<bdi class="tints"><span class="o1">a</span> <span class="o2">&lt;b&gt;</span> &amp; c'
+        '<span class="control">⟨U+202E⟩</span></bdi>'
+    )

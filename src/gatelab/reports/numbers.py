@@ -37,6 +37,14 @@ def moment(iso: str) -> str:
     return iso.replace("T", " ").replace("+00:00", " UTC")
 
 
+def short_count(value: int) -> str:
+    """812 · 1.2k · 34k · 5.6M, for small places"""
+    for limit, unit in ((1_000_000, "M"), (1000, "k")):
+        if value >= limit:
+            return f"{value / limit:.1f}{unit}" if value < 10 * limit else f"{value / limit:.0f}{unit}"
+    return str(value)
+
+
 def percentage(fraction: float) -> str:
     return f"{fraction:.1%}"
 

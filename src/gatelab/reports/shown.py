@@ -1,7 +1,7 @@
 """Texts from data on a page: escaped, with control characters visible, and limited in length."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from markupsafe import Markup, escape
 
@@ -22,6 +22,20 @@ def isolated(text: object) -> Markup:
 
 def isolated_cells(rows: Iterable[Iterable[object]]) -> list[list[Markup]]:
     return [[isolated(cell) for cell in row] for row in rows]
+
+
+def tinted(text: str, spans: Sequence[Sequence[int]], classes: Sequence[str]) -> Markup:
+    """The text with each span [from, to) in the colour of its class; spans that overlap an earlier one, as those of replaced words do,
+    have none."""
+    parts, done = [], 0
+    for (begin, end), name in zip(spans, classes, strict=False):
+        if done <= begin < end <= len(text) and name:
+            parts += [
+                marked(text[done:begin]),
+                Markup('<span class="{}">{}</span>').format(name, marked(text[begin:end])),
+            ]
+            done = end
+    return Markup('<bdi class="tints">{}</bdi>').format(Markup("").join([*parts, marked(text[done:])]))
 
 
 def marked(text: object) -> Markup:

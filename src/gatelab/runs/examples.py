@@ -3,11 +3,11 @@
 import json
 from collections.abc import Callable, Hashable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import ConfigDict, TypeAdapter, ValidationError
+from pydantic import ConfigDict, Field, TypeAdapter, ValidationError
 from typing_extensions import NotRequired, TypedDict
 
 from gatelab.bounded import MIB, read_json
@@ -35,6 +35,8 @@ class Example(TypedDict):
     error: NotRequired[float]
     probability: NotRequired[float]
     wrong: NotRequired[Count]
+    running: NotRequired[list[float]]  # the probability of the prediction after each token
+    spans: NotRequired[list[Annotated[list[Count], Field(min_length=2, max_length=2)]]]  # of these tokens, in the text
 
 
 EXAMPLES = TypeAdapter(dict[str, list[Example]])
@@ -81,6 +83,10 @@ def write_selected(
         ]
         for name, order in orders.items()
     }
+    rewrite_examples(file, examples)
+
+
+def rewrite_examples(file: Path, examples: Mapping[str, Any]) -> None:
     atomic_write(file, json.dumps(examples, indent=1) + "\n")  # in ASCII: a text may hold what UTF-8 does not
 
 

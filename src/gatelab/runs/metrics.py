@@ -23,7 +23,11 @@ METRICS = {
     for metric in (
         Metric("accuracy", "accuracy"),
         Metric("macro_f1", "macro-F1", averaged="the classes that are there or predicted"),
-        Metric("auroc", "AUROC", averaged="the pairs of a positive and another row; of several classes over these"),
+        Metric(
+            "auroc",
+            "AUROC",
+            averaged="the pairs of a positive and another row; of several classes the macro mean of one-vs-rest",
+        ),
         Metric("calibration_error", "calibration error", True, "15 equal bins of the largest probability, by rows"),
         Metric("micro_f1", "micro-F1", averaged="all entries of rows and labels"),
         Metric("exact_match", "exact match"),

@@ -6,6 +6,7 @@ from run_folders import Folders, gated
 
 from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arms, group_arms
+from gatelab.reports.analysis.settings import show
 from gatelab.runs.folder import all_runs
 from gatelab.runs.load import find_runs, load_runs
 
@@ -215,3 +216,29 @@ def test_runs_from_before_a_setting_was_added_are_an_arm_of_their_own(folders: F
         "GatedEncoder", "GatedEncoder layer_norm=true", "GatedEncoder layer_norm=false", "GRUEncoder"
     ]  # fmt: skip
     assert [len(arm.runs) for arm in arms] == [2, 2, 2, 2]
+
+
+def test_a_setting_of_a_failed_run_names_its_own_arm_and_no_other(folders: Folders) -> None:
+    for seed in (1, 2):
+        folders.write(seed, 0.8)
+        folders.write(seed, 0.8, settings=GRU)
+    folders.write(1, status="failed", settings={"optimizer.lr": 1e12, "model.dropout": 0.5})
+    assert names(grouped(folders)) == ["LSTMEncoder", "GRUEncoder", "LSTMEncoder dropout=0.5 lr=1e12"]
+    folders.write(
+        2, 0.3, settings={"optimizer.lr": 1e12, "model.dropout": 0.5}
+    )  # one that is not failed: now they differ
+    assert names(grouped(folders))[0] == "encoder=LSTMEncoder dropout=0.2 lr=0.002"
+
+
+def test_where_only_a_failed_run_differs_the_others_are_called_by_their_name(folders: Folders) -> None:
+    folders.write(1, 0.8)
+    folders.write(1, status="failed", settings={"optimizer.lr": 1e12})
+    assert names(grouped(folders)) == ["sweep", "sweep lr=1e12"]
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"), [(1e12, "1e12"), (2.5e7, "2.5e7"), (1.0, "1.0"), (1234567.5, "1234567.5"), (1e-5, "1e-05")]
+)
+def test_a_large_number_is_shown_short_if_that_is_the_same_number(value: float, shown: str) -> None:
+    assert show(value) == shown
+    assert float(shown) == value

@@ -130,7 +130,7 @@ def test_the_reference_is_the_first_arm_as_typed_even_where_jobs_ran_side_by_sid
     folders.write(2, 0.8, settings=GRU, job=3)
     reference = compared(folders).reference
     assert reference is not None
-    assert reference.name == "GatedEncoder coupled=null"
+    assert reference.name == "GatedEncoder"
 
 
 def test_of_errors_the_smallest_is_best(folders: Folders) -> None:
@@ -233,7 +233,7 @@ def test_an_arm_whose_model_looks_broken_is_named_with_what_says_so(folders: Fol
     for seed in (1, 2):
         folders.write(seed, settings={"optimizer.lr": 1e30}, metrics=metrics, symptoms=found)
     assert (
-        "1e+30: 2 of 2 finished runs look broken, such as seed 1: validation loss 1.5e+30 is far above ln 2 = 0.69, that of "
+        "lr=1e30: 2 of 2 finished runs look broken, such as seed 1: validation loss 1.5e+30 is far above ln 2 = 0.69, that of "
         "a guess; only one class is predicted."
     ) in "\n".join(caution_notes(compared(folders)))
 

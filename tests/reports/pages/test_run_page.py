@@ -67,10 +67,15 @@ def test_the_numbers_on_the_page_are_scikit_learns(hostile_run: Path) -> None:
         assert found[:4] == [str(support), f"{precision:.4f}", f"{recall:.4f}", f"{f1:.4f}"]
         assert found[5] == f"{average:.4f}"
 
-    matrix = [[int(cell.split()[0]) for cell in row[1:-1]] for row in tables["Confusion matrix"][1:]]
+    headings, titles, *lines, totals = tables["Confusion matrix"]
+    assert (headings[1], titles[0], titles[-1], totals[0]) == ("prediction", "label", "all", "all")
+    matrix = [[int(cell.split()[0]) for cell in row[1:-1]] for row in lines]
     assert matrix == sk.confusion_matrix(labels, predicted).tolist()
     share = sk.confusion_matrix(labels, predicted, normalize="true")[0, 0]
-    assert tables["Confusion matrix"][1][1].split()[1] == f"{share:.1%}"
+    assert lines[0][1].split()[1] == f"{share:.1%}"
+    sizes = np.bincount(labels, minlength=len(names)), np.bincount(predicted, minlength=len(names))
+    assert [[row[-1] for row in lines], totals[1:-1]] == [[f"{size:,}" for size in found] for found in sizes]
+    assert totals[-1] == f"{len(labels):,}"
 
     for row in tables["By length in tokens"][1:]:
         low, high = (int(end) for end in (row[0].split("–") * 2)[:2])
@@ -94,6 +99,23 @@ def test_the_rows_to_look_at_name_their_line_in_the_source_file(hostile_run: Pat
         for row in rows:
             text, label = source[row["line"] - 1]
             assert (text[:10_000], len(text), label) == (row["text"], row["characters"], row["label"])
+
+
+def test_the_last_word_of_a_listed_row_has_the_tint_of_its_probability(hostile_run: Path) -> None:
+    page, listed, found = (hostile_run / "report.html").read_text(encoding="utf-8"), 0, 0
+    for rows in json.loads((hostile_run / "examples.json").read_text(encoding="utf-8")).values():
+        for row in rows[:10]:
+            if row["tokens"] > 60 or row["characters"] > len(row["text"]) or "spans" not in row:
+                continue
+            listed += 1
+            assert len(row["running"]) == len(row["spans"]) == row["tokens"]
+            assert row["running"][-1] == pytest.approx(row["probability"], abs=1e-3)
+            begin, end = row["spans"][-1]
+            if row["text"][begin:end].isascii() and row["text"][begin:end].isalpha():
+                found += 1
+                assert f'<span class="o{round(row["running"][-1] * 10)}">{row["text"][begin:end]}</span>' in page
+    assert listed > 10
+    assert found
 
 
 def test_the_policy_allows_the_one_style_and_the_one_script_alone(hostile_run: Path) -> None:
@@ -166,7 +188,7 @@ def test_gatelab_report_writes_the_page_and_the_pictures_again(run: RunFolder) -
         (run.gates / f"{number}.npz").unlink()
     output = gatelab("report", run.path.name[:5], "--output-dir", str(run.path.parents[1]), cwd=run.path)
     assert f"report      {run.report}" in output
-    assert f"figures     {run.figures}, 14 files" in output
+    assert f"figures     {run.figures}, 20 files" in output
     assert {file.name for file in run.gates.iterdir()} == {"1.npz", "1.svg", "1.pdf", "1_units.svg", "1_units.pdf"}
     assert page.startswith(run.report.read_bytes().split(b'<section id="gates">')[0])
 

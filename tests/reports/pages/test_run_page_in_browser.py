@@ -253,3 +253,32 @@ def test_without_scripts_all_rows_are_there(open_page: Open) -> None:
     rows = page.locator('table[data-name="Least certain"] tbody tr')
     assert rows.count() == 100
     assert rows.last.is_visible()
+
+
+@pytest.mark.parametrize("width", [390, 1280])
+def test_only_what_scrolls_is_a_tab_stop_and_what_goes_on_to_the_right_fades_until_it_is_reached(
+    width: int, open_page: Open
+) -> None:
+    page = open_page(viewport={"width": width, "height": 800})
+    open_everything(page)
+    page.wait_for_timeout(100)  # for the observers of sizes
+    found = page.evaluate(
+        """() => [...document.querySelectorAll(".wide")].filter(wide => wide.clientWidth).map(wide => ({
+            across: wide.scrollWidth - wide.clientWidth > 1, down: wide.scrollHeight - wide.clientHeight > 1,
+            stop: wide.tabIndex === 0, fades: getComputedStyle(wide).maskImage !== "none"}))"""
+    )
+    assert [one["stop"] for one in found] == [one["across"] or one["down"] for one in found]
+    assert [one["fades"] for one in found] == [one["across"] for one in found]
+    assert {one["across"] for one in found} == {True, False}
+    page.evaluate('() => { for (const wide of document.querySelectorAll(".wide")) wide.scrollLeft = 99999 }')
+    page.wait_for_timeout(100)
+    assert page.locator(".wide.more-right").count() == 0
+
+
+def test_the_first_tab_stop_skips_to_the_content(open_page: Open) -> None:
+    page = open_page()
+    page.keyboard.press("Tab")
+    link = page.get_by_role("link", name="Skip to the content")
+    assert link.evaluate("link => link === document.activeElement && link.getBoundingClientRect().left >= 0")
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "content"

@@ -14,6 +14,8 @@ from gatelab.reports.analysis.settings import (
     distinct_cells,
     named_columns,
     setting_cells,
+    short_key,
+    show,
 )
 from gatelab.runs.load import REPLICATE_KEYS, Run, with_data_named
 
@@ -100,11 +102,17 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
         members = members_of(known, columns)
     keys = [key for column in columns for key in column.keys]
     groups = sorted(map(deduplicated, members.values()), key=lambda group: min(run.place for run in group))
-    titles, cells = setting_cells([best_named(group) for group in groups], columns, merge=by is None)
-    cells = distinct_cells([best_named(group) for group in groups], columns, cells)
-    if not columns:  # one arm, or none
+    of_failed = keys_of_failed(known, differing) if by is None else []
+    named = columns
+    if of_failed:
+        named = columns_of(known, [key for key in differing if key not in of_failed])
+        named += [column for column in columns if column.title == "path" and column not in named]
+    titles, cells = setting_cells([best_named(group) for group in groups], named, merge=by is None)
+    cells = distinct_cells([best_named(group) for group in groups], named, cells)
+    if not named:  # one arm, or none
         titles, cells = ["name"], [(" ".join(sorted({run.settings["name"] for run in group})),) for group in groups]
-    names = [arm_name(titles, texts, columns) for texts in cells]
+    cells = [with_settings(group, of_failed, texts) for group, texts in zip(groups, cells, strict=True)]
+    names = [arm_name(titles, texts, named) for texts in cells]
     arms = [
         Arm(texts, name, tuple(group), *replicates_of(group, keys))
         for texts, name, group in zip(cells, names, groups, strict=True)
@@ -112,6 +120,21 @@ def group_arms(runs: Sequence[Run], by: Sequence[str] | None = None) -> Arms:
     pooled = columns_of(known, [key for key in differing if key not in keys])
     without_config = tuple(run for run in runs if not run.settings)
     return Arms(tuple(titles), tuple(arms), tuple(pooled), without_config, len(known) - sum(map(len, groups)))
+
+
+def keys_of_failed(runs: Sequence[Run], differing: Sequence[str]) -> list[str]:
+    """The keys in which only failed runs differ: they name these runs' arms, not all others."""
+    others = [run for run in runs if run.status != "failed"]
+    between_others = differing_keys(others)
+    return [key for key in differing if others and key not in between_others]
+
+
+def with_settings(runs: Sequence[Run], keys: Sequence[str], cells: tuple[str, ...]) -> tuple[str, ...]:
+    """The cells of an arm whose runs all failed, with what distinguishes it by these keys."""
+    if not keys or any(run.status != "failed" for run in runs):
+        return cells
+    terms = [f"{short_key(key, keys)}={show(runs[0].settings[key])}" for key in keys if key in runs[0].settings]
+    return (" ".join([cells[0], *terms]), *cells[1:])
 
 
 def replicates_of(runs: Sequence[Run], keys: Sequence[str]) -> tuple[tuple[str, ...], float | None]:

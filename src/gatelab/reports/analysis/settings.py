@@ -1,5 +1,6 @@
 """The settings in which runs differ, as table columns with short titles."""
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -11,6 +12,7 @@ from gatelab.runs.load import REPLICATE_KEYS, SEED_KEYS, Run
 
 # To the metrics of a model. What names a file is there by its content (runs/load.py).
 IRRELEVANT = (*(key for key in OUTSIDE if key not in ("data.path", *FILES)), "baseline")
+LARGE = 1e6  # from which a float is shown as 1e12
 MAX_COLUMNS = 4  # of settings; more are merged into one column
 MERGED = "settings (where not as in most runs)"
 
@@ -199,5 +201,8 @@ def show(value: Any) -> str:
     """A config value as typed in an override; a ``_target_`` by its last name."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
+    if isinstance(value, float) and math.isfinite(value) and abs(value) >= LARGE and float(f"{value:g}") == value:
+        mantissa, _, exponent = f"{value:e}".partition("e")
+        return f"{float(mantissa):g}e{int(exponent)}"
     text = str(value)
     return text.rsplit(".", 1)[1] if text.startswith(("gatelab.", "torch.")) else text

@@ -81,7 +81,8 @@ def draw_bands(
         stops.append(Stop(float(epoch), points, f"{over} {epoch}", tips))
         rows.append(cells)
     several = any(band.num.max() > 1 for _, band, _ in drawn)
-    summary = "Line: mean over the runs. Band: minimum to maximum." if several else "One line per arm, of one run each."
+    summary = "One line per arm: the mean over its runs, in a band of their range."
+    summary = summary if several else "One line per arm, of one run each."
     summary += f" The axis is cut at {y.high:g}; some values are larger." if is_cut else ""
     summary += " The axis is logarithmic." if y.is_log else ""
     summary += f" Of the first {MAX_ARMS} of {num_arms} arms." if num_arms > MAX_ARMS else ""

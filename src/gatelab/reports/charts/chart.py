@@ -74,7 +74,7 @@ class Table:
 
 @dataclass(frozen=True)
 class Chart:
-    """bars: (from, to, height). mark: the best epoch. notes: short texts for a paper, beside x.title, in place of the summary."""
+    """bars: (from, to, height); bar_labels: at the foot of each. mark: the best epoch. notes: short texts for a paper, beside x.title, in place of the summary."""
 
     title: str
     summary: str  # alternative text; shown while no tooltip is
@@ -84,6 +84,7 @@ class Chart:
     stops: Sequence[Stop]
     table: Table
     bars: Sequence[tuple[float, float, float]] = ()
+    bar_labels: Sequence[str] = ()
     mark: float | None = None
     notes: Sequence[str] = ()
 

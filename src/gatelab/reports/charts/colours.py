@@ -4,6 +4,7 @@ OPENNESS runs from shut, 0, to open, 1: cividis (Nuñez, Anderton & Renslow 2018
 from negative to positive, white at 0: RdBu of ColorBrewer (Harrower & Brewer 2003). Between the nine colours of each, RGB is linear.
 """
 
+from collections.abc import Sequence
 from functools import cache
 
 import numpy as np
@@ -57,3 +58,14 @@ def scale_of(name: str, values: NDArray[np.floating]) -> tuple[tuple[str, ...], 
     power = 10.0 ** max(0.0, np.floor(np.log10(largest))) if largest else 1.0
     high = next((power * step for step in ROUND if largest <= power * step), 10 * power)
     return SIGNED, -high, high
+
+
+def contrast(first: Sequence[float], second: Sequence[float]) -> float:
+    """Of two colours in RGB from 0 to 1: from 1 to 21 (WCAG 2.2)."""
+    dark, light = sorted(map(luminance, (first, second)))
+    return (light + 0.05) / (dark + 0.05)
+
+
+def luminance(colour: Sequence[float]) -> float:
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in colour]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]

@@ -24,6 +24,7 @@ from gatelab.reports.shown import shorten
 STYLE = Path(__file__).with_name("gatelab.mplstyle")
 FORMATS = ("svg", "pdf")
 COLUMN_WIDTH = 3.3  # inches
+MAX_INSIDE = 3  # names of a legend inside a chart
 INK, GREY = "#222222", "#8a8a8a"
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00", INK)  # Okabe & Ito
 # The same kinds as in the style sheet of the pages.
@@ -98,8 +99,10 @@ def draw_charts(
     figure, rows = new_figure(height, len(charts))
     for chart, axes in zip(charts, rows, strict=True):
         draw_chart(chart, axes)
-        if not legend and len(chart.legend) > 1:
+        if not legend and 1 < len(chart.legend) <= MAX_INSIDE:
             axes.legend()
+        elif not legend and len(chart.legend) > 1:  # it would hide the lines
+            figure.legend(*axes.get_legend_handles_labels(), loc="outside upper center", ncols=2, fontsize=6)
     handles = [Line2D([], [], label=plain(name, 40), **look_of(kind)) for name, kind in legend]
     if handles:
         figure.legend(handles=handles, loc="outside lower center", ncols=columns, fontsize=6)
@@ -111,6 +114,9 @@ def draw_charts(
 def draw_chart(chart: Chart, axes: Axes) -> None:
     for begin, end, height in chart.bars:
         axes.bar(begin, height, end - begin, align="edge", color="#dddddd", edgecolor="white")
+    for (begin, end, _), text in zip(chart.bars, chart.bar_labels, strict=False):
+        place = (begin + end) / 2, chart.y.low
+        axes.annotate(text, place, (0, 1.5), textcoords="offset points", ha="center", fontsize=4.5, color=INK)
     for line in chart.lines:
         look = {"marker": "o" if line.dots else None, "clip_on": False, **look_of(line.look)}
         if line.band is not None:

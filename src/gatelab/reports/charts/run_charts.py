@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import Calibration, Learning, PrecisionRecall
-from gatelab.reports.analysis.intervals import Interval
+from gatelab.reports.analysis.intervals import Interval, proportion_interval
 from gatelab.reports.charts.chart import (
     BASELINE,
     MODEL,
@@ -21,6 +21,7 @@ from gatelab.reports.charts.chart import (
     kind_of,
     loss_axis,
     number_axis,
+    spans_decades,
 )
 from gatelab.reports.shown import capital, shorten, visible
 from gatelab.runs.metrics import METRICS, is_lower_better, title_of
@@ -28,6 +29,8 @@ from gatelab.screen import counted
 
 MAX_CURVES = 7  # that are distinguishable
 FEW_CURVES = 3  # with room for those of the baseline
+LINEAR_MEAN = "linear baseline, mean"
+MIN_NAMES = 3  # of a chart
 STEPS = "train steps"
 Curves = Mapping[str, tuple[str, str]]  # the metric of each curve and the kind of its line
 
@@ -54,10 +57,10 @@ def charted_together(learning: Learning) -> list[list[str]]:
 
 
 def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -> Chart | None:
-    """None where no curve has a number."""
+    """None where no curve has two numbers."""
     curves = {name: learning.curves[metric] for name, (metric, _) in names.items() if metric in learning.curves}
     every = np.concatenate([y[np.isfinite(y)] for _, y in curves.values()] or [np.empty(0)])
-    if not len(every):
+    if max((np.isfinite(y).sum() for _, y in curves.values()), default=0) < 2:
         return None
     in_epochs = learning.best is not None
     by_epoch: dict[float, list[tuple[str, float]]] = {}
@@ -82,8 +85,10 @@ def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -
     if STEPS in curves:
         behind = f"the mean of {learning.averaged} logged batches" if learning.averaged > 1 else "one batch"
         summary += f" Each point of {STEPS} is {behind}."
-    axis = loss_axis if y_title == "loss" else number_axis
-    y_axis = axis(y_title, float(every.min()), float(every.max()))
+    low, high = float(every.min()), float(every.max())
+    falls = all(is_lower_better(metric) for metric, _ in names.values())
+    is_loss = y_title == "loss" or (falls and spans_decades(low, high))
+    y_axis = (loss_axis if is_loss else number_axis)(y_title, low, high)
     summary += " The axis is logarithmic." if y_axis.is_log else ""
     return Chart(title, summary, x_axis, y_axis, lines, stops, Table(["", *curves], rows), mark=learning.best)
 
@@ -91,7 +96,7 @@ def draw_learning(title: str, y_title: str, names: Curves, learning: Learning) -
 def precision_recall_chart(
     classes: Sequence[str], curves: Mapping[str, PrecisionRecall], linear: Mapping[str, PrecisionRecall]
 ) -> Chart:
-    """A curve for each class against the rest; thin lines for the linear baseline."""
+    """A curve for each class against the rest; for the linear baseline thin lines, of more than three classes their mean."""
     shown = list(curves)[:MAX_CURVES]
     kinds = {name: kind_of(classes.index(name)) for name in shown}
     places, stops_at = np.linspace(0, 1, 201), np.linspace(0, 1, 101)
@@ -100,6 +105,11 @@ def precision_recall_chart(
         if name in linear and len(shown) <= FEW_CURVES:
             lines.append(curve_line("", f"{kinds[name]} thin", linear[name], places))
         lines.append(curve_line(name, kinds[name], curves[name], places, f"({numbers.metric(curves[name].average)})"))
+    beside = [name for name in shown if name in linear]
+    if beside and len(shown) > FEW_CURVES:
+        precision = np.mean([linear[name].precision[linear[name].at_recall(places)] for name in beside], axis=0)
+        average = sum(linear[name].average for name in beside) / len(beside)
+        lines.append(Line(LINEAR_MEAN, BASELINE, places, precision, note=f"({numbers.metric(average)})"))
     stops = []
     for recall in stops_at:
         points = [(precision_at(curves[name], recall), kinds[name]) for name in shown]
@@ -112,7 +122,9 @@ def precision_recall_chart(
     header = ["recall", *shown, *(f"linear, {name}" for name in shown if name in linear)]
     sources = [*(curves[name] for name in shown), *(linear[name] for name in shown if name in linear)]
     rows = [[f"{r:.2f}", *(numbers.metric(precision_at(curve, r)) for curve in sources)] for r in stops_at[::5]]
-    summary = "Average precision: see the table by class."
+    summary = "One line per class; the table by class has the average precision."
+    if beside and len(shown) > FEW_CURVES:
+        summary = f"One line per class; dashed grey, the mean of the linear baseline's {len(beside)} curves. The table by class has the average precision."
     if len(shown) <= FEW_CURVES:
         summary = f"Average precision: {averages(curves, shown)}."
         if linear:
@@ -143,32 +155,43 @@ def curve_line(name: str, kind: str, curve: PrecisionRecall, recalls: NDArray[An
 
 
 def calibration_chart(found: Calibration, linear: Calibration | None, error: float, model: str) -> Chart:
-    """Accuracy over mean confidence in each bin; the diagonal is perfect calibration."""
+    """Accuracy over mean confidence in each bin, with Wilson's 95 % interval; the diagonal is perfect calibration."""
     low = float(min(found.low.min(), linear.low.min() if linear else 1.0))
     x, y = fraction_axis("largest probability", low), fraction_axis("accuracy")
     lines = [Line("perfect", "guide", np.array([x.low, 1.0]), np.array([x.low, 1.0]))]
     if linear:
         lines.append(Line("linear baseline", BASELINE, linear.confidence, linear.accuracy, dots=True))
-    lines.append(Line(model, MODEL, found.confidence, found.accuracy, dots=True))
+    right = np.rint(found.accuracy * found.count)
+    bounds = [proportion_interval(int(k), int(n)) for k, n in zip(right, found.count, strict=True)]
+    lines.append(Line(model, MODEL, found.confidence, found.accuracy, dots=True, whiskers=np.array(bounds)))
     total, width = found.count.sum(), 1 / 15
     stops, rows = [], []
-    for begin, confidence, accuracy, count in zip(
-        found.low, found.confidence, found.accuracy, found.count, strict=True
+    for begin, confidence, accuracy, count, interval in zip(
+        found.low, found.confidence, found.accuracy, found.count, bounds, strict=True
     ):
-        said = f"probability {begin:.2f} to {begin + width:.2f} · {counted(int(count), 'row')} · mean {confidence:.4f} · accuracy {accuracy:.4f}"
+        said = f"probability {begin:.2f} to {begin + width:.2f} · {counted(int(count), 'row')} · mean {confidence:.4f} · accuracy {accuracy:.4f} ({numbers.interval(interval)})"
         stops.append(Stop(float(confidence), [(float(accuracy), MODEL)], said))
-        rows.append([f"{begin:.2f} to {begin + width:.2f}", f"{count:,}", f"{confidence:.4f}", f"{accuracy:.4f}"])
+        rows.append(
+            [
+                f"{begin:.2f} to {begin + width:.2f}",
+                f"{count:,}",
+                f"{confidence:.4f}",
+                f"{accuracy:.4f}",
+                numbers.interval(interval),
+            ]
+        )
     bars = [
         (max(float(begin), x.low), float(begin) + width, 0.3 * float(count / found.count.max()))
         for begin, count in zip(found.low, found.count, strict=True)
     ]
-    largest = found.count.argmax()
     summary = (
-        f"Calibration error {numbers.metric(error)}: the mean gap to the diagonal, weighted by rows. Bars: rows in each bin, "
-        f"at most {found.count[largest]:,} of {total:,}."
+        f"Calibration error {numbers.metric(error)}: the mean gap to the diagonal, weighted by rows. Whiskers are 95 % intervals (Wilson); "
+        f"the bars count the {total:,} test rows in each bin."
     )
-    table = Table(["largest probability", "rows", "mean", "accuracy"], rows)
-    return Chart("Calibration", summary, x, y, lines, stops, table, bars=bars, notes=["bars: rows"])
+    table = Table(["largest probability", "rows", "mean", "accuracy", "95 % interval"], rows)
+    counts = [numbers.short_count(int(count)) for count in found.count]
+    notes = ["whiskers: 95 % intervals", "bars: rows"]
+    return Chart("Calibration", summary, x, y, lines, stops, table, bars=bars, bar_labels=counts, notes=notes)
 
 
 class Measured(NamedTuple):
@@ -186,8 +209,11 @@ class Measured(NamedTuple):
 
 def interval_chart(
     title: str, axes: tuple[str, str], names: Sequence[str], measured: Sequence[Measured], summary: str
-) -> Chart:
-    """A metric by class or length, of the model and the linear baseline side by side. axes: the titles of x and y."""
+) -> Chart | None:
+    """A metric by class or length, of the model and the linear baseline side by side. axes: the titles of x and y. None for
+    fewer than three names, of which a table says more."""
+    if len(names) < MIN_NAMES:
+        return None
     lines, header = [], [axes[0]]
     for number, (source, kind, values, bounds) in enumerate(measured):
         x = np.arange(len(names)) + 0.16 * (number - (len(measured) - 1) / 2)

@@ -100,7 +100,7 @@ def tip(metric: str, row: Row, run: Run, value: float) -> str:
 
 def summary(rows: Sequence[Row], outside: Sequence[str], left_out: int) -> str:
     intervals = any(row.values.interval for row in rows)
-    mean = ", the long stroke the mean" if any(row.values.mean is not None for row in rows) else ""
+    mean = "; the stroke is the mean" if any(row.values.mean is not None for row in rows) else ""
     text = f"Each dot is a run{mean}" + (", the bar its 95 % interval." if intervals else ".")
     text += "".join(f" The {baseline}." for baseline in outside)
     if left_out > 0:

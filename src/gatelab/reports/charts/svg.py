@@ -28,6 +28,7 @@ class Drawing:
     dots: list[tuple[float, float, str]] = field(default_factory=list)
     whiskers: list[tuple[float, float, float, str]] = field(default_factory=list)
     bars: list[tuple[float, float, float, float]] = field(default_factory=list)
+    bar_labels: list[tuple[float, float, str]] = field(default_factory=list)
     stops: list[tuple[float, float, float, list[tuple[float, str, str]], str]] = field(default_factory=list)
     left, right, top, bottom = LEFT, WIDTH - RIGHT, TOP, HEIGHT - BOTTOM
 
@@ -58,6 +59,10 @@ def draw_chart(chart: Chart) -> Drawing:
     drawing.bars = [
         (across(begin), up(height), round(across(end) - across(begin) - 1, 1), round(up(chart.y.low) - up(height), 1))
         for begin, end, height in chart.bars
+    ]
+    drawing.bar_labels = [
+        (across((begin + end) / 2), up(chart.y.low) - 3, label)  # where no curve is
+        for (begin, end, _), label in zip(chart.bars, chart.bar_labels, strict=False)
     ]
     middles = [across(stop.x) for stop in chart.stops]
     edges = [LEFT, *((a + b) / 2 for a, b in pairwise(middles)), WIDTH - RIGHT]

@@ -1,6 +1,7 @@
 """The parts of a run's page that need the predictions of a classifier. N rows, K classes."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,6 +10,8 @@ from numpy.typing import NDArray
 
 from gatelab.reports.analysis.curves import PrecisionRecall, calibration, precision_recall
 from gatelab.reports.analysis.intervals import metric_intervals
+from gatelab.reports.charts.chart import Chart
+from gatelab.reports.charts.length_histogram import length_histogram
 from gatelab.reports.charts.run_charts import calibration_chart, precision_recall_chart
 from gatelab.reports.pages import run_tables
 from gatelab.reports.pages.run_answer import answer_finished
@@ -31,15 +34,29 @@ def class_sections(record: RunRecord, rows: Predictions, model: str, warnings: l
         calibration_chart(found, linear_calibration, scores.numbers().get("calibration_error", math.nan), model),
     ]
     confusion = run_tables.confusion(scores.confusion_matrix, rows.classes)
+    by_class = run_tables.by_class(record, intervals, averages, model)
+    by_length, histogram = run_tables.by_length(rows, model), length_histogram(rows.tokens)
     return {
         "no_auroc_interval": "auroc" not in intervals["model"],
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
         "confusion": confusion,
         "curves": charts,
-        "by_class": run_tables.by_class(record, intervals, averages, model),
-        "by_length": run_tables.by_length(rows, model),
+        "by_class": by_class,
+        "by_length": by_length,
+        "by_class_charts": drawn([by_class["chart"], by_length["chart"], histogram]),
         "figures": dict(zip(("precision_recall", "calibration"), charts, strict=True)),
+        "more_figures": named_figures(by_class["chart"], by_length["chart"], histogram),
     }
+
+
+def drawn(charts: Sequence[Chart | None]) -> list[Chart]:
+    return [chart for chart in charts if chart is not None]
+
+
+def named_figures(by_class: Chart | None, by_length: Chart | None, histogram: Chart | None) -> dict[str, Chart]:
+    """Those that there are, by the name of their file."""
+    found = {"f1_by_class": by_class, "by_length": by_length, "lengths": histogram}
+    return {name: chart for name, chart in found.items() if chart is not None}
 
 
 def class_curves(rows: Predictions, scores: NDArray[Any]) -> dict[str, PrecisionRecall]:

@@ -12,8 +12,10 @@ from gatelab.reports.analysis.curves import PrecisionRecall, length_bins, precis
 from gatelab.reports.analysis.intervals import proportion_interval
 from gatelab.reports.analysis.label_intervals import label_intervals
 from gatelab.reports.charts.chart import MODEL
+from gatelab.reports.charts.length_histogram import length_histogram
 from gatelab.reports.charts.run_charts import Measured, interval_chart, precision_recall_chart, range_name
 from gatelab.reports.pages import run_tables
+from gatelab.reports.pages.class_sections import drawn, named_figures
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.runs.label_predictions import LabelPredictions
 from gatelab.runs.record import Data, RunRecord
@@ -34,14 +36,18 @@ def label_sections(
     linear_curves = {} if rows.linear is None else label_curves(rows, rows.linear)
     averages = {name: curve.average for name, curve in curves.items()}
     chart = precision_recall_chart(rows.classes, curves, linear_curves)
+    by_class = run_tables.by_class(record, intervals, averages, model, "label")
+    lengths, histogram = by_length(rows, predictions, model), length_histogram(rows.tokens)
     return {
         "resamples": resamples,
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
         "curves": [chart],
-        "by_class": run_tables.by_class(record, intervals, averages, model, "label"),
-        "by_length": by_length(rows, predictions, model),
+        "by_class": by_class,
+        "by_length": lengths,
+        "by_class_charts": drawn([by_class["chart"], lengths["chart"], histogram]),
         "titles": {"curves": "Precision and recall", "classes": "By label and length"},
         "figures": {"precision_recall": chart},
+        "more_figures": named_figures(by_class["chart"], lengths["chart"], histogram),
     }
 
 
@@ -81,7 +87,10 @@ def by_length(rows: LabelPredictions, predictions: Mapping[str, NDArray[Any]], m
         table.append(row)
     measured = [Measured(model, MODEL, matches["model"], bounds)]
     measured += [Measured("linear baseline", "other", matches["linear"], [])] if "linear" in sources else []
-    names, summary = [range_name(*ends) for ends in bins], "Bars: 95 % intervals (Wilson) over the rows of that length."
+    names, summary = (
+        [range_name(*ends) for ends in bins],
+        "Each dot is a range of lengths; the whisker is its 95 % interval (Wilson).",
+    )
     chart = interval_chart("Exact match by length of text", ("tokens", "exact match"), names, measured, summary)
     return {"chart": chart, "columns": columns, "rows": table}
 

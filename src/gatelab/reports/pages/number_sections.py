@@ -11,8 +11,10 @@ from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import Interval, percentiles, resample_weights
 from gatelab.reports.analysis.number_intervals import number_intervals
 from gatelab.reports.charts.chart import MODEL
+from gatelab.reports.charts.length_histogram import length_histogram
 from gatelab.reports.charts.number_charts import scatter_chart
 from gatelab.reports.charts.run_charts import Measured, interval_chart, range_name
+from gatelab.reports.pages.class_sections import drawn
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.runs.number_predictions import NumberPredictions
 from gatelab.runs.record import Data, RunRecord
@@ -25,12 +27,13 @@ def number_sections(record: RunRecord, rows: NumberPredictions, model: str, warn
     }
     intervals, resamples = number_intervals(rows, constants)
     scatter = scatter_chart(rows.targets, rows.predictions, rows.linear, model)
-    errors = by_length(rows, model)
+    errors, histogram = by_length(rows, model), length_histogram(rows.tokens)
     return {
         "resamples": resamples,
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
-        "predicted": {**errors, "charts": [scatter, errors["chart"]]},
-        "figures": {"prediction": scatter, "errors_by_length": errors["chart"]},
+        "predicted": {**errors, "charts": drawn([scatter, errors["chart"], histogram])},
+        "figures": {"prediction": scatter} | ({"errors_by_length": errors["chart"]} if errors["chart"] else {}),
+        "more_figures": {"lengths": histogram} if histogram else {},
     }
 
 
@@ -57,7 +60,7 @@ def by_length(rows: NumberPredictions, model: str) -> dict[str, Any]:
     measured += [Measured("linear baseline", "other", means["linear"], [])] if "linear" in means else []
     names, summary = (
         [range_name(*ends) for ends in bins],
-        "Bars: 95 % bootstrap intervals over the rows of that length.",
+        "Each dot is a range of lengths; the whisker is its 95 % bootstrap interval.",
     )
     chart = interval_chart("Absolute error by length of text", ("tokens", "MAE"), names, measured, summary)
     return {"chart": chart, "columns": columns, "rows": table}

@@ -94,7 +94,9 @@ def is_clear(bounds: Interval | None) -> bool:
 def explain_difference(key: str, other: str, difference: float, bounds: Interval | None) -> str:
     if bounds is None:
         return ""
-    verdict = "does not contain 0" if is_clear(bounds) else "contains 0"
+    verdict = "does not contain 0"
+    if not is_clear(bounds):
+        verdict = "contains 0: the test set is too small to separate them"
     return (
         f"Difference in {title_of(key)} to the {other}: {numbers.signed(difference)}, 95 % interval {numbers.interval(bounds)} "
         f"over the test rows, which {verdict}."

@@ -12,10 +12,12 @@ from numpy.typing import NDArray
 from gatelab.reports import numbers
 from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import proportion_interval
+from gatelab.reports.analysis.settings import show
 from gatelab.reports.charts.chart import MODEL
 from gatelab.reports.charts.run_charts import Measured, interval_chart, range_name
+from gatelab.reports.charts.tinted_text import tints_of
 from gatelab.reports.pages.run_answer import MAX_CLASSES
-from gatelab.reports.shown import folded, isolated
+from gatelab.reports.shown import folded, isolated, tinted
 from gatelab.runs.examples import read_examples
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.predictions import Predictions
@@ -31,7 +33,7 @@ def confusion(counts: list[list[float]], classes: list[str]) -> dict[str, Any] |
     """None for counts that are not of these classes."""
     if {len(counts), *map(len, counts)} != {len(classes)}:
         return None
-    matrix = np.array(counts)
+    matrix = np.array(counts).astype(int)
     totals = matrix.sum(1)
     fractions = matrix / np.maximum(totals, 1)[:, None]
     if len(classes) <= MAX_IN_MATRIX:
@@ -39,7 +41,12 @@ def confusion(counts: list[list[float]], classes: list[str]) -> dict[str, Any] |
             [(int(n), float(s), round(float(s) * SHADES)) for n, s in zip(*both, strict=True)]
             for both in zip(matrix, fractions, strict=True)
         ]
-        return {"classes": classes, "rows": list(zip(classes, cells, totals.tolist(), strict=True))}
+        predicted = matrix.sum(0).tolist()
+        return {
+            "classes": classes,
+            "rows": list(zip(classes, cells, totals.tolist(), strict=True)),
+            "predicted": predicted,
+        }
     wrong = np.where(np.eye(len(classes), dtype=bool), 0, matrix)
     order = np.argsort(-wrong, axis=None, kind="stable")[:MAX_PAIRS]
     pairs = [
@@ -74,7 +81,7 @@ def by_class(
         points = [class_points(model, MODEL, scores, intervals["model"])]
         if linear and linear.keys() == scores.keys():
             points.append(class_points("linear baseline", "other", linear, intervals.get("linear", {})))
-        summary = "Bars: 95 % intervals over the test rows."
+        summary = f"Each dot is a {noun}; the whisker is its 95 % interval over the test rows."
         chart = interval_chart(f"F1 by {noun}", (noun, "F1"), list(scores), points, summary)
     return {"columns": columns, "rows": rows, "chart": chart}
 
@@ -113,7 +120,10 @@ def by_length(rows: Predictions, model: str) -> dict[str, Any]:
         table.append(row)
     measured = [Measured(model, MODEL, accuracies, bounds)]
     measured += [Measured("linear baseline", "other", linear, [])] if linear else []
-    names, summary = [range_name(*ends) for ends in bins], "Bars: 95 % intervals (Wilson) over the rows of that length."
+    names, summary = (
+        [range_name(*ends) for ends in bins],
+        "Each dot is a range of lengths; the whisker is its 95 % interval (Wilson).",
+    )
     chart = interval_chart("Accuracy by length of text", ("tokens", "accuracy"), names, measured, summary)
     return {"chart": chart, "columns": columns, "rows": table}
 
@@ -142,7 +152,7 @@ def examples(folder: RunFolder) -> list[dict[str, Any]]:
     for name, rows in read_examples(folder.examples).items():
         files = sorted({row["file"] for row in rows})
         place = f"Lines of {', '.join(files)}." if len(files) == 1 else "Lines follow the file name."
-        note = f"{place} Rows with the same text and label are listed once, with their number."
+        note, tinted_rows = f"{place} Rows with the same text and label are listed once, with their number.", 0
         outcomes = [key for key in OUTCOMES if rows and key in rows[0]]
         columns = [("text", "long"), *((key, kind_of_cell(rows[0][key])) for key in outcomes)]
         columns += [("tokens", "number"), ("line", "number")]
@@ -150,10 +160,16 @@ def examples(folder: RunFolder) -> list[dict[str, Any]]:
         for row in rows:
             line = f"{row['line']}" if len(files) == 1 else f"{row['file']}:{row['line']}"
             text = folded(row["text"], row["characters"], f"line {row['line']} of {row['file']}")
+            if spans := row.get("spans"):
+                classes = tints_of(np.array(row.get("running", [])), str(row["prediction"]), None)[0].classes
+                text = tinted(row["text"], spans, classes)
+                tinted_rows += 1
             if row["rows"] > 1:
                 text += f" ×{row['rows']}"
             outcome = [outcome_cell(row[key]) for key in outcomes]
             cells.append([text, *outcome, str(row["tokens"]), (isolated(line), row["line"])])
+        if tinted_rows:
+            note += " Of short texts the first are tinted by the probability of the prediction after each word, from 0 (blue) to 1 (yellow)."
         if rows:
             found.append({"title": name.capitalize(), "note": note, "columns": columns, "rows": cells})
     return found
@@ -195,7 +211,11 @@ def rejects(data: Data) -> dict[str, Any]:
 def settings(config: dict[str, Any]) -> list[list[Any]]:
     """Keys and values as in a config: null, true, [1, 2]."""
     texts = {
-        key: value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+        key: value
+        if isinstance(value, str)
+        else show(value)
+        if isinstance(value, float)
+        else json.dumps(value, ensure_ascii=False, default=str)
         for key, value in config.items()
     }
     return [[isolated(key), isolated(text)] for key, text in texts.items()]

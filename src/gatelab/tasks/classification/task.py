@@ -16,6 +16,7 @@ from gatelab.tasks.classification.scores import all_metrics
 from gatelab.tasks.classification.selection import selected_rows
 from gatelab.tasks.classification.symptoms import record_symptoms
 from gatelab.tasks.sequence.chosen_rows import Chosen
+from gatelab.tasks.sequence.running_prediction import add_running_predictions
 from gatelab.tasks.sequence.sequence_task import SequenceTask
 
 
@@ -52,6 +53,7 @@ class Classification(SequenceTask):
         predicted = chosen(module, predictions)
         write_predictions(folder.predictions, prepared, rows, predictions, linear, predicted)
         write_examples(folder.examples, prepared, rows, predictions, predicted)
+        add_running_predictions(folder.examples, module, prepared)
 
     def selected_rows(
         self, module: Any, predictions: NDArray[Any], targets: NDArray[Any], lengths: NDArray[Any]

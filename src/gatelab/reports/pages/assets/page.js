@@ -91,6 +91,18 @@ setUp("table.sortable", table => {
   show();
 });
 
+// Only what scrolls is a stop of the Tab key, and what goes on to the right shows it.
+setUp(".wide", wide => {
+  const look = () => {
+    const hidden = wide.scrollWidth - wide.clientWidth;
+    if (hidden > 1 || wide.scrollHeight - wide.clientHeight > 1) wide.tabIndex = 0;
+    else wide.removeAttribute("tabindex");
+    wide.classList.toggle("more-right", hidden - wide.scrollLeft > 1);
+  };
+  wide.addEventListener("scroll", look, { passive: true });
+  for (const part of [wide, wide.firstElementChild]) if (part) new ResizeObserver(look).observe(part);
+});
+
 setUp(".plot", plot => {
   const stops = [...plot.querySelectorAll(".stop")];
   const said = plot.closest("figure").querySelector(".said");
