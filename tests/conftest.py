@@ -1,6 +1,7 @@
 """What all tests share. GATELAB_DATA names the folder of real data; tests that need it skip without it."""
 
 import csv
+import gc
 import os
 import re
 from collections import Counter
@@ -34,6 +35,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         fixtures = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 -- pytest has no public way to ask
         if any(definitions[-1].scope == "module" for definitions in fixtures):
             item.add_marker(pytest.mark.xdist_group(item.nodeid.split("::")[0]))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported is never looked at for garbage again, which would take half of a small run that a test trains itself."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
