@@ -2,10 +2,10 @@
 
 import multiprocessing
 import os
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable
+from functools import partial
 from multiprocessing import forkserver
 from pathlib import Path
 from typing import Any
@@ -15,25 +15,18 @@ from unittest import mock
 def gatelab(*arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
     """Run the command; returns what it printed, on either stream, after checking its exit code.
 
-    With environment variables it is started from the beginning, since some are read by imports.
+    environment: variables that no import reads.
     """
-    returned: int | None
-    if environment:
-        command = [sys.executable, "-m", "gatelab.cli", *arguments]
-        env = {**os.environ, **environment}
-        done = subprocess.run(command, cwd=cwd, env=env, capture_output=True, text=True, timeout=240)
-        returned, output, errors = done.returncode, done.stdout, done.stderr
-    else:
-        returned, output, errors = run_forked(arguments, cwd)
-    assert returned == code, output + errors
+    with Started(*arguments, cwd=cwd, before=partial(set_variables, environment)) as process:
+        process.wait(240)
+    output, errors = process.output(), process.errors()
+    assert process.returncode == code, output + errors
     assert "Traceback" not in errors or code == 1, errors
     return output + errors
 
 
-def run_forked(arguments: tuple[str, ...], cwd: Path) -> tuple[int | None, str, str]:
-    with Started(*arguments, cwd=cwd) as process:
-        process.wait(240)
-    return process.returncode, process.output(), process.errors()
+def set_variables(environment: dict[str, str]) -> None:
+    os.environ.update(environment)
 
 
 class Started:

@@ -2,8 +2,10 @@
 
 # ruff: noqa: F401 -- imported to be there
 
+import contextlib
 import gc
 import os
+from unittest import mock
 
 import matplotlib.backends.backend_pdf
 import matplotlib.backends.backend_svg
@@ -38,10 +40,18 @@ import gatelab.training.finish
 import gatelab.training.fit
 import gatelab.training.ranks
 import gatelab.training.run
+from gatelab.reports.pages.html import environment
 from gatelab.runs.provenance import installed_packages
+from gatelab.trackers.mlflow import ENVIRONMENT
 
 _, _, others = os.environ.pop("PYTHONPATH").partition(os.pathsep)  # what led here is not for the commands
 if others:
     os.environ["PYTHONPATH"] = others
 installed_packages()  # remembered
+gatelab.commands.train.compose()  # Hydra looks for plugins once, and its parsers learn
+for template in environment().list_templates():
+    environment().get_template(template)
+with contextlib.suppress(ImportError), mock.patch.dict(os.environ, ENVIRONMENT):
+    import mlflow.store.tracking.sqlalchemy_store
+    from mlflow.tracking import MlflowClient
 gc.freeze()  # what was imported is never looked at for garbage, so that a fork stays small and gc.collect quick

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from commands import gatelab, the_run
+from commands import Started, gatelab, the_run
 from safetensors.torch import load_file
 from sklearn import metrics as sk
 from sklearn.calibration import calibration_curve
@@ -203,7 +203,7 @@ def test_evaluate_gives_the_metrics_of_the_test_for_a_file_with_its_rows_and_lea
 
 
 def test_runs_lists_what_ran_best_first(trained: Path, cache_dir: Path) -> None:
-    gatelab("train", f"data.cache_dir={cache_dir}", "trainer=smoke", "tracker=none", "name=default", cwd=trained)
+    gatelab("train", f"data.cache_dir={cache_dir}", "trainer=smoke", "tracker=none", "report=false", cwd=trained)
     lines = [line for line in gatelab("runs", cwd=trained).splitlines() if "finished" in line]
     assert len(lines) == 2
     scores = [float(line.split("│")[-5]) for line in lines]
@@ -220,7 +220,7 @@ def test_two_runs_of_one_config_are_the_same_bit_for_bit(tmp_path: Path, cache_d
     runs = []
     for place in ("one", "two"):
         arguments = (f"output_dir={place}", f"data.cache_dir={cache_dir}", "model.dropout=0.5", "encoder.num_layers=2")
-        gatelab("train", *QUICK, *arguments, "encoder.dropout=0.3", cwd=tmp_path)
+        gatelab("train", *QUICK, "data.num_rows=300", *arguments, "encoder.dropout=0.3", cwd=tmp_path)
         (record,) = tmp_path.glob(f"{place}/*/*/run.json")
         runs.append(record.parent)
     for name in ("metrics.csv", "predictions.csv", "model/model.safetensors"):
@@ -240,6 +240,7 @@ def test_a_users_own_table_with_three_classes_trains(
     ]
     file = write_csv(rows, "own.csv", header=("what they said", "mood"))
     arguments = ["data=csv", f"data.path={file}", f"data.cache_dir={cache_dir}", "tracker=none", "trainer.max_epochs=3"]
+    arguments += ["report=false", "encoder.hidden_size=16", "model.embedding_size=16"]
     output = gatelab(
         "train", *arguments, "encoder=gated", "encoder.bidirectional=true", "model.pooling=max", cwd=tmp_path
     )
@@ -319,25 +320,12 @@ def test_a_users_error_is_one_paragraph_and_exit_code_2(arguments: list[str], me
 
 
 def test_ctrl_c_keeps_what_there_is_and_marks_the_run_interrupted(tmp_path: Path, cache_dir: Path) -> None:
-    command = [
-        sys.executable,
-        "-m",
-        "gatelab.cli",
-        "train",
-        *QUICK,
-        f"data.cache_dir={cache_dir}",
-        "trainer.max_epochs=500",
-    ]
-    with subprocess.Popen(
-        [*command, "callbacks=none"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
-    ) as process:  # fmt: skip
-        for _ in range(600):
-            if list(tmp_path.glob("outputs/*/*/checkpoints/last.ckpt")):
-                break
-            time.sleep(0.1)
-        os.kill(process.pid, signal.SIGINT)
-        output = process.communicate(timeout=60)[0]
+    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "trainer.max_epochs=500", "callbacks=none", "baseline=none"]
+    with Started("train", *arguments, cwd=tmp_path) as process:
+        while process.poll() is None and not list(tmp_path.glob("outputs/*/*/checkpoints/last.ckpt")):
+            time.sleep(0.05)
+        process.send_signal(signal.SIGINT)
+        output = process.end(60)
     assert process.returncode == 130, output
     assert "Traceback" not in output
     assert f"Its folder is outputs/default/{the_run(tmp_path).name}; gatelab runs default lists it." in output
@@ -363,7 +351,7 @@ def test_data_reports_what_is_in_the_notebooks_file(real_data: Path, tmp_path: P
 
 def test_the_notebooks_file_trains_from_its_zip(real_data: Path, tmp_path: Path, cache_dir: Path) -> None:
     path = real_data / "gop_debate" / "Sentiment.csv.zip"
-    common = ["trainer=smoke", "tracker=none", "baseline=none", f"data.cache_dir={cache_dir}", f"data.path={path}"]
+    common = ["trainer=smoke", "tracker=none", "baseline=none", "report=false", f"data.cache_dir={cache_dir}", f"data.path={path}"]  # fmt: skip
     gatelab("train", "data=csv", "data.labels=[Negative,Positive]", *common, cwd=tmp_path)
     record = json.loads((the_run(tmp_path) / "run.json").read_text())
     assert sum(record["data"]["split_sizes"].values()) == 10_729
@@ -398,7 +386,7 @@ def test_the_readmes_own_encoder_trains_and_predicts(tmp_path: Path, cache_dir: 
     (tmp_path / "my" / "encoder").mkdir(parents=True)
     (tmp_path / "my" / "encoder" / "convolution.yaml").write_text(readme.split("```yaml\n")[1].split("```")[0])
     arguments = ["--config-dir", "my", "encoder=convolution", "model.pooling=max", "trainer=smoke", "tracker=none"]
-    arguments += ["baseline=none", f"data.cache_dir={cache_dir}"]
+    arguments += ["baseline=none", "report=false", f"data.cache_dir={cache_dir}"]
     assert "allow_targets=[mine]" in gatelab("train", *arguments, cwd=tmp_path, code=2)
     gatelab("train", *arguments, "allow_targets=[mine]", cwd=tmp_path)
     run = the_run(tmp_path).name
@@ -464,8 +452,10 @@ def test_what_is_no_cell_is_said_in_a_sentence(tmp_path: Path) -> None:
 
 
 def test_on_a_terminal_one_line_moves_with_loss_metric_and_time_left(tmp_path: Path, cache_dir: Path) -> None:
-    arguments = [*QUICK, f"data.cache_dir={cache_dir}", "baseline=none", "data.batch_size=1"]
-    output = gatelab("train", *arguments, cwd=tmp_path, FORCE_COLOR="1", COLUMNS="120")
+    arguments = [*QUICK, "data.num_rows=100", f"data.cache_dir={cache_dir}", "baseline=none", "data.batch_size=1"]
+    command = [sys.executable, "-m", "gatelab.cli", "train", *arguments]
+    terminal = {**os.environ, "FORCE_COLOR": "1", "COLUMNS": "120"}  # which are read when the screen is imported
+    output = subprocess.run(command, cwd=tmp_path, env=terminal, capture_output=True, text=True, check=True).stdout
     for part in ("epoch 2/2", "loss 0.", "macro-F1 0.", "left"):
         assert part in output
 
@@ -586,13 +576,8 @@ def test_gates_of_two_layers_in_both_directions_and_of_none_at_all(tmp_path: Pat
 
 @pytest.mark.parametrize("encoder", ["lstm", "peephole", "layer_norm", "gru"])
 def test_a_run_trains_in_mixed_precision(encoder: str, tmp_path: Path, cache_dir: Path) -> None:
-    arguments = [
-        *QUICK,
-        f"data.cache_dir={cache_dir}",
-        "baseline=none",
-        "encoder.bidirectional=true",
-        "encoder.num_layers=2",
-    ]
+    arguments = [*QUICK, "trainer.max_epochs=1", "data.num_rows=150", f"data.cache_dir={cache_dir}", "baseline=none"]
+    arguments += ["encoder.bidirectional=true", "encoder.num_layers=2"]
     gatelab("train", *arguments, f"encoder={encoder}", "trainer.precision=bf16-mixed", cwd=tmp_path)
     record = json.loads((the_run(tmp_path) / "run.json").read_text())
     assert record["status"] == "finished"
