@@ -19,6 +19,7 @@ from gatelab.commands.predict import predictor_of
 from gatelab.errors import RunError
 from gatelab.reports.charts.reading import describe_reading
 from gatelab.reports.pages.own_text import MAX_ANSWERS, own_text_answer
+from gatelab.reports.server import models
 from gatelab.reports.server.models import MAX_CHARACTERS, MAX_MODELS, Models
 from gatelab.runs.folder import RunFolder
 
@@ -50,9 +51,12 @@ def test_a_text_is_shown_as_text(port: int) -> None:
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'; style-src")
 
 
-def test_a_language_model_goes_on_as_generate_does(port: int, live_folders: Folders) -> None:
+def test_a_language_model_goes_on_as_generate_does(
+    port: int, live_folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(models, "MAX_TOKENS", 40)
     predictor = predictor_of(RunFolder(live_folders.output_dir / "language" / "bbbbbbbbbb"), ())
-    wanted = "".join(islice(predictor.continued("bad ", temperature=0.0, seed=1), 1000))
+    wanted = "".join(islice(predictor.continued("bad ", temperature=0.0, seed=1), 40))
     answer = asked(port, "language/bbbbbbbbbb/continued", "bad ", temperature=0)
     assert (answer.status, answer.body) == (200, wanted)
     assert answer.headers["Content-Type"].startswith("text/plain")
@@ -140,16 +144,16 @@ def test_a_model_is_loaded_once_asked_by_one_thread_and_loaded_again_when_it_has
         opened.append(folder.path.name)
         return Model()
 
-    models = Models(open_model)
+    kept = Models(open_model)
     with ThreadPoolExecutor(8) as pool:
-        gates = list(pool.map(lambda _: models.read(folders[0], "a text", attributions=False), range(32)))
+        gates = list(pool.map(lambda _: kept.read(folders[0], "a text", attributions=False), range(32)))
     assert (opened, len({each["thread"] for each in gates})) == (["0"], 1)
     (folders[0].model / "config.json").write_text("{ }", encoding="utf-8")
     for folder in folders:
-        models.load(folder)
+        kept.load(folder)
     assert opened == ["0", "0", "1", "2", "3", "4"]
-    models.load(folders[4])
-    models.load(folders[0])  # the one asked longest ago made room
+    kept.load(folders[4])
+    kept.load(folders[0])  # the one asked longest ago made room
     assert opened[6:] == ["0"]
 
 
@@ -157,10 +161,10 @@ def test_a_model_that_cannot_be_opened_is_refused_each_time_and_stops_no_other(t
     def refuse(folder: RunFolder) -> Any:
         raise RunError("holds no model")
 
-    models = Models(refuse)
+    kept = Models(refuse)
     for _ in range(2):
         with pytest.raises(RunError, match="holds no model"):
-            models.load(RunFolder(tmp_path))
+            kept.load(RunFolder(tmp_path))
 
 
 def test_numbers_and_many_classes_are_answered_too(live_folders: Folders) -> None:
