@@ -77,6 +77,11 @@ def test_the_table_of_all_runs_moves_and_leaves_picks_searches_and_the_place(ope
     running.update(status="failed", error="RunError: no")
     expect(row.locator(".status")).to_have_text("failed")
     assert row.locator("progress").count() == 0
+    page.get_by_label("Group runs by").select_option("status")
+    page.get_by_label("Only runs with the status").select_option("finished")
+    expect(page.locator("#runs .group")).to_have_text("finished · 2 runs")
+    folders.write(4, 0.7)
+    expect(page.locator("#runs .group")).to_have_text("finished · 3 runs")
     assert [each for each in page.complaints if "http" not in each] == []
 
 

@@ -15,7 +15,7 @@ for (const filters of document.querySelectorAll(".filters")) {
     return from ? number >= Number(value) : number <= Number(value);
   };
   filters.addEventListener("input", () => {
-    for (const row of table.tBodies[0].rows) row.toggleAttribute("data-out", !controls.every(control => passes(row, control)));
+    for (const row of table.tBodies[0].querySelectorAll("tr:not(.group)")) row.toggleAttribute("data-out", !controls.every(control => passes(row, control)));
     table.dispatchEvent(new Event("filter"));
   });
 }
