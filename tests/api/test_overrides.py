@@ -67,6 +67,7 @@ def test_a_frame_stands_wherever_a_path_does_in_the_cache_that_the_call_names(tm
         ((), {"encoder": {"hiden_size": 1}}, r"encoder\.hiden_size: unknown key\. Did you mean encoder\.hidden_size\?"),
         (("seed=1,2",), {}, "trains one run.*gatelab train -m"),
         (("-m",), {}, "-m: is no override"),
+        (("experiments=adding", "+quick=true"), {}, r"\+quick=true: is a mode of a sweep, for gatelab train"),
         ((), {"data": "reviews.csv"}, r"is no choice .*data=\{'path': 'reviews\.csv'\}"),
         ((), {"encoder": None}, "encoder=null: is no choice"),
         ((), {"seed": pd.DataFrame()}, "DataFrame is no value of a config"),

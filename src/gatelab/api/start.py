@@ -19,6 +19,7 @@ from gatelab.commands.train import (
     refuse_unquoted,
     register_experiments,
 )
+from gatelab.config.experiment_choice import QUICK
 from gatelab.config.schema import CONF_DIR
 from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunError, UserError
@@ -52,6 +53,10 @@ def checked(words: list[str]) -> list[str]:
     for word in words:
         if not isinstance(word, str) or word.startswith("-"):
             raise ConfigError(f"{word}: is no override such as seed=1. Options of the shell are for gatelab train.")
+        if QUICK.fullmatch(word):
+            raise ConfigError(
+                f"{word}: is a mode of a sweep, for gatelab train. gatelab.train takes its overrides one by one."
+            )
     refuse_null(words)
     refuse_unquoted(words)
     return words
