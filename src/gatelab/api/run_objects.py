@@ -11,11 +11,11 @@ import pandas as pd
 from gatelab.api.rendered import Rendered
 from gatelab.errors import RunError
 from gatelab.runs import load
+from gatelab.runs.flat_row import row_of, tested
 from gatelab.runs.folder import RunFolder, all_runs, find_run
 from gatelab.runs.history import read_values
 from gatelab.runs.predictions import kind_of, readable
 from gatelab.runs.record import RunRecord
-from gatelab.runs.rows import row_of, tested
 
 if TYPE_CHECKING:
     from gatelab.api.trained_model import Model

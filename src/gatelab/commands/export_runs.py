@@ -11,9 +11,9 @@ from typing import Any
 from gatelab.commands.compare import STANDARD_OUTPUT, check_files
 from gatelab.files import atomic_write
 from gatelab.reports.terminal.run_list import sorted_runs
+from gatelab.runs.flat_row import row_of
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import readable_runs
-from gatelab.runs.rows import row_of
 from gatelab.screen import errors, visible
 
 Rows = Sequence[dict[str, Any]]
