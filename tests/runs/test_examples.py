@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.reports.pages.run_tables import change_classes
 from gatelab.reports.shown import tinted
 from gatelab.runs.examples import MAX_CHARACTERS, MAX_ROWS, write_examples
 
@@ -70,3 +71,9 @@ def test_a_text_is_tinted_at_its_spans_and_otherwise_as_it_is() -> None:
         '<bdi class="tints"><span class="o1">a</span> <span class="o2">&lt;b&gt;</span> &amp; c'
         '<span class="control">⟨U+202E⟩</span></bdi>'
     )
+
+
+def test_only_changes_of_a_third_of_the_largest_and_more_are_tinted() -> None:
+    assert change_classes([0.5, 0.9, 0.85, 0.61, 0.61]) == ["", "d10", "", "d2", ""]
+    assert change_classes([]) == []
+    assert change_classes([0.5, float("nan"), 0.5, 0.5]) == ["", "", "", ""]

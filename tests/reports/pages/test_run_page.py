@@ -101,19 +101,23 @@ def test_the_rows_to_look_at_name_their_line_in_the_source_file(hostile_run: Pat
             assert (text[:10_000], len(text), label) == (row["text"], row["characters"], row["label"])
 
 
-def test_the_last_word_of_a_listed_row_has_the_tint_of_its_probability(hostile_run: Path) -> None:
+def test_the_words_that_changed_the_probability_most_are_tinted_in_the_first_rows_listed(hostile_run: Path) -> None:
     page, listed, found = (hostile_run / "report.html").read_text(encoding="utf-8"), 0, 0
     for rows in json.loads((hostile_run / "examples.json").read_text(encoding="utf-8")).values():
-        for row in rows[:10]:
-            if row["tokens"] > 60 or row["characters"] > len(row["text"]) or "spans" not in row:
-                continue
+        for row in (row for row in rows[:10] if "spans" in row):
             listed += 1
-            assert len(row["running"]) == len(row["spans"]) == row["tokens"]
+            assert len(row["running"]) == len(row["spans"]) == row["tokens"] <= 60
             assert row["running"][-1] == pytest.approx(row["probability"], abs=1e-3)
-            begin, end = row["spans"][-1]
-            if row["text"][begin:end].isascii() and row["text"][begin:end].isalpha():
+            if row["tokens"] < 2:
+                continue
+            most = max(
+                range(1, row["tokens"]), key=lambda place: abs(row["running"][place] - row["running"][place - 1])
+            )
+            change, (begin, end) = row["running"][most] - row["running"][most - 1], row["spans"][most]
+            word = row["text"][begin:end]
+            if change and word.isascii() and word.isalpha():
                 found += 1
-                assert f'<span class="o{round(row["running"][-1] * 10)}">{row["text"][begin:end]}</span>' in page
+                assert f'<span class="d{10 if change > 0 else 0}">{word}</span>' in page
     assert listed > 10
     assert found
 

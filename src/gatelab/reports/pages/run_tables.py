@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +14,9 @@ from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import proportion_interval
 from gatelab.reports.analysis.settings import show
 from gatelab.reports.charts.chart import MODEL
+from gatelab.reports.charts.colours import SIGNED
 from gatelab.reports.charts.run_charts import Measured, interval_chart, range_name
-from gatelab.reports.charts.tinted_text import tints_of
+from gatelab.reports.charts.tinted_text import tint
 from gatelab.reports.pages.run_answer import MAX_CLASSES
 from gatelab.reports.shown import folded, isolated, tinted
 from gatelab.runs.examples import read_examples
@@ -26,6 +27,7 @@ from gatelab.runs.record import Data, RunRecord, Scores, scores_of
 MAX_IN_MATRIX = 20  # classes; with more, the most frequent confusions are listed
 MAX_PAIRS = 200
 MAX_REJECTS = 200
+SMALL_CHANGES = ("d4", "d5", "d6")  # below 0.3 of the largest
 SHADES = 10  # classes s0 to s10 of the style sheet
 
 
@@ -161,18 +163,26 @@ def examples(folder: RunFolder) -> list[dict[str, Any]]:
             line = f"{row['line']}" if len(files) == 1 else f"{row['file']}:{row['line']}"
             text = folded(row["text"], row["characters"], f"line {row['line']} of {row['file']}")
             if spans := row.get("spans"):
-                classes = tints_of(np.array(row.get("running", [])), str(row["prediction"]), None)[0].classes
-                text = tinted(row["text"], spans, classes)
+                text = tinted(row["text"], spans, change_classes(row.get("running", [])))
                 tinted_rows += 1
             if row["rows"] > 1:
                 text += f" ×{row['rows']}"
             outcome = [outcome_cell(row[key]) for key in outcomes]
             cells.append([text, *outcome, str(row["tokens"]), (isolated(line), row["line"])])
         if tinted_rows:
-            note += " Of short texts the first are tinted by the probability of the prediction after each word, from 0 (blue) to 1 (yellow)."
+            note += " In the first of them, if short, the words are tinted that changed the probability of the prediction most: red raised it, blue lowered it."
         if rows:
             found.append({"title": name.capitalize(), "note": note, "columns": columns, "rows": cells})
     return found
+
+
+def change_classes(running: Sequence[float]) -> list[str]:
+    """The class of the style sheet of each token, by how far it changed the running probability; none where that is little beside the
+    largest change."""
+    if not running:
+        return []
+    classes = tint("", SIGNED, np.diff(running, prepend=np.nan)).classes
+    return ["" if name in SMALL_CHANGES else name for name in classes]
 
 
 def kind_of_cell(value: Any) -> str:
