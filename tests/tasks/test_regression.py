@@ -166,7 +166,7 @@ def test_the_page_shows_what_a_regression_leaves_and_nothing_of_classes(run: Run
     assert f"gated {record.metrics['mse']:.4f} MSE on " in page
     for part in (
         'id="predicted"',
-        "Absolute error by length",
+        "Errors by length in tokens",
         "Largest errors",
         "mean baseline",
         "prediction after each token",
