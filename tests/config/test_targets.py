@@ -24,16 +24,6 @@ def in_an_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_every_choice_in_conf_may_be_built() -> None:
-    from gatelab.config.schema import CONF_DIR
-
-    for group in ("encoder", "optimizer", "trainer", "callbacks", "tracker", "data", "tokenizer"):
-        for file in sorted((CONF_DIR / group).glob("[!_]*.yaml")):
-            path = {"csv": ["data.path=x"], "file": ["data.tokenizer.file=x"]}.get(file.stem, [])
-            settings = resolve(compose([f"{group}={file.stem}", *path]))
-            check_targets(settings, settings["allow_targets"])
-
-
 def test_nothing_that_is_resolved_later_may_stand_where_things_are_built() -> None:
     foreign = "${oc.create:'{_target_: os.system, _args_: [touch hacked]}'}"
     for values in (
