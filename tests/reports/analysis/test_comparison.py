@@ -281,7 +281,7 @@ def test_a_sweep_is_compared_by_the_names_that_were_typed(tmp_path: Path, cache_
     (tmp_path / "experiments").mkdir()
     sweep = "{mode: MULTIRUN, sweeper: {params: {encoder: 'lstm,peephole'}}}"
     (tmp_path / "experiments" / "tiny.yaml").write_text(f"name: tiny\nencoder: {{hidden_size: 8}}\nhydra: {sweep}\n")
-    common = ["trainer=smoke", "tracker=none", "data.num_rows=600", f"data.cache_dir={cache_dir}"]
+    common = ["trainer=smoke", "tracker=none", "report=false", "data.num_rows=600", f"data.cache_dir={cache_dir}"]
     gatelab("train", "experiments=tiny", *common, cwd=tmp_path)
     records = [folder.record for folder in all_runs(tmp_path / "outputs")]
     assert sorted(record.job or 0 for record in records) == [0, 1]

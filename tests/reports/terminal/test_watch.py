@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import gatelab
+from commands import Started, gatelab
 from run_folders import Folders
 
 from gatelab.reports.terminal import watch as module
@@ -151,11 +151,11 @@ def test_a_table_that_is_watched_ends_by_itself_with_the_sweep_of_another_proces
     tmp_path: Path, cache_dir: Path
 ) -> None:
     command = [
-        "gatelab.cli", "train", "-m", "seed=1,2", "trainer=cpu", "trainer.max_epochs=2", "data.num_rows=200", "baseline=none",
+        "train", "-m", "seed=1,2", "trainer=cpu", "trainer.max_epochs=2", "data.num_rows=200", "baseline=none",
         "report=false", "tracker=none", "encoder.hidden_size=4", f"data.cache_dir={cache_dir}",
     ]  # fmt: skip
     screen = io.StringIO()
-    with subprocess.Popen([sys.executable, "-m", *command], cwd=tmp_path, stdout=subprocess.DEVNULL) as sweep:
+    with Started(*command, cwd=tmp_path) as sweep:
         while not list(tmp_path.glob("outputs/default/*/run.json")):
             assert sweep.poll() is None
             time.sleep(0.05)
