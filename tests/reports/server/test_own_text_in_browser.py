@@ -51,6 +51,9 @@ def test_the_answer_follows_the_text_and_one_that_comes_late_is_dropped(open_pag
     page = open_page("classes/aaaaaaaaaa")
     assert not any("/load" in asked or "/read" in asked for asked in page.complaints)  # until somebody types
 
+    box = page.get_by_label("Type or paste a text")
+    box.fill("great")
+    wait_for_words(page, "great")
     seen: list[list[str]] = []
     page.expose_function("seen", lambda answered, typed: seen.append([answered, typed]))
     page.evaluate(
@@ -67,7 +70,6 @@ def test_the_answer_follows_the_text_and_one_that_comes_late_is_dropped(open_pag
             new MutationObserver(() => seen(words(), own.querySelector("textarea").value)).observe(own.querySelector(".answer-of-model"), { childList: true });
         }"""
     )
-    box = page.get_by_label("Type or paste a text")
     box.fill("awful")
     box.press_sequentially(" film", delay=5)
     wait_for_words(page, "awful film")
