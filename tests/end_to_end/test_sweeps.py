@@ -78,24 +78,11 @@ def test_a_killed_job_comes_back_and_ends_as_if_nothing_had_happened(
     done = {record["identity"]: plain[record["identity"]] for record in records(tmp_path)}
     assert len(done) == len(seeds.split(","))
     assert_as_plain(tmp_path, done)
-    if launcher == "joblib":
-        assert "2 runs: 0 done, 2 skipped (finished before), 0 failed" in gatelab("train", *sweep, cwd=tmp_path)
+    if launcher == "joblib":  # without it: its processes take seconds to start
+        assert "2 runs: 0 done, 2 skipped (finished before), 0 failed" in gatelab("train", *sweep[:-1], cwd=tmp_path)
 
 
-def test_workers_end_with_the_sweep_that_started_them_and_the_same_command_goes_on(
-    tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
-) -> None:
-    sweep = [*SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", "hydra/launcher=joblib"]
-    with start(tmp_path, *sweep) as process:
-        wait_until(lambda: saved_and_running(tmp_path), process)
-        process.kill()
-    output = gatelab("train", *sweep, cwd=tmp_path)
-    assert "2 runs: " in output
-    assert ", 0 failed" in output
-    assert_as_plain(tmp_path, plain)
-
-
-def test_ctrl_c_saves_the_jobs_that_run_side_by_side_and_the_same_command_goes_on(
+def test_jobs_side_by_side_are_saved_by_ctrl_c_and_end_with_a_killed_sweep_and_the_same_command_goes_on(
     tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
 ) -> None:
     sweep = [*SMALL, "-m", "seed=1,2", f"data.cache_dir={cache_dir}", "hydra/launcher=joblib"]
@@ -106,7 +93,12 @@ def test_ctrl_c_saves_the_jobs_that_run_side_by_side_and_the_same_command_goes_o
     assert process.returncode == 130, output
     assert "Interrupted. The same command resumes where it stopped. Its folder is outputs/default; " in output
     assert "interrupted" in [record["status"] for record in records(tmp_path)]
-    assert ", 0 failed" in gatelab("train", *sweep, cwd=tmp_path)
+    with start(tmp_path, *sweep) as process:
+        wait_until(lambda: saved_and_running(tmp_path), process)
+        process.kill()
+    output = gatelab("train", *sweep, cwd=tmp_path)
+    assert "2 runs: " in output
+    assert ", 0 failed" in output
     assert_as_plain(tmp_path, plain)
 
 
@@ -158,7 +150,7 @@ def test_each_job_has_its_own_tracker_run_also_after_a_failure(tmp_path: Path, c
 
 
 def test_a_job_counts_its_own_memory_and_not_that_of_the_one_before(tmp_path: Path, cache_dir: Path) -> None:
-    sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "model.embedding_size=60000,8"]
+    sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "model.embedding_size=15000,8"]
     gatelab("train", *sweep, "encoder.hidden_size=1", cwd=tmp_path)
     large, small = sorted((record["resources"]["peak_memory_bytes"] for record in records(tmp_path)), reverse=True)
     assert large - small > 50e6

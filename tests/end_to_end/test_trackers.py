@@ -110,7 +110,7 @@ def test_the_screen_and_the_record_end_with_the_commands_that_show_the_run(track
 
 
 def test_a_tracker_changes_no_byte_of_the_result(tracked: Path, tmp_path: Path, cache_dir: Path) -> None:
-    gatelab("train", *SMALL, "tracker=none", f"data.cache_dir={cache_dir}", cwd=tmp_path)
+    gatelab("train", *SMALL, "tracker=none", "report=false", f"data.cache_dir={cache_dir}", cwd=tmp_path)
     assert the_run(tmp_path).name == the_run(tracked).name
     for name in ("metrics.csv", "predictions.csv", "model/model.safetensors"):
         assert (the_run(tmp_path) / name).read_bytes() == (the_run(tracked) / name).read_bytes(), name
@@ -283,7 +283,7 @@ def test_a_killed_run_goes_on_in_its_trackers_without_a_point_twice_or_missing(
     process.start()
     process.join(120)
     assert process.exitcode == -signal.SIGKILL
-    gatelab("train", *arguments, "checkpoint_minutes=5", cwd=tmp_path)
+    gatelab("train", *arguments, "checkpoint_minutes=5", "report=false", cwd=tmp_path)
     run, expected = the_run(tmp_path), metrics_csv(the_run(tracked))
     assert metrics_csv(run) == expected
     server = synced(tmp_path)
@@ -319,7 +319,12 @@ def test_a_server_that_accepts_and_never_answers_costs_one_warning(tmp_path: Pat
         listener.bind(("127.0.0.1", 0))
         listener.listen()
         address = f"127.0.0.1:{listener.getsockname()[1]}"
-        options = ["tracker=mlflow", f"tracker.mlflow.uri=http://ada:lovelace@{address}", "trainer=smoke"]
+        options = [
+            "tracker=mlflow",
+            f"tracker.mlflow.uri=http://ada:lovelace@{address}",
+            "trainer=smoke",
+            "report=false",
+        ]
         output = gatelab("train", *SMALL[:2], *options, "baseline=none", f"data.cache_dir={cache_dir}", cwd=tmp_path)
     (line,) = [line for line in output.splitlines() if "warning" in line]
     assert line == f"warning: tracker mlflow is off for this run: http://***@{address} does not answer within 5 s"
