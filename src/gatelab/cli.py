@@ -19,6 +19,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 
+UNLIMITED = 10_000  # characters of a line in a file or pipe
 OutputDir = Annotated[Path, typer.Option("--output-dir", help="Root of the run folders.")]
 AllowTargets = Annotated[
     list[str] | None,
@@ -625,7 +626,9 @@ def runs(
 
             export_runs(folders, sort, csv, json)
         else:
-            console.print(means_table(folders, console.width) if mean else runs_table(folders, console.width, sort))
+            width = console.width if console.is_terminal else None
+            table = means_table(folders, width) if mean else runs_table(folders, width, sort)
+            console.print(table, width=width or UNLIMITED)
 
 
 @app.command(short_help="Compare arms over their seeds or folds: means, intervals, paired tests.")

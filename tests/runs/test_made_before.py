@@ -39,7 +39,7 @@ def test_they_are_compared(outputs: Path) -> None:
     compared = run("compare", "old", "old_search", "--by", "optimizer", "--output-dir", outputs)
     rows = [line.split()[:2] for line in compared.splitlines()]
     assert ["adam", "1"] in rows
-    assert ["sgd", "lr=1e+38"] in rows
+    assert ["sgd", "lr=1e38"] in rows
 
 
 @pytest.mark.parametrize("what", [FINISHED, FAILED, TRIAL, "old", "old_search"])
