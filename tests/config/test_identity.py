@@ -1,3 +1,5 @@
+import copy
+import functools
 from typing import Any
 
 import pytest
@@ -9,8 +11,13 @@ from gatelab.training.run import resolve
 CONTENT = {"train": ["00ff"]}
 
 
+@functools.cache  # most tests compare with the same one
+def settings(*overrides: str) -> dict[str, Any]:
+    return resolve(compose(["data=csv", "data.path=a.csv", *overrides]))
+
+
 def identity(*overrides: str, content: Any = CONTENT) -> str:
-    return identity_of(resolve(compose(["data=csv", "data.path=a.csv", *overrides])), content)
+    return identity_of(settings(*overrides), content)
 
 
 @pytest.mark.parametrize(
@@ -46,26 +53,26 @@ def test_the_keys_of_a_schedule_are_part_of_the_identity_of_runs_with_it_alone(s
 
 
 def test_folds_and_a_column_of_parts_are_part_of_no_other_runs_identity() -> None:
-    settings = resolve(compose(["data=csv", "data.path=a.csv"]))
+    config = copy.deepcopy(settings())
     for key in ("folds", "fold", "column"):
-        del settings["data"]["split"][key]
-    assert identity_of(settings, CONTENT) == identity()
+        del config["data"]["split"][key]
+    assert identity_of(config, CONTENT) == identity()
     folds = [identity("data.split.folds=10", f"data.split.fold={fold}") for fold in (0, 1)]
     assert len({identity(), *folds, identity("data.split.column=part")}) == 4
 
 
 def test_how_a_table_without_a_header_is_named_is_part_of_no_other_runs_identity() -> None:
-    config = resolve(compose(["data=csv", "data.path=a.csv"]))
+    config = copy.deepcopy(settings())
     config["data"] = {key: value for key, value in config["data"].items() if key not in ("header", "columns")}
     assert identity_of(config, CONTENT) == identity()
     assert len({identity(), identity("data.header=false"), identity("data.columns=[label,text]")}) == 3
 
 
 def test_a_younger_key_at_its_default_is_part_of_no_identity() -> None:
-    settings = resolve(compose(["data=csv", "data.path=a.csv"]))
+    config = copy.deepcopy(settings())
     for key in ("label_separator", "sampling"):
-        assert settings["data"].pop(key, "") is None
-    assert identity_of(settings, CONTENT) == identity()
+        assert config["data"].pop(key, "") is None
+    assert identity_of(config, CONTENT) == identity()
     assert len({identity(), identity("data.label_separator=';'"), identity("data.sampling=balanced")}) == 3
 
 
