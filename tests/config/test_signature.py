@@ -1,5 +1,6 @@
 """The keys of a group are the arguments of what it builds, also of a class that gatelab does not know."""
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -38,9 +39,14 @@ def module(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(tmp_path)
 
 
+@functools.cache
+def settings() -> dict[str, Any]:
+    return resolve(compose())
+
+
 def check(name: str, **keys: Any) -> None:
     encoder = {"_target_": f"mine_checked.{name}", **keys}
-    check_config({**resolve(compose()), "encoder": encoder, "allow_targets": ["mine_checked"]})
+    check_config({**settings(), "encoder": encoder, "allow_targets": ["mine_checked"]})
 
 
 @pytest.mark.parametrize(
@@ -101,9 +107,9 @@ def test_the_keys_of_gatelabs_own_classes(overrides: list[str], sentence: str) -
 
 def test_nothing_is_imported_of_a_config_with_a_target_that_may_not_be_built(tmp_path: Path) -> None:
     (tmp_path / "mine_imported.py").write_text("open('imported', 'w').close()\n")
-    settings = {**resolve(compose()), "encoder": {"_target_": "mine_imported.Encoder"}}
+    config = {**settings(), "encoder": {"_target_": "mine_imported.Encoder"}}
     with pytest.raises(ConfigError, match=r"allow_targets=\[mine_imported\]"):
-        check_config(settings)
+        check_config(config)
     assert not Path("imported").exists()
 
 
