@@ -28,6 +28,9 @@ def live_page(
 
 def with_section(content: bytes, section: str, id: str, title: str) -> bytes:
     """The page with one more section, the first, and a link to it."""
-    for mark, more in (("<main>", section), ('<nav aria-label="Sections">', f'<a href="#{id}">{title}</a> ')):
+    for mark, more in (
+        ('<main id="content" tabindex="-1">', section),
+        ('<nav aria-label="Sections">', f'<a href="#{id}">{title}</a> '),
+    ):
         content = content.replace(mark.encode(), f"{mark}{more}".encode(), 1)
     return content
