@@ -28,9 +28,8 @@ def live_page(
 
 def with_section(content: bytes, section: str, id: str, title: str) -> bytes:
     """The page with one more section, the first, and a link to it."""
-    for mark, more in (
-        ('<main id="content" tabindex="-1">', section),
-        ('<nav aria-label="Sections">', f'<a href="#{id}">{title}</a> '),
-    ):
-        content = content.replace(mark.encode(), f"{mark}{more}".encode(), 1)
+    for tag, more in (("main", section), ('nav aria-label="Sections"', f'<a href="#{id}">{title}</a> ')):
+        before, start, after = content.partition(f"<{tag}".encode())
+        rest, end, body = after.partition(b">")
+        content = b"".join((before, start, rest, end, more.encode() if start else b"", body))
     return content
