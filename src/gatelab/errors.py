@@ -70,6 +70,6 @@ def near_keys(key: str, keys: Iterable[str]) -> list[str]:
     return same_end[:3] or difflib.get_close_matches(key, keys, n=1, cutoff=0.6)
 
 
-def did_you_mean(key: str, keys: Iterable[str]) -> str:
-    near = difflib.get_close_matches(key, list(keys), n=1, cutoff=0.6)
+def did_you_mean(key: str, keys: Iterable[str], cutoff: float = 0.6) -> str:
+    near = difflib.get_close_matches(key, list(keys), n=1, cutoff=cutoff)
     return f" Did you mean {near[0]}?" if near else ""

@@ -25,7 +25,7 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 
-    from gatelab.config.trusted_loader import TrustedLoader
+    from gatelab.config.trusted_loader import TrustedLoader, task_words
 
     if not HydraConfig.initialized():
         return {}
@@ -42,7 +42,7 @@ def composed_from(settings: dict[str, Any]) -> dict[str, Any]:
     if not GlobalHydra.instance().is_initialized():
         return known
     loader = GlobalHydra.instance().config_loader()
-    chosen = loader.choices_alone(list(hydra.overrides.task)) if isinstance(loader, TrustedLoader) else None
+    chosen = loader.choices_alone(task_words(hydra)) if isinstance(loader, TrustedLoader) else None
     # An experiment's settings are changes too, so the choices are composed without it.
     words = [f"{group}={choice}" for group, choice in choices.items() if group != "experiments"]
     try:

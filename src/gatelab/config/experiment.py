@@ -164,8 +164,10 @@ def check_experiment(values: Any, known: Iterable[str]) -> list[str]:
         texts = [explained(problem, values) for problem in error.errors()]
         return list({text.partition(": ")[0]: text for text in reversed(texts)}.values())[::-1]  # the first of each key
     own, first_words = set(Experiment.model_fields), set(known)
-    problems = [
-        f"experiment.{key}: unknown key.{near}" for key in values if key not in own and (near := did_you_mean(key, own))
+    problems = [  # other keys are free, unless misspelt
+        f"experiment.{key}: unknown key.{near}"
+        for key in values
+        if key not in own and (near := did_you_mean(key, own, cutoff=0.75))
     ]
     for place, where in wheres(experiment):
         for key in where:

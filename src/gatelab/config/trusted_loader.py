@@ -67,7 +67,7 @@ class TrustedLoader(ConfigLoaderImpl):
             return OmegaConf.create({"hydra": {"mode": None}})
         self.before_overrides: dict[str, Any] = {}
         config = super().load_configuration(config_name, overrides, *args, **more)
-        self.chosen = (list(config.hydra.overrides.task), self.before_overrides) if shipped else None
+        self.chosen = (task_words(config.hydra), self.before_overrides) if shipped else None
         if has_foreign_files(config):
             keys = {key_of(word) for word in overrides}
             self.check(config, [word for word in self.words if key_of(word) in keys])
@@ -119,6 +119,12 @@ class TrustedLoader(ConfigLoaderImpl):
                 ) from None
             self.composed[composed] = plain(shipped)
         return self.composed[composed]
+
+
+def task_words(hydra: Any) -> list[str]:
+    """The overrides as they were given, of which one may hold what looks like an interpolation."""
+    words: Any = OmegaConf.to_container(hydra.overrides.task, resolve=False)
+    return words
 
 
 def key_of(word: str) -> str:
