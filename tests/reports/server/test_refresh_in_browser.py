@@ -43,6 +43,7 @@ def open_page(browser: Any, port: int) -> Iterator[Open]:
 
     def open_(path: str) -> Any:
         page = watched(context.new_page())
+        page.clock.install()
         page.goto(f"http://127.0.0.1:{port}/{path}?token={TOKEN}")
         page.evaluate("window.isSamePage = true")
         return page
@@ -81,6 +82,7 @@ def test_the_table_of_all_runs_moves_and_leaves_picks_searches_and_the_place(ope
     page.get_by_label("Only runs with the status").select_option("finished")
     expect(page.locator("#runs .group")).to_have_text("finished · 2 runs")
     folders.write(4, 0.7)
+    page.clock.fast_forward(10_000)  # how long it waits where nothing runs
     expect(page.locator("#runs .group")).to_have_text("finished · 3 runs")
     assert [each for each in page.complaints if "http" not in each] == []
 
