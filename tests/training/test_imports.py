@@ -63,4 +63,4 @@ def test_a_later_run_of_a_sweep_freezes_nothing_of_the_one_before() -> None:
     frozen = gc.get_freeze_count()
     with quick_imports({}):
         assert gc.isenabled()
-    assert gc.get_freeze_count() == frozen
+    assert gc.get_freeze_count() <= frozen  # what is let go of meanwhile is less
