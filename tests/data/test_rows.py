@@ -93,7 +93,12 @@ def test_merges_and_subwords_are_those_that_the_library_gives_row_by_row(
 
 @pytest.mark.parametrize(
     "name",
-    ["gop_debate/Sentiment.csv.zip", "mr/movie_reviews.csv", "sst/sst_fine_train.csv", "sentiment140/tweets_100k.csv"],
+    [
+        "gop_debate/Sentiment.csv.zip",
+        "mr/movie_reviews.csv",
+        "sst/sst_fine_train.csv",
+        pytest.param("sentiment140/tweets_100k.csv", marks=pytest.mark.long),
+    ],
 )
 def test_real_files_give_the_same_bytes_as_row_by_row(name: str, real_data: Path, tmp_path: Path) -> None:
     options = {"vocab_size": 20_000, "min_count": 2}

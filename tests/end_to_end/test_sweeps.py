@@ -61,7 +61,14 @@ def assert_as_plain(folder: Path, plain: dict[str, dict[str, bytes]]) -> None:
             assert (folder / "outputs" / "default" / identity / name).read_bytes() == content, (identity, name)
 
 
-@pytest.mark.parametrize(("launcher", "seeds"), [("joblib", "1,2"), ("submitit_local", "1"), ("ray", "1")])
+@pytest.mark.parametrize(
+    ("launcher", "seeds"),
+    [
+        ("joblib", "1,2"),
+        pytest.param("submitit_local", "1", marks=pytest.mark.long),
+        pytest.param("ray", "1", marks=pytest.mark.long),
+    ],
+)
 def test_a_killed_job_comes_back_and_ends_as_if_nothing_had_happened(
     launcher: str, seeds: str, tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
 ) -> None:
@@ -259,6 +266,7 @@ def test_two_processes_train_as_one_with_the_same_batches_in_one_folder_and_one_
     assert len(rows) == len({row["line"] for row in rows}) == record["data"]["split_sizes"]["test"]
 
 
+@pytest.mark.long
 def test_a_run_of_two_processes_resumes_exactly_when_one_of_them_was_killed(tmp_path: Path, cache_dir: Path) -> None:
     arguments = [*SMALL, *DDP, f"data.cache_dir={cache_dir}", "trainer.max_epochs=4"]
     arguments.remove("trainer=cpu")

@@ -156,6 +156,7 @@ def wait_for(condition: Callable[[], bool], seconds: float = 60) -> None:
         time.sleep(0.2)
 
 
+@pytest.mark.long
 def test_mlflow_serves_metrics_params_and_the_report_with_its_pictures(tracked: Path) -> None:
     command = [str(BIN / "mlflow"), "server", "--backend-store-uri", "sqlite:///outputs/mlflow.db", "--workers", "1"]
     with serving(command, tracked, "/health") as address:  # what mlflow ui starts, too

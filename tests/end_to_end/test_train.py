@@ -477,6 +477,7 @@ def test_tab_completes_keys_and_choices(words: str, position: int, expected: lis
     assert done.stdout.split() == expected
 
 
+@pytest.mark.long
 def test_a_glob_trains_every_encoder(tmp_path: Path, cache_dir: Path) -> None:
     arguments = [
         "-m",

@@ -74,7 +74,7 @@ FEW = (
     "plain", "coupled", "janet", "full_gate_recurrence", "layer_norm", "zoneout", "recurrent_dropout", "gru", "two_states",
     "no_product", "second_product",
 )  # fmt: skip
-every_cell = pytest.mark.parametrize("options", CELLS.values(), ids=CELLS.keys())
+IN_FLOAT64 = (*FEW, "zoneout_and_all", "gru_and_all")  # by make test; make test-long has the others
 few_cells = pytest.mark.parametrize("options", [CELLS[name] for name in FEW], ids=FEW)
 
 # B, T, E, H, tiles: rows and columns that no tile divides evenly; one tile of columns, two, and three
@@ -155,27 +155,15 @@ def assert_close(got: dict[str, Tensor], wanted: dict[str, Tensor], bound: float
 
 
 @pytest.mark.skipif(ON_DEVICE, reason="float64 is the interpreter's alone")
+@pytest.mark.parametrize("ragged", [False, True], ids=["dense", "ragged"])
 @pytest.mark.parametrize(
-    ("ragged", "shape", "tiles"), [(False, *SHAPES[0]), (True, *SHAPES[1])], ids=["dense", "ragged"]
+    "options",
+    [pytest.param(CELLS[name], marks=[] if name in IN_FLOAT64 else pytest.mark.long, id=name) for name in CELLS],
 )
-@every_cell
-def test_every_cell_equals_the_equations_in_float64(
-    options: dict[str, Any], ragged: bool, shape: tuple[int, ...], tiles: Tiles
-) -> None:
-    case = Case(options, shape, ragged)
-    assert_close(case.run(True, torch.float64, tiles), case.run(False, torch.float64), 1e-10)
-
-
-@pytest.mark.skipif(ON_DEVICE, reason="float64 is the interpreter's alone")
-@pytest.mark.parametrize(
-    ("ragged", "shape", "tiles"), [(False, *SHAPES[1]), (True, *SHAPES[0])], ids=["dense", "ragged"]
-)
-@few_cells
-def test_the_other_shape_equals_the_equations_too(
-    options: dict[str, Any], ragged: bool, shape: tuple[int, ...], tiles: Tiles
-) -> None:
-    case = Case(options, shape, ragged)
-    assert_close(case.run(True, torch.float64, tiles), case.run(False, torch.float64), 1e-10)
+def test_every_cell_equals_the_equations_in_float64(options: dict[str, Any], ragged: bool) -> None:
+    for shape, tiles in SHAPES[:2]:
+        case = Case(options, shape, ragged)
+        assert_close(case.run(True, torch.float64, tiles), case.run(False, torch.float64), 1e-10)
 
 
 FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {

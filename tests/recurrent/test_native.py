@@ -148,7 +148,9 @@ HOLD_ANYWHERE = [
 VARIANTS = "test_native or plain or 1997 or JANET or all_on"  # which have every function and product of the others
 
 
-@pytest.mark.parametrize("processor", PROCESSORS)
+@pytest.mark.parametrize(
+    "processor", ["avx2", *(pytest.param(name, marks=pytest.mark.long) for name in PROCESSORS if name != "avx2")]
+)
 def test_on_other_processors_the_numbers_are_the_same_to_rounding(processor: str) -> None:
     """In a fresh process each, since torch reads what the processor is when it is loaded."""
     tests = [str(Path(__file__).with_name(test)) for test in HOLD_ANYWHERE]
