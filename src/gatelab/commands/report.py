@@ -70,8 +70,9 @@ def report_sweeps(outcomes: Sequence[Outcome]) -> None:
             folders = all_runs(place.parent, place.name)
             if len(folders) < 2:
                 continue
-            show_sweep(folders)
-            if not any(load_config(run).get("report", True) for run in folders if run.path in runs):
+            own = [folder for folder in folders if folder.path in runs]
+            show_sweep(own if len(own) > 1 else folders)  # its page has all of the name
+            if not any(load_config(run).get("report", True) for run in own):
                 continue
             from gatelab.reports.pages.sweep_page import write_sweep
 

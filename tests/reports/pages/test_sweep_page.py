@@ -395,6 +395,18 @@ def test_jobs_that_want_no_report_leave_no_page_of_their_name(folders: Folders) 
     assert (folders.output_dir / "sweep" / "report.html").exists()
 
 
+def test_a_sweep_ends_with_the_answer_of_its_own_jobs_and_not_of_others_of_the_name(
+    folders: Folders, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for seed in range(5):
+        folders.write(seed, 0.3, settings={"report": False})
+    own = [folders.write(seed, 0.8, settings={"report": False, "optimizer.lr": 0.5}) for seed in (1, 2)]
+    report_sweeps([Outcome("done", folder=str(run.path)) for run in own])
+    shown = capsys.readouterr().out
+    assert "over 2 seeds" in shown
+    assert "0.3" not in shown
+
+
 def test_a_page_that_cannot_be_written_changes_nothing_of_the_sweep(
     folders: Folders, capsys: pytest.CaptureFixture[str]
 ) -> None:
