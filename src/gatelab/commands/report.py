@@ -2,14 +2,18 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from gatelab.errors import RunError
 from gatelab.runs.config import load_config
 from gatelab.runs.folder import RunFolder, all_runs
-from gatelab.runs.load import find_run_or_sweep, readable_runs
+from gatelab.runs.load import Run, find_run_or_sweep, readable_runs
 from gatelab.runs.shell import command
 from gatelab.screen import console, counted, styled
 from gatelab.sweeps.outcome import Outcome
+
+if TYPE_CHECKING:
+    from gatelab.reports.analysis.comparison import Comparison
 
 
 def write(
@@ -71,12 +75,14 @@ def report_sweeps(outcomes: Sequence[Outcome]) -> None:
             if len(folders) < 2:
                 continue
             own = [folder for folder in folders if folder.path in runs]
-            show_sweep(own if len(own) > 1 else folders)  # its page has all of the name
+            shown = own if len(own) > 1 else folders  # its page has all of the name
+            compared = show_sweep(shown)
             if not any(load_config(run).get("report", True) for run in own):
                 continue
-            from gatelab.reports.pages.sweep_page import write_sweep
+            from gatelab.reports.pages.sweep_page import runs_digest, write_compared, write_sweep
 
-            page, *_ = write_sweep(folders)
+            is_all = len(shown) == len(folders)
+            page, *_ = write_compared(*compared, runs_digest(folders)) if is_all else write_sweep(folders)
             console.print(f"report      {page}", soft_wrap=True)
         except Exception as error:
             console.print(
@@ -85,15 +91,18 @@ def report_sweeps(outcomes: Sequence[Outcome]) -> None:
             )  # fmt: skip
 
 
-def show_sweep(folders: Sequence[RunFolder]) -> None:
-    """What its page answers, the table of its first metric, and the commands that show more."""
+def show_sweep(folders: Sequence[RunFolder]) -> tuple[list[Run], list[str], "Comparison"]:
+    """What its page answers, the table of its first metric, and the commands that show more. Returns what its page is written from: the
+    runs, why others cannot be read, and the comparison."""
     from gatelab.reports.pages.sweep_answer import answer_sweep
     from gatelab.reports.pages.sweep_page import compare_sweep
     from gatelab.reports.terminal.comparison_table import screen_tables
 
-    comparison = compare_sweep(readable_runs(folders)[0])
+    runs, problems = readable_runs(folders)
+    comparison = compare_sweep(runs)
     console.print(styled(f"\n{answer_sweep(comparison).sentence}", "bold"))
     console.print(screen_tables(comparison, console.width)[0])
     place = folders[0].path.parent
     for words in (("compare", place.name), ("ui", "--open")):
         console.print(f"see it      {command(*words, output_dir=place.parent)}", soft_wrap=True)
+    return runs, problems, comparison

@@ -64,14 +64,19 @@ SECTIONS = (
 def write_sweep(folders: Sequence[RunFolder], **options: Any) -> list[Path]:
     """Write report.html of a name and figures/; returns the files, the page first. options: those of ``compare``.
     Raises RunError for damaged files."""
+    with only_run_errors(folders[0].path.parent):
+        runs, problems = readable_runs(folders)
+        digest = "" if any(options.values()) else runs_digest(folders)
+        return write_compared(runs, problems, compare_sweep(runs, **options), digest)
+
+
+def write_compared(runs: Sequence[Run], problems: Sequence[str], comparison: Comparison, digest: str) -> list[Path]:
+    """The same of runs of one name that are compared already. problems and digest: those of sweep_page."""
     from gatelab.reports.charts.sweep_figures import draw_sweep_figures
 
-    place = folders[0].path.parent
+    place = runs[0].folder.path.parent
     with only_run_errors(place):
-        runs, problems = readable_runs(folders)
-        comparison = compare_sweep(runs, **options)
         page = place / "report.html"
-        digest = "" if any(options.values()) else runs_digest(folders)
         content = sweep_page(runs, comparison, place.name, links_from(place), problems=problems, digest=digest)
         atomic_write(page, content.encode("utf-8", "replace"))
         return [page, *draw_sweep_figures(place / "figures", comparison, runs)]
