@@ -1,5 +1,7 @@
 """What tests in a browser share."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 
@@ -10,6 +12,22 @@ def watched(page: Any) -> Any:
     page.on("pageerror", lambda error: page.complaints.append(str(error)))
     page.on("request", lambda request: page.complaints.append(request.url))
     return page
+
+
+@contextmanager
+def opening(browser: Any) -> Iterator[Callable[..., Any]]:
+    """open(address, **options of a browser context): a watched page there, in a context of its own, closed at the end."""
+    contexts = []
+
+    def open_(address: str, **options: Any) -> Any:
+        contexts.append(browser.new_context(**options))
+        page = watched(contexts[-1].new_page())
+        page.goto(address)
+        return page
+
+    yield open_
+    for context in contexts:
+        context.close()
 
 
 def rows_of(page: Any, name: str) -> list[list[str]]:

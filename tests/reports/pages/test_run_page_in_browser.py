@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import open_everything, rows_of, watched
+from browsing import open_everything, opening, rows_of, watched
 from numpy.typing import NDArray
 from sklearn import metrics as sk
 
@@ -24,18 +24,8 @@ Open = Callable[..., Any]
 @pytest.fixture
 def open_page(browser: Any, hostile_run: Path) -> Iterator[Open]:
     """open_page(**options of a browser context): the page of the hostile run; what it should not do is collected."""
-    contexts = []
-
-    def open_(**options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = watched(context.new_page())
-        page.goto((hostile_run / "report.html").as_uri())
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
+    with opening(browser) as open_:
+        yield lambda **options: open_((hostile_run / "report.html").as_uri(), **options)
 
 
 def column(page: Any, name: str, number: int) -> list[float]:

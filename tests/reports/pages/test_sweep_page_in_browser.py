@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import open_everything, rows_of, watched
+from browsing import open_everything, opening, rows_of
 from run_folders import Folders, write_curves, write_rows, write_texts
 
 from gatelab.reports.pages.sweep_page import write_sweep
@@ -59,18 +59,8 @@ def sweep(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def open_page(browser: Any, sweep: Path) -> Iterator[Open]:
     """open_page(**options of a browser context): the page; what it should not do is collected."""
-    contexts = []
-
-    def open_(**options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = watched(context.new_page())
-        page.goto(sweep.as_uri())
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
+    with opening(browser) as open_:
+        yield lambda **options: open_(sweep.as_uri(), **options)
 
 
 def arm(rate: float, size: int) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
-from browsing import watched
+from browsing import opening
 from run_folders import Folders
 from served import TOKEN, serving
 
@@ -28,18 +28,8 @@ def address(live_folders: Folders) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Any, address: str) -> Iterator[Open]:
-    contexts = []
-
-    def open_(place: str, **options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = watched(context.new_page())
-        page.goto(f"{address}{place}/report.html?token={TOKEN}")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
+    with opening(browser) as open_:
+        yield lambda place, **options: open_(f"{address}{place}/report.html?token={TOKEN}", **options)
 
 
 def wait_for_words(page: Any, text: str) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import rows_of, watched
+from browsing import opening, rows_of
 from run_folders import Folders, write_curves
 from served import TOKEN, serving
 
@@ -46,18 +46,8 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture
 def open_page(browser: Any, address: str) -> Iterator[Open]:
-    contexts = []
-
-    def open_(**options: Any) -> Any:
-        context = browser.new_context(**options)
-        contexts.append(context)
-        page = watched(context.new_page())
-        page.goto(f"{address}?token={TOKEN}")
-        return page
-
-    yield open_
-    for context in contexts:
-        context.close()
+    with opening(browser) as open_:
+        yield lambda **options: open_(f"{address}?token={TOKEN}", **options)
 
 
 def shown(page: Any) -> list[tuple[str, ...]]:
