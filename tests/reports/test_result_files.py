@@ -83,3 +83,27 @@ def test_runs_that_are_no_result_are_refused_and_nothing_is_written(folders: Fol
     with pytest.raises(RunError, match=r"Leave out --by"):
         write("waiting", folders.output_dir, results=place, by=["encoder"])
     assert not place.exists()
+
+
+def test_a_published_number_of_a_baseline_is_held_against_it_on_the_file_whose_path_ends_so(
+    folders: Folders, tmp_path: Path
+) -> None:
+    published = {
+        "where": {"data.path": "mr.tsv"},
+        "baseline": "nbsvm",
+        "metric": "accuracy",
+        "value": 0.79,
+        "margin": 0.02,
+        "reason": "so",
+    }
+    for file, shift in {"/home/ada/mr.tsv": 0.0, "/home/ada/cr.tsv": 0.1}.items():
+        for seed in range(1, 5):
+            baselines = {"nbsvm": {"accuracy": 0.79 + shift + seed / 1000}}
+            settings = {"experiment.published": [published], "data.path": file}
+            folders.write(seed, 0.6, name="folds", settings=settings, baselines=baselines, sha256=file[10] * 64)
+    write("folds", folders.output_dir, results=tmp_path / "results")
+    text = (tmp_path / "results" / "folds.md").read_text()
+    assert (
+        "| reproduced | path=mr.tsv, NBSVM baseline: accuracy 0.79, to within 0.02 (so) | 0.7925 ± 0.0013 over 4 seeds;"
+        in text
+    )

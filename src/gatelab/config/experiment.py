@@ -53,10 +53,11 @@ class Part(BaseModel):
 
 
 class Published(Part):
-    """A number of a paper. With a margin it is a criterion: reproduced where the difference of our mean lies within ± margin, for a
+    """A number of a paper, of the arm or of its baseline. With a margin it is a criterion: reproduced where the difference of our mean lies within ± margin, for a
     reason. std and num_seeds: over the paper's own runs."""
 
     where: Where = {}
+    baseline: Text | None = None  # by its name in run.json: linear
     metric: Text
     value: FiniteFloat
     std: Annotated[FiniteFloat, Field(ge=0)] | None = None

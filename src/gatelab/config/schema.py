@@ -126,7 +126,7 @@ class Config(Group):
     tags: list[str] = []
     seed: Annotated[int, Field(ge=0, lt=2**32)]
     monitor: str | None
-    baseline: Literal["linear", "none"]
+    baseline: Literal["linear", "nbsvm", "none"]
     parent: str | None = Field(default=None, alias="from")
     from_parts: Annotated[list[Literal["embedding", "encoder"]], Field(min_length=1)] | None = None
     from_partly: bool = False

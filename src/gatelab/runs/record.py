@@ -299,7 +299,8 @@ def headline_of(scores: Scores) -> list[str]:
 
 
 def baseline_title(name: str) -> str:
-    return f"{name} {'class' if name == 'majority' else 'baseline'}"
+    spelled = {"majority": "majority class", "nbsvm": "NBSVM baseline", "naive_bayes": "naive Bayes baseline"}
+    return spelled.get(name, f"{name} baseline")
 
 
 def scores_of(record: RunRecord) -> Scores:

@@ -48,6 +48,7 @@ class Task(ABC):
     # What the label column of a table is read as; tokens: no label, the text itself is learned.
     targets: ClassVar[Literal["class", "number", "labels", "tokens"]] = "class"
     monitor: ClassVar[str]  # the selection metric by its key: "mse" where the module logs validation/mse
+    baselines: ClassVar[tuple[str, ...]] = ("linear", "none")  # values of the config's baseline that it knows
     logged: tuple[str, ...] = ()  # all that the module logs while it is fitted; empty where that is not known before
 
     def configure_data(self, config: Config, data: Any) -> None:  # noqa: B027 -- not every task has a need

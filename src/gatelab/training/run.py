@@ -139,6 +139,8 @@ def check(settings: dict[str, Any]) -> tuple[Config, Any, str]:
 
     task = task_of(config.model)
     monitor = selection_metric(config.monitor, task)
+    if config.baseline not in task.baselines:
+        raise ConfigError(f"baseline={config.baseline}: this model has {' and '.join(task.baselines)}.")
     check_parts(config)
     check_optimizer(config)
     check_trainer(config, check_callbacks(config.callbacks, monitor, task))

@@ -24,6 +24,7 @@ from gatelab.reports.analysis.verdicts import (
 )
 from gatelab.runs.load import Run
 from gatelab.runs.metrics import is_lower_better, title_of
+from gatelab.runs.record import baseline_title
 from gatelab.screen import counted
 
 SEEN = "sequences_seen"  # recorded by the runs that solve their task, where a task can be solved
@@ -39,7 +40,11 @@ class Judged:
 
 def judge_all(experiment: Experiment, arms: Sequence[Arm]) -> list[Judged]:
     judged = [judge_claim(claim, arms) for claim in experiment.claims]
-    return judged + [judge_published(stated, arms) for stated in experiment.published if stated.where or stated.margin]
+    return judged + [
+        judge_published(stated, arms)
+        for stated in experiment.published
+        if stated.where or stated.margin or stated.baseline
+    ]
 
 
 def judge_claim(claim: Solved | Ordering, arms: Sequence[Arm]) -> Judged:
@@ -84,11 +89,12 @@ def judge_above(claim: Ordering, arms: Sequence[Arm]) -> Judged:
 def judge_published(stated: Published, arms: Sequence[Arm]) -> Judged:
     spread = "" if stated.std is None else f" ± {stated.std:g}"
     margin = "" if stated.margin is None else f", to within {stated.margin:g} ({stated.reason})"
-    sentence = f"{named(stated.where)}: {title_of(stated.metric)} {stated.value:g}{spread}{margin}"
+    subject = f"{named(stated.where)}{f', {baseline_title(stated.baseline)}' if stated.baseline else ''}"
+    sentence = f"{subject}: {title_of(stated.metric)} {stated.value:g}{spread}{margin}"
     source = ", ".join(filter(None, [stated.source, "" if stated.table is None else f"table {stated.table}"]))
     unjudged: Verdict | None = None if stated.margin is None else "cannot tell"
     arm, problem = one_arm(arms, stated.where)
-    values = [] if arm is None else list(arm.values(stated.metric).values())
+    values = [] if arm is None else list(arm.values(stated.metric, stated.baseline).values())
     if arm is None or not values:
         return Judged(sentence, problem or f"no finished run has {title_of(stated.metric)}", unjudged, source)
     published = PublishedNumber(stated.value, stated.std, stated.num_seeds)
@@ -110,9 +116,13 @@ def one_arm(arms: Sequence[Arm], where: Where) -> tuple[Arm | None, str]:
 
 
 def is_so(run: Run, key: str, value: Any) -> bool:
-    """Whether a key of its config, or the choice of a group, has the value."""
+    """Whether a key of its config, or the choice of a group, has the value. A data path has it if it ends in it: files lie elsewhere
+    on other machines."""
     if key in run.settings:
-        return comparable(run.settings[key]) == comparable(value)
+        found = run.settings[key]
+        if key == "data.path" and isinstance(found, str) and isinstance(value, str):
+            return f"/{found}".endswith(f"/{value}")
+        return comparable(found) == comparable(value)
     return run.record.choices.get(key) == value
 
 

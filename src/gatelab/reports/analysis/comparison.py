@@ -16,7 +16,7 @@ from gatelab.runs.predictions import read_outcomes
 from gatelab.runs.record import BLIND, baseline_title
 
 METRICS = ("accuracy", "sequences_right")
-BASELINES = {name: baseline_title(name) for name in ("linear", *BLIND)}
+BASELINES = {name: baseline_title(name) for name in ("linear", "nbsvm", "naive_bayes", *BLIND)}
 
 
 class Reference(NamedTuple):

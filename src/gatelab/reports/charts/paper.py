@@ -38,7 +38,16 @@ LOOKS: dict[str, dict[str, Any]] = {f"c{number}": {"color": colour} for number, 
     "pale": {"linewidth": 0.6, "alpha": 0.35},
     "points": {"linestyle": "none", "marker": "o"},
 }
-MARKERS = {"linear": "D", "majority": "s", "prior": "s", "mean": "s", "median": "v", "memoryless": "s"}
+MARKERS = {
+    "linear": "D",
+    "nbsvm": "^",
+    "naive_bayes": "<",
+    "majority": "s",
+    "prior": "s",
+    "mean": "s",
+    "median": "v",
+    "memoryless": "s",
+}
 
 
 def save_figures(folder: Path, drawings: Mapping[str, Callable[[], Figure]]) -> list[Path]:

@@ -13,7 +13,7 @@ from gatelab.files import atomic_write
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
 from gatelab.reports.analysis.claims import can_be_solved, claimed_metrics, judge_all
-from gatelab.reports.analysis.comparison import METRICS, Comparison, compare
+from gatelab.reports.analysis.comparison import BASELINES, METRICS, Comparison, compare
 from gatelab.reports.analysis.disagreement import disagreement, has_rows
 from gatelab.reports.analysis.importance import importance
 from gatelab.reports.analysis.notes import method_notes
@@ -147,6 +147,8 @@ def sweep_page(
     judged = judge_all(stated.experiment, arms)
     answer = answer_experiment(stated, judged, answer_sweep(comparison), can_be_solved(runs))
     answer.cautions.extend(unread)
+    strips = [plot for name in comparison.tables if (plot := arm_strips(comparison, name, arms, marks, link))]
+    drawn = {name for plot in strips for arm in plot.arms for name in arm.baselines}
     values: dict[str, Any] = {
         "title": title,
         "form": form,
@@ -162,7 +164,8 @@ def sweep_page(
         **experiment_sections(stated, judged, runs, arms),
         "published": sweep_tables.published_table(published, arms),
         "source": source,
-        "dots": [plot for name in comparison.tables if (plot := arm_strips(comparison, name, arms, marks, link))],
+        "dots": strips,
+        "drawn_baselines": {name: title for name, title in BASELINES.items() if name in drawn},
         "lengths": [*lines_over_keys(runs, list(comparison.tables)), *lines_over_lengths(arms)],
         "legend": legend,
         "curves": curves,

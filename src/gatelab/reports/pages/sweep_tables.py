@@ -64,7 +64,7 @@ def sortable(cell: Any) -> Any:
 
 def published_numbers(experiment: Experiment) -> tuple[str, dict[str, float]]:
     """The source and the published numbers that are of no arm in particular, by metric, such as per_class.Negative.recall."""
-    found = [stated for stated in experiment.published if not stated.where]
+    found = [stated for stated in experiment.published if not stated.where and stated.baseline is None]
     return "; ".join(dict.fromkeys(stated.source for stated in found)), {one.metric: one.value for one in found}
 
 
@@ -72,7 +72,8 @@ def published_marks(experiment: Experiment) -> dict[str, float]:
     """By metric, the number to be marked in a picture of all arms: the only one that is published."""
     values: dict[str, set[float]] = {}
     for stated in experiment.published:
-        values.setdefault(stated.metric, set()).add(stated.value)
+        if stated.baseline is None:
+            values.setdefault(stated.metric, set()).add(stated.value)
     return {metric: found.pop() for metric, found in values.items() if len(found) == 1}
 
 

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -11,11 +12,14 @@ from gatelab.runs.examples import write_examples
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.metrics import SELECTED
 from gatelab.runs.predictions import write_predictions
+from gatelab.tasks.base import Baselines
 from gatelab.tasks.classification.baselines import baseline_metrics, fit_linear
+from gatelab.tasks.classification.naive_bayes import naive_bayes_metrics
 from gatelab.tasks.classification.scores import all_metrics
 from gatelab.tasks.classification.selection import selected_rows
 from gatelab.tasks.classification.symptoms import record_symptoms
 from gatelab.tasks.sequence.chosen_rows import Chosen
+from gatelab.tasks.sequence.linear_baseline import sampled
 from gatelab.tasks.sequence.running_prediction import add_running_predictions
 from gatelab.tasks.sequence.sequence_task import SequenceTask
 
@@ -24,6 +28,7 @@ class Classification(SequenceTask):
     """One class a row."""
 
     monitor = SELECTED
+    baselines = (*SequenceTask.baselines, "nbsvm")
     logged = (
         "train/loss_step", "train/loss", "train/accuracy", "validation/loss", "validation/accuracy", "validation/macro_f1",
     )  # fmt: skip
@@ -34,6 +39,17 @@ class Classification(SequenceTask):
 
     def fit_linear(self, features: Any, targets: NDArray[Any], test_features: Any, classes: list[str]) -> NDArray[Any]:
         return fit_linear(features, targets, test_features, len(classes))
+
+    def fit_baselines(self, config: Config, data: Any) -> Baselines:
+        found = super().fit_baselines(config, data)
+        if config.baseline == "nbsvm" and found.metrics:
+            prepared, labels = data.prepared, np.asarray(data.prepared.labels)
+            train, test = sampled(prepared.parts["train"]), data.evaluated_rows("test", config.trainer.tested_batches)
+            texts = ([prepared.texts[row] for row in rows] for rows in (train, test))
+            found.metrics.update(
+                naive_bayes_metrics(next(texts), labels[train], next(texts), labels[test], prepared.classes)
+            )
+        return found
 
     def baseline_metrics(
         self, linear: NDArray[Any], train_targets: NDArray[Any], test_targets: NDArray[Any], config: Config,

@@ -21,7 +21,7 @@ from gatelab.tasks.encoder_equations import write_encoder_equations
 from gatelab.tasks.sequence.build_model import build_model
 from gatelab.tasks.sequence.chosen_rows import Chosen, write_gates
 from gatelab.tasks.sequence.export import save_model
-from gatelab.tasks.sequence.linear_baseline import cached_predictions, sample_step, tfidf
+from gatelab.tasks.sequence.linear_baseline import cached_predictions, sampled, tfidf
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 from gatelab.tasks.sequence.transfer import transfer
@@ -98,13 +98,13 @@ class SequenceTask(Task):
         return transfer(module, config.encoder, tokenizer, parent, parts, partly)
 
     def fit_baselines(self, config: Config, data: Any) -> Baselines:
-        """Those of baseline=linear or none on the rows that the model is tested on; the linear one from the data cache or fitted now."""
+        """Those of the config's baseline, linear or none, on the rows that the model is tested on; the linear one from the data cache or fitted now."""
         tested = data.evaluated_rows("test", config.trainer.tested_batches)
         if config.baseline == "none" or not len(tested):
             return Baselines()
         prepared, targets = data.prepared, np.asarray(data.prepared.labels)
         train, test, texts = prepared.parts["train"], prepared.parts["test"], prepared.texts
-        sample = train[:: sample_step(len(train))]
+        sample = sampled(train)
 
         def compute() -> NDArray[Any]:
             features, test_features = tfidf(*([texts[row] for row in rows] for rows in (sample, test)))
