@@ -280,6 +280,11 @@ class RunRecord(Part):
         validation = {} if baseline else {f"validation/{name}": value for name, value in self.best_validation.items()}
         return {**(scores.numbers() if scores else {}), **finite(validation)}
 
+    def has(self, metric: str) -> bool:
+        """Whether it has a metric of the model, finite or not."""
+        validation = [f"validation/{name}" for name in self.best_validation]
+        return metric in self.numbers() or metric in validation or scores_of(self).get(metric) is not None
+
     def ordered_baselines(self) -> dict[str, Scores]:
         """The baselines, those that ignore the input last."""
         return dict(sorted(self.baselines.items(), key=lambda item: item[0] in BLIND))

@@ -116,6 +116,11 @@ def test_an_ordering_is_judged_by_the_ranks_of_all_pairs(better: list[float], wo
     assert found.estimate == pytest.approx(np.mean(pairs))
 
 
+def test_an_ordering_of_one_run_is_undecided() -> None:
+    assert judge_ordering([5], [1, 2, 3]) == ("cannot tell", 1.0, None, None)
+    assert judge_ordering([1, 2, 3], [5]) == ("not reproduced", 0.0, None, None)
+
+
 def test_the_violation_ratio_is_the_integral_over_the_quantile_functions() -> None:
     random = np.random.default_rng(1)
     first, second = random.normal(0.3, 1, 7), random.normal(0, 2, 5)

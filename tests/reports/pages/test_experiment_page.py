@@ -1,5 +1,6 @@
 """The claims of an experiment on its page and in its result file, from run folders written by hand."""
 
+import math
 from pathlib import Path
 from typing import Any
 
@@ -7,8 +8,12 @@ import pytest
 from page_tables import Tables
 from run_folders import Folders
 
+from gatelab.reports.analysis.arms import group_arms
+from gatelab.reports.analysis.claims import judge_all
+from gatelab.reports.analysis.statement import statement_of
 from gatelab.reports.pages.sweep_page import write_sweep
 from gatelab.runs.folder import all_runs
+from gatelab.runs.load import load_runs
 
 ADDING = {"data.success": 0.95, "data.length": 100, "data._target_": "gatelab.tasks.synthetic.adding.Adding"}
 CLAIMS = [
@@ -59,6 +64,32 @@ def test_each_claim_stands_with_what_was_found_and_its_verdict(folders: Folders)
     assert "Claimed: It adds." in page
     assert rows[3][0] == "reproduced"
     assert "1 of 4 claims reproduced, 1 not reproduced, 2 undecided" in page
+
+
+def test_what_runs_do_not_record_is_undecided_and_a_number_that_is_not_finite_the_worst(folders: Folders) -> None:
+    claims: list[dict[str, Any]] = [
+        {"where": {"encoder": "gru"}, "at_least": 0.5},
+        {"where": {"encoder": "gru"}, "at_most": 0.5, "metric": "acuracy", "threshold": 0.8},
+        {"where": {"encoder": "gru"}, "at_least": 0.5, "metric": "accuracy", "threshold": 0.8},
+        {"where": {"encoder": "lstm"}, "at_most": 0.9, "metric": "loss", "threshold": 1.0},
+        {"better": {"encoder": "gru"}, "worse": {"encoder": "lstm"}, "metric": "loss"},
+    ]
+    for encoder, losses in {"gru": [0.5, math.nan, 0.7, 0.8], "lstm": [0.9, math.inf, 1.1]}.items():
+        for seed, loss in enumerate(losses, 1):
+            folders.write(
+                seed, settings={"experiment.claims": claims, "encoder._target_": encoder}, choices={"encoder": encoder},
+                metrics={"accuracy": 0.9, "loss": loss},
+            )  # fmt: skip
+    runs = load_runs(all_runs(folders.output_dir))
+    judged = judge_all(statement_of(runs).experiment, group_arms(runs).arms)
+    assert [(one.verdict, one.found) for one in judged[:3]] == [
+        ("cannot tell", "their task does not say when it is solved: give metric and threshold"),
+        ("cannot tell", "no finished run has acuracy"),
+        ("reproduced", "4 of 4, 95 % interval 51% to 100%"),
+    ]
+    assert judged[3].found.startswith("1 of 3")
+    # Of 12 pairs it is better in 3 × 3, and equal where neither loss is finite.
+    assert judged[4].found.startswith(f"better with probability {9.5 / 12:.2f}")
 
 
 def test_runs_that_solve_their_task_are_counted_and_never_told_by_a_mean(folders: Folders) -> None:

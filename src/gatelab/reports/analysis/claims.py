@@ -59,9 +59,10 @@ def judge_solved(claim: Solved, arms: Sequence[Arm]) -> Judged:
         how = f"have {title_of(claim.metric)} {sign} {claim.threshold:g}"
     sentence = f"{named(claim.where)}: {bound} of the runs {how}"
     arm, problem = one_arm(arms, claim.where)
-    if arm is None:
+    problem = problem or not_told(arm, claim.metric)
+    if arm is None or problem:
         return Judged(sentence, problem, "cannot tell", claim.source)
-    outcomes = [is_so for run in arm.runs if (is_so := is_solved(run, claim.metric, claim.threshold)) is not None]
+    outcomes = outcomes_of(arm, claim.metric, claim.threshold)
     finding = judge_share(sum(outcomes), len(outcomes), claim.at_least, claim.at_most)
     return Judged(sentence, share_text(sum(outcomes), len(outcomes), finding), finding.verdict, claim.source)
 
@@ -77,7 +78,8 @@ def judge_above(claim: Ordering, arms: Sequence[Arm]) -> Judged:
     counts = f"{len(better)} and {counted(len(worse), 'run')}"
     if claim.test == "ranks":
         finding = judge_ordering(better, worse)
-        text = f"better with probability {finding.estimate:.2f}, p = {numbers.metric(finding.p)}; {counts}"
+        p = "" if finding.p is None else f", p = {numbers.metric(finding.p)}"
+        text = f"better with probability {finding.estimate:.2f}{p}; {counts}"
         return Judged(sentence, text, finding.verdict, claim.source)
     finding = judge_almost_stochastic(better, worse)
     text = f"the almost stochastic order needs {MIN_SCORES} finite values of each; {counts}"
@@ -131,14 +133,32 @@ def named(where: Where) -> str:
     return " ".join(f"{short_key(key, list(where))}={show(value)}" for key, value in where.items()) or "all runs"
 
 
-def is_solved(run: Run, metric: str | None = None, threshold: float | None = None) -> bool | None:
-    """Of a run that has failed False; None of one that has not ended."""
-    if run.status not in ("finished", "failed"):
+def not_told(arm: Arm | None, metric: str | None) -> str:
+    """Why its runs do not tell whether they are so; empty where they do."""
+    if arm is not None and metric is None and not can_be_solved(arm.runs):
+        return "their task does not say when it is solved: give metric and threshold"
+    if arm is not None and metric and arm.finished and not any(run.record.has(metric) for run in arm.finished):
+        return f"no finished run has {title_of(metric)}"
+    return ""
+
+
+def outcomes_of(arm: Arm, metric: str | None = None, threshold: float | None = None) -> list[bool]:
+    """Whether each run that has ended solves its task, or has a metric that is as good as the threshold; one that failed does not."""
+    outcomes = []
+    for run in arm.runs:
+        value = measured(run, metric or SEEN)
+        if run.status == "failed" or (run.status == "finished" and metric is None):
+            outcomes.append(value is not None)
+        elif metric is not None and threshold is not None and value is not None:
+            outcomes.append(value <= threshold if is_lower_better(metric) else value >= threshold)
+    return outcomes
+
+
+def measured(run: Run, metric: str) -> float | None:
+    """Of a finished run, the worst there is for a number that is not finite; None where its record has none."""
+    if run.status != "finished" or not run.record.has(metric):
         return None
-    value = run.record.numbers().get(metric or SEEN) if run.status == "finished" else None
-    if metric is None or threshold is None or value is None:
-        return value is not None and metric is None
-    return value <= threshold if is_lower_better(metric) else value >= threshold
+    return run.record.numbers().get(metric, math.inf if is_lower_better(metric) else -math.inf)
 
 
 def share_text(num_solved: int, num: int, finding: Finding) -> str:
@@ -152,7 +172,7 @@ def oriented(arm: Arm, metric: str) -> list[float]:
     """The metric of each run that has ended, higher is better; the worst of all where it failed, or never solved what is counted."""
     sign, values = -1 if is_lower_better(metric) else 1, []
     for run in arm.runs:
-        value = run.record.numbers().get(metric) if run.status == "finished" else None
+        value = measured(run, metric)
         if value is not None:
             values.append(sign * value)
         elif run.status == "failed" or (run.status == "finished" and metric == SEEN):

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 
 from gatelab.reports.analysis.arms import Arm, noun_of
-from gatelab.reports.analysis.claims import can_be_solved, is_solved
+from gatelab.reports.analysis.claims import can_be_solved, outcomes_of
 from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.analysis.settings import column_cells, comparable, differing_keys
 from gatelab.reports.analysis.statistics import BCA_FROM, INTERVAL_FROM, Sample, pairs_needed, smallest_p
@@ -125,7 +125,7 @@ def solved_note(arms: Sequence[Arm]) -> list[str]:
     """Of tasks that say when they are solved, by how many runs of each arm they were."""
     if not can_be_solved(run for arm in arms for run in arm.runs):
         return []
-    outcomes = {arm.name: [is_so for run in arm.runs if (is_so := is_solved(run)) is not None] for arm in arms}
+    outcomes = {arm.name: outcomes_of(arm) for arm in arms}
     counts = [f"{name} {sum(found)} of {len(found)}" for name, found in outcomes.items() if found]
     return [
         f"Solved: {'; '.join(counts)}. A mean over runs that solve the task and runs that do not describes none of them."

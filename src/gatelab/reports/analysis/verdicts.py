@@ -83,7 +83,7 @@ def judge_share(num_solved: int, num: int, at_least: float | None, at_most: floa
 
 def judge_ordering(better: Sequence[float], worse: Sequence[float]) -> Finding:
     """Whether the first scores, of which higher is better, are above the others: the probability that one of them is, ties counted
-    half (Vargha & Delaney 2000), and a two-sided permutation test of the ranks."""
+    half (Vargha & Delaney 2000), and a two-sided permutation test of the ranks, from two scores of each on."""
     if not better or not worse:
         return Finding("cannot tell")
     import numpy as np
@@ -91,6 +91,8 @@ def judge_ordering(better: Sequence[float], worse: Sequence[float]) -> Finding:
 
     ranks, num = stats.rankdata([*better, *worse]), len(better)
     probability = (float(ranks[:num].mean()) - (num + 1) / 2) / len(worse)
+    if min(num, len(worse)) < 2:
+        return Finding(_of_ordering(probability > 0.5, False, False), probability)
     test = stats.permutation_test(
         (ranks[:num], ranks[num:]),
         lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis),

@@ -11,7 +11,7 @@ from gatelab.config.experiment import Experiment
 from gatelab.config.identity import OUTSIDE, key_in
 from gatelab.reports import numbers
 from gatelab.reports.analysis.arms import Arm
-from gatelab.reports.analysis.claims import SEEN, Judged, can_be_solved, headline, is_solved, median_seen
+from gatelab.reports.analysis.claims import SEEN, Judged, can_be_solved, headline, median_seen, outcomes_of
 from gatelab.reports.analysis.intervals import proportion_interval
 from gatelab.reports.analysis.settings import comparable, show
 from gatelab.reports.analysis.statement import Statement
@@ -78,8 +78,7 @@ def solved_table(arms: Sequence[Arm]) -> Table | None:
     ]
     rows = []
     for arm in arms:
-        outcomes = [is_so for run in arm.runs if (is_so := is_solved(run)) is not None]
-        if outcomes:
+        if outcomes := outcomes_of(arm):
             low, high = proportion_interval(sum(outcomes), len(outcomes))
             median = median_seen(arm)
             seen = "not reached" if median is None else numbers.count(median)
