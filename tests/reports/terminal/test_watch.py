@@ -15,10 +15,12 @@ import pytest
 from commands import Started, gatelab
 from run_folders import Folders
 
+from gatelab.reports.analysis.jobs import num_waiting
 from gatelab.reports.terminal import watch as module
 from gatelab.reports.terminal.watch import Watch, watch_runs
 from gatelab.reports.terminal.watched import WatchedRun
-from gatelab.runs.folder import RunFolder
+from gatelab.runs.folder import RunFolder, all_runs
+from gatelab.runs.load import load_runs
 from gatelab.screen import Screen
 
 HEAD = "epoch,step,name,value\n"
@@ -260,3 +262,11 @@ def test_ctrl_c_ends_the_watching_and_is_no_failure(folders: Folders, tmp_path: 
         process.send_signal(signal.SIGINT)
         assert process.wait(30) == 0
         os.close(ours)
+
+
+@pytest.mark.parametrize("process", [2**40, 0, -1, None])
+def test_nothing_waits_for_a_process_that_cannot_be(process: int | None, folders: Folders) -> None:
+    folders.write(1, job=0, jobs=3, process=os.getpid())
+    assert num_waiting(load_runs(all_runs(folders.output_dir))) == 2
+    folders.write(2, job=0, jobs=3, process=process)
+    assert num_waiting(load_runs(all_runs(folders.output_dir))) == 0

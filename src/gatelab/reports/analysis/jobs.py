@@ -29,11 +29,11 @@ def num_waiting(runs: Sequence[Run]) -> int:
 
 def is_alive(process: int | None) -> bool:
     """Whether there is such a process on this machine."""
-    if process is None:
+    if process is None or process <= 0:  # which would stand for a group of processes
         return False
     try:
         os.kill(process, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except PermissionError:  # of another user
         pass
