@@ -9,6 +9,9 @@ from run_folders import Folders
 
 from gatelab.commands.report import write
 from gatelab.errors import RunError
+from gatelab.reports.result_files import command_of
+from gatelab.runs.folder import all_runs
+from gatelab.runs.load import load_runs
 
 HOSTILE = "Does --> <img src=x> | hold?"
 CLAIM = {"better": {"encoder": "lstm"}, "worse": {"encoder": "gru"}, "metric": "accuracy"}
@@ -57,6 +60,24 @@ def test_the_result_is_written_with_every_seed_and_the_readme_is_the_table_of_al
     assert (place / "first.md").read_bytes() == before
 
 
+@pytest.mark.parametrize(
+    ("typed", "shown"),
+    [
+        ("data.path=[/home/ada/a.csv,here/b.csv]", "'data.path=[a.csv,b.csv]'"),
+        ("data.path=https://example.org/a/b.csv", "data.path=https://example.org/a/b.csv"),
+        ("model.vectors=/home/ada/my vectors/glove.txt", "model.vectors=glove.txt"),
+        ("--config-dir=/home/ada/conf", "--config-dir=conf"),
+        ("+output_dir=/home/ada/outputs", ""),
+        ("from=adding/3f9c", "from=adding/3f9c"),
+        ("hydra.sweeper.metric=validation/macro_f1", "hydra.sweeper.metric=validation/macro_f1"),
+    ],
+)
+def test_the_command_has_no_path_of_the_machine(typed: str, shown: str, folders: Folders) -> None:
+    folders.write(1, 0.9, command=["/usr/bin/gatelab", "train", "experiments=first", typed])
+    command = command_of("first", load_runs(all_runs(folders.output_dir)))
+    assert command == f"gatelab train experiments=first {shown}".strip()
+
+
 @pytest.mark.parametrize("name", ["README.md", "first.md", "first.svg"])
 def test_a_file_of_somebody_else_is_not_overwritten(name: str, folders: Folders, tmp_path: Path) -> None:
     write_runs(folders, "first")
@@ -72,8 +93,10 @@ def test_runs_that_are_no_result_are_refused_and_nothing_is_written(folders: Fol
     write_runs(folders, "silent", {"experiment.question": "Why?"})
     write_runs(folders, "waiting")
     folders.write(9, name="waiting", status="interrupted", settings=STATED)
+    folders.write(1, name="numberless", settings=STATED)
     place = tmp_path / "results"
     for name, says in {
+        "numberless": r"no run is finished with a number",
         "quick": r"has quick runs",
         "silent": r"states no criterion.*experiments/silent\.yaml",
         "waiting": r"run \w+ has not ended",

@@ -4,9 +4,10 @@ The first line of a NAME.md holds its row of the table, so that runs of other na
 """
 
 import json
+import re
 import shlex
 from collections.abc import Iterable, Sequence
-from pathlib import Path, PurePath
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
@@ -35,6 +36,8 @@ MARK, END = "<!-- Written by gatelab report --results ", " -->"
 README = "README.md"
 # Of the command, what is of one machine or of the screen.
 PLACES = ("output_dir", "data.cache_dir", "hydra.sweep.dir", "name", "report")
+# What stands before the name of a file, of a path that is no URL: any folders, or those of one from the root or home.
+FOLDERS, ABSOLUTE = (re.compile(rf"(?<![^=,\[{{'\"\s])(?!\w+://){start}[^=,\[\]'\"]*/") for start in ("", "[~/]"))
 
 
 class ResultRow(BaseModel):
@@ -67,8 +70,8 @@ def check_results(folders: Sequence[RunFolder], place: Path) -> None:
         )
     if f"{name}.md" == README:
         raise RunError(f"{name}: is the file of all results. Give the runs another name=.")
-    if all(run.status != "finished" for run in runs):
-        raise RunError(f"{name}: no run is finished, so there is no result.")
+    if not any(run.status == "finished" and run.record.numbers() for run in runs):
+        raise RunError(f"{name}: no run is finished with a number, so there is no result.")
     for file in files_of(name, place):
         refuse_foreign(file)
 
@@ -171,12 +174,8 @@ def facts(pairs: Iterable[tuple[str, str]]) -> list[str]:
 def command_of(name: str, runs: Sequence[Run]) -> str:
     """The command that a user typed, without what is of one machine; files by their names."""
     typed = next((run.record.command[1:] for run in runs if was_typed(run)), [])
-    kept = []
-    for word in typed:
-        key, _, value = word.partition("=")
-        if key == "train" or key in PLACES:
-            continue
-        kept.append(f"{key}={PurePath(value).name}" if key.startswith("data.") and "/" in value else word)
+    words = [word for word in typed if word != "train" and word.partition("=")[0].lstrip("+") not in PLACES]
+    kept = [(FOLDERS if word.startswith("data.") else ABSOLUTE).sub("", word) for word in words]
     kept = kept if any(word.startswith("experiment") for word in kept) else [f"experiments={name}", *kept]
     return shlex.join(["gatelab", "train", *kept])
 
