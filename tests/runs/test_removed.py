@@ -65,6 +65,12 @@ def test_a_running_run_stays_and_so_do_the_others_of_the_command(outputs: Path) 
     assert len(names(outputs)) == 3
 
 
+def test_a_run_that_is_just_being_started_keeps_its_lock(outputs: Path) -> None:
+    with RunFolder(outputs / "sweep" / "dddd444444").locked():  # which has no files yet
+        remove(["aaaa", "bbbb"], outputs, archive=False, yes=True)
+        assert [file.name for file in (outputs / "sweep").iterdir()] == [".dddd444444.lock"]
+
+
 def test_no_link_leads_it_out_of_the_output_folder(outputs: Path) -> None:
     elsewhere = outputs.parent / "elsewhere"
     (outputs / "other").rename(elsewhere)

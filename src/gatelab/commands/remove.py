@@ -3,12 +3,14 @@
 import shutil
 import sys
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from pathlib import Path
 
 import typer
+from filelock import Timeout
 
 from gatelab.errors import RunError
+from gatelab.files import lock_of
 from gatelab.reports.numbers import size
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import find_run_or_sweep
@@ -77,14 +79,15 @@ def agreed(question: str) -> bool:
 
 
 def remove_pages(parent: Path) -> None:
-    """Remove what a name without runs has besides: its page, figures and locks. A folder with anything else stays."""
+    """Remove what a name without runs has besides: its page, figures and locks that nobody holds. A folder with anything else stays."""
     if all_runs(parent.parent, parent.name):
         return
     (parent / "report.html").unlink(missing_ok=True)
     if (figures := parent / "figures").is_dir() and not figures.is_symlink():
         shutil.rmtree(figures)
     for lock in parent.glob(".*.lock"):
-        lock.unlink()
+        with suppress(Timeout), lock_of(parent / lock.stem[1:], 0):  # of a run that has just been started it is held
+            lock.unlink()
     if not any(parent.iterdir()):
         parent.rmdir()
 
