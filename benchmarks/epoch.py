@@ -137,9 +137,7 @@ class HandWritten(nn.Module):
 
 def hand_written_epoch(settings: dict[str, Any], tokens: Tensor, labels: Tensor) -> float:
     model = HandWritten(
-        settings["model"]["embedding_size"],
-        settings["encoder"]["hidden_size"],
-        settings["model"]["embedding_dropout"],
+        settings["model"]["embedding_size"], settings["encoder"]["hidden_size"], settings["model"]["embedding_dropout"]
     )
     optimizer = torch.optim.Adam(model.parameters())
     loader = DataLoader(TensorDataset(tokens, labels), batch_size=settings["data"]["batch_size"], shuffle=True)

@@ -84,9 +84,7 @@ Overrides = Annotated[list[str] | None, typer.Argument(metavar="[OVERRIDES]...",
     add_help_option=False,
     short_help="Train one run, or many with -m.",
 )
-def train(
-    overrides: Overrides = None,
-) -> None:
+def train(overrides: Overrides = None) -> None:
     """Train one run, or many with -m. All of Hydra: gatelab train --help lists every key."""
     from gatelab.commands.train import run_hydra
 
@@ -357,10 +355,7 @@ def gates(
 
 @app.command()
 def gradients(
-    run: RunName,
-    overrides: Places = None,
-    allow_targets: AllowTargets = None,
-    output_dir: OutputDir = Path("outputs"),
+    run: RunName, overrides: Places = None, allow_targets: AllowTargets = None, output_dir: OutputDir = Path("outputs")
 ) -> None:
     """Draw how far the gradient of a finished run reaches back in time.
 

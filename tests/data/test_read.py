@@ -64,8 +64,7 @@ def written_tables(draw: st.DrawFn) -> tuple[str, str, int, list[str]]:
         st.sampled_from([("\r\n", csv.QUOTE_MINIMAL), ("\r\n", csv.QUOTE_ALL), ("\n", csv.QUOTE_ALL)])
     )
     characters = st.one_of(
-        st.sampled_from(",;|\t\"\n\r 'é☂\u2028\x0b"),
-        st.characters(exclude_categories=["Cs"], exclude_characters="\0"),
+        st.sampled_from(",;|\t\"\n\r 'é☂\u2028\x0b"), st.characters(exclude_categories=["Cs"], exclude_characters="\0")
     )
     return delimiter, line_end, quoting, draw(st.lists(st.text(characters, max_size=12), max_size=8))
 

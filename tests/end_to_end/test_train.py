@@ -89,11 +89,7 @@ def test_the_run_folder_holds_what_it_promises(trained: Path) -> None:
     names = {"config.yaml", "run.json", "metrics.csv", "predictions.csv", "checkpoints", "model", "wandb"}
     names |= {"equations.json", "examples.json", "report.html", "figures"}
     assert names <= {path.name for path in run.iterdir()}
-    assert {path.name for path in (run / "checkpoints").iterdir()} == {
-        "best.ckpt",
-        "last.ckpt",
-        "previous.ckpt",
-    }
+    assert {path.name for path in (run / "checkpoints").iterdir()} == {"best.ckpt", "last.ckpt", "previous.ckpt"}
     assert {path.name for path in (run / "model").iterdir()} == {"model.safetensors", "config.json", "tokenizer.json"}
     assert list((run / "wandb").glob("offline-run-*/*.wandb"))
     for checkpoint in (run / "checkpoints").iterdir():

@@ -205,9 +205,7 @@ def test_gates_that_see_the_step_before_cannot_go_on(x: Tensor) -> None:
 
 @pytest.mark.parametrize("encoder_type", ENCODERS)
 @pytest.mark.parametrize(
-    "settings",
-    [{"input_size": 0}, {"hidden_size": 0}, {"num_layers": 0}, {"dropout": 1.0}, {"dropout": -0.1}],
-    ids=str,
+    "settings", [{"input_size": 0}, {"hidden_size": 0}, {"num_layers": 0}, {"dropout": 1.0}, {"dropout": -0.1}], ids=str
 )
 def test_bad_settings_are_refused_by_name(encoder_type: Any, settings: dict[str, Any]) -> None:
     (name,) = settings

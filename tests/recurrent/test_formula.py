@@ -219,11 +219,7 @@ def test_what_cannot_be_written_out_is_outlined() -> None:
         def readout(self, c: Tensor) -> Tensor:
             return c
 
-    assert lines(Long()) == [
-        "a_t = W x_t + U h_{t−1} + b",
-        "c_t = update(a_t, c_{t−1})",
-        "h_t = readout(c_t)",
-    ]
+    assert lines(Long()) == ["a_t = W x_t + U h_{t−1} + b", "c_t = update(a_t, c_{t−1})", "h_t = readout(c_t)"]
     assert lines(Mixing())[-2:] == ["c_t = update(a_t, c_{t−1}, p)", "h_t = readout(a_t, c_t, p)"]
 
 

@@ -217,12 +217,7 @@ FULL = (torch.float32, "highest")
 
 @pytest.mark.parametrize(
     ("dtype", "precision", "bound"),
-    [
-        (*FULL, 1e-5),
-        (torch.float32, "high", 1e-3),
-        (torch.bfloat16, "highest", 1e-2),
-        (torch.float16, "highest", 1e-2),
-    ],
+    [(*FULL, 1e-5), (torch.float32, "high", 1e-3), (torch.bfloat16, "highest", 1e-2), (torch.float16, "highest", 1e-2)],
     ids=["float32", "TF32", "bfloat16", "float16"],
 )
 @few_cells

@@ -67,9 +67,7 @@ def test_the_step_of_every_shipped_encoder_that_is_exported_gives_its_states(
     torch.testing.assert_close(torch.stack(found, 1), expected, atol=2e-6, rtol=1e-5)
 
 
-def test_a_model_of_two_layers_and_directions_gives_the_same_in_onnxruntime(
-    one_thread_one_seed: None,
-) -> None:
+def test_a_model_of_two_layers_and_directions_gives_the_same_in_onnxruntime(one_thread_one_seed: None) -> None:
     runtime = pytest.importorskip("onnxruntime", reason="pip install 'gatelab[onnx]'")
     pytest.importorskip("onnxscript", reason="pip install 'gatelab[onnx]'")
     encoder = encoder_of("lstm", num_layers=2, bidirectional=True)

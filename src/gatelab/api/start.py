@@ -11,14 +11,7 @@ from omegaconf import DictConfig, open_dict
 
 from gatelab.api.overrides import to_overrides
 from gatelab.api.run_objects import Run
-from gatelab.commands.train import (
-    compose,
-    config_folders,
-    explain,
-    refuse_null,
-    refuse_unquoted,
-    register_experiments,
-)
+from gatelab.commands.train import compose, config_folders, explain, refuse_null, refuse_unquoted, register_experiments
 from gatelab.config.experiment_choice import QUICK
 from gatelab.config.schema import CONF_DIR
 from gatelab.config.trusted_loader import trusting

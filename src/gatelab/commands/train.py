@@ -45,18 +45,7 @@ MEANT = {
     "logger": "tracker", "debug": "trainer=smoke", "epochs": "trainer.max_epochs", "num_epochs": "trainer.max_epochs",
     "learning_rate": "optimizer.lr", "experiment": "experiments",
 }  # fmt: skip
-VALUED = (
-    "--config-dir",
-    "-cd",
-    "--config-path",
-    "-cp",
-    "--config-name",
-    "-cn",
-    "--package",
-    "-p",
-    "--cfg",
-    "-c",
-)
+VALUED = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 PRINTED_BY_HYDRA = ("--help", "--hydra-help", "--cfg", "--info", "--version")
 PROFILE_LINES = 12
 

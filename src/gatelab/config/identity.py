@@ -42,10 +42,7 @@ MOVED = {
     },
 }
 # What these keys held before configs had a monitor, and so what null stands for in an identity.
-WITHOUT_MONITOR = {
-    "callbacks.early_stopping.monitor": "validation/macro_f1",
-    "callbacks.early_stopping.mode": "max",
-}
+WITHOUT_MONITOR = {"callbacks.early_stopping.monitor": "validation/macro_f1", "callbacks.early_stopping.mode": "max"}
 # Null is as if the key were not there, as in configs from before it.
 YOUNGER = (
     "monitor", "data.header", "data.columns", "data.label_separator", "data.split.folds", "data.split.fold", "data.split.column",

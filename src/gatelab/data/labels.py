@@ -54,9 +54,7 @@ def merge_spellings(counts: Counter[str]) -> tuple[dict[str, str], list[str]]:
 
 
 def choose_classes(
-    column: LabelColumn,
-    labels: Sequence[Any] | Mapping[Any, Any] | None,
-    trained: Sequence[str] | None = None,
+    column: LabelColumn, labels: Sequence[Any] | Mapping[Any, Any] | None, trained: Sequence[str] | None = None
 ) -> tuple[dict[str, int], list[str], list[str]]:
     """The class of each value as it is written, where it is kept; the names of the classes in order; and notes.
 

@@ -128,10 +128,7 @@ def read_table(
 
 
 def classes_of(
-    raw: "Rows",
-    labels: Sequence[Any] | Mapping[Any, Any] | None,
-    labelled: bool,
-    trained: Sequence[str] | None,
+    raw: "Rows", labels: Sequence[Any] | Mapping[Any, Any] | None, labelled: bool, trained: Sequence[str] | None
 ) -> Targets:
     """One class for each row; trained: those of the training file, where this is another."""
     chosen, classes, notes = {"": 0}, list[str](), list[str]()

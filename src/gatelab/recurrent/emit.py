@@ -77,10 +77,7 @@ class Source:
 
 
 def write(
-    source: Source,
-    outputs: Sequence[tuple[Node, str]],
-    given: dict[Node, str],
-    places: dict[Node, str] | None = None,
+    source: Source, outputs: Sequence[tuple[Node, str]], given: dict[Node, str], places: dict[Node, str] | None = None
 ) -> None:
     """Lines that compute outputs, each (node, where it goes), from given (node → its name).
 

@@ -89,10 +89,6 @@ def write_label_examples(
 
     def outcome(number: int) -> dict[str, Any]:
         predicted = joined(classes, probabilities[number] >= threshold)
-        return {
-            "label": joined(classes, targets[number]),
-            "prediction": predicted,
-            "wrong": int(wrong[number].sum()),
-        }
+        return {"label": joined(classes, targets[number]), "prediction": predicted, "wrong": int(wrong[number].sum())}
 
     write_selected(file, prepared, rows, orders, lambda number: targets[number].tobytes(), outcome)

@@ -13,12 +13,7 @@ from typing import Any, Literal
 import optuna
 import pytorch_lightning as pl
 from filelock import Timeout
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.trial import TrialState
 
 from gatelab.errors import ConfigError, Pruned, RunError
@@ -79,10 +74,7 @@ class Search:
         with locked(self.folder / "search", self.name):
             mend_journal(self.storage)
             study = optuna.create_study(
-                storage=open_storage(self.storage),
-                study_name=self.name,
-                direction=self.direction,
-                load_if_exists=True,
+                storage=open_storage(self.storage), study_name=self.name, direction=self.direction, load_if_exists=True
             )
             self.check_metric(study)
             self.check_space(study)
@@ -90,7 +82,7 @@ class Search:
             unfinished = [trial for trial in study.trials if trial.state == TrialState.RUNNING]
             if study.trials:
                 console.print(
-                    f"search {self.name}: {len(study.trials) - len(unfinished)} of {self.num_trials} trials are done",
+                    f"search {self.name}: {len(study.trials) - len(unfinished)} of {self.num_trials} trials are done"
                 )
             while True:
                 batch = [optuna.Trial(study, trial._trial_id) for trial in unfinished[: self.at_once]]

@@ -24,12 +24,7 @@ class ProgressLine(pl.Callback):
     job: its place in a multirun, such as "job 3/15". monitor: the selection metric, without validation/.
     """
 
-    def __init__(
-        self,
-        console: Console,
-        job: str = "",
-        monitor: str = SELECTED,
-    ) -> None:
+    def __init__(self, console: Console, job: str = "", monitor: str = SELECTED) -> None:
         self.console = console
         self.job = job
         self.monitor = f"validation/{monitor}"

@@ -32,10 +32,7 @@ from gatelab.runs.load import load_runs
 from gatelab.sweeps.outcome import Outcome
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
-BASELINES = {
-    "linear": {"accuracy": 0.75, "macro_f1": 0.72},
-    "majority": {"accuracy": 0.5, "macro_f1": 0.33},
-}
+BASELINES = {"linear": {"accuracy": 0.75, "macro_f1": 0.72}, "majority": {"accuracy": 0.5, "macro_f1": 0.33}}
 
 
 @pytest.fixture

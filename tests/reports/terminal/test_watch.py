@@ -162,10 +162,7 @@ def test_a_table_that_is_watched_ends_by_itself_with_the_sweep_of_another_proces
             assert sweep.poll() is None
             time.sleep(0.05)
         watch_runs(
-            tmp_path / "outputs",
-            "default",
-            0.1,
-            Screen(file=screen, force_terminal=True, width=120, color_system=None),
+            tmp_path / "outputs", "default", 0.1, Screen(file=screen, force_terminal=True, width=120, color_system=None)
         )
     tables = screen.getvalue().split(" runs: ")
     assert "1 running, 1 not started" in screen.getvalue()

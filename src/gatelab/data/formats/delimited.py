@@ -12,14 +12,7 @@ from typing import Literal
 
 from gatelab.data.formats.encoding import lines_of, open_text, too_long_line
 from gatelab.data.formats.header import find_header
-from gatelab.data.formats.records import (
-    HEAD,
-    MAX_FIELD_CHARS,
-    MAX_RECORD_CHARS,
-    TOO_LONG,
-    Reading,
-    Records,
-)
+from gatelab.data.formats.records import HEAD, MAX_FIELD_CHARS, MAX_RECORD_CHARS, TOO_LONG, Reading, Records
 from gatelab.errors import DataError
 
 SNIFFED = 2**16  # characters

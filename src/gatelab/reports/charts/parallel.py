@@ -81,11 +81,7 @@ def draw_parallel(
         offset = SPREAD * (1 - 2 * goodness)
         drawn = [y + offset * is_crowded for y, is_crowded in zip(ys, crowded, strict=True)]
         tip = [f"{key.title} {show_value(key.values[number])}" for key in shown]
-        tip += [
-            run.replicate_text,
-            f"{title_of(metric)} {numbers.metric(values[number])}",
-            f"run {run.identity}",
-        ]
+        tip += [run.replicate_text, f"{title_of(metric)} {numbers.metric(values[number])}", f"run {run.identity}"]
         line = ParallelLine(
             points=" ".join(f"{axis.x:g},{round(y, 1):g}" for axis, y in zip(axes, drawn, strict=True)),
             ys=" ".join(f"{y:g}" for y in ys),

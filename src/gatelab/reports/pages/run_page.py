@@ -23,12 +23,7 @@ from gatelab.reports.pages.language_sections import language_sections
 from gatelab.reports.pages.length_section import length_section
 from gatelab.reports.pages.number_sections import number_sections
 from gatelab.reports.pages.page_progress import Look, look_once, run_progress, written
-from gatelab.reports.pages.run_answer import (
-    answer_finished,
-    answer_unfinished,
-    answer_untested,
-    cautions,
-)
+from gatelab.reports.pages.run_answer import answer_finished, answer_unfinished, answer_untested, cautions
 from gatelab.reports.pages.run_context import files, run_context
 from gatelab.reports.shown import visible
 from gatelab.runs.activity import read_activity
