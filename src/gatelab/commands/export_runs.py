@@ -3,38 +3,24 @@
 import csv
 import io
 import json
-import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from gatelab.commands.compare import STANDARD_OUTPUT, check_files
-from gatelab.files import atomic_write
+from gatelab.commands.compare import files_of, write_files
 from gatelab.reports.terminal.run_list import sorted_runs
 from gatelab.runs.flat_row import row_of
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import readable_runs
-from gatelab.screen import errors, visible
 
 Rows = Sequence[dict[str, Any]]
 
 
 def export_runs(folders: list[RunFolder], sort: str | None, csv_file: Path | None, json_file: Path | None) -> None:
     """Write the files, of which one may be - for standard output. Raises RunError before anything is written."""
-    wanted: list[tuple[Path | None, Callable[[Rows], str]]] = [(csv_file, to_csv), (json_file, to_json)]
-    files = [(file, form) for file, form in wanted if file is not None]
-    check_files([file for file, _ in files])
+    asked = files_of((csv_file, to_csv), (json_file, to_json))
     runs, problems = readable_runs(folders)
-    rows = [row_of(run) for run in sorted_runs(runs, sort)[0]]
-    for problem in problems:
-        errors.print(f"left out: {problem}", soft_wrap=True)
-    for file, form in files:
-        if file == STANDARD_OUTPUT:
-            text = form(rows)
-            sys.stdout.write(visible(text) if sys.stdout.isatty() else text)
-        else:
-            atomic_write(file, form(rows).encode("utf-8", "replace"))
-            errors.print(f"written  {file}", soft_wrap=True)
+    write_files(asked, [row_of(run) for run in sorted_runs(runs, sort)[0]], problems)
 
 
 def to_csv(rows: Rows) -> str:

@@ -21,6 +21,10 @@ from gatelab.screen import styled
 # Of gatelab's tasks; for others all metrics.
 LISTED = ("accuracy", SELECTED, "auroc", "micro_f1", "exact_match", "mse", "mae", "r2", "sequences_right")
 MINUTES = len("2026-11-24 20:56")
+ABOUT: dict[str, Callable[[Run], Any]] = {  # what runs are sorted by besides metrics and settings
+    "started": lambda run: run.started, "seconds": lambda run: run.record.seconds, "name": lambda run: name_of(run),
+    "identity": lambda run: run.identity, "status": lambda run: run.status,
+}  # fmt: skip
 STYLES = {"finished": "green", "running": "cyan", "interrupted": "yellow", "failed": "red"}
 
 
@@ -69,20 +73,15 @@ def sorted_runs(runs: Sequence[Run], sort: str | None) -> tuple[list[Run], bool]
         return sorted(runs, key=lambda run: (places[run.content], order_of(monitor, ranked(run, monitor)))), True
     key, is_reversed = sort.removeprefix("-"), sort.startswith("-")
     known = {name for run in runs for name in (*run.record.numbers(), *run.settings, *run.record.choices)}
-    about: dict[str, Callable[[Run], Any]] = {
-        "started": lambda run: run.started, "seconds": lambda run: run.record.seconds, "name": name_of,
-        "identity": lambda run: run.identity, "status": lambda run: run.status,
-    }  # fmt: skip
     measured = key if key in known else key_of(key)
-    is_metric = any(measured in run.record.numbers() for run in runs)
-    if key not in about and not is_metric and key not in known:
-        raise RunError(f"--sort {key}: no run has it.{suggest_key(key, [*about, *known])}")
-    if key in about:
-        value_of = about[key]
-    elif is_metric:
-        value_of = lambda run: run.record.numbers().get(measured)  # noqa: E731
-    else:
-        value_of = lambda run: run.record.choices.get(key, run.settings.get(key))  # noqa: E731
+    is_metric = key not in ABOUT and any(measured in run.record.numbers() for run in runs)
+    if key not in ABOUT and not is_metric and key not in known:
+        raise RunError(f"--sort {key}: no run has it.{suggest_key(key, [*ABOUT, *known])}")
+
+    def value_of(run: Run) -> Any:
+        of_run = {**run.settings, **run.record.choices, **{name: read(run) for name, read in ABOUT.items()}}
+        return run.record.numbers().get(measured) if is_metric else of_run.get(key)
+
     valued = [run for run in runs if value_of(run) is not None]
     is_falling = is_reversed != (key == "started" or (is_metric and not is_lower_better(measured)))
     numeric = all(type(value_of(run)) in (int, float) for run in valued)
