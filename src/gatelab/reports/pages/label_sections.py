@@ -8,14 +8,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.curves import PrecisionRecall, length_bins, precision_recall
+from gatelab.reports.analysis.curves import PrecisionRecall, precision_recall
 from gatelab.reports.analysis.intervals import proportion_interval
 from gatelab.reports.analysis.label_intervals import label_intervals
-from gatelab.reports.charts.chart import MODEL
 from gatelab.reports.charts.length_histogram import length_histogram
-from gatelab.reports.charts.run_charts import Measured, interval_chart, precision_recall_chart, range_name
+from gatelab.reports.charts.run_charts import precision_recall_chart
 from gatelab.reports.pages import run_tables
 from gatelab.reports.pages.class_sections import drawn, named_figures
+from gatelab.reports.pages.length_table import Inside, length_table
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.runs.label_predictions import LabelPredictions
 from gatelab.runs.record import Data, RunRecord
@@ -67,32 +67,18 @@ def label_curves(rows: LabelPredictions, scores: NDArray[Any]) -> dict[str, Prec
 
 def by_length(rows: LabelPredictions, predictions: Mapping[str, NDArray[Any]], model: str) -> dict[str, Any]:
     """Exact match and micro-F1 of the model and the linear baseline by range of length."""
-    bins, sources = length_bins(rows.tokens), [name for name in ("model", "linear") if name in predictions]
-    columns = [(title, "number") for title in ("tokens", "test rows", "exact match", "95 % interval", "micro-F1")]
-    columns += [(title, "number") for title in ("linear exact match", "linear micro-F1") if "linear" in sources]
-    matches: dict[str, list[float]] = {name: [] for name in sources}
-    bounds, table = [], []
-    for low, high in bins:
-        inside = (rows.tokens >= low) & (rows.tokens <= high)
-        labels, row = rows.labels[inside], [(range_name(low, high), low), f"{inside.sum():,}"]
-        for name in sources:
-            predicted = predictions[name][inside]
-            right = (predicted == labels).all(1)
-            matches[name].append(float(right.mean()))
-            row.append(numbers.metric(matches[name][-1]))
-            if name == "model":
-                bounds.append(proportion_interval(int(right.sum()), len(right)))
-                row.append(numbers.interval(bounds[-1]))
-            row.append(numbers.metric(micro_f1(labels, predicted)))
-        table.append(row)
-    measured = [Measured(model, MODEL, matches["model"], bounds)]
-    measured += [Measured("linear baseline", "other", matches["linear"], [])] if "linear" in sources else []
-    names, summary = (
-        [range_name(*ends) for ends in bins],
-        "Each dot is a range of lengths; the whisker is its 95 % interval (Wilson).",
-    )
-    chart = interval_chart("Exact match by length of text", ("tokens", "exact match"), names, measured, summary)
-    return {"chart": chart, "columns": columns, "rows": table}
+    sources = {name: predictions[name] for name in ("model", "linear") if name in predictions}
+    right = (predictions["model"] == rows.labels).all(1)
+
+    def score(predicted: NDArray[Any], inside: Inside) -> tuple[float, list[str]]:
+        labels = rows.labels[inside]
+        return float((predicted == labels).all(1).mean()), [numbers.metric(micro_f1(labels, predicted))]
+
+    return length_table(
+        rows.tokens, sources, score, lambda inside: proportion_interval(int(right[inside].sum()), int(inside.sum())),
+        titles=("exact match", "95 % interval", "micro-F1", "linear exact match", "linear micro-F1"),
+        heading=("Exact match by length of text", "exact match"), model=model,
+    )  # fmt: skip
 
 
 def micro_f1(labels: NDArray[Any], predicted: NDArray[Any]) -> float:

@@ -7,14 +7,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import Interval, percentiles, resample_weights
 from gatelab.reports.analysis.number_intervals import number_intervals
-from gatelab.reports.charts.chart import MODEL
 from gatelab.reports.charts.length_histogram import length_histogram
 from gatelab.reports.charts.number_charts import scatter_chart
-from gatelab.reports.charts.run_charts import Measured, interval_chart, range_name
 from gatelab.reports.pages.class_sections import drawn
+from gatelab.reports.pages.length_table import length_table
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.runs.number_predictions import NumberPredictions
 from gatelab.runs.record import Data, RunRecord
@@ -38,32 +36,16 @@ def number_sections(record: RunRecord, rows: NumberPredictions, model: str, warn
 
 
 def by_length(rows: NumberPredictions, model: str) -> dict[str, Any]:
-    """The absolute error of the model and the linear baseline by range of length, and the model's mean error."""
-    bins = length_bins(rows.tokens)
+    """The absolute and the mean error of the model and the linear baseline by range of length."""
     errors = {"model": rows.predictions - rows.targets}
-    columns = [("tokens", "number"), ("test rows", "number"), ("MAE", "number"), ("95 % interval", "number")]
-    columns += [("mean error", "number")]
     if rows.linear is not None:
         errors["linear"] = rows.linear - rows.targets
-        columns += [("linear MAE", "number")]
-    means: dict[str, list[float]] = {name: [] for name in errors}
-    bounds, table = [], []
-    for low, high in bins:
-        inside = (rows.tokens >= low) & (rows.tokens <= high)
-        for name, values in errors.items():
-            means[name].append(float(np.abs(values[inside]).mean()))
-        bounds.append(mean_interval(np.abs(errors["model"][inside])))
-        row = [(range_name(low, high), low), f"{inside.sum():,}", numbers.metric(means["model"][-1])]
-        row += [numbers.interval(bounds[-1]), numbers.signed(float(errors["model"][inside].mean()))]
-        table.append([*row, *(numbers.metric(means[name][-1]) for name in means if name != "model")])
-    measured = [Measured(model, MODEL, means["model"], bounds)]
-    measured += [Measured("linear baseline", "other", means["linear"], [])] if "linear" in means else []
-    names, summary = (
-        [range_name(*ends) for ends in bins],
-        "Each dot is a range of lengths; the whisker is its 95 % bootstrap interval.",
-    )
-    chart = interval_chart("Absolute error by length of text", ("tokens", "MAE"), names, measured, summary)
-    return {"chart": chart, "columns": columns, "rows": table}
+    return length_table(
+        rows.tokens, errors, lambda error, _: (float(np.abs(error).mean()), [numbers.signed(float(error.mean()))]),
+        lambda inside: mean_interval(np.abs(errors["model"][inside])),
+        titles=("MAE", "95 % interval", "mean error", "linear MAE", "linear mean error"),
+        heading=("Absolute error by length of text", "MAE"), model=model, kind="bootstrap interval",
+    )  # fmt: skip
 
 
 def mean_interval(values: NDArray[Any]) -> Interval:

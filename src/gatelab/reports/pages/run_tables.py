@@ -10,13 +10,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.reports import numbers
-from gatelab.reports.analysis.curves import length_bins
 from gatelab.reports.analysis.intervals import proportion_interval
 from gatelab.reports.analysis.settings import show
 from gatelab.reports.charts.chart import MODEL
 from gatelab.reports.charts.colours import SIGNED
-from gatelab.reports.charts.run_charts import Measured, interval_chart, range_name
+from gatelab.reports.charts.run_charts import Measured, interval_chart
 from gatelab.reports.charts.tinted_text import tint
+from gatelab.reports.pages.length_table import Inside, length_table
 from gatelab.reports.pages.run_answer import MAX_CLASSES
 from gatelab.reports.shown import folded, isolated, tinted
 from gatelab.runs.examples import read_examples
@@ -100,34 +100,18 @@ def class_points(name: str, kind: str, scores: Mapping[str, Any], bounds: Mappin
 
 def by_length(rows: Predictions, model: str) -> dict[str, Any]:
     """Accuracy and macro-F1 of the model and the linear baseline by range of length."""
-    columns = [(title, "number") for title in ("tokens", "test rows", "accuracy", "95 % interval", "macro-F1")]
-    bins = length_bins(rows.tokens)
-    accuracies, bounds, linear, table = [], [], [], []
-    predictions = {"model": rows.predictions}
-    if rows.linear is not None:
-        predictions["linear"] = rows.linear.argmax(1)
-        columns += [("linear accuracy", "number"), ("linear macro-F1", "number")]
-    for low, high in bins:
-        inside = (rows.tokens >= low) & (rows.tokens <= high)
-        labels = rows.labels[inside]
-        within = {name: predicted[inside] for name, predicted in predictions.items()}
-        exact = {name: exact_metrics(labels, predicted, len(rows.classes)) for name, predicted in within.items()}
-        accuracies.append(exact["model"][0])
-        bounds.append(proportion_interval(int((labels == within["model"]).sum()), len(labels)))
-        accuracy, macro_f1 = (numbers.metric(value) for value in exact["model"])
-        row = [(range_name(low, high), low), f"{len(labels):,}", accuracy, numbers.interval(bounds[-1]), macro_f1]
-        if "linear" in exact:
-            linear.append(exact["linear"][0])
-            row += [numbers.metric(value) for value in exact["linear"]]
-        table.append(row)
-    measured = [Measured(model, MODEL, accuracies, bounds)]
-    measured += [Measured("linear baseline", "other", linear, [])] if linear else []
-    names, summary = (
-        [range_name(*ends) for ends in bins],
-        "Each dot is a range of lengths; the whisker is its 95 % interval (Wilson).",
-    )
-    chart = interval_chart("Accuracy by length of text", ("tokens", "accuracy"), names, measured, summary)
-    return {"chart": chart, "columns": columns, "rows": table}
+    sources = {"model": rows.predictions, **({} if rows.linear is None else {"linear": rows.linear.argmax(1)})}
+    right = rows.labels == rows.predictions
+
+    def score(predicted: NDArray[Any], inside: Inside) -> tuple[float, list[str]]:
+        accuracy, macro_f1 = exact_metrics(rows.labels[inside], predicted, len(rows.classes))
+        return accuracy, [numbers.metric(macro_f1)]
+
+    return length_table(
+        rows.tokens, sources, score, lambda inside: proportion_interval(int(right[inside].sum()), int(inside.sum())),
+        titles=("accuracy", "95 % interval", "macro-F1", "linear accuracy", "linear macro-F1"),
+        heading=("Accuracy by length of text", "accuracy"), model=model,
+    )  # fmt: skip
 
 
 def exact_metrics(labels: NDArray[Any], predicted: NDArray[Any], num_classes: int) -> tuple[float, float]:
