@@ -213,11 +213,8 @@ def test_parts_that_are_named_twice_or_nowhere_are_refused(
 def test_files_are_named_as_they_are_called_now_and_not_as_when_they_were_first_read(
     names: tuple[str, ...], later: tuple[str, ...], tmp_path: Path
 ) -> None:
-    parts = [
-        [*ROWS, ("", "pos")],
-        [("", "neg"), *ROWS[:12]],
-        [("", "neg"), *ROWS[:12]],
-    ]  # of which one row each has no text
+    # Of which one row each has no text.
+    parts = [[*ROWS, ("", "pos")], [("", "neg"), *ROWS[:12]], [("", "neg"), *ROWS[:12]]]
 
     def prepared(folder: Path, called: tuple[str, ...]) -> steps.Prepared:
         folder.mkdir()

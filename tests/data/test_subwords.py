@@ -21,13 +21,8 @@ from gatelab.data.tokenize import (
     new_tokenizer,
 )
 
-COUNTS = {
-    "▁low": 5,
-    "▁lower": 2,
-    "▁newest": 6,
-    "▁widest": 3,
-    "▁ж": 1,
-}  # the example of Sennrich et al. 2016, and a rare letter
+# The example of Sennrich et al. 2016, and a rare letter.
+COUNTS = {"▁low": 5, "▁lower": 2, "▁newest": 6, "▁widest": 3, "▁ж": 1}
 
 
 def fitted(texts: list[str], **options: Any) -> tuple[Any, list[list[int]]]:

@@ -17,15 +17,8 @@ from gatelab.tasks.sequence.exported import exported_program, onnx_model, random
 
 FOLDER = CONF_DIR / "encoder"
 SEES_GATES = "full_gate_recurrence"  # of the step before: not to be exported
-OTHERS_WEIGHTS = {
-    "chrono",
-    "forget_bias",
-    "gated",
-    "irnn",
-    "orthogonal",
-    "variational_dropout",
-    "weight_drop",
-}  # another's equations
+# Another's equations.
+OTHERS_WEIGHTS = {"chrono", "forget_bias", "gated", "irnn", "orthogonal", "variational_dropout", "weight_drop"}
 ENCODERS = sorted({file.stem for file in FOLDER.glob("*.yaml")} - {SEES_GATES, *OTHERS_WEIGHTS})
 
 

@@ -80,10 +80,8 @@ def module_of(**settings: Any) -> MultiLabelClassifier:
 def test_the_loss_is_the_weighted_cross_entropy_of_each_entry_and_of_parts_with_filling_the_same() -> None:
     module = module_of(label_counts=[1, 2], num_rows=3, pos_weight="balanced")
     outputs, targets = torch.tensor([[0.5, -3.0], [1.0, 2.0], [0.0, -1.0]]), torch.tensor([[1, 0], [0, 1], [0, 1]])
-    p, weights = (
-        1 / (1 + np.exp(-outputs.double().numpy())),
-        np.array([2.0, 0.5]),
-    )  # rows without a label to those with it
+    # Rows without a label to those with it.
+    p, weights = (1 / (1 + np.exp(-outputs.double().numpy())), np.array([2.0, 0.5]))
     losses = -np.where(targets.numpy() == 1, weights * np.log(p), np.log(1 - p))
     assert module.loss(outputs, targets).item() == pytest.approx(losses.mean(), rel=1e-6)
     parts = [(outputs[:1], targets[:1]), (torch.cat([outputs[1:], torch.ones(1, 2)]), torch.cat([targets[1:], torch.full((1, 2), -100)]))]  # fmt: skip

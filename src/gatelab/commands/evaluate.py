@@ -24,16 +24,8 @@ if TYPE_CHECKING:
     from gatelab.data.prepare import Prepared
     from gatelab.data.read import TrainedOn
 
-FROM_RUN = (
-    "identity",
-    "seed",
-    "choices",
-    "changed",
-    "monitor",
-    "weights",
-    "parameters",
-    "calibration",
-)  # entries of run.json
+# Entries of run.json.
+FROM_RUN = ("identity", "seed", "choices", "changed", "monitor", "weights", "parameters", "calibration")
 
 
 def evaluate(

@@ -10,13 +10,8 @@ from typing import Any
 from gatelab.config.targets import locate
 from gatelab.errors import ConfigError
 
-SPECIAL = (
-    "_target_",
-    "_args_",
-    "_partial_",
-    "_recursive_",
-    "_convert_",
-)  # keys with the meaning that they have in Hydra
+# Keys with the meaning that they have in Hydra.
+SPECIAL = ("_target_", "_args_", "_partial_", "_recursive_", "_convert_")
 
 
 def build(group: str, options: dict[str, Any], **more: Any) -> Any:

@@ -25,9 +25,8 @@ from gatelab.bounded import MAX_YAML_BYTES, check_yaml, read_text
 from gatelab.config.identity import flatten
 from gatelab.errors import ConfigError, did_you_mean
 
-Where = dict[
-    str, str | int | float | bool | None
-]  # config keys or groups, such as encoder, and the value that runs have
+# Config keys or groups, such as encoder, and the value that runs have.
+Where = dict[str, str | int | float | bool | None]
 Share = Annotated[FiniteFloat, Field(ge=0, le=1)]
 
 

@@ -149,9 +149,8 @@ class Config(Group):
     quick: bool = False
 
 
-KEYS = tuple(
-    field.alias or name for name, field in Config.model_fields.items()
-)  # with which the key of a setting begins
+# With which the key of a setting begins.
+KEYS = tuple(field.alias or name for name, field in Config.model_fields.items())
 
 
 def check_config(settings: dict[str, Any]) -> Config:

@@ -177,16 +177,8 @@ class RNNEncoder(TorchEncoder):
     kernel = "rnn_tanh"
 
 
-GIVEN = (
-    "cell",
-    "input_size",
-    "hidden_size",
-    "bias",
-    "batch_first",
-    "bidirectional",
-    "device",
-    "dtype",
-)  # by an encoder
+# Of the arguments of Recurrent, what an encoder gives or fixes itself.
+GIVEN = ("cell", "input_size", "hidden_size", "bias", "batch_first", "bidirectional", "device", "dtype")
 
 
 class CellEncoder(nn.Module):

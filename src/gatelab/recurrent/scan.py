@@ -27,9 +27,8 @@ class ScanEncoder(nn.Module):
             raise ValueError(
                 f"{type(layers.cell).__name__} sees gates of the step before, which are no state to carry on"
             )
-        self.layers = layers.eval().requires_grad_(
-            False
-        )  # torch.onnx cannot decompose a scan that may be differentiated
+        # torch.onnx cannot decompose a scan that may be differentiated.
+        self.layers = layers.eval().requires_grad_(False)
         self.bidirectional = layers.bidirectional
         self.output_size = layers.hidden_size * len(layers.directions)
         self.steps = [
@@ -86,9 +85,8 @@ def trace_step(layers: Recurrent, layer: int, direction: str) -> Any:
 
     tensors = given(weights)
     sizes = {size for part in tensors for size in part.shape}
-    B = next(
-        number for number in range(2, len(sizes) + 3) if number not in sizes
-    )  # equal sizes would be taken for the same one
+    # Equal sizes would be taken for the same one.
+    B = next(number for number in range(2, len(sizes) + 3) if number not in sizes)
     like = tensors[0]
     examples = [like.new_zeros(B, weights.W.shape[1]), *(like.new_zeros(B, H) for _ in names), *tensors]
     return make_fx(step, tracing_mode="symbolic")(*examples)

@@ -38,9 +38,8 @@ def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
         content = b""
         with suppress(FileNotFoundError), open(metrics_file, "rb", opener=regular) as stream:
             content = stream.read(size)
-        complete = content[
-            : content.rfind(b"\n") + 1
-        ]  # a run that was killed, or is running, may have written half a line
+        # A run that was killed, or is running, may have written half a line.
+        complete = content[: content.rfind(b"\n") + 1]
         header, *lines = complete.decode("utf-8").splitlines() or [",".join(HEADER)]
         if header != ",".join(HEADER):
             raise ValueError(f"its first line is not {','.join(HEADER)}")

@@ -35,9 +35,8 @@ class TrackedRun:
     started: str = ""  # the first start of a resumed run
     resumed: bool = False
     commit: str = ""
-    warn: Callable[[str], None] = field(
-        default=print
-    )  # for what the user should know although the tracker keeps working
+    # For what the user should know although the tracker keeps working.
+    warn: Callable[[str], None] = field(default=print)
 
     @property
     def title(self) -> str:

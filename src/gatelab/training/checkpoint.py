@@ -30,9 +30,8 @@ from gatelab.files import atomic_write
 from gatelab.runs.folder import RunFolder, not_written
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-REQUEUE = getattr(
-    signal, "SIGUSR2", None
-)  # a scheduler is about to take the machine away, and will start the job again
+# A scheduler is about to take the machine away, and will start the job again.
+REQUEUE = getattr(signal, "SIGUSR2", None)
 BEST = "gatelab.best"
 LOOK_EVERY = 16  # batches: how often several processes agree on whether to save
 

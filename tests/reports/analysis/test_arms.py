@@ -224,9 +224,8 @@ def test_a_setting_of_a_failed_run_names_its_own_arm_and_no_other(folders: Folde
         folders.write(seed, 0.8, settings=GRU)
     folders.write(1, status="failed", settings={"optimizer.lr": 1e12, "model.dropout": 0.5})
     assert names(grouped(folders)) == ["LSTMEncoder", "GRUEncoder", "LSTMEncoder dropout=0.5 lr=1e12"]
-    folders.write(
-        2, 0.3, settings={"optimizer.lr": 1e12, "model.dropout": 0.5}
-    )  # one that is not failed: now they differ
+    # One that is not failed: now they differ.
+    folders.write(2, 0.3, settings={"optimizer.lr": 1e12, "model.dropout": 0.5})
     assert names(grouped(folders))[0] == "encoder=LSTMEncoder dropout=0.2 lr=0.002"
 
 

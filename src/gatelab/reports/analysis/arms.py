@@ -19,11 +19,8 @@ from gatelab.reports.analysis.settings import (
 )
 from gatelab.runs.load import REPLICATE_KEYS, Run, with_data_named
 
-FOLD_KEYS = (
-    "data.split.seed",
-    "data.split.folds",
-    "data.split.fold",
-)  # of a replicate where it is a fold of some split
+# Of a replicate where it is a fold of some split.
+FOLD_KEYS = ("data.split.seed", "data.split.folds", "data.split.fold")
 Replicate = tuple[str, ...]  # the values of the arm's replicate_keys
 
 

@@ -34,9 +34,8 @@ class ReadingDrawing:
     tokens: list[tuple[float, str, bool]] = field(default_factory=list)
     curves: list[tuple[str, str, str, float]] = field(default_factory=list)  # points, kind, name, y of the name
     levels: list[tuple[float, str]] = field(default_factory=list)
-    bands: list[tuple[float, str, str, list[tuple[float, float]]]] = field(
-        default_factory=list
-    )  # y, name, range, (x, fraction)
+    # y, name, range, (x, fraction)
+    bands: list[tuple[float, str, str, list[tuple[float, float]]]] = field(default_factory=list)
     units: list[tuple[float, str, str, list[tuple[float, float, float, str]]]] = field(default_factory=list)
     attributions: tuple[float, str, list[tuple[float, float, float, str]]] | None = None  # as a unit
     stops: list[tuple[float, str]] = field(default_factory=list)

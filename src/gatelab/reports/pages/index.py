@@ -28,12 +28,8 @@ from gatelab.runs.metrics import SELECTED, shared_monitor, title_of
 from gatelab.screen import counted
 
 ASSETS = ("sweep", "index", "columns", "address", "copy")
-MEASURED = [
-    (SELECTED, None),
-    ("accuracy", None),
-    ("auroc", None),
-    (SELECTED, "linear"),
-]  # metrics, and of which baseline
+# Metrics, and of which baseline.
+MEASURED = [(SELECTED, None), ("accuracy", None), ("auroc", None), (SELECTED, "linear")]
 COMPARED = {"by": "by", "metric": "in", "reference": "with"}
 NAME_COLUMNS = [
     ("", "pick"), ("name", "text"), ("runs", "number"), ("finished", "number"), ("running", "number"),

@@ -122,14 +122,8 @@ def exact_metrics(labels: NDArray[Any], predicted: NDArray[Any], num_classes: in
     return float((labels == predicted).mean()), float((2 * hits[some] / sizes[some]).mean())
 
 
-OUTCOMES = (
-    "label",
-    "target",
-    "prediction",
-    "probability",
-    "error",
-    "wrong",
-)  # in this order, as far as a task has them
+# In this order, as far as a task has them.
+OUTCOMES = ("label", "target", "prediction", "probability", "error", "wrong")
 
 
 def examples(folder: RunFolder) -> list[dict[str, Any]]:

@@ -51,9 +51,8 @@ class KneserNey:
     def probabilities(self, stream: NDArray[Any]) -> NDArray[np.float64]:
         """Of each token (N,) after those before it in the stream."""
         tokens = stream.astype(np.int64)
-        context: NDArray[Any] = np.zeros(
-            len(tokens), dtype=np.int64
-        )  # the (n-1)-gram before each token, -1 if never seen
+        # The (n-1)-gram before each token, -1 if never seen.
+        context: NDArray[Any] = np.zeros(len(tokens), dtype=np.int64)
         p: NDArray[Any] = np.full(len(tokens), 1 / self.vocab_size)
         for order in self.orders:
             seen = context >= 0

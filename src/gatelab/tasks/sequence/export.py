@@ -24,9 +24,8 @@ def save_model(
     folder.mkdir(parents=True, exist_ok=True)
     write_weights(folder, module)
     atomic_write(folder / "tokenizer.json", tokenizer_file.read_bytes())
-    trained = {
-        key: value for key, value in model.items() if "vectors" not in key
-    }  # a prediction asks for no other file
+    # A prediction asks for no other file.
+    trained = {key: value for key, value in model.items() if "vectors" not in key}
     fitted = {key: module.fitted[key] for key in module.fits}
     config = {
         "classes": classes,

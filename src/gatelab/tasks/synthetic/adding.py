@@ -40,9 +40,8 @@ class Adding(GeneratedData):
     def baseline(self, length: int) -> dict[str, float]:
         """Of always saying the mean."""
         if self.variant == "le":
-            wide = TOLERANCE * (
-                2 - TOLERANCE
-            )  # of the triangular density of a sum of two numbers, within TOLERANCE of its top
+            # Of the triangular density of a sum of two numbers, within TOLERANCE of its top.
+            wide = TOLERANCE * (2 - TOLERANCE)
             return {"mse": 1 / 6, "sequences_right": wide}
         return {"mse": hochreiter_variance(length)}
 

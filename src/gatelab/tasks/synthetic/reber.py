@@ -76,6 +76,5 @@ def as_set(symbols: str) -> int:
     return sum(1 << number(symbol) for symbol in set(symbols))
 
 
-LEGAL = np.array(
-    [0, *(as_set(symbols) for symbols, _ in ARCS.values()), 0, 0]
-)  # after the step that leads to each state
+# After the step that leads to each state.
+LEGAL = np.array([0, *(as_set(symbols) for symbols, _ in ARCS.values()), 0, 0])
