@@ -35,9 +35,8 @@ def test_the_notebook_runs_from_top_to_bottom_and_shows_what_its_text_says(
     for cell in ("gradients", "trace", "written", "shown", "curves"):
         assert [output for output in shown[cell] if "image/png" in output.get("data", {})], cell
     for cell in ("train-sample", "train-own"):
-        assert [list(output) for output in shown[cell]] == [
-            ["output_type", "metadata", "data", "execution_count"]
-        ]  # silent
+        # Silent.
+        assert [list(output) for output in shown[cell]] == [["output_type", "metadata", "data", "execution_count"]]
         assert "macro-F1" in shown[cell][0].data["text/html"]
     measured, accuracy, linear, num_predictions = json.loads(notebook.cells[-1].outputs[0].text)
     recalled: dict[tuple[str, int], list[float]] = {}

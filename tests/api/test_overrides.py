@@ -72,7 +72,7 @@ def test_a_frame_stands_wherever_a_path_does_in_the_cache_that_the_call_names(tm
         ((), {"encoder": None}, "encoder=null: is no choice"),
         ((), {"seed": pd.DataFrame()}, "DataFrame is no value of a config"),
     ],
-)  # fmt: skip
+)
 def test_what_no_run_can_be_made_of_is_one_sentence(
     words: tuple[str, ...], settings: dict[str, Any], sentence: str
 ) -> None:

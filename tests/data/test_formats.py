@@ -310,7 +310,7 @@ def test_a_folder_of_texts_is_known_by_its_paths_and_contents(tmp_path: Path) ->
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1", "an old or encrypted Office document"),
         (gzip.compress(bytes(257) + b"ustar\0" + bytes(600), mtime=0), "a tar archive"),
     ],
-)  # fmt: skip
+)
 def test_what_is_no_table_is_refused_with_what_it_is(content: bytes, what: str, tmp_path: Path) -> None:
     file = tmp_path / "a.csv"
     file.write_bytes(content)

@@ -20,7 +20,7 @@ from gatelab.data.split import (
     label_majority,
     leakage,
     split_rows,
-)  # fmt: skip
+)
 from gatelab.errors import DataError
 
 WORDS = ["red", "green", "blue", "calm", "loud", "sweet", "sour", "near", "far", "old", "new", "big", "small"]

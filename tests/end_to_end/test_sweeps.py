@@ -40,8 +40,9 @@ def saved_and_running(folder: Path) -> list[int]:
     return [
         record["process"]
         for record in records(folder)
-        if record["status"] == "running" and (folder / "outputs" / record["name"] / record["identity"] / "checkpoints/last.ckpt").exists()
-    ]  # fmt: skip
+        if record["status"] == "running"
+        and (folder / "outputs" / record["name"] / record["identity"] / "checkpoints/last.ckpt").exists()
+    ]
 
 
 @pytest.fixture(scope="module")
@@ -254,9 +255,8 @@ def test_two_processes_train_as_one_with_the_same_batches_in_one_folder_and_one_
     gatelab("train", *CURVE, "trainer=cpu", "tracker=none", f"data.cache_dir={cache_dir}", cwd=one)
     gatelab("train", *CURVE, *DDP, "-m", "seed=141", f"data.cache_dir={cache_dir}", cwd=two)
     expected, found = losses(one), losses(two)
-    assert [line[:2] for line in found] == [
-        line[:2] for line in expected
-    ]  # 422 training rows: the last batch of an epoch has 6
+    # 422 training rows: the last batch of an epoch has 6.
+    assert [line[:2] for line in found] == [line[:2] for line in expected]
     assert [line[2] for line in found] == pytest.approx([line[2] for line in expected], abs=1e-6)
     (record,) = records(two)
     run = two / "outputs" / "default" / record["identity"]

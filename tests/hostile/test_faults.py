@@ -38,7 +38,7 @@ CASES = [
     ("start", "no memory", "out of memory. Free some"),
     ("first epoch", "no memory", "out of memory"),
     ("first epoch", "a clock set back", WORKS),
-]  # fmt: skip
+]
 
 
 def new_folder() -> Path:

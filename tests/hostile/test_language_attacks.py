@@ -75,7 +75,7 @@ CHANGES: list[tuple[str, str, Any, str]] = [
     (TOKENIZER, "tokens", [0, 1, 2, 3], "cannot be read as a tokenizer"),
     (TOKENIZER, "tokens", {}, "cannot be read as a tokenizer"),
     (TOKENIZER, "kind", "magic", "cannot be read as a tokenizer"),
-]  # fmt: skip
+]
 
 
 @pytest.mark.parametrize(("file", "key", "value", "says"), CHANGES, ids=lambda value: str(value)[:40])

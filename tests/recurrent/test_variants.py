@@ -213,9 +213,8 @@ def test_fused_is_the_equations_at_any_shape_and_lengths(data: st.DataObject) ->
 def test_fused_in_float32_keeps_to_the_equations(options: dict[str, Any]) -> None:
     """‖difference‖ / ‖result‖ below 1e-5 of outputs and of every gradient, at a size where sums are long."""
     lstm = {backend: GatedLSTM(32, 64, backend=backend, **options) for backend in ("equations", "fused")}
-    if lstm[
-        "equations"
-    ].layer_norm:  # from small weights a normalised recurrent term makes any rounding grow step by step
+    # From small weights a normalised recurrent term makes any rounding grow step by step.
+    if lstm["equations"].layer_norm:
         random_weights(lstm["equations"])
     lstm["fused"].load_state_dict(lstm["equations"].state_dict())
     x = torch.randn(40, 16, 32)

@@ -216,9 +216,8 @@ def run_job(config: DictConfig, in_sweep: bool) -> Outcome:
     if record.status == "failed":
         error_before = record.error
         console.print(
-            f"Run {folder.path.name} failed before: {error_before}. retry=failed tries it again.",
-            soft_wrap=True,
-        )  # fmt: skip
+            f"Run {folder.path.name} failed before: {error_before}. retry=failed tries it again.", soft_wrap=True
+        )
         return Outcome("failed", 1, error_before.split("\n")[0], str(folder.error_log), **about)
     if record.status == "pruned":
         console.print(f"Run {folder.path.name} was pruned by its search after epoch {record.epochs}.")

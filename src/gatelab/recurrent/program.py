@@ -105,9 +105,8 @@ class Graph:
             return args[0]
         if op == "where" and args[0].op == "constant":
             return args[1] if args[0].value else args[2]
-        if op == "softplus_backward" and not is_number(
-            args[0], 1
-        ):  # one exponential for all that it is multiplied with
+        # One exponential for all that it is multiplied with.
+        if op == "softplus_backward" and not is_number(args[0], 1):
             return self.multiply(args[0], self.call(target, self.constant(1), *args[1:]))
         if op == "lerp":
             return self.add(args[0], self.multiply(args[2], self.subtract(args[1], args[0])))

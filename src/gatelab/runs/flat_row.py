@@ -9,9 +9,7 @@ def row_of(run: Run) -> dict[str, Any]:
     """identity, name, status, path, the choice of each config group, all settings, the finite numbers of the test as test/NAME and of the
     best epoch as validation/NAME, those of the baselines as BASELINE/NAME, seconds, started."""
     record = run.record
-    baselines = {
-        f"{name}/{key}": value for name in record.baselines for key, value in record.numbers(name).items()
-    }  # fmt: skip
+    baselines = {f"{name}/{key}": value for name in record.baselines for key, value in record.numbers(name).items()}
     return {
         "identity": run.identity,
         "name": run.folder.path.parent.name,

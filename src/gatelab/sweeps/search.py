@@ -231,7 +231,7 @@ def report(study: optuna.Study) -> None:
         console.print(
             f"best of {len(study.trials)} trials: {decimal(study.best_value)} in trial {study.best_trial.number}  {settings}",
             soft_wrap=True,
-        )  # fmt: skip
+        )
 
 
 class Pruning(pl.Callback):

@@ -172,9 +172,7 @@ def resolve(config: DictConfig) -> dict[str, Any]:
         settings: Any = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)
     except MissingMandatoryValue as error:
         raise ConfigError(f"{error.full_key} is not set: give {error.full_key}=…") from None
-    except (
-        OmegaConfBaseException
-    ) as error:  # an interpolation that names nothing, runs in a circle, or is of no resolver
+    except OmegaConfBaseException as error:  # of an interpolation of nothing, in a circle, or by no resolver
         raise ConfigError(f"{unresolved(config)}: {str(error.msg).splitlines()[0].rstrip('.')}.") from None
     return settled(settings)
 

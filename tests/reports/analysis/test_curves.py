@@ -79,9 +79,8 @@ def test_a_loss_that_is_no_number_is_no_point(tmp_path: Path) -> None:
 def test_the_steps_lie_pale_behind_the_means_of_train_and_validation(tmp_path: Path) -> None:
     lines = [(0, 4, "train/loss_step", 1.4), (0, 9, "train/loss", 1.1), (0, 9, "train/accuracy", 0.6), (0, 9, "validation/loss", 1.2),
              (0, 9, "validation/macro_f1", 0.4), (0, 9, "validation/accuracy", 0.5)]  # fmt: skip
-    assert (
-        learning_charts(learning_curves(metrics_csv(tmp_path / "one.csv", lines))) == []
-    )  # of one epoch there is no curve
+    # Of one epoch there is no curve.
+    assert learning_charts(learning_curves(metrics_csv(tmp_path / "one.csv", lines))) == []
     lines += [(1, 14, "train/loss_step", 1.0), *((1, 19, name, value) for _, step, name, value in lines if step == 9)]
     loss, scores = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
     assert loss.legend == [("train steps", "model pale"), ("train", "model dashed"), ("validation", "model")]

@@ -193,9 +193,8 @@ def test_the_policy_of_a_page_in_its_header_is_that_in_it(port: int, run: RunFol
     for path in ("/", "/sweep/report.html", f"/default/{run.path.name}/report.html"):
         answer = ask(port, path)
         policy = answer.headers["Content-Security-Policy"].partition("; frame-ancestors")[0]
-        assert f'content="{escape(policy)}"' in answer.body, (
-            path
-        )  # else a browser refuses the style and script of one of them
+        # Else a browser refuses the style and script of one of them.
+        assert f'content="{escape(policy)}"' in answer.body, path
 
 
 def test_a_note_stands_at_once_on_the_page_of_its_run_and_in_the_table(port: int, run: RunFolder) -> None:

@@ -101,7 +101,7 @@ def seeds_table(arms: Sequence[Arm], metric: str, with_mean: bool) -> Table:
             spread = "" if sample.std is None else f" ± {numbers.metric(sample.std)}"
             cells += [numbers.metric(sample.mean) + spread, numbers.interval(sample.interval)]
         rows.append(cells)
-    return {"columns": columns, "rows": rows}  # fmt: skip
+    return {"columns": columns, "rows": rows}
 
 
 def value_text(run: Run, metric: str) -> str:
@@ -163,7 +163,7 @@ def run_cost(runs: Sequence[Run]) -> Facts:
         if run.record.git
     )
     facts.append(("code", ", ".join(commits)))
-    return [(name, text) for name, text in facts if text]  # fmt: skip
+    return [(name, text) for name, text in facts if text]
 
 
 def counts_text(runs: Sequence[Run]) -> str:

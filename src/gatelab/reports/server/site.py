@@ -158,9 +158,8 @@ class Site:
         found = []
         for folder in all_runs(self.root, name):
             links = [file for file in map(folder.path.joinpath, (*FILES, "report.html")) if file.is_symlink()]
-            if all(
-                Path(os.path.realpath(path)).is_relative_to(self.root) for path in (folder.path, *links)
-            ):  # of a loop too
+            # Links in a circle have a real path, too.
+            if all(Path(os.path.realpath(path)).is_relative_to(self.root) for path in (folder.path, *links)):
                 found.append(folder)
         return found
 

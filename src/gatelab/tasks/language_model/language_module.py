@@ -100,9 +100,7 @@ class LanguageModel(pl.LightningModule):
     @property
     def arguments(self) -> dict[str, Any]:
         """What the constructor takes besides the encoder and the config's keys."""
-        return {
-            "vocab_size": self.embedding.num_embeddings, "start_id": self.start_id, "unknown_id": self.unknown_id,
-        }  # fmt: skip
+        return {"vocab_size": self.embedding.num_embeddings, "start_id": self.start_id, "unknown_id": self.unknown_id}
 
     def forward(self, tokens: Tensor, state: Sequence[Tensor] | None = None) -> tuple[Tensor, Sequence[Tensor]]:
         """tokens (B, T) → states (B, T, D) that the output layer reads, and the state to go on from."""

@@ -33,12 +33,7 @@ def load_module(folder: Path, config: dict[str, Any], kind: type, otherwise: str
             module = build()
         except UserError as error:
             raise RunError(f"{file}: {error}") from None
-        except (
-            RuntimeError,
-            ArithmeticError,
-            LookupError,
-            TypeError,
-        ) as error:  # of torch, over sizes that it cannot make
+        except (RuntimeError, ArithmeticError, LookupError, TypeError) as error:  # of torch, over impossible sizes
             raise RunError(f"{file}: no model can be built of its settings: {first_line(error)}.") from None
         if not isinstance(module, kind):
             raise RunError(f"{file}: {type(module).__name__} {otherwise}.")
