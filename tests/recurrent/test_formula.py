@@ -229,10 +229,8 @@ def test_the_text_evaluates_to_the_numbers_of_the_cell(name: str) -> None:
     torch.manual_seed(1)
     layers = Recurrent(cell, 2, H, batch_first=True, dtype=torch.float64)
     weights = layers.weights(0)
-    x, state = (
-        torch.randn(1, 4, 2, dtype=torch.float64),
-        [torch.rand(1, H, dtype=torch.float64) for _ in cell.state_names],
-    )
+    x = torch.randn(1, 4, 2, dtype=torch.float64)
+    state = [torch.rand(1, H, dtype=torch.float64) for _ in cell.state_names]
     with torch.no_grad():
         expected, _ = trace_layer(x, state, weights, cell, None, Noise())
         values = {f"{key}_{{t−1}}": part[0] for key, part in zip(cell.state_names, state, strict=True)}

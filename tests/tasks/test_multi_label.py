@@ -46,10 +46,8 @@ def expected(probabilities: Any, targets: Any, threshold: float) -> dict[str, fl
 
 def test_the_metrics_are_those_of_scikit_learn() -> None:
     random = np.random.default_rng(0)
-    probabilities, targets = (
-        np.round(random.random((80, 4)), 2),
-        (random.random((80, 4)) < [0.5, 0.2, 0.1, 0]).astype(int),
-    )
+    probabilities = np.round(random.random((80, 4)), 2)
+    targets = (random.random((80, 4)) < [0.5, 0.2, 0.1, 0]).astype(int)
     probabilities[:, 3] *= 0.1  # a label that is neither there nor predicted
     found = all_metrics(torch.tensor(probabilities), torch.tensor(targets), list("abcd"), 0.6)
     each = found.pop("per_class")

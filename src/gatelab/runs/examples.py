@@ -47,10 +47,8 @@ def write_examples(
 ) -> None:
     """rows (N,) index the prepared data, probabilities (N, K), predicted (N,) classes. Equal texts with the same label are listed once, with
     their number of rows. A long text is truncated; ``characters`` is its full length."""
-    labels, confidence = (
-        np.asarray(prepared.labels)[rows],
-        np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0],
-    )
+    labels = np.asarray(prepared.labels)[rows]
+    confidence = np.take_along_axis(probabilities, predicted[:, None], 1)[:, 0]
     mistakes = np.flatnonzero(predicted != labels)
     orders = {
         "most confident errors": mistakes[np.argsort(-confidence[mistakes], kind="stable")],

@@ -52,10 +52,8 @@ def test_the_spread_of_the_published_number_widens_the_interval_as_welch_says() 
 def wilson(hits: int, total: int, z: float = 1.959964) -> tuple[float, float]:
     """The roots of |p̂ − p| = z √(p (1 − p) / n)."""
     share = hits / total
-    middle, reach = (
-        (share + z * z / (2 * total)),
-        z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total)),
-    )
+    middle = share + z * z / (2 * total)
+    reach = z * math.sqrt(share * (1 - share) / total + z * z / (4 * total * total))
     return (middle - reach) / (1 + z * z / total), (middle + reach) / (1 + z * z / total)
 
 

@@ -39,10 +39,8 @@ def test_calibration_shows_the_rows_in_each_bin_and_how_sure_its_accuracy_is() -
         n, p, z = inside.sum(), right[inside].mean(), 1.959964
         assert chart.bar_labels[number] == str(n)
         # Wilson (1927)
-        middle, half = (
-            (p + z * z / (2 * n)) / (1 + z * z / n),
-            z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n)),
-        )
+        middle = (p + z * z / (2 * n)) / (1 + z * z / n)
+        half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
         assert line.whiskers[number] == pytest.approx([middle - half, middle + half], abs=1e-6)
     drawn = [label for _, _, label in draw_chart(chart).bar_labels]
     assert drawn == list(chart.bar_labels)

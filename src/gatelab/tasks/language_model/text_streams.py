@@ -38,13 +38,8 @@ class StreamLoader(EpochLoader[Window]):
         self, stream: NDArray[Any], *, num_columns: int, window: int, seed: int = 0, variable: bool = False,
         rank: int = 0, world_size: int = 1,
     ) -> None:  # fmt: skip
-        self.stream, self.num_columns, self.window, self.seed, self.variable = (
-            stream,
-            num_columns,
-            window,
-            seed,
-            variable,
-        )
+        self.stream, self.num_columns, self.window = stream, num_columns, window
+        self.seed, self.variable = seed, variable
         self.columns = np.arange(num_columns)[rank::world_size]
         self.length = (len(stream) - 1) // num_columns
 

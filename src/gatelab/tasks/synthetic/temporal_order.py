@@ -40,10 +40,8 @@ class TemporalOrder(GeneratedData):
         inputs[rows, 0], inputs[rows, lengths - 1] = START, END
         answers: NDArray[np.int64] = np.zeros(num, np.int64)
         for low, high in PLACES[self.variant]:
-            places, drawn = (
-                random.integers(round(low * length), round(high * length) + 1, num),
-                random.integers(0, 2, num),
-            )
+            places = random.integers(round(low * length), round(high * length) + 1, num)
+            drawn = random.integers(0, 2, num)
             inputs[rows, places] = np.where(drawn, Y, X)
             answers = 2 * answers + drawn
         return Sequences(inputs, lengths, at_the_end(answers, lengths))
