@@ -3,9 +3,10 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 from served import TOKEN, ask, raw, serving
@@ -97,3 +98,22 @@ def test_a_second_request_and_a_body_on_one_connection_are_not_read(port: int) -
 def test_what_is_no_request_gets_no_page(request_: bytes, port: int) -> None:
     assert b"2 runs" not in raw(port, request_)
     assert ask(port, "/").status == 200
+
+
+def test_an_answer_that_breaks_off_leaves_nothing_on_the_screen(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterator[bytes]:
+        start_response("200 OK", [])
+        yield b"as far as"
+        raise ValueError("\x1b[2J a text of somebody else")
+
+    listening = socket.socket()
+    listening.bind(("127.0.0.1", 0))
+    listening.listen()
+    server = connections.Server(listening, broken)
+    with listening, socket.create_connection(listening.getsockname(), timeout=10) as client:
+        client.sendall(b"GET / HTTP/1.0\r\n\r\n")
+        server.handle_request()
+        answer = b"".join(iter(lambda: client.recv(4096), b""))
+    server.server_close()
+    assert b"as far as" in answer
+    assert caplog.records == []  # which werkzeug would show

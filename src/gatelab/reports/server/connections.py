@@ -111,3 +111,6 @@ class Server(serving.ThreadedWSGIServer):
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """Nothing on the screen: the client has its answer, or is gone."""
+
+    def log(self, type: str, message: str, *args: Any) -> None:
+        """Nor the traceback of an answer that broke off, such as a text that a model no longer continues."""
