@@ -15,7 +15,8 @@ ORDER = {"better": {"encoder": "lstm"}, "worse": {"encoder": "rnn"}, "metric": "
 
 
 def test_a_complete_statement_has_no_problem_and_notes_of_ones_own_are_taken() -> None:
-    stated = {
+    stated: dict[Any, Any] = {
+        5: None,
         "question": "Does it hold?",
         "published": [{**NUMBER, "margin": 0.01, "reason": "two digits"}],
         "claims": [SHARE, ORDER],

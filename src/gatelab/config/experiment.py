@@ -167,7 +167,7 @@ def check_experiment(values: Any, known: Iterable[str]) -> list[str]:
     problems = [  # other keys are free, unless misspelt
         f"experiment.{key}: unknown key.{near}"
         for key in values
-        if key not in own and (near := did_you_mean(key, own, cutoff=0.75))
+        if key not in own and (near := did_you_mean(str(key), own, cutoff=0.75))
     ]
     for place, where in wheres(experiment):
         for key in where:

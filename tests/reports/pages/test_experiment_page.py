@@ -122,6 +122,13 @@ def test_a_damaged_statement_is_a_caution_and_hides_no_run(folders: Folders) -> 
     assert len(Tables(page).rows["All runs"]) == 11
 
 
+def test_a_key_with_a_dot_among_what_is_stated_hides_no_run(folders: Folders) -> None:
+    run = folders.write(1, 0.9)
+    run.config.write_text("experiment: {question: Why?, published: [], published.a: 1}\n")
+    stated = statement_of(load_runs([run]))
+    assert (stated.experiment.question, stated.experiment.published) == ("Why?", [])
+
+
 def test_a_published_number_is_judged_by_its_arm_and_not_where_several_fit(folders: Folders) -> None:
     number = {
         "metric": "accuracy",

@@ -53,8 +53,8 @@ def recorded_experiment(run: Run) -> dict[str, Any]:
     for key, value in run.settings.items():
         group, _, rest = key.partition(".")
         first, _, inner = rest.partition(".")
-        if group == "experiment" and first == "published" and inner:
-            values.setdefault(first, {})[inner] = value
+        if group == "experiment" and first == "published" and inner and isinstance(values.setdefault(first, {}), dict):
+            values[first][inner] = value
         elif group == "experiment" and rest:
             values[rest] = value
     return values
