@@ -6,6 +6,7 @@ import os
 import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,6 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side
 
 import pytest
 import torch
-from filelock import FileLock
 
 if not torch.cuda.is_available():
     os.environ["TRITON_INTERPRET"] = "1"  # read when Triton is first imported
@@ -58,19 +58,11 @@ def cache_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def hostile_run(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
     """A finished run on texts that mean harm to a page; trained once for all workers."""
-    from commands import the_run
+    from commands import once, the_run
 
     from hostile import train_hostile
 
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "hostile"
-    with FileLock(shared / "hostile.lock"):
-        if not folder.exists():
-            folder.mkdir()
-            return train_hostile(folder, cache_dir)
-    return the_run(folder)
+    return the_run(once(tmp_path_factory, "hostile", partial(train_hostile, cache_dir=cache_dir)))
 
 
 @pytest.fixture

@@ -11,6 +11,9 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
+import pytest
+from filelock import FileLock
+
 
 def gatelab(*arguments: str, cwd: Path, code: int = 0, **environment: str) -> str:
     """Run the command; returns what it printed, on either stream, after checking its exit code.
@@ -107,6 +110,18 @@ def run(
     from gatelab.cli import main
 
     main()
+
+
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], Any]) -> Path:
+    """A folder that make has filled, once for all workers of the tests."""
+    shared = tmp_path_factory.getbasetemp()
+    shared = shared.parent if "PYTEST_XDIST_WORKER" in os.environ else shared
+    folder = shared / name
+    with FileLock(shared / f"{name}.lock"):
+        if not folder.exists():
+            folder.mkdir()
+            make(folder)
+    return folder
 
 
 def the_run(folder: Path) -> Path:

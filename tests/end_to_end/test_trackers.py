@@ -17,8 +17,7 @@ from typing import Any
 
 import pytest
 import requests
-from commands import forking, gatelab, the_run
-from filelock import FileLock
+from commands import forking, gatelab, once, the_run
 from kill import arm
 from wandb_server import WandbServer, wandb_server
 
@@ -40,16 +39,12 @@ def tracked(tmp_path_factory: pytest.TempPathFactory, cache_dir: Path) -> Path:
     """A folder in which one run went to all trackers; trained once for all workers."""
     for package in ("tensorboard", "mlflow"):
         pytest.importorskip(package)
-    shared = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
-        shared = shared.parent
-    folder = shared / "tracked"
-    with FileLock(shared / "tracked.lock"):
-        if not folder.exists():
-            folder.mkdir()
-            output = gatelab("train", *SMALL, ALL, LIGHTNINGS, f"data.cache_dir={cache_dir}", cwd=folder)
-            (folder / "screen.txt").write_text(output)
-    return folder
+
+    def train(folder: Path) -> None:
+        output = gatelab("train", *SMALL, ALL, LIGHTNINGS, f"data.cache_dir={cache_dir}", cwd=folder)
+        (folder / "screen.txt").write_text(output)
+
+    return once(tmp_path_factory, "tracked", train)
 
 
 def metrics_csv(run: Path) -> dict[tuple[str, int], float]:

@@ -137,12 +137,8 @@ def result_text(name: str, runs: Sequence[Run], comparison: Comparison) -> tuple
     experiment, judged = stated.experiment, judge_all(stated.experiment, arms)
     spent = sum(run.record.resources.cpu_seconds or 0 for run in runs)
     row = ResultRow(
-        name=name,
-        question=experiment.question,
-        headline=headline(judged),
-        runs=len(runs),
-        cpu_seconds=float(round(spent, 1)),
-    )
+        name=name, question=experiment.question, headline=headline(judged), runs=len(runs), cpu_seconds=float(round(spent, 1))
+    )  # fmt: skip
     solved, metrics = solved_table(arms), claimed_metrics(experiment, runs)
     lines = [
         marked(row.model_dump()), f"# {escape_markdown(name)}", "", escape_markdown(experiment.question), "",
@@ -181,25 +177,14 @@ def command_of(name: str, runs: Sequence[Run]) -> str:
 
 
 def table_text(rows: Iterable[ResultRow]) -> str:
-    columns = [
-        ("experiment", "text"),
-        ("question", "text"),
-        ("verdict", "text"),
-        ("runs", "number"),
-        ("processor time", "number"),
-    ]
-    ordered = sorted(rows, key=lambda row: row.name)
-    lines = [
-        bars(
-            [
-                f"[{escape_markdown(row.name)}]({row.name}.md)",
-                escape_markdown(row.question),
-                escape_markdown(row.headline),
-                f"{row.runs:,}",
-                numbers.duration(row.cpu_seconds),
-            ]
+    head, rules = (
+        bars(["experiment", "question", "verdict", "runs", "processor time"]),
+        bars(["---"] * 3 + ["---:"] * 2),
+    )
+    lines = []
+    for row in sorted(rows, key=lambda row: row.name):
+        name, question, verdict = map(escape_markdown, (row.name, row.question, row.headline))
+        lines.append(
+            bars([f"[{name}]({row.name}.md)", question, verdict, f"{row.runs:,}", numbers.duration(row.cpu_seconds)])
         )
-        for row in ordered
-    ]
-    head, rules, *_ = markdown({"columns": columns, "rows": []})
     return "\n".join([MARK + END.strip(), "# Results", "", head, rules, *lines, "", "Each made by `gatelab report NAME --results FOLDER` from its run folders; what the verdicts mean is in `docs/papers.md`."]) + "\n"  # fmt: skip

@@ -73,9 +73,9 @@ def search_chart(runs: Sequence[Run]) -> Chart | None:
     best = best_so_far(valued, metric)
     x, y = np.array([trial.number for trial in valued], dtype=float), np.array([trial.value for trial in valued])
     complete = np.array([trial.is_complete for trial in valued])
-    lines = [Line("not trained to its end", "other", x[~complete], y[~complete], joined=False, dots=True)] * bool(
-        (~complete).any()
-    )
+    lines = []
+    if not complete.all():
+        lines.append(Line("not trained to its end", "other", x[~complete], y[~complete], joined=False, dots=True))
     lines.append(Line("trial", MODEL, x[complete], y[complete], joined=False, dots=True))
     known = [(number, value) for number, value in zip(x, best, strict=True) if value is not None]
     if known:
@@ -108,35 +108,21 @@ def budget_chart(runs: Sequence[Run]) -> Chart | None:
     ]
     if metric is None or len(values) < 2:
         return None
-    budgets, best = np.arange(1.0, len(values) + 1), np.array(expected_best(values, is_lower_better(metric)))
+    title, best = title_of(metric), np.array(expected_best(values, is_lower_better(metric)))
     summary = (
         "The mean of the best over all choices of so many of these trials: what a smaller random search finds on average. A sampler that "
         "learns from its trials would draw others."
     )
-    stops = [
-        Stop(
-            float(budget),
-            [(float(value), MODEL)],
-            f"{counted(int(budget), 'trial')} · expected best {numbers.metric(value)}",
-        )
-        for budget, value in zip(budgets, best, strict=True)
-    ]
-    title = title_of(metric)
-    table = Table(
-        ["trials", f"expected best {title}"],
-        [[f"{budget:.0f}", numbers.metric(value)] for budget, value in zip(budgets, best, strict=True)],
-    )
+    stops, rows = [], []
+    for budget, value in enumerate(best.tolist(), 1):
+        said = numbers.metric(value)
+        stops.append(Stop(float(budget), [(value, MODEL)], f"{counted(budget, 'trial')} · expected best {said}"))
+        rows.append([str(budget), said])
     x_axis = number_axis("trials", 1.0, float(len(values)), integers=True)
     y_axis = number_axis(title, float(best.min()), float(best.max()))
-    return Chart(
-        f"Expected best {title} by budget",
-        summary,
-        x_axis,
-        y_axis,
-        [Line("expected best", MODEL, budgets, best, dots=True)],
-        stops,
-        table,
-    )
+    lines = [Line("expected best", MODEL, np.arange(1.0, len(values) + 1), best, dots=True)]
+    table = Table(["trials", f"expected best {title}"], rows)
+    return Chart(f"Expected best {title} by budget", summary, x_axis, y_axis, lines, stops, table)
 
 
 def steps(known: Sequence[tuple[float, float]]) -> tuple[NDArray[Any], NDArray[Any]]:
