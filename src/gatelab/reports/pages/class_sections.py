@@ -1,7 +1,6 @@
 """The parts of a run's page that need the predictions of a classifier. N rows, K classes."""
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -35,7 +34,8 @@ def class_sections(record: RunRecord, rows: Predictions, model: str, warnings: l
     ]
     confusion = run_tables.confusion(scores.confusion_matrix, rows.classes)
     by_class = run_tables.by_class(record, intervals, averages, model)
-    by_length, histogram = run_tables.by_length(rows, model), length_histogram(rows.tokens)
+    by_length = run_tables.by_length(rows, model)
+    more = named(f1_by_class=by_class["chart"], by_length=by_length["chart"], lengths=length_histogram(rows.tokens))
     return {
         "no_auroc_interval": "auroc" not in intervals["model"],
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
@@ -43,20 +43,15 @@ def class_sections(record: RunRecord, rows: Predictions, model: str, warnings: l
         "curves": charts,
         "by_class": by_class,
         "by_length": by_length,
-        "by_class_charts": drawn([by_class["chart"], by_length["chart"], histogram]),
+        "by_class_charts": list(more.values()),
         "figures": dict(zip(("precision_recall", "calibration"), charts, strict=True)),
-        "more_figures": named_figures(by_class["chart"], by_length["chart"], histogram),
+        "more_figures": more,
     }
 
 
-def drawn(charts: Sequence[Chart | None]) -> list[Chart]:
-    return [chart for chart in charts if chart is not None]
-
-
-def named_figures(by_class: Chart | None, by_length: Chart | None, histogram: Chart | None) -> dict[str, Chart]:
+def named(**charts: Chart | None) -> dict[str, Chart]:
     """Those that there are, by the name of their file."""
-    found = {"f1_by_class": by_class, "by_length": by_length, "lengths": histogram}
-    return {name: chart for name, chart in found.items() if chart is not None}
+    return {name: chart for name, chart in charts.items() if chart is not None}
 
 
 def class_curves(rows: Predictions, scores: NDArray[Any]) -> dict[str, PrecisionRecall]:

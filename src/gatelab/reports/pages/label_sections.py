@@ -14,7 +14,7 @@ from gatelab.reports.analysis.label_intervals import label_intervals
 from gatelab.reports.charts.length_histogram import length_histogram
 from gatelab.reports.charts.run_charts import precision_recall_chart
 from gatelab.reports.pages import run_tables
-from gatelab.reports.pages.class_sections import drawn, named_figures
+from gatelab.reports.pages.class_sections import named
 from gatelab.reports.pages.length_table import Inside, length_table
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.runs.label_predictions import LabelPredictions
@@ -37,17 +37,18 @@ def label_sections(
     averages = {name: curve.average for name, curve in curves.items()}
     chart = precision_recall_chart(rows.classes, curves, linear_curves)
     by_class = run_tables.by_class(record, intervals, averages, model, "label")
-    lengths, histogram = by_length(rows, predictions, model), length_histogram(rows.tokens)
+    lengths = by_length(rows, predictions, model)
+    more = named(f1_by_class=by_class["chart"], by_length=lengths["chart"], lengths=length_histogram(rows.tokens))
     return {
         "resamples": resamples,
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
         "curves": [chart],
         "by_class": by_class,
         "by_length": lengths,
-        "by_class_charts": drawn([by_class["chart"], lengths["chart"], histogram]),
+        "by_class_charts": list(more.values()),
         "titles": {"curves": "Precision and recall", "classes": "By label and length"},
         "figures": {"precision_recall": chart},
-        "more_figures": named_figures(by_class["chart"], lengths["chart"], histogram),
+        "more_figures": more,
     }
 
 

@@ -11,7 +11,7 @@ from gatelab.reports.analysis.intervals import Interval, percentiles, resample_w
 from gatelab.reports.analysis.number_intervals import number_intervals
 from gatelab.reports.charts.length_histogram import length_histogram
 from gatelab.reports.charts.number_charts import scatter_chart
-from gatelab.reports.pages.class_sections import drawn
+from gatelab.reports.pages.class_sections import named
 from gatelab.reports.pages.length_table import length_table
 from gatelab.reports.pages.run_answer import answer_finished
 from gatelab.runs.number_predictions import NumberPredictions
@@ -25,13 +25,14 @@ def number_sections(record: RunRecord, rows: NumberPredictions, model: str, warn
     }
     intervals, resamples = number_intervals(rows, constants)
     scatter = scatter_chart(rows.targets, rows.predictions, rows.linear, model)
-    errors, histogram = by_length(rows, model), length_histogram(rows.tokens)
+    errors, more = by_length(rows, model), named(lengths=length_histogram(rows.tokens))
+    figures = named(prediction=scatter, errors_by_length=errors["chart"])
     return {
         "resamples": resamples,
         "answer": replace(answer_finished(record, model, len(rows), intervals), cautions=warnings),
-        "predicted": {**errors, "charts": drawn([scatter, errors["chart"], histogram])},
-        "figures": {"prediction": scatter} | ({"errors_by_length": errors["chart"]} if errors["chart"] else {}),
-        "more_figures": {"lengths": histogram} if histogram else {},
+        "predicted": {**errors, "charts": [*figures.values(), *more.values()]},
+        "figures": figures,
+        "more_figures": more,
     }
 
 

@@ -11,9 +11,9 @@ from gatelab.reports.analysis.comparison import Comparison, Row
 from gatelab.reports.analysis.notes import caution_notes, failure_notes, method_notes
 from gatelab.reports.analysis.statistics import Sample
 from gatelab.reports.numbers import metric
-from gatelab.reports.terminal.fitted_table import WIDEST_WORD, least_width
+from gatelab.reports.terminal.fitted_table import add_folded, least_width
 from gatelab.runs.metrics import title_of
-from gatelab.screen import Screen, decimal, styled, visible
+from gatelab.screen import Screen, decimal, styled
 
 UNFINISHED = ("failed", "interrupted", "running", "pruned")
 MEAN = "mean ± sd"
@@ -63,8 +63,7 @@ def table_of(comparison: Comparison, metric: str, titles: Sequence[str], texts: 
     table = Table(title=styled(title_of(metric), "bold"), title_justify="left", box=box.SIMPLE_HEAD, pad_edge=False)
     rows = comparison.tables[metric]
     for place, title in enumerate(comparison.arms.titles):
-        words = [len(word) for text in (title, *(row.cells[place] for row in rows)) for word in visible(text).split()]
-        table.add_column(title, overflow="fold", min_width=min(WIDEST_WORD, max(words, default=1)))
+        add_folded(table, title, [row.cells[place] for row in rows])
     for place, title in enumerate(titles):
         lines = [line for text in (title, *(row[place] for row in texts)) for line in text.split("\n")]
         table.add_column(title, justify="right", no_wrap=True, min_width=max(map(len, lines)))

@@ -65,8 +65,7 @@ def fill(table: Table, columns: Sequence[Column], section_ends: Sequence[bool]) 
             digits = distinguishing_digits([str(text) for text in texts])
             title, texts = title[:2], [str(text)[:digits] for text in texts]
         if column.kind == "name":
-            words = [len(word) for text in (title, *texts) for word in visible(text).split()]
-            table.add_column(title, overflow="fold", min_width=min(WIDEST_WORD, max(words, default=1)))
+            add_folded(table, title, texts)
         else:
             widest = max((Text(visible(text)).cell_len for text in texts), default=1)
             justify = "right" if column.kind == "number" else "left"
@@ -74,6 +73,12 @@ def fill(table: Table, columns: Sequence[Column], section_ends: Sequence[bool]) 
         cells.append(texts)
     for number, row in enumerate(zip(*cells, strict=True)):
         table.add_row(*row, end_section=number < len(section_ends) and section_ends[number])
+
+
+def add_folded(table: Table, title: str, texts: Sequence[str | Text]) -> None:
+    """A column whose texts are folded between words."""
+    words = [len(word) for text in (title, *texts) for word in visible(text).split()]
+    table.add_column(title, overflow="fold", min_width=min(WIDEST_WORD, max(words, default=1)))
 
 
 def distinguishing_digits(identities: Sequence[str]) -> int:
