@@ -1,16 +1,19 @@
 """Files of somebody else: only regular ones are opened, and no more is read of them than their kind may hold.
 
-    open(file, "rb", opener=regular)    read_text(file, MAX)    read_json(file, MAX)    check_yaml(text)
+    open(file, "rb", opener=regular)    read_text(file, MAX)    read_json(file, MAX)    open_safetensors(file)    check_yaml(text)
 
-Each is opened once and examined while it is open, so that nobody can exchange it between a check and its use.
+Each is opened once and examined while it is open, so that nobody can exchange it between a check and its use; again gives
+another pass over one that is open.
 """
 
 import errno
 import json
 import os
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, BinaryIO
 
 MIB = 2**20
 KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
@@ -66,12 +69,30 @@ def parse_json(text: str) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def check_safetensors(file: Path) -> None:
-    """Raise OSError or ValueError for what is no regular file, and for a header that lists more than any model has."""
+def again(stream: IO[bytes]) -> BinaryIO:
+    """Another stream of a file that is open, from its start; of all of them only the last may be read, since they share their place."""
+    copy = open(os.dup(stream.fileno()), "rb")  # noqa: SIM115 -- whoever reads it closes it
+    copy.seek(0)
+    return copy
+
+
+@contextmanager
+def open_safetensors(file: Path) -> Iterator[Any]:
+    """The tensors of a file, as safetensors.safe_open gives them.
+
+    Raises OSError, ValueError or SafetensorError for what is no regular file, for a header that lists more than any model has, and for
+    what is damaged.
+    """
+    from safetensors import safe_open
+
     with open(file, "rb", opener=regular) as stream:
         size = int.from_bytes(stream.read(8), "little")
-    if size > MAX_SAFETENSORS_HEADER:
-        raise ValueError(f"its header has {size:,} bytes, and at most {MAX_SAFETENSORS_HEADER:,} are read")
+        if size > MAX_SAFETENSORS_HEADER:
+            raise ValueError(f"its header has {size:,} bytes, and at most {MAX_SAFETENSORS_HEADER:,} are read")
+        # The library takes a path. This one leads to the open file, whatever bears its name meanwhile; Windows has no such path.
+        held = Path(f"/dev/fd/{stream.fileno()}")
+        with safe_open(held if held.exists() else file, framework="pt") as tensors:
+            yield tensors
 
 
 def check_yaml(content: str) -> None:

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import os
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -43,6 +44,18 @@ def sha256_of(path: Path, cache: Path | None = None) -> str:
     if cache is not None:
         add_to_cache(cache, key, (before, digest.hexdigest()))
     return digest.hexdigest()
+
+
+def while_unchanged(inputs: Mapping[Path, str], cache: Path, make: Callable[[Path], None]) -> Callable[[Path], None]:
+    """make, which reads the inputs into a folder, and after it a DataError for one that no longer has its sha256."""
+
+    def checked(folder: Path) -> None:
+        make(folder)
+        for file, digest in inputs.items():
+            if sha256_of(file, cache) != digest:
+                raise DataError(f"{file}: was changed while it was read. Start again when it is complete.")
+
+    return checked
 
 
 def files_in(path: Path) -> list[Path]:

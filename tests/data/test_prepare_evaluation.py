@@ -29,7 +29,7 @@ def evaluated(trained: Prepared, file: Path, folder: Path, **settings: object) -
     like = TrainedOn(columns["text"], columns["label"], columns["all"], True, trained.classes)
     folder.mkdir()
     asked = Settings(labels={1: "good", 0: "poor"}, tokenizer={"kind": "word"}, max_length=3, **settings)  # type: ignore[arg-type]
-    return prepare_evaluation(file, asked, like, trained.tokenizer_file, folder)
+    return prepare_evaluation(file, asked, like, Tokenizer.from_file(str(trained.tokenizer_file)), folder)
 
 
 def test_rows_have_the_numbers_of_the_training_and_labels_may_be_those_of_the_file_or_the_class_names(

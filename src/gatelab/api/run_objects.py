@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 
 from gatelab.api.rendered import Rendered
+from gatelab.bounded import regular
 from gatelab.errors import RunError
 from gatelab.runs import load
 from gatelab.runs.flat_row import row_of, tested
 from gatelab.runs.folder import RunFolder, all_runs, find_run
 from gatelab.runs.history import read_values
-from gatelab.runs.predictions import kind_of, readable
+from gatelab.runs.predictions import kind_in, readable
 from gatelab.runs.record import RunRecord
 
 if TYPE_CHECKING:
@@ -69,10 +70,10 @@ class Run(Rendered):
         file = self._folder.predictions
         if not file.exists():
             raise RunError(f"run {self.identity} is {self.status} and has no predictions: no row was tested.")
-        texts = ["file", *TEXT_COLUMNS[kind_of(file)]]
-        with readable(file):
+        with readable(file), open(file, newline="", encoding="utf-8", opener=regular) as stream:
+            texts = ["file", *TEXT_COLUMNS[kind_in(stream)]]
             return pd.read_csv(
-                file, dtype=dict.fromkeys(texts, str), keep_default_na=False, float_precision="round_trip"
+                stream, dtype=dict.fromkeys(texts, str), keep_default_na=False, float_precision="round_trip"
             )
 
     @property

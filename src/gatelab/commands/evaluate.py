@@ -76,14 +76,14 @@ def evaluated(
             f"run {run.path.name} is a language model, and a table has labels. {command_on(run, 'predict', 'a text')} tells the "
             "loss of texts."
         )
-    module, _, model = load_model(run.model, allow_targets)
+    module, tokenizer, model = load_model(run.model, allow_targets)
     with tempfile.TemporaryDirectory() as scratch:
         asked = Settings(
             list(text) or None, list(label) or None, config.data.get("labels"), encoding, max_length=model["max_length"],
             tokenizer={"kind": model.get("tokenizer", "word")}, targets=task.targets,
         )  # fmt: skip
         trained = trained_on(run, config, model["classes"])
-        prepared = prepare_evaluation(file, asked, trained, run.model / "tokenizer.json", Path(scratch))
+        prepared = prepare_evaluation(file, asked, trained, tokenizer, Path(scratch))
         for line in summary_lines(prepared.record):
             console.print(line, soft_wrap=True)
         folder = RunFolder(run.path / "evaluations" / digits(prepared))

@@ -19,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from gatelab.config.choices import num_jobs
-from gatelab.config.config_files import check_config_files
+from gatelab.config.config_files import read_config_file
 from gatelab.config.experiment_choice import check_chosen, with_quick
 from gatelab.config.identity import flatten
 from gatelab.config.model_choice import register_model_choice
@@ -106,7 +106,6 @@ def root_override(root: str | Path) -> str:
 def refuse(overrides: list[str]) -> None:
     """Raise ConfigError for what Hydra has no sentence for, or would do wrong."""
     refuse_null(overrides)
-    check_config_files([EXPERIMENT_DIRS[-1], *config_folders(overrides)[1:]])
     refuse_two_sweeps(overrides)
     check_chosen(overrides, EXPERIMENT_DIRS, KEYS, partial(choices_of, words=overrides))
     refuse_unquoted(overrides)
@@ -314,8 +313,8 @@ def refuse_two_sweeps(overrides: list[str]) -> None:
             continue
         for name in names:
             files = [folder / f"{name}.yaml" for folder in EXPERIMENT_DIRS]
-            loaded: Any = next((OmegaConf.load(file) for file in files if file.is_file()), {})
-            if OmegaConf.select(OmegaConf.create(loaded), "hydra.sweeper.params"):
+            loaded = next((read_config_file(file)[1] for file in files if file.is_file()), OmegaConf.create())
+            if OmegaConf.select(loaded, "hydra.sweeper.params"):
                 each = " ; ".join(f"gatelab train experiments={one}" for one in names)
                 raise ConfigError(f"{text}: {name} has a sweep of its own, which runs only alone: {each}")
 

@@ -20,6 +20,7 @@ from hydra.types import RunMode
 from omegaconf import DictConfig, OmegaConf
 
 from gatelab.config.choices import NUM_JOBS
+from gatelab.config.config_files import bound_files_of_hydra
 from gatelab.config.identity import flatten, key_in
 from gatelab.config.schema import CONF_DIR
 from gatelab.config.targets import find_targets
@@ -55,12 +56,14 @@ class TrustedLoader(ConfigLoaderImpl):
     """Hydra's, which composes the config of the command and that of each job, here and in other processes."""
 
     def __init__(self, words: list[str], config_search_path: ConfigSearchPath) -> None:
+        bound_files_of_hydra()
         super().__init__(config_search_path)
         self.words = [word for word in words if is_own(word)]
         self.composed: dict[tuple[str, ...], dict[str, Any]] = {}
         self.chosen: tuple[list[str], dict[str, Any]] | None = None
 
     def load_configuration(self, config_name: str | None, overrides: list[str], *args: Any, **more: Any) -> DictConfig:
+        bound_files_of_hydra()  # also in the process of a job, to which this loader was sent
         shipped = config_name == "train" and self.shipped_sources() and all(map(SHIPPED_WORD.match, overrides))
         if shipped and more.get("validate_sweep_overrides") is False:
             # Hydra asks for the mode alone, which no shipped file gives.

@@ -8,6 +8,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
@@ -23,7 +24,7 @@ from gatelab.data.subwords import SUBWORDS, WordTokens, word_tokens
 from gatelab.data.texts import Texts
 from gatelab.data.tokenize import UNKNOWN_ID, fit_tokenizer
 from gatelab.data.vectors import WordVectors, coverage_text
-from gatelab.digest import sha256_of
+from gatelab.digest import sha256_of, while_unchanged
 from gatelab.errors import ConfigError, DataError
 
 FORMAT = 5  # raised when the content of a cache folder, or its computation, changes
@@ -95,34 +96,25 @@ def prepare(
     """The arrays of a data set, from the cache or made now. cache_gib: what the cache may hold, in GiB. Raises DataError."""
     refuse_named_twice(source, settings.split)
     cache = Cache(cache_dir, cache_gib)
-    content = content_of(source, cache_dir / "sha256.json")
-    named = settings.by_content(cache_dir / "sha256.json")
+    digests = cache_dir / "sha256.json"
+    content, named = content_of(source, digests), settings.by_content(digests)
     names = [str(file) for file in source.files()]
+    inputs = dict(zip(source.files(), chain(*content.values()), strict=True))
+    if settings.kind == "file":
+        inputs[Path(settings.tokenizer["file"]).expanduser()] = named.tokenizer["file"]
     rows, rows_lock = cache.get(
         "rows",
         [FORMAT, [content, named.of_rows()]],
-        lambda folder: read_unchanged(source, settings, content, folder, cache_dir),
+        while_unchanged(inputs, digests, lambda folder: read_rows(source, settings, content, folder)),
         made_from=names,
     )
     prepared, prepared_lock = cache.get(
         "prepared",
         [FORMAT, [content, named.of_all(), *([] if more_words is None else [more_words.key])]],
-        lambda folder: build(rows, settings, folder, more_words),
+        while_unchanged(inputs, digests, lambda folder: build(rows, settings, folder, more_words)),
         made_from=names,
     )
     return load(prepared, rows, names, (rows_lock, prepared_lock))
-
-
-def read_unchanged(
-    source: Source, settings: Settings, content: dict[str, list[str]], folder: Path, cache_dir: Path
-) -> None:
-    """read_rows. Raises DataError where the files are no longer those whose sha256 the folder is named by."""
-    read_rows(source, settings, content, folder)
-    now = content_of(source, cache_dir / "sha256.json")
-    for part, files in source.parts().items():
-        for file, before, after in zip(expand_paths(list(files)), content[part], now[part], strict=True):
-            if before != after:
-                raise DataError(f"{file}: was changed while it was read. Start again when it is complete.")
 
 
 def load(folder: Path, rows: Path, names: list[str], locks: tuple[Any, ...] = ()) -> Prepared:

@@ -19,18 +19,13 @@ from gatelab.data.subwords import word_tokens
 from gatelab.errors import DataError
 
 
-def prepare_evaluation(
-    file: Path, settings: Settings, trained: TrainedOn, tokenizer_file: Path, folder: Path
-) -> Prepared:
+def prepare_evaluation(file: Path, settings: Settings, trained: TrainedOn, tokenizer: Any, folder: Path) -> Prepared:
     """All rows that have a target of the model as the part test, the others empty; the arrays lie in folder.
 
     settings: those of the training, where labels may be a mapping to its classes, and text and label name columns of this file
     or are None; the columns of the training are then taken where they are there, else they are found.
-    tokenizer_file: the fitted tokenizer. Raises DataError, also where no row has one of the classes.
+    tokenizer: the fitted one. Raises DataError, also where no row has one of the classes.
     """
-    from tokenizers import Tokenizer
-
-    tokenizer = Tokenizer.from_file(str(tokenizer_file))
     rows, source = folder / "rows", Source(train=(), test=expand_paths(file))
     rows.mkdir()
     numbers = settings.targets == "number"
@@ -51,7 +46,7 @@ def prepare_evaluation(
     tokens_of = word_tokens(tokenizer, words.names, settings.kind)
     lengths, num_unknown = encode(words, tokens_of, settings.max_length, folder)
     labels = np.load(rows / "labels.npy")
-    (folder / "tokenizer.json").write_bytes(tokenizer_file.read_bytes())
+    tokenizer.save(str(folder / "tokenizer.json"))
     write_json(
         folder / "record.json",
         {

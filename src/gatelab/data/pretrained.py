@@ -16,7 +16,7 @@ from gatelab.data.prepare import FORMAT, MoreWords, Prepared
 from gatelab.data.rows import CHUNK
 from gatelab.data.split import Indices
 from gatelab.data.vectors import Matcher, VectorFiles, WordVectors, check_dimension, coverage, load_vectors
-from gatelab.digest import sha256_of
+from gatelab.digest import sha256_of, while_unchanged
 
 NOTE = (
     "model.vectors_vocab=all: the vocabulary has every word of the data that has a vector, those of the validation and test rows too, "
@@ -46,12 +46,14 @@ def with_vectors(prepared: Prepared, files: VectorFiles, cache_dir: Path) -> Pre
 def find_vectors(files: VectorFiles, words: Sequence[str], cache_dir: Path) -> WordVectors:
     """The vectors of the words, from the cache or read now."""
     plain = json.dumps(list(words)).encode()
-    key = [digests(files, cache_dir), hashlib.sha256(plain).hexdigest()]
+    found = digests(files, cache_dir)
+    key = [found, hashlib.sha256(plain).hexdigest()]
     cache = Cache(cache_dir, limit_gib=float("inf"))  # the limit is kept when a data set is prepared
     names = [str(path) for path in files.paths]
-    folder, _lock = cache.get(
-        "vectors", [FORMAT, key], lambda folder: Matcher(words).read(files.paths, folder), made_from=names
+    make = while_unchanged(
+        dict(zip(files.paths, found, strict=True)), cache_dir / "sha256.json", partial(Matcher(words).read, files.paths)
     )
+    folder, _lock = cache.get("vectors", [FORMAT, key], make, made_from=names)
     return load_vectors(folder)
 
 

@@ -19,7 +19,7 @@ from typing import IO, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.bounded import check_safetensors, regular
+from gatelab.bounded import again, open_safetensors, regular
 from gatelab.data.formats.compression import bounded, open_zip, refuse_bomb
 from gatelab.errors import DataError
 from gatelab.screen import errors
@@ -62,43 +62,51 @@ def read_vectors(paths: Sequence[Path], wants: Wants, take: Take) -> list[str]:
             )
         return read_safetensors(matrices[0], words[0], wants, take)
     (path,) = paths
-    with opened(path) as stream:
-        layout = sniff(path, stream.read(MIB))
-    with opened(path, "reading vectors") as stream:
-        if layout.num_vectors is not None:
-            stream.readline()
-        return (read_binary if layout.binary else read_text)(path, stream, layout, wants, take)
+    with reading(path) as file:
+        with unpacked(path, file) as stream:
+            layout = sniff(path, stream.read(MIB))
+        with unpacked(path, file, "reading vectors") as stream:
+            if layout.num_vectors is not None:
+                stream.readline()
+            return (read_binary if layout.binary else read_text)(path, stream, layout, wants, take)
 
 
 @contextmanager
-def opened(path: Path, doing: str = "") -> Iterator[IO[bytes]]:
-    """The unpacked content of a file. doing: what the progress bar says, on a terminal."""
-    from rich.progress import Progress
-
-    hidden = not doing or not sys.stderr.isatty()
+def reading(path: Path) -> Iterator[IO[bytes]]:
+    """The open file. Raises DataError for what cannot be opened or read to its end."""
     try:
-        with (
-            Progress(console=errors, disable=hidden, transient=True) as progress,
-            open(path, "rb", opener=regular) as raw,
-            progress.wrap_file(raw, os.fstat(raw.fileno()).st_size, description=doing) as counted,
-            io.BufferedReader(counted, MIB) as file,  # type: ignore[type-var]
-        ):
-            magic = file.read(4)
-            file.seek(0)
-            if magic[:2] == b"\x1f\x8b":
-                with gzip.GzipFile(fileobj=file) as unpacked:
-                    yield bounded(path, unpacked, file.tell)
-            elif magic == b"PK\x03\x04":
-                with open_zip(path, file) as archive:
-                    entry = only_member(path, archive)
-                    refuse_bomb(path, entry.file_size, min(entry.compress_size, os.fstat(raw.fileno()).st_size))
-                    with archive.open(entry) as member:
-                        yield member
-            else:
-                yield file
+        with open(path, "rb", opener=regular) as file:
+            yield file
     except (OSError, EOFError, zlib.error, zipfile.BadZipFile, RuntimeError) as error:  # RuntimeError: an encrypted zip
         reason = error.strerror if isinstance(error, OSError) and error.strerror else error
         raise DataError(f"{path}: cannot be read to its end ({reason}). Fetch it again.") from None
+
+
+@contextmanager
+def unpacked(path: Path, opened: IO[bytes], doing: str = "") -> Iterator[IO[bytes]]:
+    """The unpacked content of an open file, from its start. doing: what the progress bar says, on a terminal."""
+    from rich.progress import Progress
+
+    hidden = not doing or not sys.stderr.isatty()
+    with (
+        Progress(console=errors, disable=hidden, transient=True) as progress,
+        again(opened) as raw,
+        progress.wrap_file(raw, os.fstat(raw.fileno()).st_size, description=doing) as counted,
+        io.BufferedReader(counted, MIB) as file,  # type: ignore[type-var]
+    ):
+        magic = file.read(4)
+        file.seek(0)
+        if magic[:2] == b"\x1f\x8b":
+            with gzip.GzipFile(fileobj=file) as stream:
+                yield bounded(path, stream, file.tell)
+        elif magic == b"PK\x03\x04":
+            with open_zip(path, file) as archive:
+                entry = only_member(path, archive)
+                refuse_bomb(path, entry.file_size, min(entry.compress_size, os.fstat(raw.fileno()).st_size))
+                with archive.open(entry) as member:
+                    yield member
+        else:
+            yield file
 
 
 def only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
@@ -226,18 +234,17 @@ def read_binary(path: Path, stream: IO[bytes], layout: Layout, wants: Wants, tak
 
 def read_safetensors(matrix: Path, words: Path, wants: Wants, take: Take) -> list[str]:
     """The only tensor of a file, (N, D), and the N lines of another."""
-    from safetensors import SafetensorError, safe_open
+    from safetensors import SafetensorError
 
     try:
-        check_safetensors(matrix)
-        with safe_open(matrix, framework="pt") as tensors:
+        with open_safetensors(matrix) as tensors:
             shapes = {name: tuple(tensors.get_slice(name).get_shape()) for name in tensors.keys()}  # noqa: SIM118 -- no mapping
             if len(shapes) != 1 or len(next(iter(shapes.values()))) != 2:
                 raise DataError(f"{matrix}: holds {shapes}, where one matrix is expected: a row of numbers a word.")
             ((name, (num_rows, _)),) = shapes.items()
             rows = tensors.get_slice(name)
             number = 0
-            with opened(words) as stream:
+            with reading(words) as file, unpacked(words, file) as stream:
                 while line := stream.readline(MAX_WORD + 1):
                     number += 1
                     if len(line) > MAX_WORD:

@@ -1,11 +1,14 @@
 """How two run folders differ: the first number of each file, and the conditions under which they were made."""
 
 import csv
+import filecmp
 from collections.abc import Iterator
 from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from gatelab.bounded import open_safetensors, regular
+from gatelab.errors import RunError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_values
 from gatelab.runs.record import RunRecord
@@ -46,7 +49,7 @@ def differences(recorded: RunFolder, now: RunFolder) -> list[str]:
         if not all(file.exists() for file in files):  # a run without a test has no predictions
             only = [owner for owner, file in zip(("recorded", "new"), files, strict=True) if file.exists()]
             found += [f"{name}: only the {only[0]} run has it"] if only else []
-        elif files[0].read_bytes() != files[1].read_bytes() and (sentence := first(*files)):
+        elif not filecmp.cmp(*files, shallow=False) and (sentence := first(*files)):
             found.append(f"{name}: {sentence}")
     return found
 
@@ -74,9 +77,8 @@ def first_prediction(recorded: Path, now: Path) -> str | None:
 
 def first_weight(recorded: Path, now: Path) -> str | None:
     import torch
-    from safetensors.torch import load_file
 
-    then, new = load_file(recorded), load_file(now)
+    then, new = weights(recorded), weights(now)
     for name in then:
         if name not in new or then[name].shape != new[name].shape:
             return f"{name}: recorded {tuple(then[name].shape)}, now {tuple(new[name].shape) if name in new else 'nothing'}"
@@ -88,8 +90,18 @@ def first_weight(recorded: Path, now: Path) -> str | None:
     return None
 
 
+def weights(file: Path) -> dict[str, Any]:
+    from safetensors import SafetensorError
+
+    try:
+        with open_safetensors(file) as tensors:
+            return {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 -- no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunError(f"{file}: does not hold the weights of a model: {error}.") from None
+
+
 def rows(file: Path) -> Iterator[dict[str, str]]:
-    with open(file, newline="", encoding="utf-8") as stream:
+    with open(file, newline="", encoding="utf-8", opener=regular) as stream:
         yield from csv.DictReader(stream)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,7 +92,13 @@ def read_predictions(file: Path) -> Predictions:
 def kind_of(file: Path) -> Literal["class", "number", "labels"]:
     """What was predicted, by the columns of the file. Raises RunError."""
     with readable(file), open(file, newline="", encoding="utf-8", opener=regular) as stream:
-        header = next(csv.reader(stream), [])
+        return kind_in(stream)
+
+
+def kind_in(stream: IO[str]) -> Literal["class", "number", "labels"]:
+    """As kind_of, of an open file, which is at its start afterwards."""
+    header = next(csv.reader(stream), [])
+    stream.seek(0)
     return "number" if "target" in header else "labels" if "labels" in header else "class"
 
 

@@ -25,6 +25,7 @@ from pytorch_lightning.callbacks import Checkpoint, ModelCheckpoint
 from pytorch_lightning.plugins.io import CheckpointIO
 from torch import Tensor
 
+from gatelab.bounded import regular
 from gatelab.errors import Interrupted, RunError
 from gatelab.files import atomic_write
 from gatelab.runs.folder import RunFolder, not_written
@@ -172,7 +173,7 @@ class AtomicCheckpoints(CheckpointIO):
         atomic_write(file, buffer.getvalue(), previous)
 
     def load_checkpoint(self, path: Any, map_location: Any = None, weights_only: bool | None = None) -> dict[str, Any]:
-        checkpoint = torch.load(path, map_location=map_location or "cpu", weights_only=True)
+        checkpoint = load_verified(Path(path), map_location or "cpu")
         if before := best_state(checkpoint).get("dirpath"):  # Lightning forgets the best where the folder has moved
             checkpoint["callbacks"] = moved(checkpoint["callbacks"], before, os.path.realpath(Path(path).parent))
         return checkpoint
@@ -207,16 +208,18 @@ def find_checkpoint(folder: RunFolder) -> Path | None:
     return None
 
 
-def load_verified(file: Path) -> dict[str, Any]:
+def load_verified(file: Path, map_location: Any = "cpu") -> dict[str, Any]:
     """A checkpoint of plain values, after every part of it has been checked by its checksum.
 
     Raises RunError where one does not fit, and what torch raises where the file is no checkpoint.
     """
-    with zipfile.ZipFile(file) as archive:  # as torch writes it
-        damaged = archive.testzip()
-    if damaged:
-        raise RunError(f"{file}: {damaged} does not fit its checksum")
-    return torch.load(file, map_location="cpu", weights_only=True)
+    with open(file, "rb", opener=regular) as stream:
+        with zipfile.ZipFile(stream) as archive:  # as torch writes it
+            damaged = archive.testzip()
+        if damaged:
+            raise RunError(f"{file}: {damaged} does not fit its checksum")
+        stream.seek(0)
+        return torch.load(stream, map_location=map_location, weights_only=True)
 
 
 class StopRequest:

@@ -17,7 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, Any
 
-from gatelab.bounded import MIB, regular
+from gatelab.bounded import MIB, again
 from gatelab.data.formats.records import MAX_UNPACKING
 from gatelab.data.progress_bar import follow
 from gatelab.errors import DataError
@@ -32,11 +32,11 @@ ZIP_END = 65_557  # bytes, the longest end of a zip: the record with the directo
 
 
 @contextmanager
-def open_bytes(file: Path, max_unpacking: float = MAX_UNPACKING) -> Iterator[IO[bytes]]:
-    """The content of a file. Raises DataError for a damaged one, and for one that unpacks to more than max_unpacking times
-    its size, also while it is read."""
+def open_bytes(file: Path, opened: IO[bytes], max_unpacking: float = MAX_UNPACKING) -> Iterator[IO[bytes]]:
+    """The content of an open file, from its start. Raises DataError for a damaged one, and for one that unpacks to more than
+    max_unpacking times its size, also while it is read."""
     try:
-        with open(file, "rb", opener=regular) as raw:
+        with again(opened) as raw:
             follow(file, raw)
             start = raw.read(6)
             raw.seek(0)

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import IO, Literal, NamedTuple
 
 from gatelab.data.formats.encoding import lines_of, open_text, too_long_line
 from gatelab.data.formats.header import find_header
@@ -16,25 +16,23 @@ from gatelab.data.formats.records import HEAD, MAX_FIELD_CHARS, MAX_RECORD_CHARS
 from gatelab.errors import DataError
 
 SNIFFED = 2**16  # characters
-Quoting = Literal[0, 3]  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
 DELIMITERS = ",\t;|"
 RARE_DELIMITER = "@"  # of the Financial PhraseBank, "a sentence .@neutral"
 RARE_LINE = re.compile(r"[^@]+@(\w+)\s*")
 
 
-class Delimited(Records):
-    """head: the first characters of the file, from which delimiter and header are found."""
+class Dialect(NamedTuple):
+    delimiter: str
+    quoting: Literal[0, 3]  # csv.QUOTE_MINIMAL, csv.QUOTE_NONE
 
-    def __init__(self, file: Path, stream: io.TextIOWrapper, head: str, reading: Reading) -> None:
+
+class Delimited(Records):
+    """head: the first characters of the file, from which the header is found."""
+
+    def __init__(self, file: Path, stream: io.TextIOWrapper, head: str, dialect: Dialect, reading: Reading) -> None:
         super().__init__(file, stream)
-        if reading.delimiter is not None and (len(reading.delimiter) != 1 or reading.delimiter in '\r\n"'):
-            raise DataError(f"data.delimiter={reading.delimiter}: takes one character, no line end and no quote.")
-        delimiter = reading.delimiter or sniff_delimiter(file, head[:SNIFFED])
-        quoting: Quoting = csv.QUOTE_MINIMAL
-        if delimiter in ("\t", RARE_DELIMITER) and not quotes_are_meant(
-            file, stream.encoding, delimiter, reading.max_unpacking
-        ):
-            quoting = csv.QUOTE_NONE
+        delimiter, quoting = dialect
+        if quoting == csv.QUOTE_NONE:
             self.notes.append(f"{file.name}: its quotes are read as characters, since they enclose no fields")
         self._has_nul = False
         self._at_end = False
@@ -101,6 +99,17 @@ class Delimited(Records):
         )
 
 
+def find_dialect(file: Path, opened: IO[bytes], encoding: str, head: str, reading: Reading) -> Dialect:
+    """head: the first characters. Raises DataError for a data.delimiter that is none."""
+    if reading.delimiter is not None and (len(reading.delimiter) != 1 or reading.delimiter in '\r\n"'):
+        raise DataError(f"data.delimiter={reading.delimiter}: takes one character, no line end and no quote.")
+    delimiter = reading.delimiter or sniff_delimiter(file, head[:SNIFFED])
+    if delimiter not in ("\t", RARE_DELIMITER):
+        return Dialect(delimiter, csv.QUOTE_MINIMAL)
+    with open_text(file, opened, encoding, reading.max_unpacking) as stream:
+        return Dialect(delimiter, csv.QUOTE_MINIMAL if quotes_are_meant(file, stream, delimiter) else csv.QUOTE_NONE)
+
+
 def sniff_delimiter(file: Path, head: str) -> str:
     """The delimiter that separates the first rows most evenly into more than one field; a comma if none does."""
     if file.name.lower().split(".")[-1] == "tsv" or ".tsv." in file.name.lower():
@@ -127,26 +136,25 @@ def is_rarely_delimited(head: str) -> bool:
     return len(labels) > 0.9 * len(lines) and len(set(labels)) < len(labels) / 2
 
 
-def quotes_are_meant(file: Path, encoding: str, delimiter: str, max_unpacking: float) -> bool:
+def quotes_are_meant(file: Path, stream: io.TextIOWrapper, delimiter: str) -> bool:
     """Whether every quote of a file encloses a field or stands doubled in one that is enclosed. Many a TSV knows no quotes."""
     field = rf'(?:[^"{delimiter}\r\n]*|"(?:[^"]|"")*")'
     well_formed = re.compile(rf"{field}(?:{delimiter}{field})*[\r\n]*")
     pending: list[str] = []
     num_chars, is_open = 0, False
-    with open_text(file, encoding, max_unpacking) as stream:
-        for line in lines_of(file, stream):
-            quotes = line.count('"')
-            if is_open or quotes:
-                pending.append(line)
-                num_chars += len(line)
-                is_open ^= quotes % 2 == 1
-                if num_chars > MAX_RECORD_CHARS:
+    for line in lines_of(file, stream):
+        quotes = line.count('"')
+        if is_open or quotes:
+            pending.append(line)
+            num_chars += len(line)
+            is_open ^= quotes % 2 == 1
+            if num_chars > MAX_RECORD_CHARS:
+                return False
+            if not is_open:
+                if not well_formed.fullmatch("".join(pending)):
                     return False
-                if not is_open:
-                    if not well_formed.fullmatch("".join(pending)):
-                        return False
-                    pending.clear()
-                    num_chars = 0
+                pending.clear()
+                num_chars = 0
     return not is_open
 
 

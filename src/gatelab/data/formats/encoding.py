@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
+from typing import IO
 
 from gatelab.data.formats.compression import open_bytes
 from gatelab.data.formats.records import MAX_RECORD_CHARS, MAX_UNPACKING
@@ -32,15 +33,17 @@ def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
 
 
 @contextmanager
-def open_text(file: Path, encoding: str, max_unpacking: float = MAX_UNPACKING) -> Iterator[io.TextIOWrapper]:
-    """A file as text, decompressed. Raises DataError for what is not in the encoding, also while it is read."""
+def open_text(
+    file: Path, opened: IO[bytes], encoding: str, max_unpacking: float = MAX_UNPACKING
+) -> Iterator[io.TextIOWrapper]:
+    """An open file as text, decompressed. Raises DataError for what is not in the encoding, also while it is read."""
     try:
-        with open_bytes(file, max_unpacking) as stream:
+        with open_bytes(file, opened, max_unpacking) as stream:
             yield io.TextIOWrapper(stream, encoding=encoding, newline="")
     except UnicodeEncodeError:
         raise
     except UnicodeError as error:  # a UTF-16 without its mark is no UnicodeDecodeError
-        raise undecodable(file, encoding, error, max_unpacking) from None
+        raise undecodable(file, opened, encoding, error, max_unpacking) from None
 
 
 def lines_of(file: Path, stream: io.TextIOWrapper) -> Iterator[str]:
@@ -55,14 +58,16 @@ def too_long_line(file: Path, number: int) -> DataError:
     return DataError(f"{file}: line {number}: has more than {MAX_RECORD_CHARS:,} characters, which no table has.")
 
 
-def undecodable(file: Path, encoding: str, error: UnicodeError, max_unpacking: float = MAX_UNPACKING) -> DataError:
+def undecodable(
+    file: Path, opened: IO[bytes], encoding: str, error: UnicodeError, max_unpacking: float = MAX_UNPACKING
+) -> DataError:
     """The line and position of the first undecodable byte, found in a second pass."""
     if b"\n".decode(encoding, "ignore") != "\n":  # UTF-16 and its like: line ends cannot be found in the bytes
         return DataError(
             f"{file}: is not valid {encoding} ({error}). Leave data.encoding= out, or name the file's own encoding with it."
         )
     where, problem = "", f"it is not valid {encoding} ({error})"
-    with open_bytes(file, max_unpacking) as stream:
+    with open_bytes(file, opened, max_unpacking) as stream:
         for number, line in enumerate(iter(partial(stream.readline, MAX_RECORD_CHARS), b""), start=1):
             try:
                 line.decode(encoding)

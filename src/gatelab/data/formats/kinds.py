@@ -1,13 +1,16 @@
 """The kind of a file, by its content, and its records."""
 
-from collections.abc import Iterator
+import io
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
+from functools import partial
 from pathlib import Path
+from typing import IO
 
-from gatelab.bounded import regular
+from gatelab.bounded import again, regular
 from gatelab.data.formats.arrow import ARROW_FILE, ARROW_STREAM, PARQUET, Arrow
 from gatelab.data.formats.compression import open_bytes
-from gatelab.data.formats.delimited import Delimited
+from gatelab.data.formats.delimited import Delimited, find_dialect
 from gatelab.data.formats.encoding import find_encoding, open_text
 from gatelab.data.formats.json_records import json_kind
 from gatelab.data.formats.labelled_lines import labelled_lines_kind
@@ -26,27 +29,40 @@ def open_records(file: Path, reading: Reading) -> Iterator[Records]:
     if file.is_dir():
         yield TextFolder(file, reading.encoding)
         return
-    if is_workbook(file):
-        with closing(Workbook(file, reading)) as workbook:
+    with open(file, "rb", opener=regular) as raw, open_content(file, raw, reading) as records:
+        yield records
+
+
+@contextmanager
+def open_content(file: Path, raw: IO[bytes], reading: Reading) -> Iterator[Records]:
+    """The records of an open file: what is found in it is what is read."""
+    if is_workbook(file, raw):
+        with again(raw) as stream, closing(Workbook(file, stream, reading)) as workbook:
             yield workbook
         return
-    with open_bytes(file, reading.max_unpacking) as stream:
-        head = stream.read(HEAD_BYTES)
+    with open_bytes(file, raw, reading.max_unpacking) as content:
+        head = content.read(HEAD_BYTES)
     if not head:
         raise DataError(f"{file}: is empty.")
     if head.startswith((PARQUET, ARROW_FILE, ARROW_STREAM)):
-        with open(file, "rb", opener=regular) as raw:
-            if raw.read(4) != head[:4]:
+        with again(raw) as stream:
+            if stream.read(4) != head[:4]:
                 raise DataError(f"{file}: is a Parquet or Arrow file that is packed. Unpack it and give the file.")
-            raw.seek(0)
-            yield without_use(Arrow(file, raw, head, reading.max_unpacking), reading)
+            stream.seek(0)
+            yield without_use(Arrow(file, stream, head, reading.max_unpacking), reading)
         return
     refuse_other_kinds(str(file), head)
     encoding = find_encoding(file, head, reading.encoding)
-    with open_text(file, encoding, reading.max_unpacking) as text:
-        start = head.decode(encoding, "ignore").replace("\0", "�")
-        kind = None if reading.delimiter else json_kind(file, start) or labelled_lines_kind(start)
-        records = Delimited(file, text, start, reading) if kind is None else without_use(kind(file, text), reading)
+    start = head.decode(encoding, "ignore").replace("\0", "�")
+    kind = None if reading.delimiter else json_kind(file, start) or labelled_lines_kind(start)
+    make: Callable[[io.TextIOWrapper], Records]
+    if kind is None:
+        dialect = find_dialect(file, raw, encoding, start, reading)
+        make = partial(Delimited, file, head=start, dialect=dialect, reading=reading)
+    else:
+        make = partial(kind, file)
+    with open_text(file, raw, encoding, reading.max_unpacking) as text:
+        records = make(text) if kind is None else without_use(make(text), reading)
         records.encoding = encoding
         yield records
 

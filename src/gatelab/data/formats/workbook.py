@@ -6,9 +6,9 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
-from gatelab.bounded import regular
+from gatelab.bounded import again
 from gatelab.data.formats.compression import ZIP, damaged, open_zip, optional, refuse_bomb
 from gatelab.data.formats.header import find_header
 from gatelab.data.formats.records import MAX_COLUMNS, TOO_LONG, Reading, Records, as_text, head_of
@@ -22,20 +22,19 @@ MAX_ROWS = 2**20  # as Excel has
 class Workbook(Records):
     """line is the row of the sheet, from 1. Numbers, dates and truth values are as Python writes them."""
 
-    def __init__(self, file: Path, reading: Reading) -> None:
+    def __init__(self, file: Path, stream: IO[bytes], reading: Reading) -> None:
         super().__init__(file)
         openpyxl = optional(file, "openpyxl", "is an Excel workbook")
-        self._raw = open(file, "rb", opener=regular)  # noqa: SIM115 -- until close
-        with open_zip(file, self._raw) as archive:
+        with open_zip(file, stream) as archive:
             num_bytes = sum(entry.file_size for entry in archive.infolist())
-        refuse_bomb(file, num_bytes, os.fstat(self._raw.fileno()).st_size, reading.max_unpacking, ALWAYS_ALLOWED)
+        refuse_bomb(file, num_bytes, os.fstat(stream.fileno()).st_size, reading.max_unpacking, ALWAYS_ALLOWED)
         if num_bytes > MAX_BYTES:
             raise DataError(f"{file}: unpacks to more than {MAX_BYTES:,} bytes. Save the sheet as CSV.")
         try:
-            self._raw.seek(0)
+            stream.seek(0)
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
-                self._book = openpyxl.load_workbook(self._raw, read_only=True, data_only=True)
+                self._book = openpyxl.load_workbook(stream, read_only=True, data_only=True)
             sheets: list[Any] = self._book.worksheets
             nothing: tuple[Any, list[tuple[int, list[str]]]] = (None, [])
             heads = ((sheet, head_of(rows_of(sheet))) for sheet in sheets)
@@ -70,7 +69,6 @@ class Workbook(Records):
 
     def close(self) -> None:
         self._book.close()
-        self._raw.close()
 
 
 def rows_of(sheet: Any) -> Iterator[tuple[int, list[str]]]:
@@ -86,12 +84,9 @@ def rows_of(sheet: Any) -> Iterator[tuple[int, list[str]]]:
             yield line, fields
 
 
-def is_workbook(file: Path) -> bool:
-    try:
-        with open(file, "rb", opener=regular) as raw:
-            if raw.read(len(ZIP)) != ZIP:
-                return False
-            with open_zip(file, raw) as archive:
-                return "xl/workbook.xml" in archive.namelist()
-    except (zipfile.BadZipFile, NotImplementedError, OSError):  # open_bytes tells why
-        return False
+def is_workbook(file: Path, opened: IO[bytes]) -> bool:
+    with again(opened) as stream:
+        try:
+            return stream.read(len(ZIP)) == ZIP and "xl/workbook.xml" in open_zip(file, stream).namelist()
+        except (zipfile.BadZipFile, NotImplementedError, OSError):  # open_bytes tells why
+            return False

@@ -3,6 +3,7 @@
 A row is a line of a file with this content, so arms share rows only on the same data. A arms, U rows.
 """
 
+import io
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -13,11 +14,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.bounded import regular
 from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
 from gatelab.runs.examples import read_examples
 from gatelab.runs.load import Run, files_of
-from gatelab.runs.predictions import kind_of
+from gatelab.runs.predictions import kind_in, kind_of
 
 MAX_ARMS = 20
 MAX_ROWS = 100
@@ -118,15 +120,15 @@ def read_tested(run: Run, names: Mapping[str, str]) -> Any:
     import pandas as pd
 
     try:
-        label, prediction = LABELS[kind_of(run.folder.predictions)]
-        columns: dict[Any, Any] = {"file": "str", "line": "int64", label: "str", prediction: "str"}
-        with open(run.folder.predictions, "rb") as stream:
+        with open(run.folder.predictions, "rb", opener=regular) as stream:
             stream.seek(-1, os.SEEK_END)
             if stream.read() != b"\n":
                 raise ValueError("its last line is not complete")
-        table = pd.read_csv(
-            run.folder.predictions, usecols=[*columns], dtype=columns, keep_default_na=False, na_filter=False
-        )
+            stream.seek(0)
+            lines = io.TextIOWrapper(stream, newline="", encoding="utf-8")
+            label, prediction = LABELS[kind_in(lines)]
+            columns: dict[Any, Any] = {"file": "str", "line": "int64", label: "str", prediction: "str"}
+            table = pd.read_csv(lines, usecols=[*columns], dtype=columns, keep_default_na=False, na_filter=False)
     except (ValueError, OSError) as error:  # pandas' own are ValueErrors
         problem = " ".join(str(error).split())
         raise RunError(

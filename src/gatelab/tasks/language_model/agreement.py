@@ -7,13 +7,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.bounded import MIB, read_text
 from gatelab.errors import DataError
 from gatelab.tasks.language_model.made_text import Agreement, agreements
 from gatelab.tasks.language_model.text_loss import TextLoss
 
 NUM_MADE = 2000
 MADE_SEED = "agreement"  # of the pairs from the grammar of the generated text
-MAX_BYTES = 500 * 2**20
+MAX_BYTES = 500 * MIB
 EXPECTED = (
     "what stands before the verb, the right form, the wrong form and the number of attractors, with tabs between them"
 )
@@ -54,9 +55,7 @@ def read_pairs(file: Path) -> list[Agreement]:
 
 def read_lines(file: Path) -> list[str]:
     try:
-        if file.stat().st_size > MAX_BYTES:
-            raise DataError(f"{file}: is larger than {MAX_BYTES // 2**20} MiB, so it is no file of pairs.")
-        return file.read_text(encoding="utf-8").splitlines()
+        return read_text(file, MAX_BYTES).splitlines()
     except UnicodeDecodeError as error:
         raise DataError(f"{file}: byte {error.start + 1} is not valid UTF-8. Convert the file to UTF-8.") from None
     except OSError as error:

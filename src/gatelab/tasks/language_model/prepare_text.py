@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from gatelab.data.cache_folders import Cache
 from gatelab.data.tokenize import UNKNOWN
-from gatelab.digest import sha256_of
+from gatelab.digest import sha256_of, while_unchanged
 from gatelab.errors import DataError
 from gatelab.files import atomic_write
 from gatelab.tasks.language_model.text_files import PARTS, Span, checked_encoding, read_bytes, read_text, spans_of_parts
@@ -67,7 +67,9 @@ def prepare_text(
     content = {part: [sha256_of(file, cache_dir / "sha256.json") for file in found] for part, found in own.items()}
     names = list(dict.fromkeys(str(file) for found in own.values() for file in found))
     key = [FORMAT, "streams", content, dict(settings.shares), dict(settings.tokenizer), settings.encoding]
-    folder, lock = Cache(cache_dir, cache_gib).get("prepared", key, partial(build, spans, settings), made_from=names)
+    inputs = {file: digest for part, found in own.items() for file, digest in zip(found, content[part], strict=True)}
+    make = while_unchanged(inputs, cache_dir / "sha256.json", partial(build, spans, settings))
+    folder, lock = Cache(cache_dir, cache_gib).get("prepared", key, make, made_from=names)
     record = json.loads((folder / "record.json").read_text(encoding="utf-8"))
     record = {"sha256": content, "files": names, **record}
     streams = {part: np.load(folder / f"{part}.npy", mmap_mode="r") for part in PARTS}

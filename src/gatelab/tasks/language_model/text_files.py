@@ -107,7 +107,8 @@ def read_text(spans: Sequence[Span], encoding: str) -> Iterator[str]:
             try:
                 text = waiting + decoder.decode(piece, final=begin == span.end)
             except UnicodeDecodeError as error:
-                raise undecodable(span.file, encoding, error, MAX_UNPACKING) from None
+                with open(span.file, "rb", opener=regular) as opened:
+                    raise undecodable(span.file, opened, encoding, error, MAX_UNPACKING) from None
             end = max(text.rfind("\n"), text.rfind(" ")) + 1
             if not end and len(text) > MAX_WORD:
                 end = len(text)

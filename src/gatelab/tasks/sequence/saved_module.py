@@ -6,13 +6,14 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
+from safetensors.torch import save
 from torch import Tensor, nn
 
+from gatelab.bounded import open_safetensors
 from gatelab.config.targets import is_inside
 from gatelab.errors import RunError, UserError
 from gatelab.files import atomic_write
-from gatelab.tasks.sequence.model_checks import check_weights, first_line
+from gatelab.tasks.sequence.model_checks import check_weights, first_line, reason
 
 WEIGHTS = "model.safetensors"
 
@@ -33,21 +34,25 @@ def load_module(folder: Path, config: dict[str, Any], kind: type, otherwise: str
             module = build()
         except UserError as error:
             raise RunError(f"{file}: {error}") from None
-        except (RuntimeError, ArithmeticError, LookupError, TypeError) as error:  # of torch, over impossible sizes
+        except (RuntimeError, ArithmeticError, LookupError, TypeError, ValueError) as error:  # of torch, over sizes
             raise RunError(f"{file}: no model can be built of its settings: {first_line(error)}.") from None
         if not isinstance(module, kind):
             raise RunError(f"{file}: {type(module).__name__} {otherwise}.")
         return module
 
-    if is_inside(config["encoder"]["_target_"], ("gatelab",)):
-        with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
-            check_weights(weights, tensors_of(built()))
-    module = built()
-    check_weights(weights, tensors_of(module))
     try:
-        module.load_state_dict(load_file(weights), strict=False)  # the names were checked; of tied weights there is one
-    except (SafetensorError, OSError, RuntimeError) as error:
-        raise RunError(f"{weights}: does not hold the weights of this model: {error}") from None
+        with open_safetensors(weights) as tensors:
+            if is_inside(config["encoder"]["_target_"], ("gatelab",)):
+                with torch.device("meta"):  # takes no memory, whatever sizes the config asks for
+                    check_weights(weights, tensors, tensors_of(built()))
+            module = built()
+            check_weights(weights, tensors, tensors_of(module))
+            # The names were checked; of tied weights there is one.
+            module.load_state_dict({name: tensors.get_tensor(name) for name in tensors.keys()}, strict=False)  # noqa: SIM118
+    except UserError:
+        raise
+    except (SafetensorError, OSError, ValueError, RuntimeError) as error:
+        raise RunError(f"{weights}: does not hold the weights of this model: {reason(error)}.") from None
     return module.eval()
 
 

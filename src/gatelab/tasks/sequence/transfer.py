@@ -7,16 +7,16 @@ from typing import Any
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor
 
+from gatelab.bounded import open_safetensors
 from gatelab.config.identity import flatten
 from gatelab.data.tokenize import SPECIAL
 from gatelab.errors import ConfigError, RunError
 from gatelab.recurrent.notation import text
 from gatelab.runs.cell_equations import read_equations
 from gatelab.runs.folder import RunFolder
-from gatelab.tasks.sequence.model_checks import read_config, read_tokenizer
+from gatelab.tasks.sequence.model_checks import read_config, read_tokenizer, reason
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 
 Taken = dict[str, dict[str, int]]
@@ -41,9 +41,10 @@ def transfer(
     model = parent.model
     file = model / "model.safetensors"
     try:
-        weights = load_file(file)
-    except (SafetensorError, OSError) as error:
-        raise RunError(f"{file}: does not hold the weights of a model: {error}") from None
+        with open_safetensors(file) as tensors:
+            weights = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118 -- no mapping
+    except (SafetensorError, OSError, ValueError) as error:
+        raise RunError(f"{file}: does not hold the weights of a model: {reason(error)}.") from None
     taken: Taken = {}
     config, (kind, tokenizer_file) = read_config(model / "config.json"), tokenizer
     if "embedding" in parts:

@@ -1,5 +1,6 @@
 """Handwritten digits pixel by pixel (Le, Jaitly & Hinton 2015, on MNIST), and MNIST-1D (Greydanus & Kobak 2024) from a file."""
 
+import os
 import zipfile
 from functools import cached_property
 from types import SimpleNamespace
@@ -9,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gatelab.annotations import ArgumentsOf
+from gatelab.bounded import regular
+from gatelab.data.formats.records import MAX_UNPACKING
 from gatelab.errors import DataError
 from gatelab.tasks.synthetic.sequences import Sequences, at_the_end
 from gatelab.tasks.synthetic.synthetic_data import SequenceData, shuffled
@@ -79,7 +82,14 @@ def read_digits() -> tuple[NDArray[Any], ...]:
 def read_arrays(path: str) -> tuple[NDArray[Any], ...]:
     """The arrays of an .npz, checked."""
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with open(path, "rb", opener=regular) as stream, np.load(stream, allow_pickle=False) as file:
+            if (
+                sum(member.file_size for member in file.zip.infolist())
+                > MAX_UNPACKING * os.fstat(stream.fileno()).st_size
+            ):
+                raise DataError(
+                    f"data.path={path}: unpacks to more than {MAX_UNPACKING:g} times its size. Write it with numpy.savez."
+                )
             missing = [name for name in ARRAYS if name not in file]
             if missing:
                 raise DataError(
@@ -88,7 +98,7 @@ def read_arrays(path: str) -> tuple[NDArray[Any], ...]:
             x, y, x_test, y_test = (file[name] for name in ARRAYS)
     except DataError:
         raise
-    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (OSError, ValueError, EOFError, zipfile.BadZipFile, AttributeError, MemoryError) as error:
         reason = getattr(error, "strerror", None) or "it is no .npz of plain arrays"
         raise DataError(
             f"data.path={path}: cannot be read: {reason}. Write it with numpy.savez(path, x=…, y=…, x_test=…, y_test=…)."
