@@ -26,11 +26,13 @@ def trace_layer(
     lengths: Tensor | None,
     noise: Noise,
     named: bool = False,
+    seen_gates: Tensor | None = None,
 ) -> tuple[dict[str, Tensor], tuple[Tensor, ...]]:
     """One layer in one direction over x (B, T, E) from state, (B, H) each.
 
     Returns, as (B, T, H), the states as they are handed on (after zoneout), under ``hidden`` and their names, with named also
     all that the equations call by a name; zero past a row's end. And the state after each row's last valid step.
+    seen_gates (B, ·): what the cell's ``recurrent`` were in the step before, where it has some; else zeros.
     """
     before = dict(zip(cell.state_names, state, strict=True))
     if weights.norm_cell is not None:
@@ -39,7 +41,8 @@ def trace_layer(
     p = namespace(
         zip(cell.vector_names, () if weights.vectors is None else weights.vectors.split(state[0].shape[1]), strict=True)
     )
-    seen_gates = None if weights.gates is None else x.new_zeros(len(x), weights.gates.shape[1], dtype=state[0].dtype)
+    if weights.gates is not None and seen_gates is None:
+        seen_gates = x.new_zeros(len(x), weights.gates.shape[1], dtype=state[0].dtype)
     valid = None if lengths is None else valid_mask(lengths, x.shape[1])[..., None]  # (B, T, 1)
     steps: list[dict[str, Tensor]] = []
     for t in range(x.shape[1]):

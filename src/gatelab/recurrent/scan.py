@@ -16,17 +16,10 @@ from gatelab.recurrent.weights import Noise, Weights
 
 
 class ScanEncoder(nn.Module):
-    """The layers of a trained encoder, as in evaluation; the loop's body is traced once from the cell's equations. No gradients.
-
-    Raises ValueError for a cell whose gates see those of the step before, which are no state of it.
-    """
+    """The layers of a trained encoder, as in evaluation; the loop's body is traced once from the cell's equations. No gradients."""
 
     def __init__(self, layers: Recurrent) -> None:
         super().__init__()
-        if layers.cell.recurrent:
-            raise ValueError(
-                f"{type(layers.cell).__name__} sees gates of the step before, which are no state to carry on"
-            )
         # torch.onnx cannot decompose a scan that may be differentiated.
         self.layers = layers.eval().requires_grad_(False)
         self.bidirectional = layers.bidirectional
@@ -51,42 +44,55 @@ class ScanEncoder(nn.Module):
         """x (B, T, E) → hidden states (B, T, H)."""
         from torch._higher_order_ops.scan import scan  # torch 2.13 has no public name for it
 
-        names, initial, size = self.layers.cell.state_names, self.layers.cell.initial, self.layers.hidden_size
-        state = [x.new_full((1, size), initial.get(name, 0.0)).expand(x.shape[0], -1).clone() for name in names]
+        place = self.layers.cell.state_names.index("h")
+        first = [row.expand(x.shape[0], -1).clone() for row in initial_row(self.layers, x)]
 
         def body(before: list[Tensor], x_t: Tensor) -> tuple[list[Tensor], Tensor]:
             after = step(x_t, *before, *weights)
-            return list(after), after[names.index("h")].clone()  # a loop's output may be none of its states
+            return list(after), after[place].clone()  # a loop's output may be none of its states
 
-        return scan(body, state, x.transpose(0, 1))[1].transpose(0, 1)
+        return scan(body, first, x.transpose(0, 1))[1].transpose(0, 1)
 
 
 def given(weights: Weights) -> list[Tensor]:
     return [part for part in weights if part is not None]
 
 
+def initial_row(layers: Recurrent, like: Tensor) -> list[Tensor]:
+    """What a step takes over from the one before, for one row at its first step: the states (1, H) each, and where gates see those of
+    the step before, these (1, ·)."""
+    cell, H = layers.cell, layers.hidden_size
+    states = [like.new_full((1, H), cell.initial.get(name, 0.0)) for name in cell.state_names]
+    return states + ([like.new_zeros(1, H * len(cell.recurrent))] if cell.recurrent else [])
+
+
 @torch.no_grad()
 def trace_step(layers: Recurrent, layer: int, direction: str) -> Any:
-    """A function (x_t (B, E), the states before (B, H) each, the weights that there are) → the states after, traced for any B:
-    equations that are read by the names in them run as Python only here."""
+    """A function (x_t (B, E), what initial_row has, the weights that there are) → what initial_row has after the step, traced for any
+    B: equations that are read by the names in them run as Python only here."""
     from torch.fx.experimental.proxy_tensor import make_fx
 
-    weights, names, H = layers.weights(layer, direction), layers.cell.state_names, layers.hidden_size
+    weights, cell, H = layers.weights(layer, direction), layers.cell, layers.hidden_size
+    before, num_states = initial_row(layers, weights.U), len(cell.state_names)
     fields = [field for field, part in zip(Weights._fields, weights, strict=True) if part is not None]
 
     def step(x_t: Tensor, *tensors: Tensor) -> tuple[Tensor, ...]:
-        state = tensors[: len(names)]
-        parts: Any = dict.fromkeys(Weights._fields) | dict(zip(fields, tensors[len(names) :], strict=True))
+        state, seen_gates = tensors[:num_states], tensors[num_states] if cell.recurrent else None
+        parts: Any = dict.fromkeys(Weights._fields) | dict(zip(fields, tensors[len(before) :], strict=True))
         mixed = [
             state[0].new_full((1, 1, H), part) if part else None
             for part in (layers.zoneout_hidden, layers.zoneout_cell)
         ]
-        return trace_layer(x_t[:, None], state, Weights(**parts), layers.cell, None, Noise(None, *mixed))[1]
+        values, after = trace_layer(
+            x_t[:, None], state, Weights(**parts), cell, None, Noise(None, *mixed), bool(cell.recurrent), seen_gates
+        )
+        gates = [values[name][:, 0] for name in cell.recurrent]
+        return (*after, torch.cat(gates, 1)) if gates else after
 
     tensors = given(weights)
     sizes = {size for part in tensors for size in part.shape}
     # Equal sizes would be taken for the same one.
     B = next(number for number in range(2, len(sizes) + 3) if number not in sizes)
     like = tensors[0]
-    examples = [like.new_zeros(B, weights.W.shape[1]), *(like.new_zeros(B, H) for _ in names), *tensors]
+    examples = [like.new_zeros(B, weights.W.shape[1]), *(row.expand(B, -1).clone() for row in before), *tensors]
     return make_fx(step, tracing_mode="symbolic")(*examples)
