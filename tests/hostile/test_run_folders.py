@@ -32,7 +32,7 @@ WRONG: list[Any] = [
 ]  # fmt: skip
 STEP = 5  # of the wrong values each field gets every fifth, another first one each
 MADE_BEFORE = next(run for run in all_runs(Path(__file__).parents[1] / "runs" / "made_before") if run.model.exists())
-FILES = ("run.json", "config.yaml", "metrics.csv", "predictions.csv", "examples.json", "equations.json", "figures/gates/1.npz", "gates.npz")  # fmt: skip
+FILES = ("run.json", "config.yaml", "metrics.csv", "predictions.csv", "examples.json", "equations.json", "figures/gates/1.npz", "gates.npz", "shared_reading.npz")  # fmt: skip
 CONTENTS = [b"", b"\xff\xfe\x00", b"[" * 100_000, b"null", b"{}", b"[{}]", b'{"a": [1]}', b"9" * 6000, "<html>".encode("utf-16"), b"PK\x03\x04" + bytes(50)]  # fmt: skip
 
 

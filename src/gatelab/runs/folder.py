@@ -40,6 +40,7 @@ class RunFolder:
         self.language = self.path / "language.json"
         self.gradients = self.path / "gradients.csv"
         self.activity = self.path / "gates.npz"
+        self.shared_reading = self.path / "shared_reading.npz"
         self.report = self.path / "report.html"
         self.figures = self.path / "figures"
         self.gates = self.figures / "gates"

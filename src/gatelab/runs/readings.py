@@ -1,4 +1,7 @@
-"""figures/gates/1.npz …: every gate of the trained model while it reads a selected test row; see tasks/sequence/trace.py."""
+"""figures/gates/1.npz …: every gate of the trained model while it reads a selected test row; see tasks/sequence/trace.py.
+
+shared_reading.npz: the same of a row that all runs with the same test rows have read.
+"""
 
 import zlib
 from collections.abc import Callable, Mapping
@@ -28,13 +31,15 @@ def write_reading(file: Path, gates: Mapping[str, Any]) -> None:
 def read_readings(folder: RunFolder, describe: Callable[[dict[str, NDArray[Any]]], T]) -> dict[str, T]:
     """What describe makes of the arrays of each file, by its name without .npz. Raises RunError, naming the file, for one that
     write_reading has not written or describe refuses."""
-    found = {}
-    for file in sorted(folder.gates.glob("*.npz")):
-        try:
-            found[file.stem] = describe(read_arrays(file))
-        except (*DAMAGES, TypeError, AttributeError) as error:
-            raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
-    return found
+    return {file.stem: read_reading(file, describe) for file in sorted(folder.gates.glob("*.npz"))}
+
+
+def read_reading(file: Path, describe: Callable[[dict[str, NDArray[Any]]], T]) -> T:
+    """The same of one file."""
+    try:
+        return describe(read_arrays(file))
+    except (*DAMAGES, TypeError, AttributeError) as error:
+        raise RunError(f"{file}: cannot be read ({error}). Remove it to have the page without it.") from None
 
 
 def read_arrays(file: Path) -> dict[str, NDArray[Any]]:

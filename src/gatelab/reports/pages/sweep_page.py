@@ -3,10 +3,10 @@
 import hashlib
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
@@ -21,6 +21,7 @@ from gatelab.reports.analysis.statement import statement_of
 from gatelab.reports.analysis.swept import swept_keys
 from gatelab.reports.charts.arm_curves import arm_curves
 from gatelab.reports.charts.parallel import draw_parallel
+from gatelab.reports.charts.shared_text import shared_text
 from gatelab.reports.charts.strip_plot import strip_plot
 from gatelab.reports.charts.swept_lines import lines_over_keys, lines_over_lengths
 from gatelab.reports.charts.trials import budget_chart, search_chart, searched_metric
@@ -40,7 +41,8 @@ from gatelab.runs.load import Run, files_of, name_contents, readable_runs
 from gatelab.runs.metrics import is_lower_better, shared_monitor, title_of
 from gatelab.screen import counted
 
-ASSETS = ("sweep", "copy")  # besides what every page has
+T = TypeVar("T")
+ASSETS = ("sweep", "tints", "copy")  # besides what every page has
 MAX_COMMANDS = 5
 LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
 # id, title, and the value of the page that the section needs
@@ -54,6 +56,7 @@ SECTIONS = (
     ("learning", "Learning curves", "curves"),
     ("search", "Search", "search"),
     ("keys", "Swept keys", "keys"),
+    ("text", "One text, read by each arm", "text"),
     ("disagreement", "Where arms disagree", "matrix"),
     ("runs", "Runs", "runs"),
     ("cost", "Cost", "cost"),
@@ -172,6 +175,7 @@ def sweep_page(
         "search": [chart for chart in (search_chart(runs), budget_chart(runs)) if chart is not None],
         "metric": title_of(metric),
         "keys": swept(arms, metric, link),
+        "text": unless_damaged(lambda: shared_text(arms, link), "One text, read by each arm,", answer.cautions),
         **disputed(arms, answer.cautions),
         "runs": sweep_tables.runs_table(runs, list(comparison.tables), link),
         "failures": sweep_tables.failures_table(comparison, link),
@@ -234,13 +238,17 @@ def swept(arms: Sequence[Arm], metric: str, link: Link) -> list[dict[str, Any]]:
     return shown
 
 
-def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
-    """Where arms disagree; an unreadable file is a caution, since the numbers above do not need it."""
+def unless_damaged(make: Callable[[], T], what: str, cautions: list[str]) -> T | None:
+    """A part of the page; an unreadable file is a caution, since the numbers above do not need it."""
     try:
-        found = disagreement(arms)
+        return make()
     except RunError as error:
-        cautions.append(f"Where arms disagree cannot be shown: {error}")
-        found = None
+        cautions.append(f"{what} cannot be shown: {error}")
+        return None
+
+
+def disputed(arms: Sequence[Arm], cautions: list[str]) -> dict[str, Any]:
+    found = unless_damaged(lambda: disagreement(arms), "Where arms disagree", cautions)
     if found is None:
         return {"matrix": None}
     numbered = len(found.arms) > 6 or any(len(arm.name) > 14 for arm in found.arms)

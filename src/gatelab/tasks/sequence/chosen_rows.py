@@ -1,4 +1,4 @@
-"""Test rows that a page shows the gates of, each with its role, and the readings of them."""
+"""Test rows that pages show the gates of, each with its role, and the readings of them."""
 
 from pathlib import Path
 from types import SimpleNamespace
@@ -8,12 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
+from gatelab.runs.folder import RunFolder
 from gatelab.runs.readings import write_reading
 from gatelab.screen import console
 from gatelab.tasks.sequence.trace import read_gates
 
 MAX_ROWS = 4
 MIN_TOKENS, MAX_TOKENS = 5, 60  # what a picture can hold and a person can follow; others only where there are none
+SHARED = "the same in every run"  # the role of the row that a sweep's page shows as each arm reads it
+SHARED_TOKENS = 20
 Chosen = list[tuple[str, int]]  # roles and indices
 
 
@@ -34,11 +37,17 @@ class Selection:
             self.free[row] = False
 
 
+def shared_row(lengths: NDArray[Any], rows: NDArray[Any]) -> int:
+    """The index of the row with nearly 20 tokens, of several the first in the data: it depends on no model. lengths (N,) in tokens, rows (N,)
+    of the prepared data."""
+    return int(np.lexsort((rows, np.abs(lengths - SHARED_TOKENS)))[0])
+
+
 def write_gates(
-    folder: Path, module: Any, prepared: Any, chosen: Chosen, truths: list[str], max_length: int | None
+    folder: RunFolder, module: Any, prepared: Any, chosen: Chosen, truths: list[str], max_length: int | None
 ) -> None:
-    """1.npz and so on: the arrays of ``read_gates`` with role, source, line and label (of truths); nothing for an encoder without
-    gates. chosen: roles with rows of the prepared data."""
+    """figures/gates/1.npz and so on, and shared_reading.npz of the row in that role: the arrays of ``read_gates`` with role, source, line and
+    label (of truths); nothing for an encoder without gates. chosen: roles with rows of the prepared data."""
     if not hasattr(module.encoder, "trace"):
         return
     module.eval()
@@ -49,15 +58,15 @@ def write_gates(
         max_length=max_length,
         device=module.device,
     )
-    folder.mkdir(parents=True, exist_ok=True)
+    folder.gates.mkdir(parents=True, exist_ok=True)
     try:
         for number, ((role, row), truth) in enumerate(zip(chosen, truths, strict=True), start=1):
-            gates = read_gates(reader, prepared.texts[row]) | {
+            gates = read_gates(reader, prepared.texts[row], attributions=role != SHARED) | {
                 "role": np.array(role),
                 "source": np.array(Path(prepared.record["files"][prepared.files[row]]).name),
                 "line": np.array(prepared.lines[row]),
                 "label": np.array(truth),
             }
-            write_reading(folder / f"{number}.npz", gates)
+            write_reading(folder.shared_reading if role == SHARED else folder.gates / f"{number}.npz", gates)
     except Exception as error:  # an encoder of the user's own may trace otherwise; its run is worth more than a picture
         console.print(f"The gates could not be read ({error}); the report goes without them.")

@@ -19,7 +19,7 @@ from gatelab.runs.folder import RunFolder
 from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.encoder_equations import write_encoder_equations
 from gatelab.tasks.sequence.build_model import build_model
-from gatelab.tasks.sequence.chosen_rows import Chosen, write_gates
+from gatelab.tasks.sequence.chosen_rows import SHARED, Chosen, shared_row, write_gates
 from gatelab.tasks.sequence.export import save_model
 from gatelab.tasks.sequence.linear_baseline import cached_predictions, sampled, tfidf
 from gatelab.tasks.sequence.prediction import Predictor
@@ -137,14 +137,18 @@ class SequenceTask(Task):
         return Predictor(model_folder, allow_targets=allow_targets)
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
-        """predictions.csv, examples.json, equations.json, gates.npz, the gates on the most informative rows, and the model."""
+        """predictions.csv, examples.json, equations.json, gates.npz, the gates on the most informative rows and on one that runs share, and the model."""
         prepared, max_length = data.prepared, config.data["max_length"]
         if module.predictions is not None:
             rows, predictions, targets = (tensor.numpy() for tensor in module.predictions)
             self.write_rows(folder, module, prepared, rows, predictions, baselines.predictions)
-            chosen = self.selected_rows(module, predictions, targets, np.diff(prepared.offsets)[rows])
+            lengths = np.diff(prepared.offsets)[rows]
+            chosen = [
+                *self.selected_rows(module, predictions, targets, lengths),
+                (SHARED, shared_row(lengths, rows)),
+            ]
             truths = [self.truth(targets[number], prepared.classes) for _, number in chosen]
-            write_gates(folder.gates, module, prepared, [(role, rows[k]) for role, k in chosen], truths, max_length)
+            write_gates(folder, module, prepared, [(role, rows[k]) for role, k in chosen], truths, max_length)
         write_unit_activity(folder, module, prepared)
         write_encoder_equations(folder, module.encoder)
         save_model(
