@@ -3,6 +3,7 @@
 import io
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
@@ -222,6 +223,44 @@ def test_in_a_narrow_terminal_what_is_shown_is_shown_whole(width: int, folders: 
     assert "…" not in screen
     assert width != 80 or "seconds" not in screen
     assert width != 200 or "seconds" in screen
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_as_a_run_moves_each_screen_replaces_the_one_before_and_cuts_nothing(
+    width: int, folders: Folders, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number, size in enumerate((64, 128), start=1):
+        run: dict[str, Any] = {
+            "identity": f"{number}f9c3b8a2d",
+            "settings": {**LENGTH, "encoder.hidden_size": size},
+            "data": ROWS,
+        }
+        write(folders.write(number, 0.7, started=START, **run), HEAD + epochs(0, 9), 30)
+    moving = folders.write(7, status="running", started=START, **{**run, "identity": "7f9c3b8a2d"})
+    write(moving, HEAD)
+    screen, times = io.StringIO(), iter(range(3))
+
+    def move(_: float) -> None:
+        epoch = next(times, None)
+        if epoch is None:
+            moving.update(status="finished")
+        else:
+            write(moving, epochs(epoch, epoch), append=True)
+
+    monkeypatch.setattr(module.time, "sleep", move)
+    with moving.locked():
+        watch_runs(folders.output_dir, "sweep", 0.1, Screen(file=screen, force_terminal=True, width=width, height=30, color_system=None))  # fmt: skip
+    found = re.split(r"(?:\r?\x1b\[\?25[lh]|\r?\x1b\[2K(?:\x1b\[1A\x1b\[2K)*)+", screen.getvalue())
+    screens = [lines.splitlines() for lines in found if "runs: " in lines]
+    ups = [erased.count("\x1b[1A") for erased in re.findall(r"\r\x1b\[2K(?:\x1b\[1A\x1b\[2K)*", screen.getvalue())]
+    assert ups == [len(lines) - 1 for lines in screens[:-1]]  # no line of an earlier table is left above
+    for done, lines in enumerate(screens[:4]):
+        assert max(map(len, lines)) <= width
+        assert (lines[-1][0], lines[-1][-1]) == ("└", "┘")
+        assert "7f9c" in lines[-2]
+        assert f"{done + 1}/10" in lines[-2]
+        assert not done or f"{0.5 - abs(done - 3) / 100:.4f}" in lines[-2]
+    assert "3 finished" in screens[-1][0]
 
 
 def test_a_damaged_folder_is_named_and_the_others_are_shown(folders: Folders) -> None:

@@ -1,4 +1,5 @@
-"""A table that fits a terminal: titles and identities are shortened first, then the least wanted columns left out; names never."""
+"""A table that fits a terminal: titles and identities are shortened first, then the least wanted columns left out,
+and at last the space around each; names never."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -43,6 +44,8 @@ def fitted_table(
         table.caption = "\n".join(filter(None, [missing, note])) or None
         if width is None or least_width(table) <= width:
             break
+    else:
+        table.padding = 0
     return table
 
 
