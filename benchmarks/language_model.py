@@ -29,16 +29,19 @@ COLUMNS, WINDOW, VOCABULARY = 20, 35, 10_000
 class WordLanguageModel(nn.Module):
     """The model of pytorch/examples/word_language_model, written afresh: time first, dropout between the layers of one nn.LSTM."""
 
-    def __init__(self, hidden: int, dropout: float) -> None:
+    def __init__(self, hidden: int, dropout: float, vocab_size: int = VOCABULARY) -> None:
         super().__init__()
         self.drop = nn.Dropout(dropout)
-        self.encoder = nn.Embedding(VOCABULARY, hidden)
+        self.encoder = nn.Embedding(vocab_size, hidden)
         self.rnn = nn.LSTM(hidden, hidden, 2, dropout=dropout)
-        self.decoder = nn.Linear(hidden, VOCABULARY)
+        self.decoder = nn.Linear(hidden, vocab_size)
+        for weight in (self.encoder.weight, self.decoder.weight):
+            nn.init.uniform_(weight, -0.1, 0.1)
+        nn.init.zeros_(self.decoder.bias)
 
     def forward(self, tokens: Tensor, state: Any) -> tuple[Tensor, Any]:
         output, state = self.rnn(self.drop(self.encoder(tokens)), state)
-        return F.log_softmax(self.decoder(self.drop(output)).view(-1, VOCABULARY), dim=1), state
+        return F.log_softmax(self.decoder(self.drop(output)).flatten(0, 1), dim=1), state
 
 
 def steps_of_loop(model: WordLanguageModel, windows: Iterator[Window], rate: float = 20) -> Callable[[], None]:
