@@ -21,9 +21,10 @@ def test_saturation_is_the_share_of_a_units_gate_values_at_valid_tokens_and_each
     texts = [np.random.default_rng(row).integers(1, 20, 1 + row % 7) for row in range(70)]  # two batches
     prepared: Any = SimpleNamespace(
         tokens=np.concatenate(texts), offsets=np.cumsum([0, *map(len, texts)]), labels=np.zeros(70, int),
-        parts={"validation": np.arange(70)},
+        parts={"validation": np.arange(70), "test": np.arange(3)},
     )  # fmt: skip
-    found = measure_activity(module, prepared, "validation")
+    found = measure_activity(module, prepared)
+    assert found is not None
     assert (int(found["rows"]), int(found["tokens"])) == (70, sum(map(len, texts)))
     one_by_one = [
         module.encoder.trace(module.embedding(torch.from_numpy(text)[None]), torch.tensor([len(text)]))

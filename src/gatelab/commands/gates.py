@@ -128,14 +128,10 @@ def draw_saturation(run: str, output_dir: Path, *, allow_targets: Sequence[str] 
 def measure(folder: RunFolder, allow_targets: Sequence[str]) -> None:
     """Write gates.npz of a run that was trained without it."""
     from gatelab.tasks.base import build_data
-    from gatelab.tasks.sequence.prediction import Predictor
-    from gatelab.tasks.sequence.unit_activity import measure_activity, measured_part
     from gatelab.training.run import check
 
     config, task, _ = check(recorded_settings(folder, (), allow_targets))
-    data = build_data(config, task)
-    module = Predictor(folder.model, allow_targets=allow_targets).module
-    part = measured_part(module, data.prepared)
-    if part is None:
+    activity = task.unit_activity(predictor_of(folder, allow_targets).module, build_data(config, task))
+    if activity is None:
         raise RunError(f"{folder.path}: has no gates that could be measured, or no texts of a validation or test.")
-    write_activity(folder, measure_activity(module, data.prepared, part))
+    write_activity(folder, activity)

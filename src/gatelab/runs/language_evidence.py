@@ -50,11 +50,25 @@ class Sample(Part):
     text: str
 
 
+class TellingUnit(Part):
+    """The unit of a layer, both as they are shown, whose state best tells a property of the text: score is the AUROC or the rank
+    correlation on tokens that had no part in the choice, states those after each token of a passage, between -1 and 1."""
+
+    property: str
+    layer: Count
+    unit: Count
+    measure: str
+    score: Annotated[float, Field(ge=-1, le=1)]
+    tokens: list[str]
+    states: list[Annotated[float, Field(ge=-1, le=1)]]
+
+
 class LanguageEvidence(Part):
     positions: Positions | None
     frequencies: list[Frequency]
     passage: Passage | None
     samples: list[Sample]
+    units: list[TellingUnit] = []  # which older runs lack
 
 
 def write_language_evidence(file: Path, evidence: LanguageEvidence) -> None:

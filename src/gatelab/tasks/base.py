@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import pytorch_lightning as pl
+from numpy.typing import NDArray
 
 from gatelab.config.build import build
 from gatelab.config.schema import Config
@@ -87,6 +88,11 @@ class Task(ABC):
         Raises RunError, as here, where the model does not predict from a text.
         """
         raise RunError(f"{model_folder}: holds a model that does not predict from a text.")
+
+    def unit_activity(self, module: Any, data: Any) -> dict[str, NDArray[Any]] | None:
+        """The arrays of gates.npz (see ``gatelab.runs.activity``), which ``gatelab gates RUN`` draws; None, as here, where there are no
+        gates to read or no texts."""
+        return None
 
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         """Signs that the model is broken although its training came to an end, as clauses. Here none is known."""

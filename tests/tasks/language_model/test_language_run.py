@@ -2,6 +2,7 @@
 
 import itertools
 import math
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,14 @@ from language_runs import config
 from stopped_runs import assert_same_bytes, stopped_and_resumed
 from torch import Tensor, nn
 
+from gatelab.commands.gates import measure
 from gatelab.commands.train import compose
 from gatelab.errors import ConfigError, RunError
 from gatelab.reports.pages.run_page import run_page
+from gatelab.runs.activity import read_activity
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_points
-from gatelab.runs.language_evidence import read_language_evidence
+from gatelab.runs.language_evidence import TellingUnit, read_language_evidence, write_language_evidence
 from gatelab.tasks.language_model.kneser_ney import KneserNey
 from gatelab.tasks.language_model.language_folder import build_language_model, check_encoder, load_language_model
 from gatelab.tasks.language_model.language_module import LanguageModel
@@ -208,10 +211,54 @@ def test_its_page_has_curves_surprise_and_what_it_wrote(trained: tuple[RunFolder
         "Surprise by frequency",
         "carried state",
         "Tokens of each part",
+        "Over 1 text of the validation",
+        "Forget gate, layer 2",
     ):
         assert shown in page
+    activity, states = read_activity(run), trace_of_validation(run, data)
+    assert int(activity["tokens"]) == len(states)
+    assert activity["l1.cell"][0] == pytest.approx(states.mean(0), rel=1e-4, abs=1e-5)
     bits = evidence.passage.losses[0] / math.log(2)
     assert f'title="{bits:.2f} bits">{text[0]}</span>' in page
+
+
+def test_its_page_tints_a_passage_by_the_unit_that_tells_a_property(
+    trained: tuple[RunFolder, PlainText], tmp_path: Path
+) -> None:
+    run = RunFolder(Path(shutil.copytree(trained[0].path, tmp_path / "name" / "0123456789")))
+    assert "What units tell" not in run_page(run)
+    evidence = read_language_evidence(run.language)
+    assert evidence is not None
+    about: dict[str, Any] = {"property": "inside quotes", "layer": 2, "unit": 3, "measure": "AUROC", "score": 0.75}
+    unit = TellingUnit(**about, tokens=list('a"<b\n'), states=[-1, 1, 1, 0.99, 0])
+    write_language_evidence(run.language, evidence.model_copy(update={"units": [unit]}))
+    page = run_page(run)
+    assert "<summary>Inside quotes: unit 3 of layer 2, AUROC 0.750</summary>" in page
+    pieces = '<span class="d0">a</span><span class="d10">&#34;&lt;b</span><span class="d5">⏎\n</span>'
+    assert f'<div class="passage">{pieces}</div>' in page
+
+
+def test_gates_without_a_text_measures_a_run_that_was_trained_without_their_saturation(
+    trained: tuple[RunFolder, PlainText], tmp_path: Path
+) -> None:
+    run = RunFolder(Path(shutil.copytree(trained[0].path, tmp_path / "name" / trained[0].path.name)))
+    run.activity.unlink()
+    measure(run, ())
+    found, before = read_activity(run), read_activity(trained[0])
+    assert found.keys() == before.keys()
+    assert all(np.array_equal(found[name], before[name]) for name in before)
+
+
+def trace_of_validation(run: RunFolder, data: PlainText) -> Any:
+    """The cell states (T, H) of the second layer after each token of the validation, step by step."""
+    module, _ = load_language_model(run.model)
+    stream, state, found = torch.from_numpy(data.prepared.parts["validation"].astype(np.int64)), None, []
+    with torch.no_grad():
+        for token in stream:
+            _, state = module.encoder(module.embedding(token.view(1, 1)), torch.tensor([1]), state)
+            state = tuple(state)
+            found.append(state[1][1, 0].numpy())
+    return np.array(found[1:])
 
 
 def test_a_damaged_file_of_evidence_is_one_sentence(tmp_path: Path) -> None:

@@ -1,15 +1,20 @@
 """The parts of a run's page on a language model: where it is surprised, and what it wrote."""
 
 import math
+from itertools import groupby
+from operator import itemgetter
 from typing import Any
 
 import numpy as np
 
 from gatelab.reports import numbers
 from gatelab.reports.charts.chart import MODEL, Axis, Chart, Line, Stop, Table, number_axis
+from gatelab.reports.charts.colours import SIGNED
+from gatelab.reports.charts.tinted_text import tint
 from gatelab.reports.pages.run_tables import SHADES
+from gatelab.reports.shown import capital
 from gatelab.runs.folder import RunFolder
-from gatelab.runs.language_evidence import Frequency, Passage, Positions, read_language_evidence
+from gatelab.runs.language_evidence import Frequency, Passage, Positions, TellingUnit, read_language_evidence
 from gatelab.screen import visible
 
 MOST_BITS = 8  # of surprise, that have the darkest shade
@@ -28,7 +33,8 @@ def language_sections(folder: RunFolder) -> dict[str, Any]:
         charts.append(frequency_chart(evidence.frequencies))
     passage = coloured(evidence.passage) if evidence.passage else []
     surprise = {"charts": charts, "passage": passage, "most": MOST_BITS} if charts or passage else None
-    return {"surprise": surprise, "samples": [sample.model_dump() for sample in evidence.samples]}
+    samples = [sample.model_dump() for sample in evidence.samples]
+    return {"surprise": surprise, "samples": samples, "units": [tinted_by(unit) for unit in evidence.units]}
 
 
 def position_chart(found: Positions) -> Chart:
@@ -86,6 +92,17 @@ def coloured(passage: Passage) -> list[tuple[str, int, str]]:
     found = []
     for text, loss in zip(passage.tokens, passage.losses, strict=True):
         bits = loss / math.log(2)
-        shown = LINE_END.join(visible(part) for part in text.split("\n"))
-        found.append((shown, min(SHADES, round(SHADES * bits / MOST_BITS)), f"{bits:.2f}"))
+        found.append((with_line_ends(text), min(SHADES, round(SHADES * bits / MOST_BITS)), f"{bits:.2f}"))
     return found
+
+
+def tinted_by(unit: TellingUnit) -> tuple[str, list[tuple[str, str]]]:
+    """What is said of the unit, and its passage in pieces of one colour, each with its class."""
+    said = f"{unit.property}: unit {unit.unit} of layer {unit.layer}, {unit.measure} {numbers.formatted(unit.score, '.3f')}"
+    classes = tint("", SIGNED, np.array(unit.states), -1.0, 1.0).classes
+    pieces = groupby(zip(classes, unit.tokens, strict=True), key=itemgetter(0))
+    return capital(said), [(name, with_line_ends("".join(text for _, text in piece))) for name, piece in pieces]
+
+
+def with_line_ends(text: str) -> str:
+    return LINE_END.join(visible(part) for part in text.split("\n"))

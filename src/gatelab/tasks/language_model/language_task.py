@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from gatelab.config.schema import Config
 from gatelab.data.batch import batches_within
 from gatelab.errors import ConfigError
+from gatelab.runs.activity import write_activity
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.language_evidence import write_language_evidence
 from gatelab.tasks.base import Baselines, Task
@@ -18,6 +21,8 @@ from gatelab.tasks.language_model.language_scores import TextSize, language_metr
 from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW, PlainText
 from gatelab.tasks.language_model.text_evidence import text_evidence
 from gatelab.tasks.language_model.text_loss import TextLoss
+from gatelab.tasks.language_model.text_units import read_stretch, telling_units
+from gatelab.tasks.sequence.unit_activity import gates_measured
 
 
 class LanguageModelling(Task):
@@ -64,13 +69,21 @@ class LanguageModelling(Task):
     def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> TextLoss:
         return TextLoss(model_folder, allow_targets)
 
+    def unit_activity(self, module: Any, data: Any) -> dict[str, NDArray[Any]] | None:
+        stretch = read_stretch(module, data.prepared)
+        return None if stretch is None else stretch.activity
+
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
-        """equations.json, language.json and the model."""
-        prepared = data.prepared
+        """equations.json, gates.npz, language.json and the model."""
+        prepared, units = data.prepared, []
+        with gates_measured():
+            if (stretch := read_stretch(module, prepared)) is not None:
+                write_activity(folder, stretch.activity)
+                units = telling_units(stretch)
         write_encoder_equations(folder, module.encoder)
         parts, tokenizer = prepared.parts, prepared.tokenizer
         evidence = text_evidence(module, tokenizer, parts["train"], parts["test"], data.window, module.samples)
-        write_language_evidence(folder.language, evidence)
+        write_language_evidence(folder.language, evidence.model_copy(update={"units": units}))
         save_language_model(folder.model, module, tokenizer, model=config.model, encoder=config.encoder)
 
 

@@ -15,6 +15,7 @@ from gatelab.config.memory import too_large
 from gatelab.config.schema import Config
 from gatelab.data.vectors import VectorFiles
 from gatelab.errors import ConfigError
+from gatelab.runs.activity import write_activity
 from gatelab.runs.folder import RunFolder
 from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.encoder_equations import write_encoder_equations
@@ -25,7 +26,7 @@ from gatelab.tasks.sequence.linear_baseline import cached_predictions, sampled, 
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.sequence_module import SequenceModule
 from gatelab.tasks.sequence.transfer import transfer
-from gatelab.tasks.sequence.unit_activity import write_unit_activity
+from gatelab.tasks.sequence.unit_activity import gates_measured, measure_activity
 
 
 class SequenceTask(Task):
@@ -133,6 +134,9 @@ class SequenceTask(Task):
             found["uncalibrated"] = {name: value for name, value in before.items() if isinstance(value, float)}
         return found
 
+    def unit_activity(self, module: Any, data: Any) -> dict[str, NDArray[Any]] | None:
+        return measure_activity(module, data.prepared)
+
     def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Predictor:
         return Predictor(model_folder, allow_targets=allow_targets)
 
@@ -149,7 +153,9 @@ class SequenceTask(Task):
             ]
             truths = [self.truth(targets[number], prepared.classes) for _, number in chosen]
             write_gates(folder, module, prepared, [(role, rows[k]) for role, k in chosen], truths, max_length)
-        write_unit_activity(folder, module, prepared)
+        with gates_measured():
+            if (activity := self.unit_activity(module, data)) is not None:
+                write_activity(folder, activity)
         write_encoder_equations(folder, module.encoder)
         save_model(
             folder.model, module, prepared.tokenizer_file, model=config.model, encoder=config.encoder,
