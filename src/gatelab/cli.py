@@ -263,7 +263,7 @@ def agreement(
     """Tell how often a language model finds the right form of a verb likelier than the wrong one, by attractors.
 
     A line of FILE has what stands before the verb, the right form, the wrong form and the number of attractors, with tabs between
-    them; NAME.gold beside NAME.text is read as Gulordava et al. publish it.
+    them; NAME.gold beside NAME.text and NAME.tab are read as Gulordava et al. publish them.
 
     [dim]gatelab agreement 3f9c --pairs subj_agr_filtered.gold[/]
     """

@@ -57,12 +57,26 @@ def test_pairs_with_an_unknown_form_are_left_out_and_ties_are_half_right() -> No
     assert np.isnan(form_losses(model, [Agreement("the ", "is", "are", 0)])).tolist() == [[False, True]]
 
 
-def test_both_published_forms_of_a_file_are_read(tmp_path: Path) -> None:
+def test_the_published_forms_of_a_file_are_read(tmp_path: Path) -> None:
     (tmp_path / "one.tsv").write_text("the keys of the door\tare\tis\t1\n")
     (tmp_path / "two.gold").write_text("5\tare\tis\t1\n")
     (tmp_path / "two.text").write_text("the keys of the door are lost . <eos>\n")
+    table = tmp_path / "three.tab"
+    header = "sent_id\tform\tclass\tprefix\tn_attr\tsent\n"
+    rows = ["7\tare\tcorrect\tthe keys of the door\t1\tthe ...\n", "7\tis\twrong\tthe keys of the door\t1\tthe ...\n"]
+    table.write_text(header + "".join(rows))
     wanted = [Agreement("the keys of the door ", "are", "is", 1)]
-    assert read_pairs(tmp_path / "one.tsv") == read_pairs(tmp_path / "two.gold") == wanted
+    assert read_pairs(tmp_path / "one.tsv") == read_pairs(tmp_path / "two.gold") == read_pairs(table) == wanted
+    for content, sentence in (
+        (header + "".join(rows[::-1]), r"three.tab: row 2: is not the correct form of a pair"),
+        (header + rows[0], r"three.tab: row 2: is not the correct form"),
+        (header, r"three.tab: holds no pairs"),
+        ('"' + 200_000 * "a", r"three.tab: is no table of pairs \(field larger than"),
+        ("sent_id\tform\n", r"three.tab: has no column prefix, n_attr, class"),
+    ):
+        table.write_text(content)
+        with pytest.raises(DataError, match=sentence):
+            read_pairs(table)
 
 
 @pytest.mark.parametrize(

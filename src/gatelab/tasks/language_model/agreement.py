@@ -1,5 +1,6 @@
 """Subject-verb agreement: whether a language model finds the right form of a verb likelier than the wrong one (Linzen et al. 2016)."""
 
+import csv
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -15,6 +16,7 @@ from gatelab.tasks.language_model.text_loss import TextLoss
 NUM_MADE = 2000
 MADE_SEED = "agreement"  # of the pairs from the grammar of the generated text
 MAX_BYTES = 500 * MIB
+TABLE = ("form", "prefix", "n_attr", "class")  # of a .tab file
 EXPECTED = (
     "what stands before the verb, the right form, the wrong form and the number of attractors, with tabs between them"
 )
@@ -34,7 +36,10 @@ def made_pairs() -> list[Agreement]:
 
 def read_pairs(file: Path) -> list[Agreement]:
     """Lines of prefix, right, wrong and attractors, with tabs between them; or NAME.gold beside the sentences in NAME.text, whose
-    lines are the place of the verb, right, wrong, attractors (Gulordava et al. 2018). Raises DataError, naming the line."""
+    lines are the place of the verb, right, wrong, attractors; or NAME.tab with a header (both Gulordava et al. 2018). Raises DataError,
+    naming the line."""
+    if file.suffix == ".tab":
+        return read_table(file)
     sentences = read_lines(file.with_suffix(".text")) if file.suffix == ".gold" else None
     lines, pairs = read_lines(file), []
     if sentences is not None and len(sentences) != len(lines):
@@ -50,6 +55,33 @@ def read_pairs(file: Path) -> list[Agreement]:
             raise DataError(f"{file}: line {number}: is not {EXPECTED}.") from None
     if not pairs:
         raise DataError(f"{file}: is empty. A line is {EXPECTED}.")
+    return pairs
+
+
+def read_table(file: Path) -> list[Agreement]:
+    """Of a table with a header: the row of each right form, of class correct, is followed by that of the wrong one."""
+    try:
+        rows, pairs = list(csv.reader(read_lines(file), delimiter="\t")), []
+    except csv.Error as error:
+        raise DataError(f"{file}: is no table of pairs ({error}).") from None
+    header = rows[0] if rows else []
+    if missing := [name for name in TABLE if name not in header]:
+        raise DataError(f"{file}: has no column {', '.join(missing)}. A .tab file has the columns {', '.join(TABLE)}.")
+    columns = [header.index(name) for name in TABLE]
+    for number in range(1, len(rows), 2):
+        try:
+            (right, prefix, attractors, kind), (wrong, *same, other) = (
+                [row[column] for column in columns] for row in rows[number : number + 2]
+            )
+            if [kind, other, prefix, attractors] != ["correct", "wrong", *same]:
+                raise ValueError
+            pairs.append(Agreement(f"{prefix.rstrip()} ", right, wrong, int(attractors)))
+        except (ValueError, IndexError):
+            raise DataError(
+                f"{file}: row {number + 1}: is not the correct form of a pair with the wrong one of the same prefix in the next row."
+            ) from None
+    if not pairs:
+        raise DataError(f"{file}: holds no pairs below its header.")
     return pairs
 
 
