@@ -276,7 +276,12 @@ def agreement(
 @app.command()
 def evaluate(
     run: RunName,
-    csv: Annotated[Path, typer.Option("--csv", metavar="FILE", help="A labelled table of any kind in docs/data.md.")],
+    csv: Annotated[
+        Path | None, typer.Option("--csv", metavar="FILE", help="A labelled table of any kind in docs/data.md.")
+    ] = None,
+    file: Annotated[
+        Path | None, typer.Option("--file", metavar="FILE", help="A plain text, for a language model.")
+    ] = None,
     text: TextColumns = None,
     label: Annotated[
         list[str] | None, typer.Option(help="The column of the label, likewise; several for several labels.")
@@ -285,11 +290,13 @@ def evaluate(
     allow_targets: AllowTargets = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
-    """Test a finished run on another labelled file: all metrics, predictions and a page.
+    """Test a finished run on another labelled table, or a language model on another text: all metrics, predictions and a page.
 
     Rows with a label that is no class of the run are counted and left out. The files are in RUN/evaluations/.
 
     [dim]gatelab evaluate 3f9c --csv new.csv[/]
+
+    [dim]gatelab evaluate 3f9c --file new.txt[/]
     """
     from gatelab.commands.evaluate import evaluate as evaluate_run
 
@@ -297,7 +304,8 @@ def evaluate(
         evaluate_run(
             run,
             output_dir,
-            csv,
+            table=csv,
+            plain_text=file,
             text=text or (),
             label=label or (),
             encoding=encoding,

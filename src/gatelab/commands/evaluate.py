@@ -1,4 +1,4 @@
-"""gatelab evaluate: a finished run's model on another labelled file; its metrics, predictions and page, in RUN/evaluations/<digits>/."""
+"""gatelab evaluate: a finished run's model on another labelled table or text; its metrics, predictions and page, in RUN/evaluations/<digits>/."""
 
 import hashlib
 import json
@@ -21,20 +21,20 @@ from gatelab.screen import console
 
 if TYPE_CHECKING:
     from gatelab.config.schema import Config
-    from gatelab.data.prepare import Prepared
     from gatelab.data.read import TrainedOn
+    from gatelab.tasks.base import Task
 
 # Entries of run.json.
 FROM_RUN = ("identity", "seed", "choices", "changed", "monitor", "weights", "parameters", "calibration")
 
 
 def evaluate(
-    run: str, output_dir: Path, file: Path, *, text: Sequence[str] = (), label: Sequence[str] = (), encoding: str | None = None,
-    allow_targets: Sequence[str] = (),
+    run: str, output_dir: Path, *, table: Path | None = None, plain_text: Path | None = None, text: Sequence[str] = (),
+    label: Sequence[str] = (), encoding: str | None = None, allow_targets: Sequence[str] = (),
 ) -> None:  # fmt: skip
-    """Print the metrics, and write the folder, again where it is there.
+    """Print the metrics, and write the folder, again where it is there. table, or of a language model plain_text.
 
-    Raises RunError where there is no finished run, DataError for a file that cannot be used, ConfigError for a ``_target_`` that may not
+    Raises RunError where the other of the two is needed, or there is no finished run, DataError for a file that cannot be used, ConfigError for a ``_target_`` that may not
     be built.
     """
     from gatelab.reports.pages.facts import calibration_fact
@@ -42,17 +42,22 @@ def evaluate(
     from gatelab.reports.terminal.result import result_table
 
     recorded = finished(run, output_dir)
-    folder = evaluated(recorded, file, text=text, label=label, encoding=encoding, allow_targets=allow_targets)
+    folder = evaluated(
+        recorded, table, plain_text, text=text, label=label, encoding=encoding, allow_targets=allow_targets
+    )
     console.print(result_table(folder))
     if said := calibration_fact(folder.record):
         console.print(f"calibration {said}", soft_wrap=True)
     page, *_ = write_report(folder)
-    console.print(f"predictions {folder.predictions}\nreport      {page}", soft_wrap=True)
+    if folder.predictions.exists():
+        console.print(f"predictions {folder.predictions}", soft_wrap=True)
+    console.print(f"report      {page}", soft_wrap=True)
 
 
 def evaluated(
     run: RunFolder,
-    file: Path,
+    table: Path | None,
+    plain_text: Path | None,
     *,
     text: Sequence[str],
     label: Sequence[str],
@@ -61,40 +66,85 @@ def evaluated(
 ) -> RunFolder:
     """The folder of the evaluation, which has a run's files but for what only training leaves."""
     from gatelab.config.schema import check_config
-    from gatelab.data.prepare import summary_lines
-    from gatelab.data.prepare_evaluation import prepare_evaluation
-    from gatelab.data.rows import Settings
     from gatelab.tasks.base import Baselines, task_of
-    from gatelab.tasks.sequence.export import load_model
 
     settings = read_config(run) | {"allow_targets": list(allow_targets), "tracker": {}, "search": None}
     settle(settings)
     config = check_config(settings)
     task = task_of(config.model)
-    if task.targets == "tokens":
-        raise RunError(
-            f"run {run.path.name} is a language model, and a table has labels. {command_on(run, 'predict', 'a text')} tells the "
-            "loss of texts."
-        )
-    module, tokenizer, model = load_model(run.model, allow_targets)
+    file = file_for(run, task, table, plain_text, [*text, *label])
     with tempfile.TemporaryDirectory() as scratch:
-        asked = Settings(
-            list(text) or None, list(label) or None, config.data.get("labels"), encoding, max_length=model["max_length"],
-            tokenizer={"kind": model.get("tokenizer", "word")}, targets=task.targets,
-        )  # fmt: skip
-        trained = trained_on(run, config, model["classes"])
-        prepared = prepare_evaluation(file, asked, trained, tokenizer, Path(scratch))
-        for line in summary_lines(prepared.record):
-            console.print(line, soft_wrap=True)
+        if task.targets == "tokens":
+            module, prepared, loader = read_plain_text(run, config, file, encoding, allow_targets, Path(scratch))
+        else:
+            asked = (list(text) or None, list(label) or None, encoding)
+            module, prepared, loader = read_labelled(run, config, task, file, asked, allow_targets, Path(scratch))
         folder = RunFolder(run.path / "evaluations" / digits(prepared))
         with folder.locked(), folder.recorded(**about(run, prepared)):
-            run_test(module, prepared, config)
-            data = SimpleNamespace(prepared=prepared)
+            run_test(module, loader, config)
+            data = SimpleNamespace(prepared=prepared, window=config.data.get("window"))
             write_config(folder, settings)
             task.write_results(folder, config, module, data, Baselines())
             shutil.rmtree(folder.model)  # it is the run's
             folder.update(metrics=task.test_metrics(module, data))
     return folder
+
+
+def file_for(run: RunFolder, task: "Task", table: Path | None, plain_text: Path | None, columns: Sequence[str]) -> Path:
+    """That of the two which the task reads. Raises RunError for the other one, and for columns of a text."""
+    if task.targets != "tokens":
+        if table is None or plain_text is not None:
+            raise RunError(f"run {run.path.name} reads a table with labels: give --csv FILE, and no --file.")
+        return table
+    if plain_text is None or table is not None or columns:
+        raise RunError(
+            f"run {run.path.name} is a language model: give --file FILE, a plain text, and no --csv, --text or --label. "
+            f"{command_on(run, 'predict', 'a text')} tells the loss of single texts."
+        )
+    return plain_text
+
+
+def read_labelled(
+    run: RunFolder, config: "Config", task: "Task", file: Path, asked: tuple[Any, Any, str | None], allow_targets: Sequence[str],
+    scratch: Path,
+) -> tuple[Any, Any, Any]:  # fmt: skip
+    """The module, the data and the loader of the rows of a table. asked: its columns of text and label, and its encoding."""
+    from gatelab.data.batch import BatchLoader
+    from gatelab.data.prepare import summary_lines
+    from gatelab.data.prepare_evaluation import prepare_evaluation
+    from gatelab.data.rows import Settings
+    from gatelab.tasks.sequence.export import load_model
+
+    module, tokenizer, model = load_model(run.model, allow_targets)
+    assert task.targets != "tokens"
+    text, label, encoding = asked
+    settings = Settings(
+        text, label, config.data.get("labels"), encoding, max_length=model["max_length"],
+        tokenizer={"kind": model.get("tokenizer", "word")}, targets=task.targets,
+    )  # fmt: skip
+    trained = trained_on(run, config, model["classes"])
+    prepared = prepare_evaluation(file, settings, trained, tokenizer, scratch)
+    for line in summary_lines(prepared.record):
+        console.print(line, soft_wrap=True)
+    rows, batch_size = prepared.parts["test"], config.data.get("eval_batch_size", 256)
+    return module, prepared, BatchLoader(prepared, rows, batch_size=batch_size, seed=0, shuffle=False)
+
+
+def read_plain_text(
+    run: RunFolder, config: "Config", file: Path, encoding: str | None, allow_targets: Sequence[str], scratch: Path
+) -> tuple[Any, Any, Any]:
+    """The same of a text, as one unbroken stream."""
+    from gatelab.tasks.language_model.language_folder import load_language_model
+    from gatelab.tasks.language_model.prepare_text import TextSettings, prepare_evaluated_text
+    from gatelab.tasks.language_model.text_data import evaluation_loader, summary_lines
+
+    module, tokenizer = load_language_model(run.model, allow_targets)
+    settings = TextSettings({}, config.data["tokenizer"], encoding or config.data.get("encoding"))
+    learned = bool(run.record.data and run.record.data.unknown_share.get("train"))
+    prepared = prepare_evaluated_text(file, settings, tokenizer, scratch, knows_unknown=learned)
+    for line in summary_lines(prepared.record):
+        console.print(line, soft_wrap=True)
+    return module, prepared, evaluation_loader(prepared.parts["test"])
 
 
 def trained_on(run: RunFolder, config: "Config", classes: list[str]) -> "TrainedOn":
@@ -112,13 +162,13 @@ def trained_on(run: RunFolder, config: "Config", classes: list[str]) -> "Trained
     return TrainedOn(columns["text"], label, columns["all"], has_header, classes, separator)
 
 
-def digits(prepared: "Prepared") -> str:
+def digits(prepared: Any) -> str:
     """Ten that name the evaluation: by the content of the file and the columns that were read."""
-    read = [prepared.record["sha256"], prepared.record["columns"]]
+    read = [prepared.record["sha256"], prepared.record.get("columns")]
     return hashlib.sha256(json.dumps(read, sort_keys=True).encode()).hexdigest()[:10]
 
 
-def about(run: RunFolder, prepared: "Prepared") -> dict[str, Any]:
+def about(run: RunFolder, prepared: Any) -> dict[str, Any]:
     """What run.json says from the start: of the run, of the file, and of this machine."""
     record = run.record.model_dump()
     name = f"{run.path.parent.name}/{run.path.name}"
@@ -131,11 +181,10 @@ def about(run: RunFolder, prepared: "Prepared") -> dict[str, Any]:
     }
 
 
-def run_test(module: Any, prepared: "Prepared", config: "Config") -> None:
+def run_test(module: Any, loader: Any, config: "Config") -> None:
     """Leaves in the module what the task's test_metrics need."""
     import pytorch_lightning as pl
 
-    from gatelab.data.batch import BatchLoader
     from gatelab.training.trainer import quiet_lightning
 
     with warnings.catch_warnings():
@@ -144,6 +193,4 @@ def run_test(module: Any, prepared: "Prepared", config: "Config") -> None:
             accelerator="auto", devices=1, precision=config.trainer.precision, logger=False, enable_progress_bar=False,
             enable_model_summary=False, enable_checkpointing=False,
         )  # fmt: skip
-        rows, batch_size = prepared.parts["test"], config.data.get("eval_batch_size", 256)
-        loader = BatchLoader(prepared, rows, batch_size=batch_size, seed=0, shuffle=False)
         trainer.test(module, dataloaders=[loader], verbose=False)

@@ -13,9 +13,10 @@ from language_runs import config
 from stopped_runs import assert_same_bytes, stopped_and_resumed
 from torch import Tensor, nn
 
+from gatelab.commands.evaluate import evaluate
 from gatelab.commands.gates import measure
 from gatelab.commands.train import compose
-from gatelab.errors import ConfigError, RunError
+from gatelab.errors import ConfigError, DataError, RunError
 from gatelab.reports.pages.run_page import run_page
 from gatelab.runs.activity import read_activity
 from gatelab.runs.folder import RunFolder
@@ -25,6 +26,7 @@ from gatelab.tasks.language_model.kneser_ney import KneserNey
 from gatelab.tasks.language_model.language_folder import build_language_model, check_encoder, load_language_model
 from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.text_data import PlainText
+from gatelab.tasks.language_model.text_files import read_bytes
 from gatelab.training.run import resolve, train
 
 
@@ -247,6 +249,35 @@ def test_gates_without_a_text_measures_a_run_that_was_trained_without_their_satu
     found, before = read_activity(run), read_activity(trained[0])
     assert found.keys() == before.keys()
     assert all(np.array_equal(found[name], before[name]) for name in before)
+
+
+def test_another_text_is_evaluated_as_the_test_was(
+    trained: tuple[RunFolder, PlainText], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, data = trained
+    folder, text = run.path.parents[1], b"".join(read_bytes(data.prepared.spans["test"]))
+    file = tmp_path / "test.txt"
+    file.write_bytes(text)
+    evaluate(run.path.name, folder, plain_text=file)
+    assert "unknown: test 0.00%" in capsys.readouterr().out
+    (found,) = (RunFolder(file.parent) for file in run.path.glob("evaluations/*/run.json"))
+    record, before = found.record, run.record
+    assert record.metrics is not None
+    assert before.metrics is not None
+    assert record.metrics.numbers() == pytest.approx(before.metrics.numbers(), rel=1e-6)
+    assert record.data is not None
+    assert record.data.split_sizes == {"test": len(text)}
+    page = found.report.read_text(encoding="utf-8")
+    assert f"The model of run {run.path.parent.name}/{run.path.name} on another file." in page
+    assert not (found.path / "model").exists()
+    for content, sentence in ((b"", "test.txt: is empty"), (b"a\0b", "test.txt: byte 2 is NUL")):
+        file.write_bytes(content)
+        with pytest.raises(DataError, match=sentence):
+            evaluate(run.path.name, folder, plain_text=file)
+    for asked in ({"table": file}, {"plain_text": file, "label": ["answer"]}, {}):
+        with pytest.raises(RunError, match=r"is a language model: give --file FILE, a plain text, and no --csv"):
+            evaluate(run.path.name, folder, **asked)
+    shutil.rmtree(run.path / "evaluations")
 
 
 def trace_of_validation(run: RunFolder, data: PlainText) -> Any:

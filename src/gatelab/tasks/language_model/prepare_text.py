@@ -1,7 +1,7 @@
 """Text files to token ids on disk: a stream for each part, kept in the data cache."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -15,7 +15,15 @@ from gatelab.data.tokenize import UNKNOWN
 from gatelab.digest import sha256_of, while_unchanged
 from gatelab.errors import DataError
 from gatelab.files import atomic_write
-from gatelab.tasks.language_model.text_files import PARTS, Span, checked_encoding, read_bytes, read_text, spans_of_parts
+from gatelab.tasks.language_model.text_files import (
+    PARTS,
+    Span,
+    checked_encoding,
+    read_bytes,
+    read_text,
+    spans_of_parts,
+    whole_files,
+)
 from gatelab.tasks.language_model.text_tokenizer import (
     TextTokenizer,
     fit_text_tokenizer,
@@ -77,12 +85,45 @@ def prepare_text(
     return PreparedText(folder, tokenizer, streams, record, spans, lock)
 
 
+def prepare_evaluated_text(
+    file: Path, settings: TextSettings, tokenizer: TextTokenizer, folder: Path, *, knows_unknown: bool
+) -> PreparedText:
+    """A file as the part test, the others empty; its stream lies in folder. tokenizer: the fitted one. knows_unknown: whether
+    the probability of <unk> was learned. Raises DataError for what cannot be read."""
+    spans = {"train": [], "validation": [], "test": whole_files(str(file))}
+    if not sum(span.end for span in spans["test"]):
+        raise DataError(f"{file}: is empty. Give a file with text.")
+    read = reader(spans, settings)
+    counts = encode_part(tokenizer, read("test"), folder / "test.npy")
+    if not counts["tokens"]:
+        raise DataError(f"{file}: has no tokens. Give a file with text.")
+    refuse_unlearned(
+        tokenizer, {"train": {"unknown": int(knows_unknown)}, "validation": {"unknown": 0}, "test": counts}, read
+    )
+    record = {
+        "sha256": {"test": [sha256_of(span.file) for span in spans["test"]]}, "files": [str(span.file) for span in spans["test"]],
+        **record_of(tokenizer, {"test": counts}),
+    }  # fmt: skip
+    nothing = np.empty(0, dtype=np.int32)
+    streams = {"train": nothing, "validation": nothing, "test": np.load(folder / "test.npy")}
+    return PreparedText(folder, tokenizer, streams, record, spans)
+
+
 def build(spans: Mapping[str, list[Span]], settings: TextSettings, folder: Path) -> None:
     """Fill a folder of the cache, record.json last."""
-    keys = dict(settings.tokenizer)
-    rules = {name: on for name, on in keys.items() if name not in ("kind", "vocab_size", "min_count")}
+    read = reader(spans, settings)
+    tokenizer = fit_text_tokenizer(partial(read, "train"), **dict(settings.tokenizer))
+    counts = {part: encode_part(tokenizer, read(part), folder / f"{part}.npy") for part in PARTS}
+    refuse_unlearned(tokenizer, counts, read)
+    atomic_write(folder / TOKENIZER, tokenizer.to_json())
+    atomic_write(folder / "record.json", json.dumps(record_of(tokenizer, counts), ensure_ascii=False))
+
+
+def reader(spans: Mapping[str, list[Span]], settings: TextSettings) -> Callable[[str], Iterator[Any]]:
+    """What reads a part anew each time: pieces of text, or of bytes, as its tokenizer takes them."""
+    rules = {name: on for name, on in settings.tokenizer.items() if name not in ("kind", "vocab_size", "min_count")}
     normalise = normaliser(settings.kind, rules)
-    encoding = checked_encoding(settings.encoding, spans["train"][0].file)
+    encoding = checked_encoding(settings.encoding, next(of_part[0].file for of_part in spans.values() if of_part))
 
     def read(part: str) -> Iterator[Any]:
         if settings.kind == "bytes":
@@ -90,25 +131,27 @@ def build(spans: Mapping[str, list[Span]], settings: TextSettings, folder: Path)
         else:
             yield from map(normalise, read_text(spans[part], encoding))
 
-    tokenizer = fit_text_tokenizer(partial(read, "train"), **keys)
-    counts = {part: encode_part(tokenizer, read(part), folder / f"{part}.npy") for part in PARTS}
-    refuse_unlearned(tokenizer, counts, read)
-    columns = {name: {part: found[name] for part, found in counts.items()} for name in counts["train"]}
-    tokens, unknown = columns["tokens"], columns["unknown"]
+    return read
+
+
+def record_of(tokenizer: TextTokenizer, counts: Mapping[str, Mapping[str, int]]) -> dict[str, Any]:
+    """Plain values for run.json; counts: of each part, as ``encode_part`` has them."""
+    tokens, unknown, characters, num_bytes = (
+        {part: found[name] for part, found in counts.items()} for name in ("tokens", "unknown", "characters", "bytes")
+    )
     record = {
         "unit": "token",
         "split_sizes": tokens,
-        "characters": columns["characters"],
-        "bytes": columns["bytes"],
-        "tokenizer": settings.kind,
+        "characters": characters,
+        "bytes": num_bytes,
+        "tokenizer": tokenizer.kind,
         "vocab_size": tokenizer.vocab_size,
         "num_tokens": sum(tokens.values()),
         "notes": [],
     }
     if tokenizer.unknown_id is not None:
-        record["unknown_share"] = {part: unknown[part] / tokens[part] for part in PARTS if tokens[part]}
-    atomic_write(folder / TOKENIZER, tokenizer.to_json())
-    atomic_write(folder / "record.json", json.dumps(record, ensure_ascii=False))
+        record["unknown_share"] = {part: unknown[part] / tokens[part] for part in counts if tokens[part]}
+    return record
 
 
 def encode_part(tokenizer: TextTokenizer, pieces: Iterator[Any], file: Path) -> dict[str, int]:

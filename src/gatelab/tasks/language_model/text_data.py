@@ -1,5 +1,6 @@
 """The LightningDataModule of plain text: streams of tokens, or the generated text."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -90,15 +91,9 @@ class PlainText(pl.LightningDataModule):
 
     def summary(self) -> list[str]:
         """Lines for the screen."""
-        record = self.prepared.record
-        sizes = " · ".join(f"{part} {size:,}" if size else f"no {part}" for part, size in record["split_sizes"].items())
-        unknown = ", ".join(f"{part} {share:.2%}" for part, share in record.get("unknown_share", {}).items())
-        unknown = f"; unknown: {unknown}" if unknown else ""
-        return [
-            f"data    {', '.join(record['files'])}",
-            f"tokens  {record['tokenizer']}, vocabulary {record['vocab_size']:,}{unknown}",
-            f"split   {sizes} tokens, by place",
-        ]
+        sizes = self.prepared.record["split_sizes"].items()
+        split = " · ".join(f"{part} {size:,}" if size else f"no {part}" for part, size in sizes)
+        return [*summary_lines(self.prepared.record), f"split   {split} tokens, by place"]
 
     def prepare_data(self) -> None:
         _ = self.prepared
@@ -123,7 +118,21 @@ class PlainText(pl.LightningDataModule):
     def _evaluation(self, part: str) -> list[StreamLoader]:
         """Its loader; none for a part without tokens."""
         stream = self.prepared.parts[part]
-        return [StreamLoader(stream, num_columns=1, window=EVALUATED_WINDOW)] if len(stream) > 1 else []
+        return [evaluation_loader(stream)] if len(stream) > 1 else []
+
+
+def evaluation_loader(stream: Any) -> StreamLoader:
+    """One unbroken stream (1 + N,)."""
+    return StreamLoader(stream, num_columns=1, window=EVALUATED_WINDOW)
+
+
+def summary_lines(record: Mapping[str, Any]) -> list[str]:
+    unknown = ", ".join(f"{part} {share:.2%}" for part, share in record.get("unknown_share", {}).items())
+    unknown = f"; unknown: {unknown}" if unknown else ""
+    return [
+        f"data    {', '.join(record['files'])}",
+        f"tokens  {record['tokenizer']}, vocabulary {record['vocab_size']:,}{unknown}",
+    ]
 
 
 def refuse_short(prepared: PreparedText, batch_size: int, window: int) -> None:

@@ -19,7 +19,7 @@ MAX_SAMPLES = 40
 def text_evidence(
     module: Any, tokenizer: TextTokenizer, train: NDArray[Any], test: NDArray[Any], window: int, samples: Sequence[Sequence[int]]
 ) -> LanguageEvidence:  # fmt: skip
-    """train and test: streams. module holds the losses of the test where there was one; samples: ids after each validation."""
+    """train and test: streams, train empty where it is not known. module holds the losses of the test where there was one; samples: ids after each validation."""
     numbers = thinned(range(len(samples)), MAX_SAMPLES)
     texts = [Sample(validation=number + 1, text=tokenizer.decode(samples[number])) for number in numbers]
     if module.token_losses is None:
@@ -29,7 +29,7 @@ def text_evidence(
     counts = np.bincount(train, minlength=tokenizer.vocab_size)[tokens]
     return LanguageEvidence(
         positions=by_position(module, test, losses, window),
-        frequencies=by_frequency(counts, losses),
+        frequencies=by_frequency(counts, losses) if len(train) else [],
         passage=beginning(tokenizer, tokens, losses),
         samples=texts,
     )
