@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 
 from gatelab.commands.train import completions, compose, explain, refuse_null, refuse_unquoted
 from gatelab.config.build import build
+from gatelab.config.experiment import Experiment, read_experiment
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
 from gatelab.errors import ConfigError
 from gatelab.tasks.base import task_of
@@ -61,6 +62,13 @@ def test_every_experiment_composes_and_passes_the_check(file: Path) -> None:
     check_config(resolve(config))
     assert config.name == file.stem
     assert config.experiment.question
+
+
+@pytest.mark.parametrize("file", sorted(EXPERIMENT_DIRS[1].glob("*.yaml")), ids=lambda file: file.stem)
+def test_the_quick_mode_of_every_experiment_changes_keys_that_it_has(file: Path) -> None:
+    quick = Experiment.model_validate(read_experiment(file)).quick
+    last = [f"{key}={values.split(',')[-1]}" for key, _, values in (word.partition("=") for word in quick)]
+    check_config(resolve(compose([f"experiments={file.stem}", *last])))
 
 
 def test_every_config_opens_with_its_purpose_and_every_choice_says_its_command() -> None:
