@@ -190,6 +190,16 @@ def test_reload_back_and_the_address_keep_searches_filters_sorts_and_picks(open_
     assert page.get_by_role("searchbox", name="Search All runs").input_value() == "reviews GRU"
 
 
+def test_the_skip_link_leads_to_the_content_and_keeps_the_view(open_page: Open) -> None:
+    page = open_page()
+    page.get_by_label("Only runs of the name").select_option("second")
+    before = page.url, shown(page)
+    page.locator(".skip").press("Enter")
+    page.wait_for_timeout(200)  # in which it would be loaded again
+    assert page.evaluate("document.activeElement.id") == "content"
+    assert (page.url, shown(page)) == before
+
+
 def test_a_search_finds_runs_by_choices_and_data_that_no_cell_shows(open_page: Open) -> None:
     page = open_page()
     for words, names in (("reviews.csv adam first", 4), ("first GRUEncoder", 0), ("sentiment second", 3)):

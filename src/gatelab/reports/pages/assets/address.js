@@ -47,5 +47,6 @@ for (const form of document.querySelectorAll("form:has(.pick)")) {
   save();
   for (const kind of ["input", "change", "click"]) form.addEventListener(kind, save);
   addEventListener("pageshow", restore); // the browser fills controls again when one comes back
-  addEventListener("hashchange", () => location.reload());
+  // Another view, or a part of the page, such as where the first link skips to.
+  addEventListener("hashchange", () => (document.getElementById(location.hash.slice(1)) ? save() : location.reload()));
 }
