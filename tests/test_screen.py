@@ -5,8 +5,9 @@ import sys
 from pathlib import Path
 
 import pytest
+import typer
 
-from gatelab.screen import decimal, sentence_of
+from gatelab.screen import decimal, sentence_of, user_errors
 
 
 @pytest.mark.parametrize(
@@ -68,3 +69,18 @@ def test_a_place_that_cannot_be_used_is_named_with_what_to_do(tmp_path: Path) ->
         with pytest.raises(OSError, match="Errno") as caught:
             place.mkdir()
         assert sentence in sentence_of(caught.value)
+
+
+@pytest.mark.parametrize("error", [MemoryError(), SystemError("error return without exception set")])
+def test_what_the_interpreter_raises_without_memory_is_one_sentence(
+    error: BaseException, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(typer.Exit) as ended, user_errors():
+        raise error
+    assert ended.value.exit_code == 2
+    assert capsys.readouterr().err == "error: out of memory. Free some, or raise the limit that ulimit -v shows.\n"
+
+
+def test_another_error_of_the_interpreter_is_no_lack_of_memory() -> None:
+    with pytest.raises(SystemError), user_errors():
+        raise SystemError("bad argument to internal function")

@@ -20,6 +20,7 @@ from gatelab.runs.secrets import redact_text
 
 MAX_CHARACTERS = 10  # of a number
 MAX_PLACE = 120  # characters of a path in an error
+NO_MEMORY = "error return without exception set"  # what the interpreter says where it has no memory for a MemoryError
 
 # What turns, hides or moves text without being seen: controls, bidirectional marks, zero-width space, tags; halves of a pair.
 # Joiners stay, since emoji and several scripts are written with them.
@@ -108,7 +109,7 @@ def user_errors(reword: Callable[[str], str] = str) -> Iterator[None]:
 
     try:
         yield
-    except (ValueError, OSError, MemoryError) as error:
+    except (ValueError, OSError, MemoryError, SystemError) as error:
         if not is_user_error(error):
             raise
         show_error(reword(sentence_of(error)))
@@ -118,13 +119,18 @@ def user_errors(reword: Callable[[str], str] = str) -> Iterator[None]:
 def is_user_error(error: BaseException) -> bool:
     """Whether the user can fix it: a UserError, a file that cannot be read or written, or memory that does not suffice."""
     of_a_file = isinstance(error, OSError) and error.filename is not None
-    return isinstance(error, (UserError, FileNotFoundError, PermissionError, MemoryError)) or of_a_file
+    is_known = isinstance(error, (UserError, FileNotFoundError, PermissionError))
+    return is_known or of_a_file or is_out_of_memory(error)
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    return isinstance(error, MemoryError) or (isinstance(error, SystemError) and NO_MEMORY in str(error))
 
 
 def sentence_of(error: BaseException) -> str:
     """The error's message; of a place that cannot be used the place, the reason and what to do."""
-    if isinstance(error, MemoryError):
-        first = str(error).split("\n")[0]  # OmegaConf adds lines of its own
+    if is_out_of_memory(error):
+        first = str(error).split("\n")[0].replace(NO_MEMORY, "")  # OmegaConf adds lines of its own
         return f"out of memory{f' ({first})' if first else ''}. Free some, or raise the limit that ulimit -v shows."
     if not isinstance(error, OSError) or error.filename is None or error.strerror is None:
         return str(error)

@@ -181,6 +181,37 @@ def test_what_is_another_kind_of_file(file: str, root: Path, damaged: Path, coun
         count()
 
 
+READERS = {
+    "run.json": ("gates", "generate", "gradients", "export", "note", "tag", "archive"),
+    "config.yaml": ("gradients",),
+    "notes.json": ("note", "tag"),
+    "model/config.json": ("gates", "generate", "export"),
+    "model/tokenizer.json": ("gates", "export"),
+    "model/model.safetensors": ("gates", "export"),
+}
+
+
+@pytest.mark.parametrize("file", READERS)
+def test_every_command_that_reads_a_damaged_file_answers(
+    file: str, root: Path, damaged: Path, count: Callable[[], None], tmp_path: Path
+) -> None:
+    words = {
+        "gates": ["gates", str(damaged), "a text", "--out", str(tmp_path / "gates.svg")],
+        "export": ["export", str(damaged), "--torch", str(tmp_path / "model.pt2")],
+        "tag": ["note", str(damaged), "a note", "--tag", "odd"],
+        "archive": ["rm", str(damaged), "--archive", "--yes"],
+    }
+    for content in CONTENTS:
+        for command in READERS[file]:
+            damaged.mkdir(exist_ok=True)
+            (damaged / file).write_bytes(content)
+            done = CliRunner().invoke(app, [*words.get(command, [command, str(damaged)]), "--output-dir", str(root)])
+            assert isinstance(done.exception, SystemExit | None), (command, content, done.exception)
+            assert "\x1b" not in done.output, (command, content)
+            count()
+        shutil.rmtree(root / ".archive", ignore_errors=True)
+
+
 def test_a_reading_whose_arrays_do_not_fit(root: Path, damaged: Path, count: Callable[[], None]) -> None:
     file = RunFolder(damaged).gates / "1.npz"
     arrays = dict(np.load(file))

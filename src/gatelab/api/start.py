@@ -16,7 +16,7 @@ from gatelab.config.experiment_choice import QUICK
 from gatelab.config.schema import CONF_DIR
 from gatelab.config.trusted_loader import trusting
 from gatelab.errors import ConfigError, Interrupted, RunError, UserError
-from gatelab.screen import console, errors, is_user_error
+from gatelab.screen import console, errors, is_user_error, sentence_of
 
 
 def train(*overrides: str, verbose: bool = False, **settings: Any) -> Run:
@@ -118,8 +118,8 @@ def as_user_errors() -> Iterator[None]:
     except UserError:
         raise
     except Exception as error:
-        if is_user_error(error):  # a file that cannot be read or written
-            raise RunError(str(error)) from error
+        if is_user_error(error):  # such as a file that cannot be read or written
+            raise RunError(sentence_of(error)) from error
         raise
 
 

@@ -8,6 +8,7 @@ import torch
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from gatelab.errors import ConfigError, RunError, UserError
+from gatelab.screen import is_out_of_memory
 
 # Of torch's RuntimeErrors over memory, which have no type of their own on the CPU.
 NO_MEMORY = ("allocate memory", "not enough memory", "Storage size calculation overflowed")
@@ -38,7 +39,7 @@ def is_raised_by_lightning(error: Exception) -> bool:
 
 
 def is_memory(error: BaseException) -> bool:
-    if isinstance(error, (MemoryError, torch.OutOfMemoryError)):
+    if is_out_of_memory(error) or isinstance(error, torch.OutOfMemoryError):
         return True
     return isinstance(error, RuntimeError) and any(words in str(error) for words in NO_MEMORY)
 
