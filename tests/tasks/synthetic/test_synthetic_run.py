@@ -232,3 +232,14 @@ def test_sequences_from_a_file_are_read_and_checked(tmp_path: Path) -> None:
     file.write_bytes(b"PK nonsense")
     with pytest.raises(DataError, match=r"cannot be read: it is no \.npz"):
         data_of()
+
+
+@pytest.mark.long
+def test_two_processes_share_the_sequences_and_have_the_same_losses(finished: RunFolder, tmp_path: Path) -> None:
+    runs = finished, train(config(tmp_path, "trainer.devices=2"))[0]
+    curves = [
+        [value for point in read_points(run.metrics, run.metrics.stat().st_size) for value in point.values.values()]
+        for run in runs
+    ]
+    assert len(curves[0]) > 15
+    assert curves[1] == pytest.approx(curves[0], rel=1e-5)
