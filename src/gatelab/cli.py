@@ -594,6 +594,9 @@ def runs(
         Path | None, typer.Option("--csv", metavar="FILE", help="All settings and metrics; - prints it.")
     ] = None,
     json: Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Likewise.")] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option("--tag", metavar="TAG,TAG", help="Only runs with all of these.")
+    ] = None,
     output_dir: OutputDir = Path("outputs"),
 ) -> None:
     """List finished, interrupted and failed runs with their test metrics, best first; or --watch them train.
@@ -606,6 +609,7 @@ def runs(
     """
     from gatelab.reports.terminal.run_list import means_table, runs_table
     from gatelab.runs.folder import all_runs
+    from gatelab.runs.run_notes import read_notes
 
     with user_errors():
         if watch and mean:
@@ -614,14 +618,19 @@ def runs(
             )
         if (watch or mean) and (sort or csv or json):
             raise typer.BadParameter("--sort, --csv and --json are for a line a run, without --mean and --watch")
+        if watch and tag:
+            raise typer.BadParameter("--watch shows all runs of a name: leave --tag out")
         if watch:
             from gatelab.reports.terminal.watch import watch_runs
 
             watch_runs(output_dir, name, seconds, console)
             return
-        folders = all_runs(output_dir, name)
+        tags = {each for word in tag or () for each in word.split(",") if each}
+        folders = [folder for folder in all_runs(output_dir, name) if not tags or tags <= set(read_notes(folder).tags)]
         if not folders:
-            where = output_dir / name if name else output_dir
+            where = str(output_dir / name if name else output_dir) + (
+                f" with {', '.join(sorted(tags))}" if tags else ""
+            )
             console.print(f"No runs in {where}. gatelab train makes one; --output-dir names another place.")
             return
         if csv or json:

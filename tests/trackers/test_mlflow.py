@@ -10,6 +10,7 @@ import pytest
 from commands import forking
 
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.run_notes import Notes
 from gatelab.trackers.mlflow import MlflowTracker, as_key
 from gatelab.trackers.tracker import Point, TrackedRun
 
@@ -43,16 +44,21 @@ def test_jobs_that_start_at_once_share_one_file_and_one_experiment(tmp_path: Pat
     assert sorted(value for (value,) in points) == pytest.approx(sorted(expected))
 
 
-def test_names_that_mlflow_refuses_or_that_would_be_one_for_it_are_kept_apart(tmp_path: Path) -> None:
+def test_tags_are_mlflows_own_and_names_that_it_refuses_or_that_would_be_one_for_it_are_kept_apart(
+    tmp_path: Path,
+) -> None:
     pytest.importorskip("mlflow")
     names = ["a//b", "/n/", "..", "lr[0]", "lr_0_", "validation/macro_f1"]
-    run = TrackedRun(RunFolder(tmp_path / "0001"), "names", "0001", dict.fromkeys(names, 1))
+    notes = Notes(note="too large", tags=["odd", "lr+"])
+    run = TrackedRun(RunFolder(tmp_path / "0001"), "names", "0001", dict.fromkeys(names, 1), notes=notes)
     run.folder.path.mkdir()
     tracker = MlflowTracker(run, f"sqlite:///{tmp_path}/mlflow.db")
     tracker.log([Point(1, 0, {name: float(number) for number, name in enumerate(names)})])
     tracker.finish("finished")
     with sqlite3.connect(tmp_path / "mlflow.db") as database:
         found = dict(database.execute("SELECT key, value FROM metrics WHERE key != 'epoch'").fetchall())
+        tags = dict(database.execute("SELECT key, value FROM tags").fetchall())
+    assert (tags["odd"], tags["lr_"], tags["mlflow.note.content"]) == ("true", "true", "too large")
     assert found == {"a/b": 0, "n": 1, "_": 2, "lr_0_": 3, "lr_0__2": 4, "validation/macro_f1": 5}
     assert as_key("validation/macro_f1") == "validation/macro_f1"
 

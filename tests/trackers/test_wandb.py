@@ -1,6 +1,7 @@
 """The wandb tracker online, its client before a server of the test."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -10,6 +11,7 @@ from wandb_server import WandbServer, wandb_server
 
 from gatelab.commands.train import compose
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.run_notes import Notes
 from gatelab.trackers import wandb as module
 from gatelab.trackers.tracker import Point, TrackedRun, TrackerError
 from gatelab.trackers.wandb import WandbTracker
@@ -165,6 +167,12 @@ def test_wandbs_own_variables_come_before_the_config(
     assert list(folder.glob("wandb/offline-run-*/*.wandb"))
     assert str(folder) in look[0]
     assert not (run.folder.path / "wandb").exists()
+
+
+def test_tags_and_note_of_the_run_are_those_of_wandb(run: TrackedRun) -> None:
+    tracker, _ = track(replace(run, notes=Notes(note="too large", tags=["odd", "lr:high"])), FIRST, mode="offline")
+    assert tracker._wandb.settings.run_tags == ("odd", "lr:high")
+    assert tracker._wandb.settings.run_notes == "too large"
 
 
 def test_wandb_mode_disabled_leaves_nothing(run: TrackedRun, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -157,8 +157,12 @@ def make_tables(file: Path) -> None:
 
 
 def tags(run: TrackedRun) -> dict[str, str]:
+    """A tag of MLflow has a value: that of the user's own is true."""
     about = {"gatelab.identity": run.identity, "gatelab.folder": str(run.folder.path), "gatelab.start": start_of(run)}
-    return {**about, "mlflow.source.name": "gatelab train", "mlflow.source.git.commit": run.commit}
+    own = {as_key(tag): "true" for tag in run.notes.tags} | (
+        {"mlflow.note.content": run.notes.note} if run.notes.note else {}
+    )
+    return {**own, **about, "mlflow.source.name": "gatelab train", "mlflow.source.git.commit": run.commit}
 
 
 def start_of(run: TrackedRun) -> str:

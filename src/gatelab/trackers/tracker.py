@@ -6,6 +6,7 @@ from typing import Any, ClassVar
 
 from gatelab.config.identity import flatten
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.run_notes import Notes
 
 SECONDS_TO_ANSWER = 5
 
@@ -35,6 +36,7 @@ class TrackedRun:
     started: str = ""  # the first start of a resumed run
     resumed: bool = False
     commit: str = ""
+    notes: Notes = field(default_factory=Notes)  # as its training starts
     # For what the user should know although the tracker keeps working.
     warn: Callable[[str], None] = field(default=print)
 

@@ -6,6 +6,7 @@ from contextlib import suppress
 from typing import Any
 
 from gatelab.runs.folder import RunFolder
+from gatelab.runs.run_notes import read_notes
 from gatelab.runs.secrets import redact
 from gatelab.trackers.background import SECONDS_TO_CLOSE, BackgroundTracker
 from gatelab.trackers.tracker import Point, TrackedRun, Tracker
@@ -32,6 +33,7 @@ class Trackers:
             started=record.started,
             resumed=resumed,
             commit=record.git.commit if record.git else "",
+            notes=read_notes(self._folder),
         )
         self._started = [BackgroundTracker(name, make, run) for name, make in self._makers.items()]
         return self._started

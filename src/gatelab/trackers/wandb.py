@@ -37,6 +37,8 @@ class WandbTracker(Tracker):
             "name": run.title,
             "group": run.name,
             "id": wandb_id(run),
+            "tags": run.notes.tags,
+            "notes": run.notes.note or None,
             "config": {key: value for key, value in run.config.items() if key != "tracker"},
             **of_environment(),
         }

@@ -7,12 +7,15 @@ import numpy as np
 import pytest
 from rich.table import Table
 from run_folders import Folders, gated
+from typer.testing import CliRunner
 
+from gatelab.cli import app
 from gatelab.commands.export_runs import export_runs
 from gatelab.errors import RunError
 from gatelab.reports.terminal.run_list import means_table, runs_table, sorted_runs
 from gatelab.runs.folder import all_runs
 from gatelab.runs.load import read_runs
+from gatelab.runs.run_notes import Notes, write_notes
 from gatelab.screen import Screen
 
 GRU = {"encoder._target_": "gatelab.recurrent.GRUEncoder"}
@@ -122,3 +125,19 @@ def test_the_runs_as_csv_and_json_hold_every_setting_and_metric_in_full_precisio
     assert "test/accuracy" not in two
     with pytest.raises(RunError, match="two tables cannot go to one place"):
         export_runs(all_runs(folders.output_dir), None, tmp_path / "x", tmp_path / "x")
+
+
+def test_tags_choose_the_runs_that_have_all_of_them(folders: Folders) -> None:
+    for number, tags in enumerate((["odd"], ["odd", "paper"], [])):
+        write_notes(folders.write(number, 0.5, identity=f"{number}f9c3b8a2d"), Notes(tags=tags))
+
+    def listed(tags: str) -> str:
+        return (
+            CliRunner()
+            .invoke(app, ["runs", "--tag", tags, "--csv", "-", "--output-dir", str(folders.output_dir)])
+            .output
+        )
+
+    assert [number for number in range(3) if f"{number}f9c3b8a2d" in listed("odd")] == [0, 1]
+    assert [number for number in range(3) if f"{number}f9c3b8a2d" in listed("paper,odd")] == [1]
+    assert " with none. " in listed("none")
