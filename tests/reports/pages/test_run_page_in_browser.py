@@ -7,6 +7,7 @@ import csv
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from gatelab.reports.charts.unit_maps import unit_maps
 
 axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
 Open = Callable[..., Any]
+SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
@@ -236,6 +238,31 @@ def test_print_is_light_and_has_what_can_be_read_on_paper_alone(open_page: Open)
     assert not page.locator("nav").is_visible()
     assert not page.get_by_role("searchbox").first.is_visible()
     assert page.locator(".answer").is_visible()
+
+
+def test_a_figure_is_copied_and_saved_as_svg_with_its_title_legend_and_colours(open_page: Open) -> None:
+    page = open_page(permissions=["clipboard-read", "clipboard-write"])
+    name = "Precision and recall, each class against the rest"
+    figure = page.locator("figure", has_text=name)
+    page.get_by_label(f"Copy figure {name}").click()
+    page.get_by_role("button", name=f"Copy {name} as SVG").click()
+    page.locator("button", has_text="Copied").wait_for()
+    drawn = ElementTree.fromstring(page.evaluate("navigator.clipboard.readText()"))
+    legend = [item.strip() for item in figure.locator(".legend li").all_inner_texts()]
+    names = {*legend, name, "recall", "precision"}
+    assert names <= {text.text for text in drawn.iter(f"{SVG}text")}
+    lines = figure.locator("svg polyline.line").evaluate_all(
+        "lines => lines.map(line => [getComputedStyle(line).stroke, line.getAttribute('points')])"
+    )
+    alone = [[line.get("stroke"), line.get("points")] for line in drawn.iter(f"{SVG}polyline")]
+    assert alone == lines
+    assert len({stroke for stroke, _ in alone}) > 1
+    assert not [node for node in drawn.iter() if node.get("class") or "var(" in str(node.attrib)]
+    with page.expect_download() as saved:
+        page.get_by_role("button", name=f"Save {name} as SVG").click()
+    assert saved.value.suggested_filename == "precision_and_recall_each_class_against_the_rest.svg"
+    assert ElementTree.parse(saved.value.path()).getroot().attrib == drawn.attrib
+    assert [said for said in page.complaints[1:] if not said.startswith("blob:")] == []
 
 
 def test_without_scripts_all_rows_are_there(open_page: Open) -> None:

@@ -39,7 +39,7 @@ from gatelab.runs.record import Data, RunRecord
 from gatelab.runs.shell import command
 from gatelab.screen import console
 
-ASSETS = ("tints", "reading", "copy")  # besides what every page has
+ASSETS = ("tints", "reading", "copy", "figure")  # besides what every page has
 NEEDED = ("status", "started", "seed", "data", "versions")
 # id, title, and the value of the page that the section needs
 SECTIONS = (

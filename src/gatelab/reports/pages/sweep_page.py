@@ -42,7 +42,7 @@ from gatelab.runs.metrics import is_lower_better, shared_monitor, title_of
 from gatelab.screen import counted
 
 T = TypeVar("T")
-ASSETS = ("sweep", "tints", "copy")  # besides what every page has
+ASSETS = ("sweep", "tints", "copy", "figure")  # besides what every page has
 MAX_COMMANDS = 5
 LONG_NUMBER = re.compile(r"(?<![\w.])\d*\.\d{6,}(e[-+]?\d+)?\b")
 # id, title, and the value of the page that the section needs

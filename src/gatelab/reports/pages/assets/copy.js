@@ -4,6 +4,20 @@ const isFile = location.protocol === "file:";
 for (const link of document.querySelectorAll("[data-served]")) link.hidden = isFile;
 for (const text of document.querySelectorAll("[data-file]")) text.hidden = !isFile;
 
+const copyButton = (word, name, text) => {
+  const made = document.createElement("button");
+  made.type = "button";
+  made.className = "more";
+  made.textContent = word;
+  made.setAttribute("aria-label", name);
+  made.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(text());
+    made.textContent = "Copied";
+    setTimeout(() => { made.textContent = word; }, 1500);
+  });
+  return made;
+};
+
 if (navigator.clipboard) {
   const cellsOf = (row, skipped) => [...row.cells].filter((_, column) => !skipped.has(column));
   const plain = node => node.innerText.replace(/\s+/g, " ").trim().replaceAll("−", "-");
@@ -42,27 +56,14 @@ if (navigator.clipboard) {
     },
   };
 
-  const button = (word, name, text) => {
-    const made = document.createElement("button");
-    made.type = "button";
-    made.className = "more";
-    made.textContent = word;
-    made.setAttribute("aria-label", name);
-    made.addEventListener("click", async () => {
-      await navigator.clipboard.writeText(text());
-      made.textContent = "Copied";
-      setTimeout(() => { made.textContent = word; }, 1500);
-    });
-    return made;
-  };
-  for (const command of document.querySelectorAll("pre.command")) command.after(button("Copy", `Copy ${command.textContent}`, () => command.textContent));
+  for (const command of document.querySelectorAll("pre.command")) command.after(copyButton("Copy", `Copy ${command.textContent}`, () => command.textContent));
   for (const table of document.querySelectorAll(".wide > table")) {
     const place = table.parentElement, name = table.dataset.name ?? place.getAttribute("aria-label");
     const details = document.createElement("details"), summary = document.createElement("summary");
     details.className = "copy";
     summary.textContent = "Copy";
     summary.setAttribute("aria-label", `Copy ${name}`);
-    details.append(summary, ...Object.entries(kinds).map(([kind, written]) => button(kind, `Copy ${name} as ${kind}`, () => `${written(read(table))}\n`)));
+    details.append(summary, ...Object.entries(kinds).map(([kind, written]) => copyButton(kind, `Copy ${name} as ${kind}`, () => `${written(read(table))}\n`)));
     place.after(details);
   }
 }
