@@ -2,12 +2,14 @@
 
 import math
 from collections import Counter
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from gatelab.tasks.language_model.kneser_ney import GUESS, KneserNey, discounts_of
-from gatelab.tasks.language_model.language_baselines import baseline_metrics
+from gatelab.tasks.language_model.language_baselines import baseline_metrics, cached_metrics
 from gatelab.tasks.language_model.language_scores import TextSize
 
 
@@ -79,3 +81,19 @@ def test_the_unigram_knows_frequencies_and_the_5_gram_a_cycle() -> None:
     assert found["unigram"]["perplexity"] == pytest.approx(4)
     assert found["5-gram"]["perplexity"] < 1.05
     assert found["unigram"]["bits_per_byte"] == pytest.approx(math.log2(4) / 2)
+
+
+def test_the_baselines_of_a_text_are_computed_once_and_again_where_they_are_damaged(tmp_path: Path) -> None:
+    computed = []
+
+    def compute() -> dict[str, Any]:
+        computed.append(1)
+        return {"unigram": {"loss": 1.5}}
+
+    for content, times in ((None, 1), (None, 1), ("{", 2), ("[1]", 3), ('"x', 4)):
+        for file in tmp_path.iterdir() if content else ():
+            file.write_text(content)
+        assert cached_metrics(tmp_path, 7, compute) == {"unigram": {"loss": 1.5}}
+        assert len(computed) == times
+    cached_metrics(tmp_path, 8, compute)  # of another number of tested tokens
+    assert len(computed) == 5

@@ -1,13 +1,18 @@
 """What a language model has to beat: n-grams over the same tokens, and what compressors make of the same bytes."""
 
+import json
 import lzma
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.bounded import MIB, read_json
+from gatelab.files import atomic_write
 from gatelab.tasks.language_model.kneser_ney import KneserNey
 from gatelab.tasks.language_model.language_scores import TextSize, language_metrics
 from gatelab.tasks.language_model.text_files import Span, between, read_bytes
@@ -31,6 +36,20 @@ def baseline_metrics(
         name: {**language_metrics(float(-np.log(p).mean()), size), "train_tokens": len(known)}
         for name, p in by_name.items()
     }
+
+
+def cached_metrics(folder: Path, num_tested: int, compute: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """compute(), once a data set and number of tested tokens: remembered beside the prepared arrays. A compressor that was
+    installed since counts."""
+    file = (
+        folder / f"baselines-1-{num_tested}-{len(compressors())}.json"
+    )  # another number where they are computed differently
+    with suppress(OSError, ValueError):  # not there, or damaged
+        if isinstance(found := read_json(file, MIB), dict):
+            return found
+    metrics = compute()
+    atomic_write(file, json.dumps(metrics))
+    return metrics
 
 
 def compressor_metrics(train: Sequence[Span], test: Sequence[Span], size: TextSize) -> dict[str, dict[str, Any]]:

@@ -14,7 +14,7 @@ from gatelab.runs.folder import RunFolder
 from gatelab.runs.language_evidence import write_language_evidence
 from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.encoder_equations import write_encoder_equations
-from gatelab.tasks.language_model.language_baselines import baseline_metrics, compressor_metrics
+from gatelab.tasks.language_model.language_baselines import baseline_metrics, cached_metrics, compressor_metrics
 from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
 from gatelab.tasks.language_model.language_module import LOGGED, LanguageModel
 from gatelab.tasks.language_model.language_scores import TextSize, language_metrics, sizes_of
@@ -57,10 +57,14 @@ class LanguageModelling(Task):
         if config.baseline == "none" or len(test) < 2:
             return Baselines()
         size = tested_size(prepared, len(test) - 1)
-        metrics = baseline_metrics(prepared.parts["train"], test, prepared.tokenizer.vocab_size, size)
-        if len(test) == len(prepared.parts["test"]):
-            metrics |= compressor_metrics(prepared.spans["train"], prepared.spans["test"], size)
-        return Baselines(metrics)
+
+        def compute() -> dict[str, dict[str, Any]]:
+            metrics = baseline_metrics(prepared.parts["train"], test, prepared.tokenizer.vocab_size, size)
+            if len(test) == len(prepared.parts["test"]):
+                metrics |= compressor_metrics(prepared.spans["train"], prepared.spans["test"], size)
+            return metrics
+
+        return Baselines(cached_metrics(prepared.folder, len(test), compute))
 
     def test_metrics(self, module: Any, data: Any) -> dict[str, Any]:
         losses = module.token_losses
