@@ -240,6 +240,7 @@ class RunRecord(Part):
     weights: str = ""  # of what epoch the model is: "best epoch", or "last step" where no epoch was validated
     baselines: dict[str, Scores] = {}
     best_validation: dict[str, Any] = {}
+    validation_f1: dict[str, list[Number]] = {}  # by class, a number a validation
     symptoms: list[str] = []
     epochs: Count | None = None
     steps: Count | None = None

@@ -76,7 +76,7 @@ class Task(ABC):
 
     def fitted(self, module: Any, data: Any) -> dict[str, Any]:
         """What was fitted on the validation once the weights were, plain values for run.json: ``calibration``, and the test's metrics
-        without it, ``uncalibrated``. Here nothing."""
+        without it, ``uncalibrated``; and what was kept of each validation, ``validation_f1``. Here nothing."""
         return {}
 
     def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Any:

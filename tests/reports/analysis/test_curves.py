@@ -82,7 +82,12 @@ def test_the_steps_lie_pale_behind_the_means_of_train_and_validation(tmp_path: P
     # Of one epoch there is no curve.
     assert learning_charts(learning_curves(metrics_csv(tmp_path / "one.csv", lines))) == []
     lines += [(1, 14, "train/loss_step", 1.0), *((1, 19, name, value) for _, step, name, value in lines if step == 9)]
-    loss, scores = learning_charts(learning_curves(metrics_csv(tmp_path / "metrics.csv", lines)))
+    learning = learning_curves(metrics_csv(tmp_path / "metrics.csv", lines))
+    loss, scores = learning_charts(learning, {"another's": [0.5]})
+    assert learning_charts(learning, {"a": [0.5, 0.75], "b": [0.5, 0.25]})[2].legend == [
+        ("a", "c0"),
+        ("b", "c1 dashed"),
+    ]
     assert loss.legend == [("train steps", "model pale"), ("train", "model dashed"), ("validation", "model")]
     assert [name for name, _ in scores.legend] == ["train accuracy", "validation accuracy", "validation macro-F1"]
     assert loss.stops[1].tip == "epoch 1 · train 1.1000 · validation 1.2000 · best"

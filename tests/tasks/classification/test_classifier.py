@@ -75,6 +75,10 @@ def test_the_means_of_an_epoch_that_was_stopped_inside_and_resumed_are_the_same_
     resumed, _ = train(config)
     assert len(resumed.record.resumed) == 1
     assert resumed.metrics.read_bytes() == whole.metrics.read_bytes()
+    f1 = resumed.record.validation_f1  # the first epoch's from the checkpoint
+    assert f1 == whole.record.validation_f1
+    assert np.mean(list(f1.values()), 0) == pytest.approx(logged(whole)["validation/macro_f1"], abs=1e-12)
+    assert len(f1) == 2
 
 
 class StatesAlone(nn.Module):

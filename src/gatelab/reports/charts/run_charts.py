@@ -1,6 +1,7 @@
 """The charts of one run's page."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -24,7 +25,7 @@ from gatelab.reports.charts.chart import (
     spans_decades,
 )
 from gatelab.reports.shown import capital, shorten, visible
-from gatelab.runs.metrics import METRICS, is_lower_better, title_of
+from gatelab.runs.metrics import METRICS, SELECTED, is_lower_better, title_of
 from gatelab.screen import counted
 
 MAX_CURVES = 7  # that are distinguishable
@@ -35,8 +36,9 @@ STEPS = "train steps"
 Curves = Mapping[str, tuple[str, str]]  # the metric of each curve and the kind of its line
 
 
-def learning_charts(learning: Learning) -> list[Chart]:
-    """Loss, then the other metrics of train and validation, with the best epoch marked."""
+def learning_charts(learning: Learning, validation_f1: Mapping[str, Sequence[float]] | None = None) -> list[Chart]:
+    """Loss, then the other metrics of train and validation, with the best epoch marked, and F1 by class, of which there is a number a
+    validation."""
     loss = {STEPS: ("train/loss_step", f"{MODEL} pale"), "train": ("train/loss", f"{MODEL} dashed"), "validation": ("validation/loss", MODEL)}  # fmt: skip
     charts = [draw_learning("Loss", "loss", loss, learning)]
     for keys in charted_together(learning):
@@ -46,7 +48,20 @@ def learning_charts(learning: Learning) -> list[Chart]:
             curves[title_of(f"train/{key}")] = f"train/{key}", f"{MODEL} dashed"
             curves[title_of(f"validation/{key}")] = f"validation/{key}", MODEL if key == keys[0] else f"{MODEL} dotted"
         charts.append(draw_learning(capital(title), "", curves, learning))
+    charts.append(f1_chart(learning, validation_f1 or {}))
     return [chart for chart in charts if chart is not None]
+
+
+def f1_chart(learning: Learning, validation_f1: Mapping[str, Sequence[float]]) -> Chart | None:
+    """None where the numbers are not those of the validations of metrics.csv, such as those before the run that this one began from."""
+    epochs, _ = learning.curves.get(f"validation/{SELECTED}", (np.empty(0), None))
+    curves = {
+        f"f1 {name}": (epochs, np.asarray(values))
+        for name, values in validation_f1.items()
+        if len(values) == len(epochs)
+    }
+    names = {shorten(name, 24): (f"f1 {name}", kind_of(number)) for number, name in enumerate(validation_f1)}
+    return draw_learning("F1 by class, validation", "", names, replace(learning, curves=curves))
 
 
 def charted_together(learning: Learning) -> list[list[str]]:

@@ -133,7 +133,7 @@ def page_values(folder: RunFolder, look: Look = look_once) -> dict[str, Any]:
         "started": numbers.moment(record.started),
         "progress": run_progress(look(folder)) if status == "running" else None,
         "written": written(),
-        "learning": learning_charts(learning),
+        "learning": learning_charts(learning, record.validation_f1),
         "lengths": length_section(record, model),
         "resamples": RESAMPLES,
         "no_auroc_interval": False,

@@ -13,9 +13,11 @@ from gatelab.annotations import ArgumentsOf, Fraction, NotNegative, Passed, Posi
 from gatelab.data.batch import counted_rows
 from gatelab.errors import ConfigError, did_you_mean
 from gatelab.tasks.base import Task
-from gatelab.tasks.classification.scores import headline_metrics
+from gatelab.tasks.classification.scores import confusion, f1_by_class, headline_metrics
 from gatelab.tasks.classification.symptoms import symptoms
 from gatelab.tasks.sequence.calibrated_module import CalibratedModule
+
+MAX_KEPT_CLASSES = 7  # whose curves a chart can keep apart
 
 
 class SequenceClassifier(CalibratedModule):
@@ -52,6 +54,7 @@ class SequenceClassifier(CalibratedModule):
         if threshold is not None and num_classes != 2:
             raise ConfigError(f"model.threshold={threshold}: chooses between two classes, and there are {num_classes}.")
         super().__init__(encoder, num_outputs=num_classes, threshold=threshold, **reading)
+        self.validation_f1: list[list[float]] = []  # a row a validation, a column a class
         weights = weigh_classes(class_weights, label_counts or [1] * num_classes, class_names or ())
         self.label_smoothing, self.focal_gamma = label_smoothing or 0.0, focal_gamma or 0.0
         self.register_buffer("class_weights", None if weights is None else torch.tensor(weights), False)
@@ -102,6 +105,18 @@ class SequenceClassifier(CalibratedModule):
 
     def headline(self, predictions: Tensor, targets: Tensor) -> dict[str, float]:
         return headline_metrics(self.choose(predictions), targets, predictions.shape[1])
+
+    def keep(self, predictions: Tensor, targets: Tensor) -> None:
+        if (num_classes := predictions.shape[1]) <= MAX_KEPT_CLASSES:
+            self.validation_f1.append(f1_by_class(confusion(self.choose(predictions), targets, num_classes)).tolist())
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_save_checkpoint(checkpoint)
+        checkpoint["validation_f1"] = self.validation_f1
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        super().on_load_checkpoint(checkpoint)
+        self.validation_f1 = checkpoint.get("validation_f1", [])  # which older ones lack
 
     def find_symptoms(self, metrics: dict[str, float], predictions: Tensor) -> list[str]:
         return symptoms(metrics, self.choose(predictions).bincount(minlength=predictions.shape[1]).tolist())

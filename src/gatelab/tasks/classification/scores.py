@@ -21,9 +21,13 @@ def confusion(predicted: Tensor, labels: Tensor, num_classes: int) -> Tensor:
 
 
 def headline(matrix: Tensor) -> dict[str, float]:
-    hits, sizes = matrix.diag(), matrix.sum(0) + matrix.sum(1)
-    f1 = 2 * hits[sizes > 0] / sizes[sizes > 0]
-    return {"accuracy": float(hits.sum() / matrix.sum()), "macro_f1": float(f1.mean())}
+    f1, there = f1_by_class(matrix), matrix.sum(0) + matrix.sum(1) > 0
+    return {"accuracy": float(matrix.diag().sum() / matrix.sum()), "macro_f1": float(f1[there].mean())}
+
+
+def f1_by_class(matrix: Tensor) -> Tensor:
+    """(K,) from a confusion matrix (K, K); 0 for a class without rows that is predicted for none."""
+    return 2 * matrix.diag() / (matrix.sum(0) + matrix.sum(1)).clamp(min=1)
 
 
 def all_metrics(
@@ -35,8 +39,9 @@ def all_metrics(
     num_classes, probabilities = len(classes), probabilities.double()
     matrix = confusion(probabilities.argmax(1) if predicted is None else predicted, labels, num_classes)
     hits, support, predicted = matrix.diag(), matrix.sum(1), matrix.sum(0)
-    each = [hits / predicted, hits / support, 2 * hits / (predicted + support)]
-    precision, recall, f1 = (torch.where(hits > 0, values, 0.0).tolist() for values in each)
+    each = [hits / predicted, hits / support]
+    precision, recall = (torch.where(hits > 0, values, 0.0).tolist() for values in each)
+    f1 = f1_by_class(matrix).tolist()
     error = multiclass_calibration_error(probabilities, labels, num_classes, n_bins=CALIBRATION_BINS, norm="l1")
     areas = [auroc(probabilities[:, k], labels == k) for k in ([1] if num_classes == 2 else range(num_classes))]
     return {

@@ -60,6 +60,10 @@ class Classification(SequenceTask):
     def metrics(self, module: Any, predictions: Tensor, targets: Tensor, classes: list[str]) -> dict[str, Any]:
         return all_metrics(predictions, targets, classes, module.choose(predictions))
 
+    def fitted(self, module: Any, data: Any) -> dict[str, Any]:
+        by_class = zip(data.prepared.classes, zip(*module.validation_f1, strict=True), strict=False)
+        return {**super().fitted(module, data), "validation_f1": {name: list(values) for name, values in by_class}}
+
     def symptoms(self, metrics: dict[str, Any], best_validation: dict[str, float]) -> list[str]:
         return record_symptoms(metrics, best_validation)
 

@@ -201,6 +201,11 @@ class SequenceModule(pl.LightningModule):
         values |= {f"validation/{name}": torch.tensor(value, dtype=torch.float64) for name, value in metrics.items()}
         self.symptoms = self.find_symptoms({name: value.item() for name, value in values.items()}, predictions)
         self.log_dict(values)  # of tensors: Lightning rounds other numbers to float32
+        if not self.trainer.sanity_checking:
+            self.keep(predictions, targets)
+
+    def keep(self, predictions: Tensor, targets: Tensor) -> None:
+        """Keep of a validation what is told at the end beside its numbers. Here nothing."""
 
     def on_test_epoch_end(self) -> None:
         """Leaves (rows (N,), predictions (N, K), targets (N,) or (N, K)) in ``predictions``, in the order of the rows."""
