@@ -123,7 +123,11 @@ def test_a_published_number_of_a_baseline_is_held_against_it_on_the_file_whose_p
         for seed in range(1, 5):
             baselines = {"nbsvm": {"accuracy": 0.79 + shift + seed / 1000}}
             settings = {"experiment.published": [published], "data.path": file}
-            folders.write(seed, 0.6, name="folds", settings=settings, baselines=baselines, sha256=file[10] * 64)
+            data = {
+                "files": [file, "/home/ada/dev.tsv"],
+                "sha256": {"train": [file[10] * 64], "validation": ["d" * 64]},
+            }
+            folders.write(seed, 0.6, name="folds", settings=settings, baselines=baselines, data=data)
     write("folds", folders.output_dir, results=tmp_path / "results")
     text = (tmp_path / "results" / "folds.md").read_text()
     assert (

@@ -22,7 +22,7 @@ from gatelab.reports.analysis.verdicts import (
     judge_ordering,
     judge_share,
 )
-from gatelab.runs.load import Run
+from gatelab.runs.load import Run, files_of
 from gatelab.runs.metrics import is_lower_better, title_of
 from gatelab.runs.record import baseline_title
 from gatelab.screen import counted
@@ -120,11 +120,10 @@ def one_arm(arms: Sequence[Arm], where: Where) -> tuple[Arm | None, str]:
 def is_so(run: Run, key: str, value: Any) -> bool:
     """Whether a key of its config, or the choice of a group, has the value. A data path has it if it ends in it: files lie elsewhere
     on other machines."""
+    if key == "data.path" and isinstance(value, str):
+        return any(f"/{file}".endswith(f"/{value}") for file in (run.settings.get(key), *files_of(run)))
     if key in run.settings:
-        found = run.settings[key]
-        if key == "data.path" and isinstance(found, str) and isinstance(value, str):
-            return f"/{found}".endswith(f"/{value}")
-        return comparable(found) == comparable(value)
+        return comparable(run.settings[key]) == comparable(value)
     return run.record.choices.get(key) == value
 
 
