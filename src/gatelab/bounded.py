@@ -7,6 +7,7 @@ another pass over one that is open.
 """
 
 import errno
+import io
 import json
 import os
 import stat
@@ -95,10 +96,18 @@ def open_safetensors(file: Path) -> Iterator[Any]:
             yield tensors
 
 
-def check_yaml(content: str) -> None:
+class NamedText(io.StringIO):
+    """A text as a file whose name errors of YAML tell."""
+
+    def __init__(self, content: str, name: str) -> None:
+        super().__init__(content)
+        self.name = name
+
+
+def check_yaml(content: str, name: str = "the text") -> None:
     """Raise ValueError for a YAML that would grow beyond measure where it is loaded: by its aliases, or by its depth.
 
-    yaml.YAMLError is raised where it is none. Reads events alone, which neither recurse nor follow aliases.
+    yaml.YAMLError, which tells the name, is raised where it is none. Reads events alone, which neither recurse nor follow aliases.
     """
     import yaml
 
@@ -107,7 +116,7 @@ def check_yaml(content: str) -> None:
     sizes: dict[str, int] = {}  # of what each anchor stands for, in nodes
     opened: list[tuple[str | None, int]] = []  # the anchor of each collection that is open, and the nodes before it
     num_nodes = 0
-    for event in yaml.parse(content, getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
+    for event in yaml.parse(NamedText(content, name), getattr(yaml, "CSafeLoader", yaml.SafeLoader)):
         if isinstance(event, yaml.AliasEvent):
             num_nodes += sizes.get(event.anchor, MAX_YAML_NODES)  # one that is still open holds itself
         elif isinstance(event, yaml.CollectionStartEvent):

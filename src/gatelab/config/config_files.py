@@ -1,6 +1,5 @@
 """Configs that may be somebody else's: each file is read once, and checked before it is parsed, so that none grows beyond measure."""
 
-import io
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +9,7 @@ from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult
 from omegaconf import OmegaConf
 
-from gatelab.bounded import MAX_YAML_BYTES, check_yaml, read_text
+from gatelab.bounded import MAX_YAML_BYTES, NamedText, check_yaml, read_text
 from gatelab.errors import ConfigError
 
 
@@ -35,11 +34,11 @@ def read_config_file(file: Path) -> tuple[str, Any]:
     by its aliases; yaml.YAMLError or UnicodeDecodeError for what is no YAML."""
     try:
         content = read_text(file, MAX_YAML_BYTES)
-        check_yaml(content)
+        check_yaml(content, str(file))
     except UnicodeDecodeError:
         raise
     except OSError as error:
         raise ConfigError(f"{file}: cannot be read as a config: {error.strerror}.") from None
     except ValueError as error:
         raise ConfigError(f"{file}: cannot be read as a config: {error}.") from None
-    return content, OmegaConf.load(io.StringIO(content))
+    return content, OmegaConf.load(NamedText(content, str(file)))

@@ -46,7 +46,7 @@ def test_a_gate_has_one_colour_for_one_openness_on_page_and_paper_whatever_else_
 
 
 def test_the_classes_of_the_style_sheet_are_these_colours() -> None:
-    style = (Path(gatelab.__file__).parent / "reports" / "pages" / "assets" / "reading.css").read_text(encoding="utf-8")
+    style = (Path(gatelab.__file__).parent / "reports" / "pages" / "assets" / "tints.css").read_text(encoding="utf-8")
     found = dict(re.findall(r"^\.([od]\d+) { background: (#\w+)", style, re.MULTILINE))
     assert found == {
         f"{letter}{step}": hexadecimal(step / 10, colours)

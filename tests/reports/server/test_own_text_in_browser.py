@@ -76,12 +76,12 @@ def test_the_chosen_unit_map_and_the_open_values_stay_while_one_types(open_page:
     wait_for_words(page, "a sad one")
     own.locator("select.which").select_option("2")
     own.locator("select.unit").select_option("3")
-    own.locator("details").evaluate("part => { part.open = true; }")
+    own.locator("details.values").evaluate("part => { part.open = true; }")
     box.fill("a sad one too")
     wait_for_words(page, "a sad one too")
     kept = {name: own.locator(f"select.{name}").input_value() for name in ("which", "unit", "by")}
     assert kept == {"which": "2", "unit": "3", "by": "unit"}
-    assert own.locator("details").evaluate("part => part.open")
+    assert own.locator("details.values").evaluate("part => part.open")
     assert own.locator(".map:visible").count() == 1
     assert own.locator(".tinted > span").first.get_attribute("style").startswith("background: rgb(")
     box.fill("")
