@@ -40,6 +40,7 @@ def rows_of(page: Any, name: str) -> list[list[str]]:
 
 
 def open_everything(page: Any) -> None:
-    for button in page.locator(".more:visible").all():
+    """But for the buttons of the box for a text, which come and go while a model writes."""
+    for button in page.locator(".more:not(#own *):visible").all():
         button.click()
     page.evaluate("for (const part of document.querySelectorAll('details')) part.open = true")
