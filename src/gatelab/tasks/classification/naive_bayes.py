@@ -34,7 +34,10 @@ def naive_bayes_metrics(
 
 
 def nbsvm_margins(features: Any, labels: NDArray[Any], test_features: Any, num_classes: int) -> NDArray[np.float64]:
-    """(N, K): of each class against the rest. The bias is interpolated as the weights are, of which the paper says nothing. features of 0 and 1 (M, V) and (N, V), sparse, with labels (M,) of the first."""
+    """(N, K): of each class against the rest. The bias is interpolated as the weights are, of which the paper says nothing.
+
+    features of 0 and 1 (M, V) and test_features (N, V) are sparse; labels (M,) are those of the first.
+    """
     from sklearn.svm import LinearSVC
 
     margins = np.full((test_features.shape[0], num_classes), -np.inf)

@@ -45,9 +45,9 @@ class Classification(SequenceTask):
         if config.baseline == "nbsvm" and found.metrics:
             prepared, labels = data.prepared, np.asarray(data.prepared.labels)
             train, test = sampled(prepared.parts["train"]), data.evaluated_rows("test", config.trainer.tested_batches)
-            texts = ([prepared.texts[row] for row in rows] for rows in (train, test))
+            train_texts, test_texts = ([prepared.texts[row] for row in rows] for rows in (train, test))
             found.metrics.update(
-                naive_bayes_metrics(next(texts), labels[train], next(texts), labels[test], prepared.classes)
+                naive_bayes_metrics(train_texts, labels[train], test_texts, labels[test], prepared.classes)
             )
         return found
 
