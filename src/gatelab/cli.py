@@ -183,6 +183,9 @@ def predict(
         Path | None, typer.Option("--out", metavar="FILE", help="Where the predictions of --csv go; - prints them.")
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Write the table's own columns beside the prediction.")] = False,
+    attention: Annotated[
+        bool, typer.Option("--attention", help="Also the weight of each token, of a run with model.pooling=attention.")
+    ] = False,
     text: TextColumns = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
@@ -212,7 +215,7 @@ def predict(
         if csv is None and (out or keep or text or reading != Reading()):
             raise typer.BadParameter("--out, --keep, --text and what says how a table is read go with --csv FILE")
         if csv is None:
-            predict_texts(run, output_dir, texts or [], allow_targets=allow_targets or ())
+            predict_texts(run, output_dir, texts or [], attention=attention, allow_targets=allow_targets or ())
         elif out is not None:
             predict_table(
                 run,
@@ -221,6 +224,7 @@ def predict(
                 out,
                 text=text or (),
                 keep=keep,
+                attention=attention,
                 reading=reading,
                 allow_targets=allow_targets or (),
             )

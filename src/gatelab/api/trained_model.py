@@ -17,6 +17,7 @@ from gatelab.reports.charts.gate_heatmap import draw_heatmap
 from gatelab.reports.charts.gate_picture import draw_gates
 from gatelab.reports.charts.reading import first_shown
 from gatelab.reports.charts.unit_maps import unit_maps
+from gatelab.tasks.sequence.attention_predictor import AttentionPredictor
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.trace import read_gates
 
@@ -29,13 +30,20 @@ class Model:
         self.module: nn.Module = self._predictor.module
         self.classes = self._predictor.classes
 
-    def predict(self, texts: str | Iterable[str]) -> pd.DataFrame:
-        """A row for each text: text, prediction, and the probability of each class or label; of numbers only the prediction."""
+    def predict(self, texts: str | Iterable[str], *, attention: bool = False) -> pd.DataFrame:
+        """A row for each text: text, prediction, and the probability of each class or label; of numbers only the prediction. With
+        attention also a list of (token, weight); raises RunError then for a model without attention pooling."""
         listed = [texts] if isinstance(texts, str) else list(texts)
-        values = self._predictor.predictions(listed)  # (N, K)
+        if attention:
+            values, weights = AttentionPredictor(self._predictor).read(listed)
+            return self._table(listed, values).assign(attention=pd.Series(weights, dtype=object))
+        return self._table(listed, self._predictor.predictions(listed))
+
+    def _table(self, texts: list[str], values: NDArray[Any]) -> pd.DataFrame:
+        """values (N, K)."""
         if not self.classes:
-            return pd.DataFrame({"text": listed, "prediction": values[:, 0]})
-        table = pd.DataFrame({"text": listed, "prediction": [self._predictor.answer(row) for row in values]})
+            return pd.DataFrame({"text": texts, "prediction": values[:, 0]})
+        table = pd.DataFrame({"text": texts, "prediction": [self._predictor.answer(row) for row in values]})
         return table.assign(**{f"probability:{name}": values[:, k] for k, name in enumerate(self.classes)})
 
     def trace(self, text: str) -> "Trace":

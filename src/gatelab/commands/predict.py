@@ -29,9 +29,11 @@ if TYPE_CHECKING:
 STANDARD = Path("-")
 
 
-def predict_texts(run: str, output_dir: Path, texts: list[str], *, allow_targets: Sequence[str] = ()) -> None:
-    """Print what the model of a run says of each text."""
-    predictor = predictor_of(finished(run, output_dir), allow_targets)
+def predict_texts(
+    run: str, output_dir: Path, texts: list[str], *, attention: bool = False, allow_targets: Sequence[str] = ()
+) -> None:
+    """Print what the model of a run says of each text; with attention the weight of each token, too."""
+    predictor = predictor_of(finished(run, output_dir), allow_targets, attention=attention)
     texts = [well_formed(text) for text in texts]  # bytes that are no UTF-8 come as halves
     table = Table(*predictor.titles, "text")
     for text, values in zip(texts, predictor.stream(texts), strict=True):
@@ -47,20 +49,21 @@ def predict_table(
     *,
     text: Sequence[str] = (),
     keep: bool = False,
+    attention: bool = False,
     reading: Reading | None = None,
     allow_targets: Sequence[str] = (),
 ) -> None:
     """Write the line and what the model says of it, such as prediction and the probability of each class or label, for every usable
-    row of a table, in chunks; with keep its own columns after the line. The output file is replaced atomically at the end; unusable
-    rows are counted, and the first is named. STANDARD as file or out is standard input or output; what is said goes to standard
-    error then. Ends early where standard output is no longer read, as by head."""
+    row of a table, in chunks; with keep its own columns after the line, with attention a JSON list of [token, weight] at its end. The
+    output file is replaced atomically at the end; unusable rows are counted, and the first is named. STANDARD as file or out is
+    standard input or output; what is said goes to standard error then. Ends early where standard output is no longer read, as by head."""
     from gatelab.data.stream import RowStream
 
     folder = finished(run, output_dir)
     if out != STANDARD and (problem := problem_of(out)):
         raise RunError(f"--out {out}: {problem}. {'Name a file in it' if out.is_dir() else 'Make it first'}.")
     screen = errors if out == STANDARD else console
-    predictor = predictor_of(folder, allow_targets)
+    predictor = predictor_of(folder, allow_targets, attention=attention)
     started, num_rows = time.monotonic(), 0
     with (
         input_file(file) as source,
@@ -101,10 +104,16 @@ def predict_table(
         screen.print(f"{counted(len(rows.rejects), 'row')} rejected, the first at line {first.line}: {first.reason}")
 
 
-def predictor_of(folder: RunFolder, allow_targets: Sequence[str]) -> Any:
+def predictor_of(folder: RunFolder, allow_targets: Sequence[str], *, attention: bool = False) -> Any:
+    """With attention one that gives the weight of each token, too; raises RunError for a model that has none."""
     from gatelab.tasks.model_folder import task_of_folder
 
-    return task_of_folder(folder.model, allow_targets).predictor(folder.model, allow_targets)
+    predictor = task_of_folder(folder.model, allow_targets).predictor(folder.model, allow_targets)
+    if not attention:
+        return predictor
+    from gatelab.tasks.sequence.attention_predictor import AttentionPredictor
+
+    return AttentionPredictor(predictor)
 
 
 @contextmanager

@@ -32,16 +32,20 @@ class Predictor:
         for chunk in in_chunks(texts, CHUNK):
             yield from self.predictions(chunk)
 
-    @torch.inference_mode()
     def predictions(self, texts: list[str]) -> NDArray[Any]:
         """(N, K) for N texts: the probability of each class or label, or a number."""
-        encoded = self.pieces.encode(texts, self.max_length)
-        lengths = torch.tensor([len(ids) for ids in encoded])
         result = np.empty((len(texts), self.module.head.out_features))
+        for rows, predictions in self.batches(self.pieces.encode(texts, self.max_length)):
+            result[rows] = predictions
+        return result
+
+    @torch.inference_mode()
+    def batches(self, encoded: Sequence[NDArray[Any]]) -> Iterator[tuple[NDArray[np.int64], NDArray[Any]]]:
+        """Of the token ids of texts: the rows (B,) of each batch of like lengths, and their predictions (B, K)."""
+        lengths = torch.tensor([len(ids) for ids in encoded])
         for rows, tokens in padded_batches(encoded, BATCH, PAD_ID):
             outputs = self.module(tokens.to(self.device), lengths[rows].to(self.device))
-            result[rows] = self.module.predict(outputs).cpu().numpy()
-        return result
+            yield rows, self.module.predict(outputs).cpu().numpy()
 
     def read_gates(self, text: str, *, attributions: bool = True) -> dict[str, NDArray[Any]]:
         from gatelab.tasks.sequence.trace import read_gates

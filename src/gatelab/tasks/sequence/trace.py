@@ -6,23 +6,22 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from gatelab.data.tokenize import SPACE, UNKNOWN_ID
+from gatelab.data.tokenize import UNKNOWN_ID
 from gatelab.errors import RunError
 from gatelab.tasks.sequence.attribution import integrated_gradients
 from gatelab.tasks.sequence.pooling import AttentionPooling
 from gatelab.tasks.sequence.prediction import Predictor
+from gatelab.tasks.sequence.token_texts import token_texts
 
 NUM_UNITS = 8
 MAX_PREFIXES = 64  # beginnings of the text in one batch
-STAND_INS = ("<url>", "<user>")  # whose place in the text the tokenizer does not keep
 
 
 @torch.no_grad()
 def read_gates(predictor: Predictor, text: str, *, attributions: bool = True) -> dict[str, NDArray[Any]]:
     """Arrays by name:
 
-    tokens (T,) as they stand in the text (<url> and <user> for what these replace), of characters and subwords as the model
-        reads them (▁ for a space); unknown (T,) whether the vocabulary lacks them
+    tokens (T,) as ``token_texts`` has them; unknown (T,) whether the vocabulary lacks them
     classes (K,), probabilities (T, K): what the model says after each token; of a regression predictions (T,) in their place
     answer: what is predicted in the end
     units (U,), contributions (U,): the units of the last layer whose pooled state moves the prediction most, and how far, in
@@ -42,11 +41,6 @@ def read_gates(predictor: Predictor, text: str, *, attributions: bool = True) ->
     refuse_without_gates(encoder)
     encoded = predictor.tokenizer.encode(text, add_special_tokens=False)
     ids = encoded.ids[: predictor.max_length] or [UNKNOWN_ID]
-    subwords = any(token.startswith(SPACE) for token in encoded.tokens)
-    pieces = [
-        token if (subwords or token in STAND_INS) and number != UNKNOWN_ID else text[begin:end]
-        for token, number, (begin, end) in zip(encoded.tokens, encoded.ids, encoded.offsets, strict=True)
-    ]
     tokens = torch.tensor([ids], device=device)  # (1, T)
     length = torch.tensor([len(ids)], device=device)
     prefixes = torch.arange(1, len(ids) + 1, device=device)
@@ -70,7 +64,7 @@ def read_gates(predictor: Predictor, text: str, *, attributions: bool = True) ->
 
     values = predictions.cpu().numpy()
     gates = {
-        "tokens": np.array(pieces[: len(ids)] or [text]),
+        "tokens": np.array(token_texts(encoded, text, predictor.max_length)),
         "unknown": np.array([number == UNKNOWN_ID for number in ids]),
         "answer": np.array(module.answer(values[-1], predictor.classes)),
         "units": units.cpu().numpy(),
