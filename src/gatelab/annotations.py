@@ -7,9 +7,10 @@ from annotated_types import Ge, Gt, Le, Lt
 
 T = TypeVar("T")
 
-Count = Annotated[int, Ge(1), Lt(2**63)]
+Count = Annotated[int, Ge(1), Lt(2**31)]  # as many as an index of int32 counts
 Layers = Annotated[int, Ge(1), Le(1000)]
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
+Finite = Annotated[float, Gt(-math.inf), Lt(math.inf)]
 NotNegative = Annotated[float, Ge(0), Lt(math.inf)]
 Fraction = Annotated[float, Ge(0), Lt(1)]
 Probability = Annotated[float, Gt(0), Lt(1)]

@@ -20,7 +20,9 @@ def build(group: str, options: dict[str, Any], **more: Any) -> Any:
         return construct(group, options, more)
     except ConfigError:
         raise
-    except (TypeError, ValueError) as error:
+    except Exception as error:
+        if not isinstance(error, (TypeError, ValueError)) and type(error).__name__ != "MisconfigurationException":
+            raise  # the latter is Lightning's for a value, and Lightning is not imported for a data module alone
         raise ConfigError(f"{group}: {options['_target_']} refused its settings: {error}") from error
 
 

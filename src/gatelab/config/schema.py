@@ -1,13 +1,13 @@
 """The configs: where they lie, and what may stand in them. Checked before any data is read."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
-from gatelab.annotations import Count, Fraction, Positive
+from gatelab.annotations import Count, Fraction, NotNegative, Positive
 from gatelab.config.build import construct
 from gatelab.config.experiment import check_experiment
 from gatelab.config.identity import flatten
@@ -44,7 +44,7 @@ Decay = Annotated[float, Field(gt=0, lt=1)]
 
 class Plateau(Group):
     factor: Decay
-    patience: Annotated[int, Field(ge=0)]
+    patience: Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Step(Group):
@@ -64,7 +64,7 @@ class OneCycle(Group):
 
 class Optimizer(OpenGroup):
     lr: Positive
-    weight_decay: Annotated[float, Field(ge=0)] = 0.0
+    weight_decay: NotNegative = 0.0
     schedule: Literal["constant", "linear", "cosine", "step", "exponential", "one_cycle", "plateau"]
     warmup: Fraction
     plateau: Plateau | None = None
@@ -95,6 +95,8 @@ class Optimizer(OpenGroup):
         return self.model_dump(by_alias=True, exclude_unset=True, exclude=OF_SCHEDULE)
 
 
+MAX_DEVICES = 1024
+SMALLER = "Make encoder.hidden_size or model.embedding_size smaller."
 Limit = Annotated[int, Field(ge=1)] | Annotated[float, Field(gt=0, le=1)]
 LimitOrNone = Annotated[int, Field(ge=0)] | Annotated[float, Field(gt=0, le=1)]
 
@@ -105,7 +107,7 @@ class Trainer(OpenGroup):
     accumulate_grad_batches: Count
     precision: Literal["16-mixed", "bf16-mixed", "32-true", "64-true", "bf16-true", "16-true"]
     accelerator: Literal["auto", "cpu", "cuda", "gpu"]
-    devices: int | str | list[int]
+    devices: Annotated[int, Field(le=MAX_DEVICES)] | Literal["auto"] | list[int]
     deterministic: bool | Literal["warn"]
     limit_train_batches: Limit
     limit_val_batches: LimitOrNone
@@ -173,6 +175,8 @@ def check_config(settings: dict[str, Any]) -> Config:
         for group, values in groups.items():
             if isinstance(values, dict):
                 problems += problems_of_built(group, values, _embedding_size(settings))
+    if not problems:
+        problems = [f"{key}=nan: is no number." for key, value in flatten(settings).items() if value != value]
     if problems:
         raise ConfigError("\n".join(problems))
     return Config.model_validate(settings)
@@ -210,10 +214,12 @@ def problems_of_built(group: str, values: dict[str, Any], input_size: int = 1) -
             with torch.device("meta"):  # an encoder without weights, which finds settings that contradict each other
                 encoder = construct(group, values, {"input_size": input_size})
             if problem := too_large(sum(weights.numel() for weights in encoder.parameters())):
-                problems.append(f"encoder: {problem}. Make encoder.hidden_size or model.embedding_size smaller.")
+                problems.append(f"encoder: {problem}. {SMALLER}")
         except ConfigError as error:  # of what stands in the group, such as its cell
             return [f"{group}: {str(error.__cause__ or error).rstrip('.')}."]
         except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+            if "overflow" in str(error).lower():  # torch's, of a size in bytes
+                return [f"encoder: its weights need more memory than 64 bits can count. {SMALLER}"]
             return [f"{group}: {str(error).splitlines()[0].rstrip('.')}."]
     return problems
 
@@ -231,7 +237,9 @@ def _problems(schema: type, values: Any, prefix: str) -> list[str]:
         found = adapter.dump_python(adapter.validate_python(values), by_alias=True)
     except ValidationError as error:
         known = {**flatten(values), **dict.fromkeys(schema.__annotations__)}
-        return list(dict.fromkeys(_explain(problem, values, known, prefix) for problem in error.errors()))
+        explained = dict.fromkeys(_explain(problem, values, known, prefix) for problem in error.errors())
+        subjects = dict.fromkeys(subject for subject, _ in explained)
+        return [_sentence(one, [text for subject, text in explained if subject == one]) for one in subjects]
     numbers = flatten(found)
     return [
         f"{prefix}{key}={value}: write it as {numbers[key]}."
@@ -259,14 +267,24 @@ def key_in_values(problem: Any, values: Any) -> str:
     return ".".join(parts)
 
 
-def _explain(problem: Any, values: Any, known: Iterable[str], prefix: str) -> str:
+def _explain(problem: Any, values: Any, known: Iterable[str], prefix: str) -> tuple[str, str]:
+    """What it is about, KEY or KEY=VALUE, and what is wrong with that."""
     key = prefix + key_in_values(problem, values)
     if problem["type"] == "extra_forbidden":
-        return f"{key}: unknown key.{did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
+        return key, f"unknown key.{did_you_mean(key, [prefix + k for k in known if prefix + k != key])}"
     if problem["type"] == "missing":
-        return f"{key}: is missing." + (f" {key}=none is without." if key in ("callbacks", "tracker") else "")
+        return key, "is missing." + (f" {key}=none is without." if key in ("callbacks", "tracker") else "")
     if problem["type"] in ("model_type", "dict_type"):
-        return f"{key}={problem['input']}: is no group of keys."
+        return f"{key}={problem['input']}", "is no group of keys."
     if problem["type"] == "value_error":
-        return f"{key.rstrip('.')}: {problem['ctx']['error']}."
-    return f"{key}={problem['input']}: {problem['msg'][0].lower()}{problem['msg'][1:]}."
+        return key.rstrip("."), f"{problem['ctx']['error']}."
+    return f"{key}={problem['input']}", f"{problem['msg'][0].lower()}{problem['msg'][1:]}."
+
+
+def _sentence(subject: str, problems: Sequence[str]) -> str:
+    """One of all that is wrong with a value, which is what each alternative of a union says."""
+    first, *others = problems
+    alternatives = [
+        f"; or {other.removeprefix('input should be ').replace('is no ', 'a ', 1).rstrip('.')}" for other in others
+    ]
+    return f"{subject}: {first.rstrip('.')}{''.join(alternatives)}." if others else f"{subject}: {first}"

@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge
+from annotated_types import Ge, Le
 from numpy.typing import NDArray
 from pydantic import AfterValidator, Discriminator, Tag
 from typing_extensions import NotRequired, TypedDict
@@ -58,7 +58,7 @@ class Rules(TypedDict):
     elongations: bool
 
 
-VocabSize = Annotated[int, Ge(3)]
+VocabSize = Annotated[int, Ge(3), Le(10_000_000)]  # for all of which a trainer of subwords takes memory at once
 
 
 class WordSettings(Rules):

@@ -12,12 +12,12 @@ from functools import partial
 from typing import Annotated, Any, Literal, get_args
 
 import torch
-from annotated_types import Ge
+from annotated_types import Ge, Lt
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
 
-from gatelab.annotations import Count, Dropout, Layers
+from gatelab.annotations import Count, Dropout, Finite, Layers
 from gatelab.errors import BackendError
 from gatelab.recurrent import cuda, engine, equations, native
 from gatelab.recurrent.cell import INNER, Cell, GateWeights, H, X, check_names
@@ -75,8 +75,8 @@ class Recurrent(nn.Module):
         *,
         backend: Backend = "auto",
         layer_norm: bool = False,
-        forget_bias: float | None = None,
-        chrono: Annotated[int, Ge(3)] | None = None,
+        forget_bias: Finite | None = None,
+        chrono: Annotated[int, Ge(3), Lt(2**31)] | None = None,
         orthogonal: bool = False,
         zoneout_hidden: Dropout = 0.0,
         zoneout_cell: Dropout = 0.0,
@@ -91,7 +91,7 @@ class Recurrent(nn.Module):
             if size < 1:
                 raise ValueError(f"{name} must be at least 1, not {size}")
         self.cell, self.layer_norm, self.orthogonal = cell, layer_norm, orthogonal
-        self.forget_bias, self.chrono = forget_bias, chrono
+        self.forget_bias, self.chrono = None if forget_bias is None else float(forget_bias), chrono
         self.zoneout_hidden, self.zoneout_cell = zoneout_hidden, zoneout_cell
         self.recurrent_dropout, self.input_dropout, self.weight_drop = recurrent_dropout, input_dropout, weight_drop
         self.input_size, self.hidden_size, self.num_layers = input_size, hidden_size, num_layers

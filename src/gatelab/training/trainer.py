@@ -12,6 +12,7 @@ from pytorch_lightning.plugins.environments import LightningEnvironment
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from gatelab.config.build import build
+from gatelab.config.memory import too_many
 from gatelab.config.schema import Config
 from gatelab.errors import ConfigError, did_you_mean
 from gatelab.runs.folder import RunFolder
@@ -21,6 +22,7 @@ from gatelab.training.callbacks import build_callbacks, monitoring
 from gatelab.training.checkpoint import AtomicCheckpoints, BestCheckpoint, Resume, StopRequest
 from gatelab.training.foreign_errors import first_sentences
 from gatelab.training.progress import ProgressLine
+from gatelab.training.ranks import num_processes
 from gatelab.training.schedule import Plateau
 
 # Settings that are a run's own, and what to do instead.
@@ -59,6 +61,8 @@ def check_trainer(config: Config, callbacks: list[pl.Callback]) -> None:
     if isinstance(profiler, str) and profiler not in PROFILERS:
         near = did_you_mean(profiler, PROFILERS)
         raise ConfigError(f"trainer.profiler={profiler}: no such profiler.{near} There are: {', '.join(PROFILERS)}.")
+    if problem := too_many(num_processes(config.trainer)):
+        raise ConfigError(f"trainer.devices={config.trainer.devices}: {problem}. Take fewer.")
     problem = refusal(options, callbacks)
     if problem is None:
         return

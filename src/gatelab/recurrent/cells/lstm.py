@@ -6,6 +6,7 @@ from typing import Any, Literal, get_args
 import torch
 from torch import Tensor, sigmoid
 
+from gatelab.annotations import Finite
 from gatelab.recurrent.cell import Cell
 
 Activation = Literal["tanh", "identity", "tanh_1997"]
@@ -44,7 +45,7 @@ class LSTM(Cell):
         forget_gate: bool = True,
         output_gate: bool = True,
         coupled: Literal["input", "forget"] | None = None,
-        coupling_shift: float = 0.0,
+        coupling_shift: Finite = 0.0,
         peepholes: bool = False,
         gate_recurrence: bool = False,
         candidate_activation: Activation = "tanh",
