@@ -1,6 +1,7 @@
 """Files of somebody else: only regular ones are opened, and no more is read of them than their kind may hold.
 
     open(file, "rb", opener=regular)    read_text(file, MAX)    read_json(file, MAX)    open_safetensors(file)    check_yaml(text)
+    open_below(folder, file)
 
 Each is opened once and examined while it is open, so that nobody can exchange it between a check and its use; again gives
 another pass over one that is open.
@@ -25,10 +26,10 @@ MAX_YAML_NODES = 20_000  # with those that its aliases stand for
 MAX_YAML_DEPTH = 50
 
 
-def regular(path: str, flags: int) -> int:
+def regular(path: str, flags: int, *, dir_fd: int | None = None) -> int:
     """The opener of a regular file, for ``open``: waits for no FIFO and reads no device. Raises OSError that says what it is."""
     try:
-        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0))
+        descriptor = os.open(path, flags | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0), dir_fd=dir_fd)
     except OSError as error:
         if error.errno == errno.ENXIO:  # what opening a socket raises
             raise OSError(errno.EINVAL, "is a socket and no file", path) from None
@@ -42,10 +43,33 @@ def regular(path: str, flags: int) -> int:
     raise OSError(errno.EINVAL, f"is {KINDS.get(stat.S_IFMT(mode), 'something else')} and no file", path)
 
 
+def open_below(folder: Path, file: Path) -> BinaryIO:
+    """A regular file, for reading, of which nothing below folder is a link, whoever puts one there meanwhile.
+
+    Raises OSError where something is, or for what is no regular file. Windows has no such question: there links are followed.
+    """
+    if not hasattr(os, "O_NOFOLLOW"):
+        return open(file, "rb", opener=regular)
+    *parents, name = file.relative_to(folder).parts
+    place = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        for parent in parents:
+            outer, place = place, os.open(parent, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=place)
+            os.close(outer)
+        return open(name, "rb", opener=lambda path, flags: regular(path, flags | os.O_NOFOLLOW, dir_fd=place))
+    finally:
+        os.close(place)
+
+
 def read_bytes(file: Path, max_bytes: int) -> bytes:
     """The content of a regular file. Raises OSError where it is none or has more than max_bytes."""
     with open(file, "rb", opener=regular) as stream:
-        content = stream.read(max_bytes + 1)
+        return read_all(stream, file, max_bytes)
+
+
+def read_all(stream: IO[bytes], file: Path, max_bytes: int) -> bytes:
+    """As read_bytes, of a file that is open."""
+    content = stream.read(max_bytes + 1)
     if len(content) > max_bytes:
         size = f"{max_bytes // MIB} MiB" if max_bytes >= MIB else f"{max_bytes:,} bytes"
         raise OSError(errno.EFBIG, f"is larger than {size}, as no such file is", str(file))
@@ -90,7 +114,8 @@ def open_safetensors(file: Path) -> Iterator[Any]:
         size = int.from_bytes(stream.read(8), "little")
         if size > MAX_SAFETENSORS_HEADER:
             raise ValueError(f"its header has {size:,} bytes, and at most {MAX_SAFETENSORS_HEADER:,} are read")
-        # The library takes a path. This one leads to the open file, whatever bears its name meanwhile; Windows has no such path.
+        # The library takes a path. This one leads to the open file, whatever bears its name meanwhile. Windows has no such path, and
+        # lets nobody rename, remove or replace a file that is open.
         held = Path(f"/dev/fd/{stream.fileno()}")
         with safe_open(held if held.exists() else file, framework="pt") as tensors:
             yield tensors

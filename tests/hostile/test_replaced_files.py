@@ -12,8 +12,11 @@ import pyarrow
 import pytest
 import torch
 from foreign_files import packed, tokenizer, zipped
+from markupsafe import escape
+from run_folders import Folders
 from safetensors.torch import save_file
 from torch import nn
+from werkzeug.test import Client
 
 from gatelab.config.config_files import read_config_file
 from gatelab.config.experiment import read_experiment
@@ -25,6 +28,9 @@ from gatelab.data.tokenizer_file import read_tokenizer_file
 from gatelab.data.vector_files import read_vectors
 from gatelab.data.vectors import VectorFiles
 from gatelab.errors import DataError
+from gatelab.reports.pages.html import content_security_policy, style_and_script
+from gatelab.reports.pages.run_page import ASSETS
+from gatelab.reports.server.site import Site
 from gatelab.runs.difference import weights
 from gatelab.runs.predictions import read_predictions
 from gatelab.tasks.language_model.agreement import read_pairs
@@ -187,3 +193,59 @@ def test_a_file_that_is_replaced_after_its_sha256_was_taken_leaves_nothing_in_th
         read(file, cache)
     assert not [path for path in cache.glob("*/*/record.json") if ".partial" not in str(path)]
     read(file, cache)
+
+
+def link_out(file: Path) -> None:
+    file.unlink()
+    file.symlink_to(file.parents[3] / "secret")
+
+
+def folder_out(file: Path) -> None:
+    file.parent.rename(file.parents[3] / "elsewhere")
+    (file.parents[3] / "elsewhere" / file.name).write_bytes(SECRET)
+    file.parent.symlink_to(file.parents[3] / "elsewhere")
+
+
+def fifo(file: Path) -> None:
+    file.unlink()
+    os.mkfifo(file)
+
+
+# With what makes a stored page one of ours.
+POLICY = str(escape(content_security_policy(*style_and_script(ASSETS))))
+SECRET = f"a secret of another folder {POLICY}".encode()
+
+
+@pytest.mark.parametrize("replace", [link_out, folder_out, fifo])
+@pytest.mark.parametrize("name", ["error.log", "report.html"])
+def test_what_takes_the_place_of_a_file_that_a_page_asks_for_is_not_sent(
+    name: str, replace: Callable[[Path], None], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folders = Folders(tmp_path / "outputs")
+    file = folders.write(1, 0.8).path / name
+    file.write_bytes(b"as it was")
+    (tmp_path / "secret").write_bytes(SECRET)
+    opens, replaced = os.open, list[Path]()
+
+    def replacing(path: Any, *arguments: Any, **more: Any) -> int:
+        if path in (folders.output_dir, str(file)) and not replaced:  # it is about to be opened
+            replace(file)
+            replaced.append(file)
+        return opens(path, *arguments, **more)
+
+    monkeypatch.setattr(os, "open", replacing)
+    answer = Client(Site(folders.output_dir, 80, "token")).get(f"/sweep/{file.parent.name}/{name}?token=token")
+    assert (len(replaced), SECRET in answer.data) == (1, False)
+    assert answer.status_code == 404 or (name == "report.html" and b"macro-F1" in answer.data)  # made anew
+
+
+def test_a_file_that_grows_is_sent_as_it_was_when_it_was_asked_for(tmp_path: Path) -> None:
+    folders = Folders(tmp_path / "outputs")
+    file = folders.write(1, 0.8).metrics
+    file.write_bytes(b"1,2\n" * 20_000)
+    site = Client(Site(folders.output_dir, 80, "token"))
+    answer = site.get(f"/sweep/{file.parent.name}/metrics.csv?token=token", buffered=False)
+    with file.open("ab") as stream:
+        stream.write(b"3,4\n")
+    assert answer.data == b"1,2\n" * 20_000
+    assert answer.content_length == 80_000

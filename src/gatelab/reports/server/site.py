@@ -8,16 +8,16 @@ asks the model of a run only for its own pages.
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from markupsafe import escape
 from werkzeug.exceptions import HTTPException
-from werkzeug.utils import send_file
 from werkzeug.wrappers import Request, Response
 
+from gatelab.bounded import MIB, open_below, read_all
 from gatelab.errors import RunError, UnknownName, UserError
 from gatelab.reports.analysis.jobs import num_waiting
 from gatelab.reports.pages.html import content_security_policy, render, style_and_script
@@ -53,6 +53,8 @@ HEADERS = {
 }
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 BEGINNING = 3000  # bytes of a page that contain its policy
+PIECE_BYTES = 65_536  # of a file that is sent
+MAX_PAGE_BYTES = 256 * MIB  # of one in a run folder; a longer one is made anew
 REFRESHED = ("refresh",)  # assets of a page that follows its runs
 TOKEN = "token"  # in the printed address; afterwards a cookie has it
 
@@ -127,11 +129,13 @@ class Site:
         if parts[-1] == "report.html":
             return (self.run_report if len(parts) == 3 else self.sweep_report)(request, path.parent)
         kind = PICTURES.get(path.suffix) if "figures" in parts[1:-1] else FILES.get(path.name)
-        if kind is None or not path.is_file():
+        if kind is None:
             return message("There is nothing of this name here.", 404)
-        response = send_file(path, request.environ, mimetype=kind, conditional=True, etag=True)
-        if kind.startswith("text/"):
-            response.headers["Content-Type"] = f"{kind}; charset=utf-8"
+        try:
+            stream = open_below(self.root, path)
+        except OSError:  # none, no regular one, or one that has come to lie elsewhere
+            return message("There is nothing of this name here.", 404)
+        response = sent(stream, request, kind)
         if kind == "application/pdf":
             # Its viewer is a page of the browser's own.
             response.headers["Content-Security-Policy"] = "frame-ancestors 'none'"
@@ -180,7 +184,7 @@ class Site:
         if not runs:
             return message("There is no such run.", 404)
         folder = runs[0].folder
-        content = stored_page(folder.report, runs, ASSETS)
+        content = stored_page(self.root, folder.report, runs, ASSETS)
         if not content:
             with only_run_errors(path):
                 content = self.pages.get(path, state_of(runs), lambda: run_page(folder, self.runs.look)).encode(
@@ -227,7 +231,7 @@ class Site:
         if not folders:
             return message("There are no runs of this name.", 404)
         runs, problems = self.runs.read(folders)
-        stored = stored_page(path / "report.html", runs, ASSETS)
+        stored = stored_page(self.root, path / "report.html", runs, ASSETS)
         is_open = bool(request.if_none_match)  # a page that is kept up to date, which the stored one is not
         if stored and not is_open and not problems and runs_digest(folders).encode() in stored[:BEGINNING]:
             return page(stored, ASSETS)
@@ -309,7 +313,23 @@ def message(sentence: str, status: int) -> Response:
     return page(render("message.html.j2", title="gatelab", sentence=sentence), (), status=status)
 
 
-def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
+def sent(stream: IO[bytes], request: Request, kind: str) -> Response:
+    """What is open, as long as it is now: one that still grows is not sent for ever."""
+    status = os.fstat(stream.fileno())
+    response = Response(pieces(stream, status.st_size), mimetype=kind, direct_passthrough=True)
+    response.call_on_close(stream.close)
+    response.content_length = status.st_size
+    response.set_etag(f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}")
+    return response.make_conditional(request.environ, accept_ranges=True, complete_length=status.st_size)
+
+
+def pieces(stream: IO[bytes], num_bytes: int) -> Iterator[bytes]:
+    while piece := stream.read(min(num_bytes, PIECE_BYTES)):
+        num_bytes -= len(piece)
+        yield piece
+
+
+def stored_page(root: Path, file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
     """The page in the run folder, unless it is older than its data, of a running run, or of another version of gatelab."""
     results = [
         path
@@ -318,9 +338,13 @@ def stored_page(file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes
     ]
     changed = max((time for _, time, _ in stamp_of(results)), default=0)
     is_running = any(run.record.status == "running" for run in runs)
-    if is_running or not file.is_file() or file.stat().st_mtime_ns < changed:
+    if is_running:
         return None
-    content = file.read_bytes()
+    try:
+        with open_below(root, file) as stream:
+            content = b"" if os.fstat(stream.fileno()).st_mtime_ns < changed else read_all(stream, file, MAX_PAGE_BYTES)
+    except OSError:
+        return None
     policy = str(escape(content_security_policy(*style_and_script(assets))))
     return content if policy.encode() in content[:BEGINNING] else None
 
