@@ -1,7 +1,7 @@
 """Files of somebody else: only regular ones are opened, and no more is read of them than their kind may hold.
 
     open(file, "rb", opener=regular)    read_text(file, MAX)    read_json(file, MAX)    open_safetensors(file)    check_yaml(text)
-    open_below(folder, file)
+    open_below(folder, file)    open_table(file)    copy_file(file, copy, MAX)
 
 Each is opened once and examined while it is open, so that nobody can exchange it between a check and its use; again gives
 another pass over one that is open.
@@ -19,6 +19,7 @@ from typing import IO, Any, BinaryIO
 
 MIB = 2**20
 KINDS = {stat.S_IFIFO: "a FIFO", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device", stat.S_IFBLK: "a device"}
+MAX_TABLE_BYTES = 2048 * MIB
 MAX_SAFETENSORS_HEADER = MIB  # some ten thousand tensors
 # Of a YAML with settings. What Hydra and OmegaConf make of one is a hundred times as large, and they recurse.
 MAX_YAML_BYTES = MIB
@@ -69,11 +70,53 @@ def read_bytes(file: Path, max_bytes: int) -> bytes:
 
 def read_all(stream: IO[bytes], file: Path, max_bytes: int) -> bytes:
     """As read_bytes, of a file that is open."""
-    content = stream.read(max_bytes + 1)
-    if len(content) > max_bytes:
-        size = f"{max_bytes // MIB} MiB" if max_bytes >= MIB else f"{max_bytes:,} bytes"
-        raise OSError(errno.EFBIG, f"is larger than {size}, as no such file is", str(file))
+    size = os.fstat(stream.fileno()).st_size  # nothing is set aside for one that is too large
+    content = b"" if size > max_bytes else stream.read(max_bytes + 1)
+    if max(size, len(content)) > max_bytes:
+        raise too_large(file, max_bytes)
     return content
+
+
+def too_large(file: Path, max_bytes: int) -> OSError:
+    size = f"{max_bytes // MIB} MiB" if max_bytes >= MIB else f"{max_bytes:,} bytes"
+    return OSError(errno.EFBIG, f"is larger than {size}, as no such file is", str(file))
+
+
+def copy_file(file: Path, copy: Path, max_bytes: int) -> int:
+    """Copy a regular file with its times, and return its size. Raises OSError where it is none, or holds more than max_bytes."""
+    with open(file, "rb", opener=regular) as stream:
+        status = os.fstat(stream.fileno())
+        if status.st_size > max_bytes:
+            raise too_large(file, max_bytes)
+        with open(copy, "wb") as copied:
+            copied.writelines(pieces(stream, status.st_size))
+    os.utime(copy, ns=(status.st_atime_ns, status.st_mtime_ns))
+    return status.st_size
+
+
+def pieces(stream: IO[bytes], num_bytes: int) -> Iterator[bytes]:
+    """No more of an open file than num_bytes, if it still grows."""
+    while piece := stream.read(min(num_bytes, MIB)):
+        num_bytes -= len(piece)
+        yield piece
+
+
+def open_table(file: Path) -> IO[str]:
+    """A CSV that gatelab has written, for reading. Raises OSError for what is no regular file, ValueError where its last line is cut off
+    or it is larger than any, such as one that ends in nothing but zeros."""
+    stream = open(file, "rb", opener=regular)  # noqa: SIM115 -- the text closes it
+    try:
+        size = stream.seek(0, os.SEEK_END)
+        if size > MAX_TABLE_BYTES:
+            raise ValueError(f"it is larger than {MAX_TABLE_BYTES // MIB} MiB")
+        stream.seek(max(0, size - 1))
+        if stream.read() != b"\n":
+            raise ValueError("its last line is not complete")
+        stream.seek(0)
+    except BaseException:
+        stream.close()
+        raise
+    return io.TextIOWrapper(stream, encoding="utf-8", newline="")
 
 
 def read_text(file: Path, max_bytes: int) -> str:

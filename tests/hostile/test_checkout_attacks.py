@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from attack import WORKS, describe_checkout
 
+from gatelab.runs.checkout import checkout_of
+
 # How a checkout comes to run ./w.sh; a.py has changed by then, and new.py is not tracked.
 CHECKOUTS = {
     "fsmonitor": "git config core.fsmonitor $PWD/w.sh",
@@ -45,6 +47,16 @@ def test_a_checkout_is_described_and_runs_nothing(name: str, tmp_path: Path, att
     assert f"top {tmp_path} dirty True" in text
     for line in ("-1\n+2\n", "+++ b/new.py", "+3\n"):
         assert line in text
+
+
+ENDLESS = ["ln -sf /dev/zero .git/index", "mkfifo .git/sharedindex.a", "truncate -s 1T .git/sharedindex.a"]
+
+
+@pytest.mark.parametrize("script", ENDLESS)
+def test_an_index_that_never_ends_is_not_copied(script: str, tmp_path: Path) -> None:
+    subprocess.run(["sh", "-ec", BEFORE.replace("$COMMIT", COMMIT) + script], cwd=tmp_path, check=True)
+    with pytest.raises(OSError, match=r"is a device|is a FIFO|is larger than"), checkout_of(tmp_path):
+        pass
 
 
 def test_a_repository_whose_objects_are_elsewhere_fetches_none(tmp_path: Path, attack: Callable[..., Any]) -> None:

@@ -1,6 +1,7 @@
 """A file that another one replaces as soon as it is open is read as it was: what was checked is what is read."""
 
 import os
+import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -31,6 +32,7 @@ from gatelab.errors import DataError
 from gatelab.reports.pages.html import content_security_policy, style_and_script
 from gatelab.reports.pages.run_page import ASSETS
 from gatelab.reports.server.site import Site
+from gatelab.runs.checkout import checkout_of
 from gatelab.runs.difference import weights
 from gatelab.runs.predictions import read_predictions
 from gatelab.tasks.language_model.agreement import read_pairs
@@ -97,6 +99,18 @@ def content(body: bytes) -> Callable[[Path], Any]:
     return lambda file: file.write_bytes(body)
 
 
+def repository(index: Path) -> None:
+    folder = index.parents[1]
+    (folder / "a.py").write_text("1")
+    script = "git init -q; git add a.py; git -c user.name=a -c user.email=a@localhost commit -qm x"
+    subprocess.run(["sh", "-ec", script], cwd=folder, check=True)
+
+
+def tracked(index: Path) -> str:
+    with checkout_of(index.parents[1]) as checkout:
+        return checkout.git("ls-files", "--stage")
+
+
 # name of the file, how it is made, and what reads it
 CASES: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
     "rows.tsv": (content(ROWS), rows),
@@ -116,6 +130,7 @@ CASES: dict[str, tuple[Callable[[Path], Any], Callable[[Path], Any]]] = {
     "mine.yaml": (content(EXPERIMENT), lambda file: read_config_file(file)[1]),
     "question.yaml": (content(EXPERIMENT), read_experiment),
     "predictions.csv": (content(PREDICTIONS), lambda file: repr(read_predictions(file))),
+    ".git/index": (repository, tracked),
     "agreement.tsv": (content(b"the keys\tare\tis\t0\n"), read_pairs),
     "digits.npz": (lambda file: np.savez(file, **DIGITS), lambda file: repr(read_arrays(str(file)))),
 }

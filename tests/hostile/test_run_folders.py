@@ -134,10 +134,15 @@ def test_a_wrong_value_anywhere_in_the_config(part: int, root: Path, damaged: Pa
         count()
 
 
+def hole(file: Path) -> None:
+    with file.open("wb") as stream:
+        stream.truncate(2**40)
+
+
 KINDS: dict[str, Callable[[Path], None]] = {
     "a FIFO": os.mkfifo, "a folder": Path.mkdir, "a link to nothing": lambda file: file.symlink_to("nothing"),
     "a link to itself": lambda file: file.symlink_to(file.name), "an endless device": lambda file: file.symlink_to("/dev/zero"),
-    "absent": lambda _: None,
+    "absent": lambda _: None, "an endless hole": hole,
 }  # fmt: skip
 
 

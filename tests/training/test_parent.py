@@ -14,6 +14,7 @@ from gatelab.runs.config import load_config, read_config
 from gatelab.runs.folder import RunFolder
 from gatelab.tasks.sequence.build_model import build_model
 from gatelab.tasks.sequence.transfer import check_same_cell, take_rows, transfer
+from gatelab.training.parent import continue_from
 from gatelab.training.run import resolve, train
 
 SETTINGS = [
@@ -53,6 +54,23 @@ def test_two_epochs_and_two_more_are_four(parent: RunFolder, output_dir: Path, c
     recorded = load_config(child)["from"]
     assert run(output_dir, cache_dir, f"from={recorded}", "trainer.max_epochs=4")[0].path == child.path
     assert load_file(recorded).keys() == load_file(child.model / "model.safetensors").keys()
+
+
+def test_files_that_are_none_of_a_run_are_not_copied(tmp_path: Path) -> None:
+    parent, child = RunFolder(tmp_path / "parent"), RunFolder(tmp_path / "child")
+    for folder in (parent, child):
+        folder.checkpoints.mkdir(parents=True)
+    torch.save({"gatelab": {}, "callbacks": {}}, parent.last)
+    parent.config.write_text("callbacks: {}\n")
+    with parent.best.open("wb") as stream:
+        stream.truncate(2**21)
+    with pytest.raises(ConfigError, match=r"best\.ckpt is larger than 1 MiB"):
+        continue_from(parent, child, {"callbacks": {}})
+    parent.best.unlink()
+    parent.metrics.symlink_to("/dev/zero")
+    with pytest.raises(ConfigError, match=r"metrics\.csv is a device and no file"):
+        continue_from(parent, child, {"callbacks": {}})
+    assert not [file for file in child.path.rglob("*") if file.is_file()]
 
 
 @pytest.mark.parametrize(

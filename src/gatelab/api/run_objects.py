@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, overload
 import pandas as pd
 
 from gatelab.api.rendered import Rendered
-from gatelab.bounded import regular
+from gatelab.bounded import open_table
 from gatelab.errors import RunError
 from gatelab.runs import load
 from gatelab.runs.flat_row import row_of, tested
@@ -70,7 +70,7 @@ class Run(Rendered):
         file = self._folder.predictions
         if not file.exists():
             raise RunError(f"run {self.identity} is {self.status} and has no predictions: no row was tested.")
-        with readable(file), open(file, newline="", encoding="utf-8", opener=regular) as stream:
+        with readable(file), open_table(file) as stream:
             texts = ["file", *TEXT_COLUMNS[kind_in(stream)]]
             return pd.read_csv(
                 stream, dtype=dict.fromkeys(texts, str), keep_default_na=False, float_precision="round_trip"

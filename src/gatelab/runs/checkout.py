@@ -7,14 +7,16 @@ user's own ~/.gitconfig is.
 
 import os
 import re
-import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from gatelab.bounded import MIB, copy_file
+
 SECONDS = 10  # that git may take
+MAX_COPIED_BYTES = 512 * MIB  # of its index, which then lists some five million files
 OFF = ("core.fsmonitor=false", "core.hooksPath=/dev/null", "core.untrackedCache=false", "protocol.allow=never")
 # What a checkout may say of how its files lie on the disk: single words, which run nothing.
 KEPT = r"^core\.(autocrlf|eol|filemode|ignorecase|precomposeunicode|symlinks)$"
@@ -64,11 +66,14 @@ def checkout_of(folder: Path) -> Iterator[Checkout]:
             (git_dir / name).mkdir()
         (git_dir / "HEAD").write_text(f"{commit}\n", encoding="utf-8")
         (git_dir / "config").write_text(configuration(top, kind, environment), encoding="utf-8")
-        for place, copy in ((top / index, "index"), (top / exclude, "info/exclude")):
-            if place.is_file():  # with its time, by which git tells what may have changed since
-                shutil.copy2(place, git_dir / copy)
-        for shared in (top / index).parent.glob("sharedindex.*"):
-            shutil.copy2(shared, git_dir / shared.name)
+        copies = {top / index: "index", top / exclude: "info/exclude"}
+        copies |= {file: file.name for file in sorted((top / index).parent.glob("sharedindex.*"))}
+        left = MAX_COPIED_BYTES
+        for place, copy in copies.items():
+            with suppress(FileNotFoundError, NotADirectoryError):
+                left -= copy_file(
+                    place, git_dir / copy, left
+                )  # with its time, by which git tells what may have changed since
         yield Checkout(top, commit, git_dir, {**environment, "GIT_OBJECT_DIRECTORY": str(top / objects)})
 
 

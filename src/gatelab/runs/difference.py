@@ -7,7 +7,7 @@ from itertools import zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from gatelab.bounded import open_safetensors, regular
+from gatelab.bounded import open_safetensors, open_table
 from gatelab.errors import RunError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.history import read_values
@@ -101,7 +101,7 @@ def weights(file: Path) -> dict[str, Any]:
 
 
 def rows(file: Path) -> Iterator[dict[str, str]]:
-    with open(file, newline="", encoding="utf-8", opener=regular) as stream:
+    with open_table(file) as stream:
         yield from csv.DictReader(stream)
 
 

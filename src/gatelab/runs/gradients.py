@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from gatelab.bounded import regular
+from gatelab.bounded import open_table
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
@@ -36,7 +36,7 @@ def read_gradients(file: Path) -> list[Reach]:
     """In the order of the file; none without a file. Raises RunError for a damaged one."""
     found: dict[tuple[str, str], list[float]] = {}
     try:
-        with open(file, newline="", encoding="utf-8", opener=regular) as stream:
+        with open_table(file) as stream:
             lines = csv.reader(stream)
             if next(lines, None) != HEADER:
                 raise ValueError(f"its first line is not {','.join(HEADER)}")
@@ -47,6 +47,8 @@ def read_gradients(file: Path) -> list[Reach]:
                     raise ValueError(f"step {step} of {state} is out of order, or no number")
     except FileNotFoundError:
         return []
-    except (ValueError, csv.Error) as error:
-        raise RunError(f"{file}: cannot be read as gradients: {error}. gatelab gradients writes it again.") from None
+    except (ValueError, csv.Error, OSError) as error:
+        raise RunError(
+            f"{file}: cannot be read as gradients: {getattr(error, 'strerror', None) or error}. gatelab gradients writes it again."
+        ) from None
     return [Reach(*key, norms) for key, norms in found.items()]

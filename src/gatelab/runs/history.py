@@ -7,12 +7,13 @@ from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
-from gatelab.bounded import regular
+from gatelab.bounded import MIB, read_all, regular
 from gatelab.errors import RunError
 from gatelab.runs.metrics import SELECTED, order_of
 from gatelab.trackers.tracker import Point
 
 MAX_STEP = 2**53
+MAX_METRICS_BYTES = 256 * MIB  # of some six million values
 HEADER = ["epoch", "step", "name", "value"]
 
 
@@ -37,7 +38,7 @@ def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
     try:
         content = b""
         with suppress(FileNotFoundError), open(metrics_file, "rb", opener=regular) as stream:
-            content = stream.read(size)
+            content = read_all(stream, metrics_file, MAX_METRICS_BYTES) if size < 0 else stream.read(size)
         # A run that was killed, or is running, may have written half a line.
         complete = content[: content.rfind(b"\n") + 1]
         header, *lines = complete.decode("utf-8").splitlines() or [",".join(HEADER)]
@@ -77,7 +78,7 @@ class NewValues:
             if stream.seek(0, 2) < self._offset:
                 self.reset()
             stream.seek(self._offset)
-            content = stream.read()
+            content = stream.read(MAX_METRICS_BYTES)
         self._offset += len(content)
         *lines, self._rest = (self._rest + content).split(b"\n")
         found: list[Value] = []

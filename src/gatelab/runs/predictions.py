@@ -12,7 +12,7 @@ from typing import IO, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.bounded import regular
+from gatelab.bounded import open_table
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
 
@@ -91,7 +91,7 @@ def read_predictions(file: Path) -> Predictions:
 
 def kind_of(file: Path) -> Literal["class", "number", "labels"]:
     """What was predicted, by the columns of the file. Raises RunError."""
-    with readable(file), open(file, newline="", encoding="utf-8", opener=regular) as stream:
+    with readable(file), open_table(file) as stream:
         return kind_in(stream)
 
 
@@ -122,7 +122,7 @@ def readable(file: Path) -> Iterator[None]:
 
 
 def read_columns(file: Path) -> dict[str, tuple[str, ...]]:
-    with open(file, newline="", encoding="utf-8", opener=regular) as stream:
+    with open_table(file) as stream:
         reader = csv.reader(stream)
         header = next(reader)
         return dict(zip(header, zip(*reader, strict=True), strict=True))

@@ -2,12 +2,12 @@
 own, which the parent's weights enter."""
 
 import io
-import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from gatelab.bounded import MIB, copy_file
 from gatelab.config.identity import OUTSIDE, flatten, key_in
 from gatelab.config.schema import Config
 from gatelab.config.settle import settle
@@ -15,6 +15,7 @@ from gatelab.errors import ConfigError
 from gatelab.files import atomic_write
 from gatelab.runs.config import read_config
 from gatelab.runs.folder import RunFolder, find_run
+from gatelab.runs.history import MAX_METRICS_BYTES
 from gatelab.tasks.base import Task
 from gatelab.training.checkpoint import load_verified
 
@@ -101,10 +102,21 @@ def continue_from(parent: RunFolder, folder: RunFolder, settings: dict[str, Any]
     if settings["callbacks"] != read_config(parent)["callbacks"]:
         for key in [key for key in checkpoint["callbacks"] if key.startswith("EarlyStopping")]:
             del checkpoint["callbacks"][key]
-    for before, now in ((parent.metrics, folder.metrics), (parent.best, folder.best)):
-        if before.exists():
-            shutil.copyfile(before, now)
+    copy_if_there(parent.metrics, folder.metrics, MAX_METRICS_BYTES)
+    copy_if_there(parent.best, folder.best, parent.last.stat().st_size + MIB)  # of another epoch, as large as the last
     buffer = io.BytesIO()
     torch.save(checkpoint, buffer)
     atomic_write(folder.last, buffer.getvalue())
     return folder.last
+
+
+def copy_if_there(file: Path, copy: Path, max_bytes: int) -> None:
+    """Raises ConfigError for what is no such file of a run."""
+    try:
+        copy_file(file, copy, max_bytes)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        if error.filename != str(file):  # the copy cannot be written
+            raise
+        raise ConfigError(f"from: {file} {error.strerror}. Continue another run.") from None

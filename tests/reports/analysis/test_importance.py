@@ -1,3 +1,4 @@
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from page_tables import Tables
 from run_folders import Folders
 from scipy import stats
 
-from gatelab.reports.analysis.importance import importance
+from gatelab.reports.analysis.importance import MAX_JOURNAL_BYTES, importance
 from gatelab.reports.analysis.swept import SweptKey, swept_keys
 from gatelab.reports.pages.sweep_page import write_sweep
 from gatelab.reports.pages.sweep_tables import importance_table
@@ -149,6 +150,9 @@ def test_a_journal_that_is_damaged_or_missing_and_no_optuna_leave_a_page_without
         journal.write_bytes(damaged)
         assert importance(runs, keys, values) is None
         assert "have in common" not in write_sweep(all_runs(folders.output_dir))[0].read_text(encoding="utf-8")
+    journal.write_bytes(content)
+    os.truncate(journal, MAX_JOURNAL_BYTES + 1)
+    assert importance(runs, keys, values) is None
     journal.unlink()
     assert importance(runs, keys, values) is None
     assert not journal.exists()

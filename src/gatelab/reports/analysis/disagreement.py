@@ -3,8 +3,6 @@
 A row is a line of a file with this content, so arms share rows only on the same data. A arms, U rows.
 """
 
-import io
-import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -14,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from gatelab.bounded import regular
+from gatelab.bounded import open_table
 from gatelab.errors import RunError
 from gatelab.reports.analysis.arms import Arm
 from gatelab.runs.examples import read_examples
@@ -120,12 +118,7 @@ def read_tested(run: Run, names: Mapping[str, str]) -> Any:
     import pandas as pd
 
     try:
-        with open(run.folder.predictions, "rb", opener=regular) as stream:
-            stream.seek(-1, os.SEEK_END)
-            if stream.read() != b"\n":
-                raise ValueError("its last line is not complete")
-            stream.seek(0)
-            lines = io.TextIOWrapper(stream, newline="", encoding="utf-8")
+        with open_table(run.folder.predictions) as lines:
             label, prediction = LABELS[kind_in(lines)]
             columns: dict[Any, Any] = {"file": "str", "line": "int64", label: "str", prediction: "str"}
             table = pd.read_csv(lines, usecols=[*columns], dtype=columns, keep_default_na=False, na_filter=False)

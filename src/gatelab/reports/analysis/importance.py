@@ -4,15 +4,19 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from gatelab.bounded import MIB, copy_file
 from gatelab.reports.analysis.settings import comparable
 from gatelab.reports.analysis.swept import SweptKey
 from gatelab.runs.load import REPLICATE_KEYS, Run
 
+MAX_JOURNAL_BYTES = 64 * MIB
 MIN_TRIALS = 20  # the best quarter is then five, the minimum that Optuna advises
 
 
@@ -86,18 +90,19 @@ def search_importance(runs: Sequence[Run], keys: Sequence[SweptKey]) -> Importan
     None without Optuna, or where the journal of the search is missing, damaged or lacks a key."""
     (folder, name), *others = {(run.folder.path.parent, str(run.settings.get("search.study"))) for run in runs}
     journal = folder / "search.journal"
-    if others or not journal.is_file():
+    if others or not journal.exists():
         return None
     try:
         import optuna
         from optuna.storages.journal import JournalFileBackend
 
-        storage = optuna.storages.JournalStorage(JournalFileBackend(str(journal)))
-        study = optuna.load_study(study_name=name, storage=storage)
-        if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < MIN_TRIALS:
-            return None
-        with warnings.catch_warnings():
+        with TemporaryDirectory() as scratch, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # it is experimental in earlier versions
+            copy_file(journal, copy := Path(scratch) / journal.name, MAX_JOURNAL_BYTES)  # Optuna takes a name
+            storage = optuna.storages.JournalStorage(JournalFileBackend(str(copy)))
+            study = optuna.load_study(study_name=name, storage=storage)
+            if len(study.get_trials(states=[optuna.trial.TrialState.COMPLETE])) < MIN_TRIALS:
+                return None
             evaluator = optuna.importance.PedAnovaImportanceEvaluator(target_quantile=0.25)
             found = optuna.importance.get_param_importances(study, evaluator=evaluator)
         return Importance("search", tuple(found[key.key] for key in keys))

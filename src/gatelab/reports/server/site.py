@@ -8,7 +8,7 @@ asks the model of a run only for its own pages.
 import hmac
 import os
 import secrets
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import IO, Any
@@ -17,7 +17,7 @@ from markupsafe import escape
 from werkzeug.exceptions import HTTPException
 from werkzeug.wrappers import Request, Response
 
-from gatelab.bounded import MIB, open_below, read_all
+from gatelab.bounded import MIB, open_below, pieces, read_all
 from gatelab.errors import RunError, UnknownName, UserError
 from gatelab.reports.analysis.jobs import num_waiting
 from gatelab.reports.pages.html import content_security_policy, render, style_and_script
@@ -53,7 +53,6 @@ HEADERS = {
 }
 NO_SCRIPT = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
 BEGINNING = 3000  # bytes of a page that contain its policy
-PIECE_BYTES = 65_536  # of a file that is sent
 MAX_PAGE_BYTES = 256 * MIB  # of one in a run folder; a longer one is made anew
 REFRESHED = ("refresh",)  # assets of a page that follows its runs
 TOKEN = "token"  # in the printed address; afterwards a cookie has it
@@ -321,12 +320,6 @@ def sent(stream: IO[bytes], request: Request, kind: str) -> Response:
     response.content_length = status.st_size
     response.set_etag(f"{status.st_ino:x}-{status.st_mtime_ns:x}-{status.st_size:x}")
     return response.make_conditional(request.environ, accept_ranges=True, complete_length=status.st_size)
-
-
-def pieces(stream: IO[bytes], num_bytes: int) -> Iterator[bytes]:
-    while piece := stream.read(min(num_bytes, PIECE_BYTES)):
-        num_bytes -= len(piece)
-        yield piece
 
 
 def stored_page(root: Path, file: Path, runs: Sequence[Run], assets: Sequence[str]) -> bytes | None:
