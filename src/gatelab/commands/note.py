@@ -3,8 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from gatelab.errors import RunError
 from gatelab.runs.folder import find_run
-from gatelab.runs.run_notes import checked, read_notes, write_notes
+from gatelab.runs.run_notes import checked, notes_locked, read_notes, write_notes
 from gatelab.screen import console
 
 
@@ -13,11 +14,16 @@ def note_run(
 ) -> None:
     """text: the new note, "" for none; None leaves it. Raises RunError where there is no such run, or for what is no tag."""
     folder = find_run(run, output_dir)
-    notes = read_notes(folder)
-    if text is not None or tags or untags:
-        kept = [tag for tag in [*notes.tags, *tags] if tag not in untags]
-        notes = checked(notes.note if text is None else text, kept)
-        write_notes(folder, notes)
+    if text is None and not tags and not untags:
+        notes = read_notes(folder)
+    else:
+        with notes_locked(folder):
+            if not folder.record_file.exists():
+                raise RunError(f"{folder.path}: was removed meanwhile.")
+            notes = read_notes(folder)
+            kept = [tag for tag in [*notes.tags, *tags] if tag not in untags]
+            notes = checked(notes.note if text is None else text, kept)
+            write_notes(folder, notes)
     console.print(f"run         {folder.path}", soft_wrap=True)
     console.print(f"note        {notes.note or 'none'}", soft_wrap=True)
     console.print(f"tags        {', '.join(notes.tags) or 'none'}", soft_wrap=True)

@@ -14,6 +14,7 @@ from gatelab.files import lock_of
 from gatelab.reports.numbers import size
 from gatelab.runs.folder import RunFolder, all_runs
 from gatelab.runs.load import find_run_or_sweep
+from gatelab.runs.run_notes import notes_locked
 from gatelab.screen import console, counted, visible
 
 ARCHIVE = ".archive"  # below the output folder, with its layout; no name of runs begins so
@@ -39,6 +40,7 @@ def remove(what: Sequence[str], output_dir: Path, *, archive: bool, yes: bool) -
             console.print("Nothing is removed.")
             return
         for folder in folders:
+            locks.enter_context(notes_locked(folder))
             if archive:
                 place = archived(folder, output_dir)
                 place.parent.mkdir(parents=True, exist_ok=True)

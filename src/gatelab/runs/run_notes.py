@@ -1,17 +1,21 @@
 """notes.json: what a user says about a run, a note and tags. Outside its identity, and changed at any time."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Annotated, Any
 
+from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gatelab.bounded import MIB, read_json
 from gatelab.errors import RunError
-from gatelab.files import atomic_write
+from gatelab.files import atomic_write, lock_of
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.secrets import redact
 
 MAX_BYTES = MIB
+SECONDS_TO_WAIT = 10.0  # for another process that changes them
 TAG = r"^\w[\w.:/+-]{0,49}$"  # without spaces and commas, since they separate tags
 
 
@@ -36,6 +40,22 @@ def read_notes(folder: RunFolder) -> Notes:
         raise RunError(
             f"{folder.notes}: holds no note and tags ({reason}). Delete it; gatelab note {folder.path} TEXT writes it anew."
         ) from None
+
+
+@contextmanager
+def notes_locked(folder: RunFolder) -> Iterator[None]:
+    """Held by whoever reads the notes to write others, and by whoever removes the run. A run that trains does not hold it for long.
+    Raises RunError when another process holds it for 10 s."""
+    place = folder.path.resolve()
+    lock = lock_of(place.with_name(f"{place.name}.notes"), SECONDS_TO_WAIT)  # beside the folder, which may go
+    try:
+        lock.acquire()
+    except Timeout:
+        raise RunError(f"{folder.path}: its notes are being changed by another process. Try again.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def write_notes(folder: RunFolder, notes: Notes) -> None:

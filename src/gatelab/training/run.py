@@ -1,7 +1,7 @@
 """One run: compose → build → fit → test → record. gatelab train calls ``train`` with the composed config."""
 
 import os
-from contextlib import nullcontext
+from contextlib import ExitStack, nullcontext
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -18,7 +18,7 @@ from gatelab.runs.config import write_config
 from gatelab.runs.folder import RESUMABLE, RunFolder
 from gatelab.runs.provenance import provenance, write_diff
 from gatelab.runs.resources import Meter, add_up
-from gatelab.runs.run_notes import checked, read_notes, write_notes
+from gatelab.runs.run_notes import checked, notes_locked, read_notes, write_notes
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import console, counted
 from gatelab.training.imports import quick_imports
@@ -73,7 +73,8 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
         check_continues(parent, settings, prepared.record["sha256"], files)
     identity = identity_of(settings, {**prepared.record["sha256"], **digests_of(files)})
     folder = RunFolder(os.path.join(config.output_dir, config.name, identity))
-    with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0):
+    with folder.locked(wait=SECONDS_TO_LET_GO if in_sweep else 0), ExitStack() as changing:
+        changing.enter_context(notes_locked(folder))
         status = None if config.force else folder.record.status
         kept = read_notes(folder)
         notes = given if given and (config.force or not kept) else kept  # those that were changed since stay
@@ -101,6 +102,7 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
                 console.print(redact_text(line), soft_wrap=True)  # it names files, and columns
             write_config(folder, settings)
             write_notes(folder, notes)
+            changing.close()
             write_diff(folder)
             baselines = task.fit_baselines(config, data)
             if checkpoint is not None:
