@@ -56,6 +56,20 @@ def test_the_record_says_how_a_run_ended(tmp_path: Path, error: BaseException | 
         assert "Traceback" in folder.error_log.read_text()
 
 
+@pytest.mark.parametrize("name", ["metrics.csv", "model", "checkpoints", "checkpoints/last.ckpt", "figures/gates"])
+def test_a_run_that_is_resumed_writes_through_no_link(name: str, tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with pytest.raises(KeyboardInterrupt), folder.recorded():
+        raise KeyboardInterrupt
+    folder.checkpoints.rmdir() if name == "checkpoints" else folder.figures.mkdir()
+    (folder.path / name).symlink_to(tmp_path / "elsewhere")
+    with pytest.raises(RunError, match=rf"{name}: is a link"), folder.recorded(resumed=True):
+        pass
+    assert folder.status == "interrupted"
+    with folder.recorded():
+        pass
+
+
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "file"
     atomic_write(file, "old")

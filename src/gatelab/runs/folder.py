@@ -111,6 +111,7 @@ class RunFolder:
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         before = self.record if resumed else RunRecord()
         if resumed:
+            self._refuse_links()
             for folder in (self.path, self.checkpoints, self.model):
                 for leftover in folder.glob(".*"):  # temporary files of a killed process
                     leftover.unlink()
@@ -142,6 +143,14 @@ class RunFolder:
             # On a full disk, and in a folder that takes nothing, run.json is left unchanged.
             with suppress(OSError) if status == "interrupted" else nullcontext():
                 self.update(status=status, seconds=round(seconds, 2), **extra)
+
+    def _refuse_links(self) -> None:
+        """A resumed run writes what it finds here: metrics.csv is appended to, model/config.json replaced."""
+        for file in (*self.path.glob("*"), *self.checkpoints.glob("*"), *self.figures.glob("*")):
+            if file.is_symlink():
+                raise RunError(
+                    f"{file}: is a link, and a run writes nothing outside its folder. Remove it, or start anew with force=true."
+                )
 
     def _cannot_be_written(self, error: OSError) -> bool:
         is_here = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(self.path)
