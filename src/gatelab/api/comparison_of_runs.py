@@ -24,7 +24,8 @@ class Comparison(Rendered):
 
     def frame(self) -> pd.DataFrame:
         """A row for each arm and metric: mean, std, interval, difference to the reference, p; NaN where undefined."""
-        return pd.read_csv(io.StringIO(to_csv(self._comparison)), keep_default_na=False, na_values=[""])
+        table = to_csv(self._comparison, for_spreadsheets=False)
+        return pd.read_csv(io.StringIO(table), keep_default_na=False, na_values=[""])
 
     def markdown(self) -> str:
         return to_markdown(self._comparison)

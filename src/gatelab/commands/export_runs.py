@@ -1,6 +1,5 @@
 """gatelab runs --csv and --json: a row a run, in full precision."""
 
-import csv
 import io
 import json
 from collections.abc import Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 from gatelab.commands.compare import files_of, write_files
 from gatelab.reports.terminal.run_list import sorted_runs
+from gatelab.runs.csv_rows import RowWriter, as_cell
 from gatelab.runs.flat_row import row_of
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.load import readable_runs
@@ -24,14 +24,14 @@ def export_runs(folders: list[RunFolder], sort: str | None, csv_file: Path | Non
 
 
 def to_csv(rows: Rows) -> str:
-    """A column for each key that a row has, empty where another has none; lists as JSON."""
+    """A column for each key that a row has, empty where another has none; lists as JSON. No text is a formula."""
     text = io.StringIO()
-    writer = csv.DictWriter(text, list(dict.fromkeys(key for row in rows for key in row)), lineterminator="\n")
-    writer.writeheader()
+    keys = list(dict.fromkeys(key for row in rows for key in row))
+    writer = RowWriter(text)
+    writer.writerow(map(as_cell, keys))
     for row in rows:
-        writer.writerow(
-            {key: value if is_plain(value) else json.dumps(value, default=str) for key, value in row.items()}
-        )
+        values = [row.get(key) for key in keys]
+        writer.writerow(as_cell(value) if is_plain(value) else json.dumps(value, default=str) for value in values)
     return text.getvalue()
 
 

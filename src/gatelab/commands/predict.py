@@ -1,6 +1,5 @@
 """gatelab predict: what a finished run predicts for texts, or for a table of them."""
 
-import csv
 import io
 import shutil
 import sys
@@ -20,6 +19,7 @@ from gatelab.commands.arguments import problem_of, with_options
 from gatelab.data.formats.records import Reading, well_formed
 from gatelab.errors import DataError, RunError
 from gatelab.files import replacing
+from gatelab.runs.csv_rows import RowWriter
 from gatelab.runs.folder import RunFolder, find_run
 from gatelab.screen import console, counted, errors
 
@@ -76,7 +76,7 @@ def predict_table(
         if keep:
             refuse_same_names(source, rows.columns, header)
             header[1:1] = rows.columns
-        writer = csv.writer(stream, lineterminator="\n")
+        writer = RowWriter(stream)
         writer.writerow(header)
         task = bar.add_task("predicting", total=rows.num_bytes)
         waiting: deque[list[Any]] = deque()  # the first fields of the rows that the predictor holds

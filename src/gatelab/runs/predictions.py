@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from gatelab.bounded import open_table
 from gatelab.errors import RunError
 from gatelab.files import atomic_write
+from gatelab.runs.csv_rows import RowWriter
 
 PLACE = ("file", "line", "tokens")
 MODEL, LINEAR = "probability:", "linear:"  # what a column begins with; a class name follows
@@ -44,7 +45,7 @@ def write_rows(
     names = [Path(name).name for name in prepared.record["files"]]
     lengths = np.diff(prepared.offsets)
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = RowWriter(text)
     writer.writerow([*PLACE, *columns])
     for row, more in zip(rows, cells, strict=True):
         writer.writerow([names[prepared.files[row]], int(prepared.lines[row]), int(lengths[row]), *more])

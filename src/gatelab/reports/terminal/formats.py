@@ -1,6 +1,5 @@
 """A comparison as CSV, Markdown and LaTeX."""
 
-import csv
 import io
 import re
 from collections.abc import Iterable
@@ -8,6 +7,7 @@ from collections.abc import Iterable
 from gatelab.reports.analysis.comparison import Comparison
 from gatelab.reports.analysis.notes import caution_notes, failure_notes, method_notes
 from gatelab.reports.terminal.comparison_table import UNFINISHED, count_texts, count_titles, number_texts, number_titles
+from gatelab.runs.csv_rows import RowWriter, as_cell
 from gatelab.runs.metrics import title_of
 
 CSV_COLUMNS = (
@@ -23,17 +23,18 @@ LATEX = {
 }  # fmt: skip
 
 
-def to_csv(comparison: Comparison) -> str:
-    """A line for each arm and metric, numbers in full precision, empty where undefined."""
+def to_csv(comparison: Comparison, *, for_spreadsheets: bool = True) -> str:
+    """A line for each arm and metric, numbers in full precision, empty where undefined. for_spreadsheets: no text is a formula."""
     text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
+    writer = RowWriter(text)
     writer.writerow(CSV_COLUMNS)
     for metric, rows in comparison.tables.items():
         for row in rows:
             words = ("finished", *UNFINISHED)
             counts = [""] * len(words) if row.statuses is None else [row.statuses[word] for word in words]
             replicates = [row.values.num, ""] if row.values.overlap is None else ["", row.values.num]
-            about = [title_of(metric), row.name, row.kind, str(row.is_reference).lower(), *replicates, *counts]
+            texts = [title_of(metric), row.name, row.kind, str(row.is_reference).lower()]
+            about = [*(map(as_cell, texts) if for_spreadsheets else texts), *replicates, *counts]
             mean = [row.values.mean, row.values.std, *(row.values.interval or NO_INTERVAL)]
             difference: list[float | None] = [None, None, *NO_INTERVAL]
             if row.difference is not None:
