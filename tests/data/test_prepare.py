@@ -39,6 +39,11 @@ def test_the_tokenizer_sees_the_training_rows_alone(write_csv: Write, tmp_path: 
     assert any(word not in vocabulary for row in prepared.parts["test"] for word in ROWS[row][0].split())
 
 
+def test_a_length_that_no_text_has_cuts_none() -> None:
+    lengths = np.array([1, 9], dtype=np.int32)
+    assert [steps.cut_lengths(lengths, longest).tolist() for longest in (2, 2**62, None)] == [[1, 2], [1, 9], [1, 9]]
+
+
 def test_a_second_start_reads_the_cache_and_a_changed_file_or_setting_does_not(
     write_csv: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 import torch
-from omegaconf import OmegaConf
 from rich.table import Table
 
+from gatelab.commands.dotlist import values_of
 from gatelab.config.targets import find_own_modules, locate
 from gatelab.errors import CellError, ConfigError, did_you_mean
 from gatelab.recurrent import Cell, Recurrent, cells, checks
@@ -66,8 +66,9 @@ def find_cell(name: str, settings: Sequence[str] = ()) -> Cell:
         raise ConfigError(f"{name}: is no Cell. Derive the class from gatelab.recurrent.Cell.")
     if unclear := [word for word in settings if "=" not in word]:
         raise ConfigError(f"{unclear[0]}: is no setting. Give KEY=VALUE, such as peepholes=true.")
+    values = values_of(settings)
     try:
-        return kind(**OmegaConf.to_container(OmegaConf.from_dotlist([*settings])))  # type: ignore[arg-type]
+        return kind(**values)
     except CellError:
         raise
     except (TypeError, ValueError) as error:

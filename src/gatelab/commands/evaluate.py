@@ -79,7 +79,9 @@ def evaluated(
         else:
             asked = (list(text) or None, list(label) or None, encoding)
             module, prepared, loader = read_labelled(run, config, task, file, asked, allow_targets, Path(scratch))
-        folder = RunFolder(run.path / "evaluations" / digits(prepared))
+        if (place := run.path / "evaluations").is_symlink():
+            raise RunError(f"{place}: is a link, and an evaluation writes nothing outside the run folder. Remove it.")
+        folder = RunFolder(place / digits(prepared))
         with folder.locked(), folder.recorded(**about(run, prepared)):
             run_test(module, loader, config)
             data = SimpleNamespace(prepared=prepared, window=config.data.get("window"))

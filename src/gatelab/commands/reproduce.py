@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from omegaconf import OmegaConf
 from rich.table import Table
 from rich.text import Text
 
+from gatelab.commands.dotlist import values_of
 from gatelab.commands.predict import finished
 from gatelab.config.identity import FILES, OUTSIDE, flatten, key_in
 from gatelab.config.inputs import input_files
-from gatelab.errors import ConfigError, DataError
+from gatelab.errors import ConfigError, DataError, RunError
 from gatelab.runs.config import read_config
 from gatelab.runs.difference import Condition, conditions, differences
 from gatelab.runs.folder import RunFolder
@@ -19,6 +19,8 @@ from gatelab.runs.record import Hardware, RunRecord
 from gatelab.screen import console
 
 PLACES = ("data.path", "data.validation_path", "data.test_path", *FILES)
+NAME = "reproduced"
+MAX_THREADS = 1024
 SHOWN_CONDITIONS = 12
 
 
@@ -46,7 +48,12 @@ def reproduce(
     settings = recorded_settings(recorded, overrides, allow_targets)
     check_files(record, settings)
     hardware = record.hardware or Hardware()
-    torch.set_num_threads(threads or hardware.threads or torch.get_num_threads())
+    num_threads = threads or hardware.threads or torch.get_num_threads()
+    if not 0 < num_threads <= MAX_THREADS:
+        raise RunError(f"{num_threads:,} threads: no machine has so many. Give --threads.")
+    if (place := recorded.path / NAME).is_symlink():
+        raise RunError(f"{place}: is a link, and a reproduction writes nothing outside the run folder. Remove it.")
+    torch.set_num_threads(num_threads)
     try:
         folder, _ = train(settings)
     except ConfigError as error:
@@ -58,7 +65,7 @@ def reproduce(
 
 def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targets: Sequence[str]) -> dict[str, Any]:
     """The recorded config for a run inside the recorded folder, without tracker, with the data at its current place."""
-    given: dict[str, Any] = flatten(OmegaConf.to_container(OmegaConf.from_dotlist(list(overrides)), resolve=True))  # type: ignore[arg-type]
+    given = flatten(values_of(overrides))
     for key in given:
         if not key_in(key, OUTSIDE):
             raise ConfigError(
@@ -66,7 +73,7 @@ def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targe
             )
     settings = read_config(recorded)
     places = {key: value for key, value in flatten(settings).items() if key in PLACES and value}
-    settings |= {"name": "reproduced", "output_dir": str(recorded.path), "force": True}
+    settings |= {"name": NAME, "output_dir": str(recorded.path), "force": True}
     settings |= {"tracker": {}, "search": None, "allow_targets": list(allow_targets)}
     directory = Path(recorded.record.directory)
     for key, value in ({key: found_again(place, directory) for key, place in places.items()} | given).items():
@@ -74,6 +81,8 @@ def recorded_settings(recorded: RunFolder, overrides: Sequence[str], allow_targe
         group = settings
         for name in groups:
             group = group.setdefault(name, {})
+            if not isinstance(group, dict):
+                raise ConfigError(f"{recorded.config}: {name} is no group of keys.")
         group[last] = value
     return settings
 

@@ -1,6 +1,6 @@
 """The configs: where they lie, and what may stand in them. Checked before any data is read."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -151,6 +151,14 @@ class Config(Group):
     quick: bool = False
 
 
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, (list, dict)):
+        for item in value if isinstance(value, list) else value.values():
+            yield from _texts(item)
+
+
 # With which the key of a setting begins.
 KEYS = tuple(field.alias or name for name, field in Config.model_fields.items())
 
@@ -163,6 +171,11 @@ def check_config(settings: dict[str, Any]) -> Config:
     impossible values and missing packages, each by its full key.
     """
     problems = _problems(Config, settings, "")
+    problems += [
+        f"{key}: has a NUL character, which no name, path or text of a config has."
+        for key, value in flatten(settings).items()
+        if any("\0" in text for text in _texts(value))
+    ]
     if isinstance(settings.get("experiment"), dict):
         problems += check_experiment(settings["experiment"], KEYS)
     if not any(problem.startswith("allow_targets") for problem in problems):

@@ -239,7 +239,7 @@ def write_header(stream: IO[bytes], num_tokens: int) -> None:
 
 
 def cut_lengths(lengths: NDArray[Any], max_length: int | None) -> NDArray[Any]:
-    return lengths if max_length is None else np.minimum(lengths, max_length)
+    return lengths if max_length is None else np.minimum(lengths, min(max_length, np.iinfo(lengths.dtype).max))
 
 
 def sums(values: NDArray[Any], counts: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -2,6 +2,7 @@
 
 import inspect
 import logging
+import os
 import warnings
 from collections.abc import Sequence
 from typing import Any
@@ -9,10 +10,10 @@ from typing import Any
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import WeightAveraging
 from pytorch_lightning.plugins.environments import LightningEnvironment
+from pytorch_lightning.strategies.launchers import _MultiProcessingLauncher
 from pytorch_lightning.utilities.exceptions import MisconfigurationException
 
 from gatelab.config.build import build
-from gatelab.config.memory import too_many
 from gatelab.config.schema import Config
 from gatelab.errors import ConfigError, did_you_mean
 from gatelab.runs.folder import RunFolder
@@ -44,6 +45,7 @@ FIXED = {
     "use_distributed_sampler": False,
     "enable_checkpointing": True,
 }
+MIN_PROCESSES = 8  # may run side by side, whatever cores there are
 PROFILERS = {"simple": "SimpleProfiler", "advanced": "AdvancedProfiler", "pytorch": "PyTorchProfiler"}
 
 
@@ -61,8 +63,11 @@ def check_trainer(config: Config, callbacks: list[pl.Callback]) -> None:
     if isinstance(profiler, str) and profiler not in PROFILERS:
         near = did_you_mean(profiler, PROFILERS)
         raise ConfigError(f"trainer.profiler={profiler}: no such profiler.{near} There are: {', '.join(PROFILERS)}.")
-    if problem := too_many(num_processes(config.trainer)):
-        raise ConfigError(f"trainer.devices={config.trainer.devices}: {problem}. Take fewer.")
+    num, num_cores = num_processes(config.trainer), os.cpu_count() or 1
+    if num > max(MIN_PROCESSES, num_cores):
+        raise ConfigError(
+            f"trainer.devices={num}: is a process each, and this machine has {num_cores} cores. Give fewer."
+        )
     problem = refusal(options, callbacks)
     if problem is None:
         return
@@ -78,7 +83,11 @@ def refusal(options: dict[str, Any], callbacks: Sequence[pl.Callback] = ()) -> s
     given = {key: value for key, value in options.items() if value is not ...}
     quiet_lightning()
     try:
-        build("trainer", given, callbacks=[*callbacks], plugins=[LightningEnvironment()], logger=False, **FIXED)
+        trainer = build(
+            "trainer", given, callbacks=[*callbacks], plugins=[LightningEnvironment()], logger=False, **FIXED
+        )
+        if isinstance(trainer.strategy.launcher, _MultiProcessingLauncher):
+            return "starts processes of its own, and a run has started them already. Take trainer=ddp."
     except (MisconfigurationException, ConfigError, RuntimeError, OverflowError, ImportError, LookupError) as error:
         return first_sentences(error.__cause__ or error)
     return None
