@@ -8,6 +8,7 @@ from annotated_types import Ge, Gt, Le, Lt
 T = TypeVar("T")
 
 Count = Annotated[int, Ge(1), Lt(2**31)]  # as many as an index of int32 counts
+Seed = Annotated[int, Ge(-(2**63)), Lt(2**63)]  # what numpy's Philox takes
 Layers = Annotated[int, Ge(1), Le(1000)]
 Positive = Annotated[float, Gt(0), Lt(math.inf)]
 Finite = Annotated[float, Gt(-math.inf), Lt(math.inf)]

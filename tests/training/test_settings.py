@@ -55,6 +55,8 @@ def mine(kind: str, *more: str) -> list[str]:
         (["encoder.hidden_size=100000000000000000000"], r"^encoder\.hidden_size=1000.*: .*less than 2147483648"),
         (["encoder.hidden_size=1000000000"], r"^encoder: its weights need more memory than 64 bits can count\. Make encoder\.hid"),
         (["data.max_length=9223372036854775807"], r"^data\.max_length=9.*: input should be less than 2147483648\.$"),
+        (["data.seed=1000000000000000000000"], r"^data\.seed=1.*: input should be less than 9223372036854775808\.$"),
+        (["data.split.folds=9000000000", "data.split.fold=0"], r"^data\.split\.folds=9000000000: input .* 1000000\.$"),
         (["tokenizer=bpe", "data.tokenizer.vocab_size=1000000000"], r"^data\.tokenizer\.vocab_size=1000000000: .*10000000\.$"),
         (["encoder=gated", "encoder.forget_bias=inf"], r"^encoder\.forget_bias=inf: input should be less than inf\.$"),
         (["optimizer.weight_decay=inf"], r"^optimizer\.weight_decay=inf: input should be less than inf\.$"),

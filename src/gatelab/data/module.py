@@ -9,7 +9,7 @@ import pytorch_lightning as pl
 from annotated_types import Ge, Len
 from pydantic import Field
 
-from gatelab.annotations import ArgumentsOf, Count, Positive
+from gatelab.annotations import ArgumentsOf, Count, Positive, Seed
 from gatelab.data.batch import BatchLoader, rows_within
 from gatelab.data.cache_folders import CACHE_GIB
 from gatelab.data.formats.records import MAX_UNPACKING
@@ -33,7 +33,7 @@ class TextData(pl.LightningDataModule):
         *,
         batch_size: Count,
         eval_batch_size: Count,
-        seed: int,
+        seed: Seed,
         sampling: Literal["balanced"] | None = None,
         cache_dir: str,
         cache_gib: Positive = CACHE_GIB,

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
-from annotated_types import Ge, Lt
+from annotated_types import Ge, Le, Lt
 from numpy.typing import ArrayLike, NDArray
 from pydantic import AfterValidator
 from typing_extensions import NotRequired, TypedDict
@@ -47,7 +47,7 @@ class SplitSettings(TypedDict):
     validation: Annotated[float, Ge(0), Lt(1)]
     test: Annotated[float, Ge(0), Lt(1)]
     seed: int
-    folds: NotRequired[Annotated[int, Ge(2)] | None]
+    folds: NotRequired[Annotated[int, Ge(2), Le(1_000_000)] | None]
     fold: NotRequired[Annotated[int, Ge(0)] | None]
     column: NotRequired[str | None]
 

@@ -261,3 +261,13 @@ def test_the_loss_of_counting_is_the_entropy_of_each_symbol_that_may_follow() ->
             p = np.mean([answer >> k & 1 for answer in after_b])
             loss += 0 if p in (0, 1) else -len(after_b) * (p * np.log(p) + (1 - p) * np.log(1 - p))
     assert data.baseline(5)["loss"] == pytest.approx(loss / (4 * num_steps))
+
+
+@pytest.mark.parametrize("fixed", [False, True])
+def test_each_seed_of_64_bits_has_training_sequences_of_its_own(fixed: bool) -> None:
+    seeds = (-(2**63), -1, 0, 2**63 - 1)
+    found = set()
+    for seed in seeds:
+        keys: dict[str, Any] = {**SIZES, "length": 5, "seed": seed, "fixed": fixed}
+        found.add(Adding(**keys).training_sequences(1, 0, 9).inputs.tobytes())
+    assert len(found) == len(seeds)

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pytorch_lightning as pl
+from annotated_types import Ge, Le
 from typing_extensions import TypedDict
 
-from gatelab.annotations import Count, Fraction, Positive
+from gatelab.annotations import Count, Fraction, Positive, Seed
 from gatelab.data.cache_folders import CACHE_GIB
 from gatelab.data.sources import generated_file
 from gatelab.errors import ConfigError, DataError
@@ -42,9 +43,9 @@ class PlainText(pl.LightningDataModule):
         batch_size: Count,
         window: Count,
         variable_window: bool = False,
-        num_sentences: Count,
+        num_sentences: Annotated[int, Ge(1), Le(10_000_000)],
         text_seed: int,
-        seed: int,
+        seed: Seed,
         cache_dir: str,
         cache_gib: Positive = CACHE_GIB,
     ) -> None:

@@ -13,7 +13,7 @@ import pytorch_lightning as pl
 from annotated_types import Gt, Le, MinLen
 from numpy.typing import NDArray
 
-from gatelab.annotations import ArgumentsOf, Count
+from gatelab.annotations import ArgumentsOf, Count, Seed
 from gatelab.data.epoch_loader import EpochLoader
 from gatelab.errors import ConfigError
 from gatelab.tasks.synthetic.sequences import Answer, SequenceBatch, Sequences, as_batch
@@ -38,7 +38,7 @@ class SequenceData(pl.LightningDataModule):
     sizes: dict[str, int]  # sequences of an epoch, and of validation and test, the latter at each length
 
     def __init__(
-        self, *, batch_size: Count, eval_batch_size: Count, success: Annotated[float, Gt(0), Le(1)], seed: int
+        self, *, batch_size: Count, eval_batch_size: Count, success: Annotated[float, Gt(0), Le(1)], seed: Seed
     ) -> None:
         super().__init__()
         self.batch_size, self.eval_batch_size, self.success, self.seed = batch_size, eval_batch_size, success, seed
@@ -174,7 +174,8 @@ class GeneratedData(SequenceData):
 
 
 def random_of(part: str, *numbers: int) -> np.random.Generator:
-    return np.random.Generator(np.random.Philox(np.random.SeedSequence([PARTS[part], *numbers])))
+    entropy = [PARTS[part], *(number % 2**64 for number in numbers)]  # which takes no negative one
+    return np.random.Generator(np.random.Philox(np.random.SeedSequence(entropy)))
 
 
 def shuffled(num: int, seed: int, epoch: int) -> NDArray[np.int64]:
