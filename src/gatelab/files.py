@@ -67,4 +67,5 @@ def flush_folder(folder: Path) -> None:
 def lock_of(path: Path, wait: float = -1) -> FileLock:
     """The lock beside a file or folder, .NAME.lock: held by one process, released by the operating system when it dies.
     wait: seconds until filelock.Timeout is raised; -1 waits forever."""
+    path = path if path.name not in ("", "..") else path.resolve()  # of a folder that is named from inside
     return FileLock(path.with_name(f".{path.name}.lock"), timeout=wait)

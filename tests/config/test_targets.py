@@ -177,7 +177,7 @@ def test_a_model_folder_whose_config_names_a_command_is_refused(model: Path, tar
 
 def test_a_checkpoint_that_is_a_pickle_is_passed_over_and_does_not_run(tmp_path: Path) -> None:
     from gatelab.runs.folder import RunFolder
-    from gatelab.training.checkpoint import find_checkpoint
+    from gatelab.training.saved_state import find_checkpoint
 
     folder = RunFolder(tmp_path / "run")
     folder.checkpoints.mkdir(parents=True)

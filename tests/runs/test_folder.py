@@ -70,6 +70,17 @@ def test_a_run_that_is_resumed_writes_through_no_link(name: str, tmp_path: Path)
         pass
 
 
+def test_a_run_that_is_named_from_inside_its_folder_has_the_same_lock(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = RunFolder(tmp_path / "name" / "0123456789")
+    folder.figures.mkdir(parents=True)
+    with folder.locked():
+        for place, name in ((folder.path, "."), (folder.figures, "..")):
+            monkeypatch.chdir(place)
+            assert RunFolder(name).is_locked()
+
+
 def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
     file = tmp_path / "file"
     atomic_write(file, "old")

@@ -14,7 +14,7 @@ from gatelab.runs.config import load_config, read_config
 from gatelab.runs.folder import RunFolder
 from gatelab.tasks.sequence.build_model import build_model
 from gatelab.tasks.sequence.transfer import check_same_cell, take_rows, transfer
-from gatelab.training.parent import continue_from
+from gatelab.training.parent import continue_from, find_parent
 from gatelab.training.run import resolve, train
 
 SETTINGS = [
@@ -56,11 +56,21 @@ def test_two_epochs_and_two_more_are_four(parent: RunFolder, output_dir: Path, c
     assert load_file(recorded).keys() == load_file(child.model / "model.safetensors").keys()
 
 
+@pytest.mark.parametrize("name", ["model.safetensors", "/model.safetensors", "x/model.safetensors"])
+def test_weights_that_are_in_no_run_folder_are_none_of_a_run(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match=f"from={name}: is no run"):
+        find_parent(name, "outputs")
+
+
 def test_files_that_are_none_of_a_run_are_not_copied(tmp_path: Path) -> None:
     parent, child = RunFolder(tmp_path / "parent"), RunFolder(tmp_path / "child")
     for folder in (parent, child):
         folder.checkpoints.mkdir(parents=True)
-    torch.save({"gatelab": {}, "callbacks": {}}, parent.last)
+    own: dict[str, Any] = {"loader": None, "random": [{}], "should_stop": False, "metrics_size": 0}
+    torch.save({"gatelab": own, "state_dict": {}, "callbacks": {}}, parent.last)
     parent.config.write_text("callbacks: {}\n")
     with parent.best.open("wb") as stream:
         stream.truncate(2**21)

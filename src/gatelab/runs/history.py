@@ -1,6 +1,7 @@
 """metrics.csv, the history of a run: written while it trains, read at once or while it grows."""
 
 import csv
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from itertools import groupby
@@ -38,7 +39,10 @@ def read_values(metrics_file: Path, size: int = -1) -> list[Value]:
     try:
         content = b""
         with suppress(FileNotFoundError), open(metrics_file, "rb", opener=regular) as stream:
-            content = read_all(stream, metrics_file, MAX_METRICS_BYTES) if size < 0 else stream.read(size)
+            if size < 0:
+                content = read_all(stream, metrics_file, MAX_METRICS_BYTES)
+            else:
+                content = stream.read(min(size, os.fstat(stream.fileno()).st_size))
         # A run that was killed, or is running, may have written half a line.
         complete = content[: content.rfind(b"\n") + 1]
         header, *lines = complete.decode("utf-8").splitlines() or [",".join(HEADER)]

@@ -11,7 +11,6 @@ import random
 import signal
 import threading
 import time
-import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -43,6 +42,7 @@ class Resume(Checkpoint):
     def __init__(self, folder: RunFolder, *, minutes: float, epochs: int, stop: "StopRequest") -> None:
         self.folder, self.minutes, self.epochs, self.stop = folder, minutes, epochs, stop
         self._loaded: dict[str, Any] | None = None
+        self.has_begun = False  # to train: all is put back
         self._next_batch: int | None = None  # where a checkpoint is being taken before a batch
         self._saved_at = time.monotonic()
 
@@ -61,6 +61,7 @@ class Resume(Checkpoint):
                 loader: Any = trainer.train_dataloader
                 loader.load_state_dict(self._loaded["loader"])
             self._loaded = None
+        self.has_begun = True
 
     def on_train_batch_start(self, trainer: pl.Trainer, module: pl.LightningModule, batch: Any, index: int) -> None:
         """Before a batch all of the one before is written, its lines in metrics.csv too."""
@@ -179,7 +180,9 @@ class AtomicCheckpoints(CheckpointIO):
         return checkpoint
 
     def remove_checkpoint(self, path: Any) -> None:
-        Path(path).unlink(missing_ok=True)
+        """Lightning asks for it where path begins with the folder of checkpoints; a checkpoint may say so of any file."""
+        if ".." not in Path(path).parts:
+            Path(path).unlink(missing_ok=True)
 
 
 def moved(value: Any, old: str, new: str) -> Any:
@@ -187,25 +190,6 @@ def moved(value: Any, old: str, new: str) -> Any:
     if isinstance(value, dict):
         return {moved(key, old, new): moved(item, old, new) for key, item in value.items()}
     return value.replace(old, new, 1) if isinstance(value, str) and value.startswith(old) else value
-
-
-def find_checkpoint(folder: RunFolder) -> Path | None:
-    """The newest undamaged checkpoint to resume from; a damaged one is passed over with a warning."""
-    for file in (folder.last, folder.previous):
-        if not file.exists():
-            continue
-        try:
-            saved = load_verified(file)
-            if best_state(saved).get("best_model_path"):
-                load_verified(folder.best)  # without it the run could not end as it should
-            size = folder.metrics.stat().st_size if folder.metrics.exists() else 0
-            if size >= saved["gatelab"]["metrics_size"]:
-                return file
-            damage = "metrics.csv is shorter than it was"
-        except Exception as error:  # a damaged file may raise nearly anything
-            damage = str(error)
-        warnings.warn(f"{file} is damaged ({damage}); the one before it is used, if any.", stacklevel=2)
-    return None
 
 
 def load_verified(file: Path, map_location: Any = "cpu") -> dict[str, Any]:

@@ -20,11 +20,12 @@ from gatelab.tasks.base import task_of
 from gatelab.trackers.lightning import LightningTracker
 from gatelab.trackers.tracker import Tracker
 from gatelab.trackers.tracking import Trackers
-from gatelab.training.checkpoint import StopRequest, load_verified
+from gatelab.training.checkpoint import Resume, StopRequest
 from gatelab.training.foreign_errors import foreign_errors
 from gatelab.training.metrics_csv import MetricsCsv
 from gatelab.training.optimization import attach_optimizer
 from gatelab.training.parent import begin_with_parts
+from gatelab.training.saved_state import load_resumable, put_weights, restoring
 from gatelab.training.trainer import build_trainer
 
 os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what deterministic cuBLAS asks for; no effect on a CPU
@@ -54,12 +55,14 @@ def fit_and_test(
         torch.manual_seed(config.seed + (rank << 32))  # equal weights, but dropout of its own
     with stop.listening():
         try:
-            trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+            resume = next(callback for callback in trainer.callbacks if isinstance(callback, Resume))
+            with restoring(checkpoint, resume):
+                trainer.fit(module, datamodule=data, ckpt_path=checkpoint, weights_only=True)
         except Pruned:
             folder.update(epochs=trainer.current_epoch)
             raise
         if folder.best.exists():
-            module.load_state_dict(load_verified(folder.best)["state_dict"])
+            put_weights(module, folder.best)
         if getattr(module, "fits", ()):
             trainer.limit_predict_batches = trainer.limit_val_batches
             trainer.predict(module, dataloaders=data.val_dataloader(), return_predictions=False)
@@ -69,7 +72,7 @@ def fit_and_test(
 
 def start_loggers(folder: RunFolder, checkpoint: str | Path | None, trackers: Trackers) -> list[Any]:
     """metrics.csv and the trackers, which first get what metrics.csv says up to the checkpoint."""
-    size = 0 if checkpoint is None else load_verified(Path(checkpoint))["gatelab"]["metrics_size"]
+    size = 0 if checkpoint is None else load_resumable(Path(checkpoint))["gatelab"]["metrics_size"]
     past = read_points(folder.metrics, size) if size else []  # before the first value there is no file
     return [MetricsCsv(folder.metrics), *trackers.start(past, resumed=bool(folder.record.resumed))]
 

@@ -4,6 +4,7 @@ B batch, T time, E embedding, H hidden.
 """
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import pytorch_lightning as pl
@@ -15,10 +16,10 @@ from gatelab.errors import ConfigError, RunError
 from gatelab.runs.folder import RunFolder
 from gatelab.runs.gradients import Reach
 from gatelab.tasks.base import build_data
-from gatelab.training.checkpoint import load_verified
 from gatelab.training.foreign_errors import foreign_errors
 from gatelab.training.optimization import attach_optimizer
 from gatelab.training.run import check
+from gatelab.training.saved_state import put_weights
 from gatelab.training.trainer import FIXED, quiet_lightning
 
 
@@ -87,15 +88,15 @@ def gradient_reach(settings: dict[str, Any], folder: RunFolder) -> list[Reach]:
     data = build_data(config, task)
     return [
         *reaches_of(config, task, data, "start", None),
-        *reaches_of(config, task, data, "end", load_verified(checkpoint)["state_dict"]),
+        *reaches_of(config, task, data, "end", checkpoint),
     ]
 
 
-def reaches_of(config: Config, task: Any, data: Any, weights: str, state_dict: dict[str, Tensor] | None) -> list[Reach]:
+def reaches_of(config: Config, task: Any, data: Any, weights: str, checkpoint: Path | None) -> list[Reach]:
     pl.seed_everything(config.seed, verbose=False)
     module = task.build_module(config, data)
-    if state_dict is not None:
-        module.load_state_dict(state_dict)
+    if checkpoint is not None:
+        put_weights(module, checkpoint)
     attach_optimizer(config, module)
     names = names_of(module.encoder)
     module.encoder = read = StepByStep(module.encoder)

@@ -17,7 +17,7 @@ from gatelab.runs.config import read_config
 from gatelab.runs.folder import RunFolder, find_run
 from gatelab.runs.history import MAX_METRICS_BYTES
 from gatelab.tasks.base import Task
-from gatelab.training.checkpoint import load_verified
+from gatelab.training.saved_state import load_resumable
 
 MAY_DIFFER = ("trainer.max_epochs", "trainer.max_steps", "callbacks", "from_parts", "from_partly")
 WEIGHTS = "model.safetensors"
@@ -50,7 +50,8 @@ def find_parent(run: str, output_dir: str, continues: bool = True) -> RunFolder:
 
     Raises RunError where there is none, ConfigError for one that cannot be continued or, where it need not, has no weights.
     """
-    folder = RunFolder(Path(run).parents[1]) if Path(run).name == WEIGHTS else find_run(run, output_dir)
+    file = Path(run) if len(Path(run).parts) > 2 else Path(run).absolute()
+    folder = RunFolder(file.parent.parent) if file.name == WEIGHTS else find_run(run, output_dir)
     status = folder.status
     use = "continued" if continues else "begun with"
     if status != "finished":
@@ -86,7 +87,7 @@ def check_continues(parent: RunFolder, settings: dict[str, Any], sha256: dict[st
         raise ConfigError(
             f"trainer.max_epochs={settings['trainer']['max_epochs']}: run {name} has trained {record.epochs} epochs. Give more."
         )
-    if settings["callbacks"] == before["callbacks"] and load_verified(parent.last)["gatelab"]["should_stop"]:
+    if settings["callbacks"] == before["callbacks"] and load_resumable(parent.last)["gatelab"]["should_stop"]:
         raise ConfigError(
             f"from={name}: that run was stopped early. Give a larger callbacks.early_stopping.patience, or callbacks=none."
         )
@@ -97,7 +98,7 @@ def continue_from(parent: RunFolder, folder: RunFolder, settings: dict[str, Any]
 
     Early stopping begins anew where callbacks differ: its state holds its settings, too.
     """
-    checkpoint = load_verified(parent.last)
+    checkpoint = load_resumable(parent.last)
     checkpoint["gatelab"]["should_stop"] = False
     if settings["callbacks"] != read_config(parent)["callbacks"]:
         for key in [key for key in checkpoint["callbacks"] if key.startswith("EarlyStopping")]:

@@ -41,7 +41,7 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
         from gatelab.reports.pages.run_page import reported
         from gatelab.tasks.base import build_data, selection_metric
         from gatelab.trackers.tracking import Trackers
-        from gatelab.training.checkpoint import StopRequest, find_checkpoint
+        from gatelab.training.checkpoint import StopRequest
         from gatelab.training.finish import record_result
         from gatelab.training.fit import fit_and_test, tracker_makers
         from gatelab.training.foreign_errors import foreign_errors
@@ -54,6 +54,7 @@ def train(composed: DictConfig | dict[str, Any], in_sweep: bool = False) -> tupl
             weights_of,
         )
         from gatelab.training.ranks import num_processes, ranks
+        from gatelab.training.saved_state import find_checkpoint
 
     settings["monitor"] = None if monitor == selection_metric(None, task) else monitor  # one run, however it is named
     meter = Meter()
