@@ -24,6 +24,7 @@ from gatelab.training.run import check, resolve, train
 from language_model import COLUMNS, WINDOW, WordLanguageModel, steps_of_loop
 
 HIDDEN, DROPOUT, RATE = 200, 0.2, 20.0
+SIDES = ("gatelab", "loop")
 EVALUATED_WINDOW = 512  # no number depends on it
 
 
@@ -75,18 +76,20 @@ def main() -> None:
     parser.add_argument("--validation", required=True)
     parser.add_argument("--epochs", type=int, default=2)
     parser.add_argument("--seeds", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--only", choices=SIDES, help="train one of the two")
     parser.add_argument("--output-dir", default="outputs")
     options = parser.parse_args()
     config, task, _ = check(resolve(compose(overrides_of(options, options.seeds[0]))))
     prepared = build_data(config, task).prepared
-    found: dict[str, list[list[float]]] = {"gatelab": [], "loop": []}
+    found: dict[str, list[list[float]]] = {side: [] for side in SIDES if options.only in (None, side)}
     for seed in options.seeds:
-        began = time.perf_counter()
-        found["gatelab"].append(perplexities_of_ours(overrides_of(options, seed)))
-        between = time.perf_counter()
-        found["loop"].append(perplexities_of_loop(prepared, seed, options.epochs))
-        ended = time.perf_counter()
-        print(f"seed {seed}: gatelab {between - began:.0f} s, loop {ended - between:.0f} s", flush=True)
+        for side, of_seeds in found.items():
+            began = time.perf_counter()
+            if side == "gatelab":
+                of_seeds.append(perplexities_of_ours(overrides_of(options, seed)))
+            else:
+                of_seeds.append(perplexities_of_loop(prepared, seed, options.epochs))
+            print(f"seed {seed}: {side} {time.perf_counter() - began:.0f} s", flush=True)
     for epoch in range(options.epochs):
         for name, of_seeds in found.items():
             values = [of_seed[epoch] for of_seed in of_seeds]
