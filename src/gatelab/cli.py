@@ -392,7 +392,8 @@ def export(
 ) -> None:
     """Export the model of a finished run for other programs.
 
-    A graph of tokens (B, T) and lengths (B,), int64, to predictions (B, K), for any number of rows and tokens. The ONNX
+    A graph of tokens (B, T) and lengths (B,), int64, to predictions (B, K), for any number of rows and tokens; of a language
+    model one of tokens and state to the log-probabilities of the next tokens (B, T, V) and the state after them. The ONNX
     file is held against torch in onnxruntime before it is put in its place; it needs pip install 'gatelab\\[onnx]'.
 
     [dim]gatelab export 3f9c --onnx model.onnx[/]

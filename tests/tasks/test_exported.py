@@ -13,7 +13,7 @@ from gatelab.config.schema import CONF_DIR
 from gatelab.errors import RunError
 from gatelab.recurrent.scan import given, initial_row, trace_step
 from gatelab.tasks.classification.classifier import SequenceClassifier
-from gatelab.tasks.sequence.exported import exported_program, onnx_model, random_rows
+from gatelab.tasks.sequence.exported import exported_program, onnx_model, predictions_graph, random_rows
 
 FOLDER = CONF_DIR / "encoder"
 # Another's equations.
@@ -67,8 +67,8 @@ def test_a_model_of_two_layers_and_directions_gives_the_same_in_onnxruntime(one_
     randomize(module)
     tokens, lengths = random_rows(module, 4, 9)
     expected = module.predict(module(tokens, lengths)).detach().numpy()
-    program = exported_program(module)
-    content, difference = onnx_model(program, module, {"classes": ["bad", "é", "good"]})
+    graph = predictions_graph(module, {"classes": ["bad", "é", "good"]})
+    content, difference = onnx_model(exported_program(graph), graph)
     session = runtime.InferenceSession(content)
     (found,) = session.run(None, {"tokens": tokens.numpy(), "lengths": lengths.numpy()})
     assert abs(found - expected).max() < 1e-6
@@ -84,7 +84,8 @@ def test_attention_and_gates_that_see_those_of_the_step_before_give_the_same_in_
     encoder = encoder_of("full_gate_recurrence")
     module = SequenceClassifier(encoder, vocab_size=11, num_classes=3, embedding_size=5, pooling="attention").eval()
     randomize(module)
-    _, difference = onnx_model(exported_program(module), module, {})
+    graph = predictions_graph(module, {})
+    _, difference = onnx_model(exported_program(graph), graph)
     assert difference < 1e-6
 
 
@@ -98,4 +99,4 @@ class Unexportable(nn.Module):
 def test_an_encoder_that_cannot_be_exported_is_refused_in_a_sentence() -> None:
     module = SequenceClassifier(Unexportable(), vocab_size=11, num_classes=3, embedding_size=5)
     with pytest.raises(RunError, match="this model cannot be exported: "):
-        exported_program(module)
+        exported_program(predictions_graph(module, {}))

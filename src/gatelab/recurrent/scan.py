@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from gatelab.recurrent.equations import trace_layer
 from gatelab.recurrent.layers import Recurrent
 from gatelab.recurrent.ragged import reverse_valid
+from gatelab.recurrent.state import stack_states
 from gatelab.recurrent.weights import Noise, Weights
 
 
@@ -29,29 +30,38 @@ class ScanEncoder(nn.Module):
             for layer in range(layers.num_layers)
         ]
 
-    def forward(self, x: Tensor, lengths: Tensor) -> tuple[Tensor, None]:
-        """x (B, T, E), lengths (B,) → states (B, T, D), and None, since nothing goes on from here."""
+    def forward(
+        self, x: Tensor, lengths: Tensor, state: Sequence[Tensor] | None = None
+    ) -> tuple[Tensor, Sequence[Tensor] | None]:
+        """x (B, T, E), lengths (B,) → states (B, T, D), and the state after the last step where one is given, as the encoder takes it.
+        All rows are full then."""
+        finals = []
         for layer, steps in enumerate(self.steps):
             outputs = []
+            before = initial_row(self.layers, x) if state is None else [part[layer] for part in state]
             for direction, step in steps.items():
                 walked = reverse_valid(x, lengths) if direction else x
-                states = self._scan(step, walked, given(self.layers.weights(layer, direction)))
+                states, final = self._scan(step, walked, before, given(self.layers.weights(layer, direction)))
                 outputs.append(reverse_valid(states, lengths) if direction else states)
+                finals.append(final)
             x = outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=2)
-        return x, None
+        return x, None if state is None else stack_states(finals)
 
-    def _scan(self, step: Any, x: Tensor, weights: Sequence[Tensor]) -> Tensor:
-        """x (B, T, E) → hidden states (B, T, H)."""
+    def _scan(
+        self, step: Any, x: Tensor, before: Sequence[Tensor], weights: Sequence[Tensor]
+    ) -> tuple[Tensor, Sequence[Tensor]]:
+        """x (B, T, E) → hidden states (B, T, H), and what a step takes over after the last."""
         from torch._higher_order_ops.scan import scan  # torch 2.13 has no public name for it
 
         place = self.layers.cell.state_names.index("h")
-        first = [row.expand(x.shape[0], -1).clone() for row in initial_row(self.layers, x)]
+        first = [row.expand(x.shape[0], -1).clone() for row in before]
 
         def body(before: list[Tensor], x_t: Tensor) -> tuple[list[Tensor], Tensor]:
             after = step(x_t, *before, *weights)
             return list(after), after[place].clone()  # a loop's output may be none of its states
 
-        return scan(body, first, x.transpose(0, 1))[1].transpose(0, 1)
+        final, states = scan(body, first, x.transpose(0, 1))
+        return states.transpose(0, 1), final
 
 
 def given(weights: Weights) -> list[Tensor]:

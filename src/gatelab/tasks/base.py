@@ -89,6 +89,10 @@ class Task(ABC):
         """
         raise RunError(f"{model_folder}: holds a model that does not predict from a text.")
 
+    def graph(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Any:
+        """What ``gatelab export`` writes, a ``gatelab.tasks.sequence.exported.Graph``. Raises RunError, as here, where there is none."""
+        raise RunError(f"{model_folder}: holds a model that has no graph for other programs.")
+
     def unit_activity(self, module: Any, data: Any) -> dict[str, NDArray[Any]] | None:
         """The arrays of gates.npz (see ``gatelab.runs.activity``), which ``gatelab gates RUN`` draws; None, as here, where there are no
         gates to read or no texts."""

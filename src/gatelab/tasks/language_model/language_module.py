@@ -106,7 +106,7 @@ class LanguageModel(pl.LightningModule):
         """tokens (B, T) → states (B, T, D) that the output layer reads, and the state to go on from."""
         x = self._embedded(tokens)  # (B, T, E)
         x = self._dropped(x, self.input_dropout)
-        lengths = torch.full((len(tokens),), tokens.shape[1])
+        lengths = torch.full(tokens.shape[:1], tokens.shape[1])
         states, state = self.encoder(x, lengths, state)
         return self._dropped(states, self.output_dropout), state
 

@@ -15,7 +15,7 @@ from gatelab.runs.language_evidence import write_language_evidence
 from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.encoder_equations import write_encoder_equations
 from gatelab.tasks.language_model.language_baselines import baseline_metrics, cached_metrics, compressor_metrics
-from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
+from gatelab.tasks.language_model.language_folder import build_language_model, load_language_model, save_language_model
 from gatelab.tasks.language_model.language_module import LOGGED, LanguageModel
 from gatelab.tasks.language_model.language_scores import TextSize, language_metrics, sizes_of
 from gatelab.tasks.language_model.text_data import EVALUATED_WINDOW, PlainText
@@ -72,6 +72,11 @@ class LanguageModelling(Task):
 
     def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> TextLoss:
         return TextLoss(model_folder, allow_targets)
+
+    def graph(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Any:
+        from gatelab.tasks.language_model.next_tokens import next_tokens_graph
+
+        return next_tokens_graph(*load_language_model(model_folder, allow_targets))
 
     def unit_activity(self, module: Any, data: Any) -> dict[str, NDArray[Any]] | None:
         stretch = read_stretch(module, data.prepared)

@@ -21,7 +21,7 @@ from gatelab.tasks.base import Baselines, Task
 from gatelab.tasks.encoder_equations import write_encoder_equations
 from gatelab.tasks.sequence.build_model import build_model
 from gatelab.tasks.sequence.chosen_rows import SHARED, Chosen, shared_row, write_gates
-from gatelab.tasks.sequence.export import save_model
+from gatelab.tasks.sequence.export import load_model, save_model
 from gatelab.tasks.sequence.linear_baseline import cached_predictions, sampled, tfidf
 from gatelab.tasks.sequence.prediction import Predictor
 from gatelab.tasks.sequence.sequence_module import SequenceModule
@@ -139,6 +139,15 @@ class SequenceTask(Task):
 
     def predictor(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Predictor:
         return Predictor(model_folder, allow_targets=allow_targets)
+
+    def graph(self, model_folder: Path, allow_targets: Sequence[str] = ()) -> Any:
+        from gatelab.tasks.sequence.exported import predictions_graph
+
+        module, _, config = load_model(model_folder, allow_targets)
+        about = {key: config[key] for key in ("classes", "max_length")}
+        if (threshold := getattr(module, "threshold", None)) is not None:
+            about["threshold"] = threshold
+        return predictions_graph(module, about)
 
     def write_results(self, folder: RunFolder, config: Config, module: Any, data: Any, baselines: Baselines) -> None:
         """predictions.csv, examples.json, equations.json, gates.npz, the gates on the most informative rows and on one that runs share, and the model."""
