@@ -1,10 +1,11 @@
 """Training a word language model beside PyTorch's word_language_model loop, in one process, interleaved: tokens a second and their ratio.
 
-python benchmarks/language_model.py --text ptb.train.txt · --hidden 650 · --encoder gated peephole · --rounds 9 · --steps 10 · --generate
+python benchmarks/language_model.py --text ptb.train.txt · --hidden 650 · --encoder gated peephole · --rounds 9 · --steps 10 · --generate · --data 10 100
 
 Its settings: two layers, tied or untied, dropout 0.2 (--dropout) at input, between layers and output, 20 columns, windows of 35 tokens, SGD with
 clipping at 0.25. Without --text the tokens are drawn at random from 10,000 words, which costs the same. --generate: instead how many characters
-a second of processor time one text is continued by, with one layer of 512 units, 65 characters and one thread.
+a second of processor time one text is continued by, with one layer of 512 units, 65 characters and one thread. --data 10 100: instead the
+way from texts of so many megabytes to the first batch of characters, see text_ingest.py.
 """
 
 import argparse
@@ -18,6 +19,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+import text_ingest
 from gatelab.commands.train import compose
 from gatelab.tasks.language_model.language_folder import build_language_model
 from gatelab.tasks.language_model.sampling import sample_ids
@@ -116,7 +118,11 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--steps", type=int, default=10)
     parser.add_argument("--generate", action="store_true")
+    parser.add_argument("--data", type=float, nargs="+", metavar="MB")
     options = parser.parse_args()
+    if options.data:
+        text_ingest.compare(options.data)
+        return
     if options.generate:
         print(f"{characters_a_second(options.rounds):,.0f} characters/s")
         return
