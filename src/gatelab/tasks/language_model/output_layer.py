@@ -5,13 +5,16 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from gatelab.tasks.language_model.cross_entropy import cross_entropy
+
 
 class Softmax(nn.Linear):
     """A softmax over all tokens."""
 
     def losses(self, states: Tensor, targets: Tensor) -> Tensor:
         """The negative log-probability (N,) of targets (N,), in nats; states (N, D)."""
-        return F.cross_entropy(self(states).float(), targets, reduction="none")
+        logits = self(states).float()
+        return cross_entropy(logits, targets) if logits.is_cpu else F.cross_entropy(logits, targets, reduction="none")
 
     def log_probabilities(self, states: Tensor) -> Tensor:
         """(N, V)."""
