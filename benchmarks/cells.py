@@ -1,6 +1,6 @@
 """Gate-level cells against torch's nn.LSTM, forward and backward, in one process, interleaved: medians as ratios.
 
-python benchmarks/cells.py · --rounds 9 · --shapes 1 · --cells gated janet · --ragged · --memory · --bf16
+python benchmarks/cells.py · --rounds 9 · --shapes 1 · --cells gated janet · --backend compiled · --ragged · --memory · --bf16
 """
 
 import argparse
@@ -87,8 +87,8 @@ def step(module: nn.Module, x: Tensor, gradient: Tensor) -> Callable[[], None]:
     return run
 
 
-def compare_cells(shapes: list[tuple[int, ...]], rounds: int, names: list[str] | None) -> None:
-    """Times in those of nn.LSTM of the same shape, dense, float32: of the fused path, and of the naive loop at the first shape.
+def compare_cells(shapes: list[tuple[int, ...]], rounds: int, names: list[str] | None, backend: str) -> None:
+    """Times in those of nn.LSTM of the same shape, dense, float32: of a backend, and of the naive loop at the first shape.
 
     Beside the median over the shapes, the same per unit of recurrent work: a cell with k products of (H, H) is compared
     with k/4 of nn.LSTM.
@@ -106,7 +106,7 @@ def compare_cells(shapes: list[tuple[int, ...]], rounds: int, names: list[str] |
         for name, make in cells.items():
             layers = make(E, H, "auto")
             blocks[name] = recurrent_blocks(layers)
-            calls[name] = step(make(E, H, "auto" if layers.plan is None else "fused"), x, gradient)
+            calls[name] = step(make(E, H, "auto" if layers.plan is None else backend), x, gradient)
             if number == 0:
                 calls[f"naive {name}"] = step(make(E, H, "equations"), x, gradient)
         medians = interleaved(calls, rounds)
@@ -281,6 +281,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--shapes", type=int, default=len(SHAPES), help="only the first so many")
     parser.add_argument("--cells", nargs="*", help="only these, by the names of their YAMLs")
+    parser.add_argument("--backend", choices=["fused", "compiled"], default="fused", help="of the dense part")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     for part in ("dense", "ragged", "memory", "bf16"):
         parser.add_argument(f"--{part}", action="store_true", help=f"only this part: {part}")
@@ -292,7 +293,7 @@ def main() -> None:
     everything = not (options.dense or options.ragged or options.memory or options.bf16)
     print(f"torch {torch.__version__}, Python {sys.version.split()[0]}")
     if options.dense or everything:
-        compare_cells(shapes, options.rounds, options.cells)
+        compare_cells(shapes, options.rounds, options.cells, options.backend)
     if options.ragged or everything:
         compare_ragged(data, options.rounds)
     if options.memory or everything:

@@ -1,4 +1,4 @@
-"""Cells that between them use all that a ``Cell`` may say, for the tests of the kernels."""
+"""Cells that between them use all that a ``Cell`` may say, for the tests of the kernels and of compiled code."""
 
 from collections.abc import Callable
 from typing import Any
@@ -91,3 +91,23 @@ class Pointwise(Cell):
 
     def readout(self, c: Tensor) -> Tensor:
         return tanh(c)
+
+
+# Each operation that the equations may use is in one of them.
+FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+    "abs": lambda a, c: a.abs(), "addcmul": lambda a, c: torch.addcmul(c, a, a), "clamp": lambda a, c: a.clamp(-0.25, 0.5),
+    "clamp_max": lambda a, c: a.clamp_max(0.3), "clamp_min": lambda a, c: a.clamp_min(0.3),
+    "clamp_tensor": lambda a, c: torch.clamp(a, max=c), "cos": lambda a, c: a.cos() + c.sin(),
+    "div": lambda a, c: a / (1 + c * c), "erf": lambda a, c: torch.erf(a), "exp": lambda a, c: torch.exp(-a * a),
+    "expm1": lambda a, c: torch.expm1(a / 4), "hardsigmoid": lambda a, c: F.hardsigmoid(4 * a),
+    "hardtanh": lambda a, c: F.hardtanh(a), "leaky_relu": lambda a, c: F.leaky_relu(a, 0.1),
+    "lerp": lambda a, c: torch.lerp(a, c, torch.sigmoid(a)), "log": lambda a, c: (1 + a * a).log(),
+    "log1p": lambda a, c: (a * a).log1p(), "log_sigmoid": lambda a, c: F.logsigmoid(a),
+    "logaddexp": lambda a, c: torch.logaddexp(a, c), "logical": lambda a, c: torch.where((a > 0) & ~(c >= 0) | (c < -1), a, c),
+    "logical_functions": lambda a, c: torch.where(torch.logical_or(a > 1, torch.logical_not(c != 0.25)), a, c / 2),
+    "maximum": lambda a, c: torch.maximum(a, c), "minimum": lambda a, c: torch.minimum(a, c.new_tensor(0.5)),
+    "powers": lambda a, c: a**3 + (1 + c * c) ** -0.5, "reciprocal": lambda a, c: 1 / (1 + a * a),
+    "relu": lambda a, c: F.relu(a), "rsqrt": lambda a, c: (1 + a.square()).rsqrt(), "silu": lambda a, c: F.silu(a),
+    "sign": lambda a, c: torch.sign(a) * c, "softplus": lambda a, c: F.softplus(a, beta=2, threshold=1),
+    "softsign": lambda a, c: F.softsign(a), "sqrt": lambda a, c: (1 + a * a).sqrt(),
+}  # fmt: skip

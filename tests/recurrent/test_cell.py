@@ -37,7 +37,7 @@ pytestmark = pytest.mark.usefixtures("one_thread_one_seed")
         ({"candidate_activation": "relu"}, "candidate_activation must be one of tanh, identity, tanh_1997, not relu"),
         ({"zoneout_cell": 1.0}, r"zoneout_cell must lie in \[0, 1\), not 1.0"),
         ({"backend": "native", "peepholes": True}, "native is torch's own LSTM kernel, which cannot do peepholes=True"),
-        ({"backend": "cuda"}, "backend must be one of auto, equations, fused, native, not cuda"),
+        ({"backend": "cuda"}, "backend must be one of auto, equations, fused, compiled, native, not cuda"),
         ({"bias": False, "chrono": 10}, "but bias=False leaves none"),
     ],
 )  # fmt: skip

@@ -264,8 +264,18 @@ def test_fused_gives_the_results_and_gradients_of_the_equations(name: str, optio
 
 
 @every_cell
-def test_fused_in_float32_keeps_to_the_equations(name: str) -> None:
-    equations, fused = (recurrent(name, backend=backend) for backend in ("equations", "fused"))
+@pytest.mark.parametrize("options", ["plain", "everything"])
+def test_compiled_gives_the_results_and_gradients_of_the_equations(name: str, options: str) -> None:
+    more = {**allowed(name, NOISE[options]), "num_layers": 2, "bidirectional": True}
+    equations, compiled = recurrent(name, backend="equations", **more), recurrent(name, backend="compiled", **more)
+    compiled.load_state_dict(equations.state_dict())
+    torch.testing.assert_close(results(compiled, LENGTHS), results(equations, LENGTHS), **EXACT)
+
+
+@every_cell
+@pytest.mark.parametrize("backend", ["fused", "compiled"])
+def test_fused_in_float32_keeps_to_the_equations(name: str, backend: str) -> None:
+    equations, fused = (recurrent(name, backend=backend) for backend in ("equations", backend))
     fused.load_state_dict(equations.state_dict())
     x = torch.randn(B, T, E)
     torch.testing.assert_close(fused.float()(x), equations.float()(x), rtol=1e-5, atol=1e-5)

@@ -14,16 +14,15 @@ from typing import Any
 
 import pytest
 import torch
-from example_cells import NoProduct, Numbers, Pointwise, SecondProduct, TwoStates
+from example_cells import FUNCTIONS, NoProduct, Numbers, Pointwise, SecondProduct, TwoStates
 from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from gatelab.recurrent import GatedLSTM, Recurrent, cells, cuda
 from gatelab.recurrent.cuda import Tiles, choose_tiles, run_layer
 from gatelab.recurrent.equations import trace_layer
-from gatelab.recurrent.kernels.operations import CODE
+from gatelab.recurrent.operations import CODE
 from gatelab.recurrent.program import needed, record
 from gatelab.recurrent.weights import Noise, Weights
 
@@ -164,25 +163,6 @@ def test_every_cell_equals_the_equations_in_float64(options: dict[str, Any], rag
     for shape, tiles in SHAPES[:2]:
         case = Case(options, shape, ragged)
         assert_close(case.run(True, torch.float64, tiles), case.run(False, torch.float64), 1e-10)
-
-
-FUNCTIONS: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
-    "abs": lambda a, c: a.abs(), "addcmul": lambda a, c: torch.addcmul(c, a, a), "clamp": lambda a, c: a.clamp(-0.25, 0.5),
-    "clamp_max": lambda a, c: a.clamp_max(0.3), "clamp_min": lambda a, c: a.clamp_min(0.3),
-    "clamp_tensor": lambda a, c: torch.clamp(a, max=c), "cos": lambda a, c: a.cos() + c.sin(),
-    "div": lambda a, c: a / (1 + c * c), "erf": lambda a, c: torch.erf(a), "exp": lambda a, c: torch.exp(-a * a),
-    "expm1": lambda a, c: torch.expm1(a / 4), "hardsigmoid": lambda a, c: F.hardsigmoid(4 * a),
-    "hardtanh": lambda a, c: F.hardtanh(a), "leaky_relu": lambda a, c: F.leaky_relu(a, 0.1),
-    "lerp": lambda a, c: torch.lerp(a, c, torch.sigmoid(a)), "log": lambda a, c: (1 + a * a).log(),
-    "log1p": lambda a, c: (a * a).log1p(), "log_sigmoid": lambda a, c: F.logsigmoid(a),
-    "logaddexp": lambda a, c: torch.logaddexp(a, c), "logical": lambda a, c: torch.where((a > 0) & ~(c >= 0) | (c < -1), a, c),
-    "logical_functions": lambda a, c: torch.where(torch.logical_or(a > 1, torch.logical_not(c != 0.25)), a, c / 2),
-    "maximum": lambda a, c: torch.maximum(a, c), "minimum": lambda a, c: torch.minimum(a, c.new_tensor(0.5)),
-    "powers": lambda a, c: a**3 + (1 + c * c) ** -0.5, "reciprocal": lambda a, c: 1 / (1 + a * a),
-    "relu": lambda a, c: F.relu(a), "rsqrt": lambda a, c: (1 + a.square()).rsqrt(), "silu": lambda a, c: F.silu(a),
-    "sign": lambda a, c: torch.sign(a) * c, "softplus": lambda a, c: F.softplus(a, beta=2, threshold=1),
-    "softsign": lambda a, c: F.softsign(a), "sqrt": lambda a, c: (1 + a * a).sqrt(),
-}  # fmt: skip
 
 
 def test_every_operation_with_triton_code_is_among_these_functions() -> None:

@@ -25,10 +25,10 @@ UNARY = (
 )  # fmt: skip
 BINARY = (
     "({} * {})", "({} + {})", "({} - {})", "torch.maximum({}, {})", "torch.minimum({}, {})", "({} / (1 + exp(tanh({}))))",
-    "torch.where({} > 0, {}, 0.5)", "torch.add({}, {}, alpha=2)",
+    "torch.where({} > 0.001, {}, 0.5)", "torch.add({}, {}, alpha=2)",
 )  # fmt: skip
 TERNARY = (
-    "torch.where({} > 0, {}, {})",
+    "torch.where({} > 0.001, {}, {})",
     "(sigmoid({0}) * {1} + (1 - sigmoid({0})) * {2})",
     "torch.lerp({}, {}, sigmoid({}))",
 )
@@ -142,6 +142,12 @@ def test_the_engine_computes_any_equations_as_autograd_does(source: str, chunk_b
         compare_fused(source, data, H)
 
 
+@settings(max_examples=6, deadline=None)
+@given(source=cell_sources(), data=st.data())
+def test_compiled_code_computes_any_equations_as_autograd_does(source: str, data: st.DataObject) -> None:
+    compare_fused(source, data, H, "compiled")
+
+
 @pytest.mark.skipif(torch.cuda.is_available(), reason="float64 is the interpreter's alone")
 @pytest.mark.filterwarnings("ignore:.*encountered in:RuntimeWarning")  # NumPy's, of the side of tl.where not taken
 @settings(max_examples=6, deadline=None)
@@ -157,8 +163,8 @@ def test_the_cuda_kernels_compute_any_equations_as_autograd_does(source: str, da
         compare_fused(source, data, hidden_size=19)
 
 
-def compare_fused(source: str, data: st.DataObject, hidden_size: int) -> None:
-    """backend=fused with backend=equations."""
+def compare_fused(source: str, data: st.DataObject, hidden_size: int, backend: Any = "fused") -> None:
+    """With backend=equations."""
     cell = build(source)
     sees_h = any(sees != "x" for sees in cell.sees.values())
     options: Any = {
@@ -177,7 +183,7 @@ def compare_fused(source: str, data: st.DataObject, hidden_size: int) -> None:
         raise
     for parameter in equations.parameters():
         nn.init.normal_(parameter, std=0.7)
-    fused = Recurrent(cell, E, hidden_size, backend="fused", batch_first=True, **options).double()
+    fused = Recurrent(cell, E, hidden_size, backend=backend, batch_first=True, **options).double()
     fused.load_state_dict(equations.state_dict())
     x = torch.randn(B, T, E, dtype=torch.float64)
     hx = [torch.randn(1 + options["bidirectional"], B, hidden_size, dtype=torch.float64) for _ in cell.state_names]

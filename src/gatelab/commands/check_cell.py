@@ -33,18 +33,21 @@ def check_cell(name: str, settings: Sequence[str], input_size: int, hidden_size:
     console.print()
     number = sum(parameter.numel() for parameter in layers.parameters())
     show("parameters", f"{number:,}", f"input size {input_size}, hidden size {hidden_size}")
-    problems = [problem for check in (gradients, fused, ragged) if (problem := check(cell))]
+    problems = [problem for check in (gradients, fused, compiled, ragged) if (problem := check(cell))]
     for problem in problems:
         show_error(f"{kind.__qualname__}: {problem}")
     if problems:
         return False
-    fast, plain = checks.time_ratios(cell)
+    backends: list[checks.Backend] = ["fused", "compiled", "equations"] if cell.pointwise else ["equations"]
+    if cell.pointwise and checks.why_not_compiled(cell):
+        backends.remove("compiled")
+    (_, ratio), *others = zip(backends, checks.time_ratios(cell, backends), strict=True)
     B, T, E, H = checks.TIMED
-    also = f"; a loop over the equations {plain:.2f} ×" if cell.pointwise else ""
+    also = ", ".join(f"backend={name} {other:.2f} ×" for name, other in others)
     show(
         "time",
-        f"{fast:.2f} ×",
-        f"nn.LSTM's{also}. Forward and backward of {T} steps, batch {B}, input {E}, hidden {H}, "
+        f"{ratio:.2f} ×",
+        f"nn.LSTM's{also and f'; {also}'}. Forward and backward of {T} steps, batch {B}, input {E}, hidden {H}, "
         f"{torch.get_num_threads()} threads; medians of {checks.ROUNDS} rounds",
     )
     return True
@@ -86,12 +89,24 @@ def fused(cell: Cell) -> str:
     if not cell.pointwise:
         show("fused", "none", "not pointwise, so computed step by step")
         return ""
-    found = checks.fused_difference(cell)
-    show("fused", found <= checks.MAX_DIFFERENCE, f"within {found:.1e} of the equations step by step, gradients too")
+    return compare(cell, "fused")
+
+
+def compiled(cell: Cell) -> str:
+    if not cell.pointwise:
+        return ""
+    if problem := checks.why_not_compiled(cell):
+        show("compiled", "none", f"backend=compiled {problem}")
+        return ""
+    return compare(cell, "compiled")
+
+
+def compare(cell: Cell, backend: checks.Backend) -> str:
+    found = checks.backend_difference(cell, backend)
+    good = found <= checks.MAX_DIFFERENCE
+    show(backend, good, f"within {found:.1e} of the equations step by step, gradients too")
     reason = "Equations may not depend on the shape of a tensor, or on anything but their arguments and settings"
-    return (
-        "" if found <= checks.MAX_DIFFERENCE else f"the fused loop differs from the equations by {found:.1e}. {reason}."
-    )
+    return "" if good else f"the {backend} loop differs from the equations by {found:.1e}. {reason}."
 
 
 def ragged(cell: Cell) -> str:

@@ -1,16 +1,19 @@
 """The functions of a backward step: factors of many steps at once, then what multiplies a step's gradients by them. See plan.py."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from gatelab.recurrent.emit import Call, Key, Source, write
+from gatelab.recurrent.emit import Call, Key, Source
 from gatelab.recurrent.plan import Plan, inputs_of, output_key
 from gatelab.recurrent.program import Node, needed
 
+TEMPORARY = ("factor", "kept", "next")
 Term = tuple[str, Any]  # the output whose gradient is multiplied, and by what: a number or a key
 
 
-def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, Call, Call]:
+def write_all(
+    plan: Plan, saved: Mapping[str, list[Node]], new_source: Callable[[], Source] = Source
+) -> tuple[Call, Call, Call, Call]:
     equations, layout = plan.equations, plan.layout
     jacobian = equations.jacobian
     keys = inputs_of(plan)
@@ -22,7 +25,7 @@ def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, 
             keys.setdefault(node, output_key(plan, name))
 
     find_vectors_in_columns(plan, keys)
-    source = Source()
+    source = new_source()
     wanted: list[tuple[Node, Key]] = []
     terms: dict[str, list[Term]] = {}
     for (output, into), node in jacobian.items():
@@ -47,14 +50,19 @@ def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, 
         node: source.parameter(*key) for node, key in keys.items()
         if any(node in inner.args for inner in reachable) or any(node is wanted_node for wanted_node, _ in wanted)
     }  # fmt: skip
-    write(source, outputs, given)
+    source.write(outputs, given)
     for column in layout.columns:
         if f"a.{column}" not in terms:
-            source.lines.append(f"{source.parameter('da', column)}.zero_()")
-    readout, update, inner = (
-        Lines(plan, terms, outputs) for outputs in (equations.readout, equations.update, equations.inner)
-    )
-    return source.build(), readout.readout(), update.update(), inner.inner()
+            source.zero(source.parameter("da", column))
+    one_pass = source.one_pass and not plan.norms and not layout.inner  # then nothing stands between
+    update = source if one_pass else new_source()
+    readout, inner = update if one_pass else new_source(), new_source()
+    Lines(plan, terms, equations.readout, readout).readout()
+    Lines(plan, terms, equations.update, update).update()
+    Lines(plan, terms, equations.inner, inner).inner()
+    if one_pass:
+        source, readout = new_source(), new_source()
+    return source.build(), readout.build(), update.build(TEMPORARY if one_pass else ()), inner.build()
 
 
 def find_vectors_in_columns(plan: Plan, keys: Mapping[Node, Key]) -> None:
@@ -81,8 +89,8 @@ def multiplied_by(node: Node, factor: Node) -> Node | None:
 class Lines:
     """From the gradients of a stage's outputs to those of its inputs, line by line."""
 
-    def __init__(self, plan: Plan, terms: Mapping[str, list[Term]], outputs: Iterable[str]) -> None:
-        self.plan, self.states, self.source = plan, plan.cell.inner_states, Source()
+    def __init__(self, plan: Plan, terms: Mapping[str, list[Term]], outputs: Iterable[str], source: Source) -> None:
+        self.plan, self.states, self.source = plan, plan.cell.inner_states, source
         self.terms = {into: [term for term in all_terms if term[0] in outputs] for into, all_terms in terms.items()}
 
     def of(self, into: str) -> list[Term]:
@@ -91,25 +99,20 @@ class Lines:
     def at(self, *key: str) -> str:
         return self.source.parameter(*key)
 
-    def line(self, text: str) -> None:
-        self.source.lines.append(text)
-
     def gradient(self, output: str) -> str:
         if output == "h'":
             return self.at("after", "dh")
         return self.at("d", output[:-1]) if output.endswith("'") else self.at("d_signal", output)
 
+    def factor(self, term: Term) -> str | float:
+        factor = term[1]
+        return factor if isinstance(factor, float) else self.at(*factor)
+
     def add(self, target: str, term: Term) -> None:
-        output, factor = term
-        if isinstance(factor, float):
-            self.line(f"{target}.add_({self.gradient(output)}, alpha={factor!r})")
-        else:
-            self.line(f"{target}.addcmul_({self.gradient(output)}, {self.at(*factor)})")
+        self.source.add(target, self.gradient(term[0]), self.factor(term))
 
     def put(self, target: str, term: Term) -> None:
-        output, factor = term
-        by = repr(factor) if isinstance(factor, float) else self.at(*factor)
-        self.line(f"torch.mul({self.gradient(output)}, {by}, out={target})")
+        self.source.put(target, self.gradient(term[0]), self.factor(term))
 
     def preactivations(self) -> None:
         """And vectors. Neighbours with one and the same gradient are multiplied together."""
@@ -123,10 +126,7 @@ class Lines:
                     else:
                         groups.append((output, [column]))
         for output, columns in groups:
-            if len(columns) == 1:
-                self.line(f"{self.at('da', *columns)}.mul_({self.gradient(output)})")
-            else:
-                self.line(f"{self.at('da_block', columns[0], columns[-1])}.mul_({self.gradient(output)}.unsqueeze(1))")
+            self.source.multiply_columns(columns, self.gradient(output))
         for column in layout.columns:
             for output, factor in self.of(f"a.{column}"):
                 if factor != ("da", column):
@@ -139,33 +139,32 @@ class Lines:
         for term in self.of("h"):
             self.add(self.at("before", "dh"), term)
 
-    def readout(self) -> Call:
+    def readout(self) -> None:
         if self.plan.zoneout_cell:
             for state in self.states:
                 d, kept = self.at("d", state), self.at("kept", state)
-                self.line(f"torch.mul({d}, {self.at('keep', 'cell')}, out={kept})")
-                self.line(f"{d}.sub_({kept})")
+                self.source.put(kept, d, self.at("keep", "cell"))
+                self.source.add(d, kept, -1.0)
         self.preactivations()
         for signal in self.plan.signals:
             if signal in self.plan.equations.update:
                 recurs = signal in self.plan.cell.recurrent  # then its gradient has something in it
                 terms = self.of(signal)
                 if not terms and not recurs:
-                    self.line(f"{self.at('d_signal', signal)}.zero_()")
+                    self.source.zero(self.at("d_signal", signal))
                 for index, term in enumerate(terms):
                     (self.add if index or recurs else self.put)(self.at("d_signal", signal), term)
         for state in self.states:
             terms = self.of(f"norm.{state}")
             if state in self.plan.norms and not terms:
-                self.line(f"{self.at('d_norm', state)}.zero_()")
+                self.source.zero(self.at("d_norm", state))
             for index, term in enumerate(terms):
                 (self.add if index else self.put)(self.at("d_norm", state), term)
             for term in self.of(f"{state}'"):
                 self.add(self.at("d", state), term)
         self.hidden_before()
-        return self.source.build()
 
-    def update(self) -> Call:
+    def update(self) -> None:
         self.preactivations()
         self.hidden_before()
         mixed = any(
@@ -178,7 +177,7 @@ class Lines:
             target = self.at("next", state) if mixed else d
             terms = sorted(self.of(state), key=lambda term: term[0] != f"{state}'")
             if not terms:
-                self.line(f"{target}.zero_()")
+                self.source.zero(target)
             for index, term in enumerate(terms):
                 if index:
                     self.add(target, term)
@@ -186,15 +185,13 @@ class Lines:
                     self.put(target, term)
         for state in self.states:
             if mixed:
-                self.line(f"{self.at('d', state)}.copy_({self.at('next', state)})")
+                self.source.copy(self.at("d", state), self.at("next", state))
             if self.plan.zoneout_cell:
-                self.line(f"{self.at('d', state)}.add_({self.at('kept', state)})")
-        return self.source.build()
+                self.source.add(self.at("d", state), self.at("kept", state))
 
-    def inner(self) -> Call:
+    def inner(self) -> None:
         self.preactivations()
         self.hidden_before()
         for state in self.states:
             for term in self.of(state):
                 self.add(self.at("d", state), term)
-        return self.source.build()

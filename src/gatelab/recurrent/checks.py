@@ -5,12 +5,15 @@ B batch, T time, E input, H hidden.
 
 import statistics
 import time
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
+from gatelab.recurrent.c_source import compile_plan
 from gatelab.recurrent.cell import Cell
 from gatelab.recurrent.layers import Backend, Recurrent
+from gatelab.recurrent.operations import Unsupported
 
 MAX_DIFFERENCE = 1e-10  # between two ways of computing in float64
 SMALL = (4, 6, 3, 5)  # B, T, E, H
@@ -31,9 +34,19 @@ def gradients_agree(cell: Cell) -> bool:
     return torch.autograd.gradcheck(run, (x, *parameters), raise_exception=False)
 
 
-def fused_difference(cell: Cell) -> float:
-    """Between the fused loop and the equations step by step: the largest of states and gradients."""
-    return difference(*(results(*small(cell, backend), LENGTHS) for backend in ("fused", "equations")))
+def backend_difference(cell: Cell, backend: Backend) -> float:
+    """Between a backend and the equations step by step: the largest of states and gradients."""
+    return difference(*(results(*small(cell, name), LENGTHS) for name in (backend, "equations")))
+
+
+def why_not_compiled(cell: Cell) -> str:
+    """As the end of a sentence; empty where this machine can compile the cell."""
+    layers, _ = small(cell, "compiled")
+    try:
+        compile_plan(layers.plan, torch.float64)  # type: ignore[arg-type]  # a pointwise cell has one
+    except Unsupported as problem:
+        return str(problem)
+    return ""
 
 
 def ragged_difference(cell: Cell) -> float:
@@ -49,26 +62,26 @@ def ragged_difference(cell: Cell) -> float:
     return difference(together, {"output": output, **finals, **gradients})
 
 
-def time_ratios(cell: Cell) -> tuple[float, float]:
-    """Forward and backward in TIMED against ``nn.LSTM``: the fastest way of this cell, and the loop over its equations.
+def time_ratios(cell: Cell, backends: Sequence[Backend]) -> list[float]:
+    """Forward and backward in TIMED against ``nn.LSTM``, of each backend.
 
-    Medians of ROUNDS rounds, each of which runs all three in turn.
+    Medians of ROUNDS rounds, each of which runs all of them in turn.
     """
     B, T, E, H = TIMED
     x = torch.randn(B, T, E)
     modules = [
         nn.LSTM(E, H, batch_first=True),
-        *(Recurrent(cell, E, H, batch_first=True, backend=backend) for backend in (fastest(cell), "equations")),
+        *(Recurrent(cell, E, H, batch_first=True, backend=name) for name in backends),
     ]
-    seconds: list[list[float]] = [[], [], []]
+    seconds: list[list[float]] = [[] for _ in modules]
     for number in range(ROUNDS + 1):
         for module, taken in zip(modules, seconds, strict=True):
             begin = time.perf_counter()
             torch.autograd.grad(module(x)[0].sum(), [*module.parameters()], allow_unused=True)
             if number:  # the first round warms up
                 taken.append(time.perf_counter() - begin)
-    torch_lstm, fast, plain = map(statistics.median, seconds)
-    return fast / torch_lstm, plain / torch_lstm
+    torch_lstm, *others = map(statistics.median, seconds)
+    return [taken / torch_lstm for taken in others]
 
 
 def fastest(cell: Cell) -> Backend:

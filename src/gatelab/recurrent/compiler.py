@@ -2,6 +2,7 @@
 
 from gatelab.recurrent import backward_step, forward_step
 from gatelab.recurrent.cell import Cell
+from gatelab.recurrent.emit import Calls
 from gatelab.recurrent.plan import Layout, Plan, choose_saved
 from gatelab.recurrent.program import record
 
@@ -17,6 +18,5 @@ def build_plan(
     plan.signals = [name for name in node_of if not name.endswith("'")]
     column_of = {chain[-1]: column for column, chain in saved.items()}
     plan.in_column = {name: column_of[node_of[name]] for name in plan.signals if node_of[name] in column_of}
-    plan.before_loop, plan.inner, plan.update, plan.readout = forward_step.write_all(plan, saved)
-    plan.factors, plan.back_readout, plan.back_update, plan.back_inner = backward_step.write_all(plan, saved)
+    plan.calls = Calls(*forward_step.write_all(plan, saved), *backward_step.write_all(plan, saved))
     return plan

@@ -21,9 +21,9 @@ from torch.nn import functional as F
 
 from gatelab.recurrent.cell import EPSILON
 from gatelab.recurrent.engine import refuse_second_derivative
-from gatelab.recurrent.kernels.operations import Unsupported as Unsupported
 from gatelab.recurrent.kernels.source import write_kernels
 from gatelab.recurrent.native import product_dtype
+from gatelab.recurrent.operations import Unsupported as Unsupported
 from gatelab.recurrent.plan import Plan
 from gatelab.recurrent.ragged import valid_mask
 from gatelab.recurrent.weights import Noise, Weights, in_columns

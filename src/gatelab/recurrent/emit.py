@@ -4,7 +4,7 @@ Every value goes to the place that the caller names, or to scratch space that is
 one pass (addcmul, lerp). A function is source text of torch's own calls, compiled once.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from typing import Any, NamedTuple
 
 import torch
@@ -41,8 +41,24 @@ class Call(NamedTuple):
     keys: list[Key]
 
 
+class Calls(NamedTuple):
+    """The functions of one step each way, see plan.py: those before the loop and the factors are of many steps at once."""
+
+    before_loop: Call
+    inner: Call
+    update: Call
+    readout: Call
+    factors: Call
+    back_readout: Call
+    back_update: Call
+    back_inner: Call
+
+
 class Source:
-    """A function as it is written: its parameters, each named by a key, and its lines."""
+    """A function as it is written: its parameters, each named by a key, and its lines. Written in torch's own calls;
+    ``c_source.CSource`` writes the same in C."""
+
+    one_pass = False  # whether all of a backward step is better one function than factors of many steps first
 
     def __init__(self) -> None:
         self.parameters: dict[Any, str] = {}
@@ -52,6 +68,43 @@ class Source:
 
     def parameter(self, *key: Any) -> str:
         return self.parameters.setdefault(key, f"v{len(self.parameters)}")
+
+    def write(
+        self, outputs: Sequence[tuple[Node, str]], given: dict[Node, str], places: dict[Node, str] | None = None
+    ) -> None:
+        """Lines that compute outputs, each (node, where it goes), from given (node → its name).
+
+        places: inner values that go to a place of their own, such as over the input that nothing else reads.
+        """
+        write(self, outputs, given, places)
+
+    def squash(self, op: str, columns: Sequence[str]) -> None:
+        """In place, of neighbours."""
+        key = ("column", columns[0]) if len(columns) == 1 else ("column_block", columns[0], columns[-1])
+        place = self.parameter(*key)
+        self.lines.append(WITH_OUT[op].format(args=place, out=place))
+
+    def multiply_columns(self, columns: Sequence[str], by: str) -> None:
+        """The factors of neighbours, in place."""
+        if len(columns) == 1:
+            self.lines.append(f"{self.parameter('da', *columns)}.mul_({by})")
+        else:
+            self.lines.append(f"{self.parameter('da_block', columns[0], columns[-1])}.mul_({by}.unsqueeze(1))")
+
+    def zero(self, target: str) -> None:
+        self.lines.append(f"{target}.zero_()")
+
+    def copy(self, target: str, value: str) -> None:
+        self.lines.append(f"{target}.copy_({value})")
+
+    def put(self, target: str, value: str, by: str | float) -> None:
+        self.lines.append(f"torch.mul({value}, {by if isinstance(by, str) else repr(by)}, out={target})")
+
+    def add(self, target: str, value: str, by: str | float = 1.0) -> None:
+        if isinstance(by, str):
+            self.lines.append(f"{target}.addcmul_({value}, {by})")
+        else:
+            self.lines.append(f"{target}.add_({value}, alpha={by!r})")
 
     def scratch(self, free: list[str]) -> str:
         if free:
@@ -65,8 +118,8 @@ class Source:
         self.constants[name] = torch.tensor(value, dtype=torch.float64)
         return name
 
-    def build(self) -> Call:
-        """Scratch space is ("scratch", 0), …"""
+    def build(self, temporary: Collection[str] = ()) -> Call:
+        """Scratch space is ("scratch", 0), … What kinds of keys nobody reads afterwards are named only where it helps."""
         for index in range(self.num_scratch):
             self.parameters.setdefault(("scratch", index), f"s{index}")
         text = f"def run({', '.join(self.parameters.values())}):\n    " + "\n    ".join(self.lines or ["pass"])
@@ -79,10 +132,7 @@ class Source:
 def write(
     source: Source, outputs: Sequence[tuple[Node, str]], given: dict[Node, str], places: dict[Node, str] | None = None
 ) -> None:
-    """Lines that compute outputs, each (node, where it goes), from given (node → its name).
-
-    places: inner values that go to a place of their own, such as over the input that nothing else reads.
-    """
+    """``Source.write`` in torch's calls."""
     names = dict(given)
     targets: dict[Node, str] = dict(places or {})
     copies: list[tuple[Node, str]] = []

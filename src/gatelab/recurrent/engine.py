@@ -19,6 +19,7 @@ from torch import Tensor
 
 from gatelab.recurrent.buffers import Buffers, extra_rows, first, signal_keys
 from gatelab.recurrent.cell import EPSILON
+from gatelab.recurrent.emit import Calls
 from gatelab.recurrent.native import product_dtype
 from gatelab.recurrent.plan import Plan, signal_key
 from gatelab.recurrent.program import INNER_VALUE
@@ -30,7 +31,7 @@ CHUNK_BYTES = 2**20  # of the columns of steps computed together
 
 
 def run_layer(
-    x: Tensor, state: Sequence[Tensor], weights: Weights, plan: Plan, order: StepOrder, noise: Noise
+    x: Tensor, state: Sequence[Tensor], weights: Weights, plan: Plan, calls: Calls, order: StepOrder, noise: Noise
 ) -> tuple[Tensor, tuple[Tensor, ...]]:
     """One layer in one direction over x (B, T, E) from state, (B, H) each: hidden states (B, T, H) and the state after each
     row's last step, as ``equations.trace_layer`` has them."""
@@ -43,7 +44,7 @@ def run_layer(
             None if noise.hidden_mask is None else order.sort_rows(noise.hidden_mask),
             None if noise.keep_hidden is None else order.sort_noise(noise.keep_hidden),
             None if noise.keep_cell is None else order.sort_noise(noise.keep_cell),
-            plan, order, dtype, *(order.sort_rows(part.to(weights.U.dtype)) for part in state),
+            plan, calls, order, dtype, *(order.sort_rows(part.to(weights.U.dtype)) for part in state),
         )  # fmt: skip
     return order.unsort_steps(states), tuple(order.unsort_rows(part) for part in final)
 
@@ -87,7 +88,7 @@ class Engine(torch.autograd.Function):
     def forward(
         ctx: Any, x: Tensor, W: Tensor, bias: Tensor | None, norm_input: Tensor | None, U: Tensor, bias_hidden: Tensor | None,
         V: Tensor | None, vectors: Tensor | None, norm_hidden: Tensor | None, norm_cell: Tensor | None, U_inner: Tensor | None,
-        mask: Tensor | None, keep_hidden: Tensor | None, keep_cell: Tensor | None, plan: Plan, order: StepOrder,
+        mask: Tensor | None, keep_hidden: Tensor | None, keep_cell: Tensor | None, plan: Plan, calls: Calls, order: StepOrder,
         dtype: torch.dtype, *state: Tensor,
     ) -> tuple[Tensor, ...]:  # fmt: skip
         B, H = state[0].shape
@@ -110,12 +111,12 @@ class Engine(torch.autograd.Function):
         by_W_T = Product(W.t(), buffers.num_chunk_rows, dtype)
         by_U_T = Product(U.t(), B, dtype) if len(U) else None
         hs = [h for (h,) in buffers.each([("before", "h")], 0, T)]
-        updates, readouts = buffers.each(plan.update.keys, 0, T), buffers.each(plan.readout.keys, 0, T)
-        update, readout = plan.update.run, plan.readout.run
+        updates, readouts = buffers.each(calls.update.keys, 0, T), buffers.each(calls.readout.keys, 0, T)
+        update, readout = calls.update.run, calls.readout.run
         masked = U.new_empty(B, H)
         by_U_inner_T = None if U_inner is None else Product(U_inner.t(), B, dtype)
         if U_inner is not None and N:
-            inners, inner_terms = buffers.each(plan.inner.keys, 0, T), columns[:, : len(layout.inner) * H].split(sizes)
+            inners, inner_terms = buffers.each(calls.inner.keys, 0, T), columns[:, : len(layout.inner) * H].split(sizes)
             inner_values = buffers.each([signal_key(plan, INNER_VALUE)], 0, T)
         if V is not None:
             V_T, opened = V.t().contiguous(), U.new_zeros(B, V.shape[1])
@@ -141,8 +142,8 @@ class Engine(torch.autograd.Function):
                 to_input[now].add_(bias)
             if layout.hidden_only:
                 columns[now, width:] = 0 if bias_hidden is None else bias_hidden
-            if plan.before_loop.keys:
-                plan.before_loop.run(*buffers.many(plan.before_loop.keys, start, stop))
+            if calls.before_loop.keys:
+                calls.before_loop.run(*buffers.many(calls.before_loop.keys, start, stop))
             for t in range(start, stop):
                 n = sizes[t]
                 if by_U_T is not None:
@@ -163,7 +164,7 @@ class Engine(torch.autograd.Function):
                         all_terms[t].add_(standard)
                         recurrent_moments.append(moments)
                 if by_U_inner_T is not None:
-                    plan.inner.run(*inners[t])
+                    calls.inner.run(*inners[t])
                     (seen,) = inner_values[t]
                     by_U_inner_T.add(
                         inner_terms[t], seen if mask is None else torch.mul(seen, mask[:n], out=masked[:n])
@@ -183,7 +184,7 @@ class Engine(torch.autograd.Function):
             x, W, bias, norm_input, None if norm_input is None else terms, *joined(input_moments), columns, recurrent,
             *joined(recurrent_moments), U, bias_hidden, V, vectors, norm_hidden, norm_cell, U_inner, mask, keep_hidden, keep_cell, *states.values(), *kept.values(),
         )  # fmt: skip
-        ctx.plan, ctx.order, ctx.dtype, ctx.kept = plan, order, dtype, list(kept)
+        ctx.plan, ctx.calls, ctx.order, ctx.dtype, ctx.kept = plan, calls, order, dtype, list(kept)
         ctx.set_materialize_grads(False)
         return states["h"][B:], *(order.final(states[name]) for name in cell.state_names)
 
@@ -194,7 +195,7 @@ class Engine(torch.autograd.Function):
             x, W, bias, norm_input, terms, input_mean, input_scale, columns, recurrent, mean, scale, U, bias_hidden, V, vectors,
             norm_hidden, norm_cell, U_inner, mask, keep_hidden, keep_cell, *others,
         ) = ctx.saved_tensors  # fmt: skip
-        plan, order, dtype = ctx.plan, ctx.order, ctx.dtype
+        plan, calls, order, dtype = ctx.plan, ctx.calls, ctx.order, ctx.dtype
         cell, layout, sizes, offsets = plan.cell, plan.layout, order.sizes, order.offsets
         states = dict(zip(cell.state_names, others, strict=False))
         hs = states["h"]
@@ -242,9 +243,10 @@ class Engine(torch.autograd.Function):
                 standard, *moments = torch.native_layer_norm(new, (H,), norm_cell[0], norm_cell[1], EPSILON)
                 normed.copy_(standard)
                 statistics.append([part.split(sizes[start:stop]) for part in moments])
-            plan.factors.run(*buffers.many(plan.factors.keys, start, stop))
+            calls.factors.run(*buffers.many(calls.factors.keys, start, stop))
             readouts, updates, inners = (
-                buffers.each(call.keys, start, stop) for call in (plan.back_readout, plan.back_update, plan.back_inner)
+                buffers.each(call.keys, start, stop)
+                for call in (calls.back_readout, calls.back_update, calls.back_inner)
             )
             norms = buffers.each(
                 [(kind, name) for name in plan.norms for kind in ("d_norm", "after", "d")], start, stop
@@ -256,7 +258,7 @@ class Engine(torch.autograd.Function):
             d_recurrent: list[Tensor] = []  # d_terms where layer normalisation stands between them and da
             for t in range(stop - 1, start - 1, -1):
                 n, step = sizes[t], t - start
-                plan.back_readout.run(*readouts[step])
+                calls.back_readout.run(*readouts[step])
                 for (d_normed, new, d), moments in zip(
                     zip(*[iter(norms[step])] * 3, strict=True), statistics, strict=True
                 ):
@@ -266,12 +268,12 @@ class Engine(torch.autograd.Function):
                     d += d_new
                     for total, part in zip(d_affine_cell, d_affine, strict=True):
                         total += part
-                plan.back_update.run(*updates[step])
+                calls.back_update.run(*updates[step])
                 if by_U_inner is not None:
                     d_seen = by_U_inner.write(first(d_inner, n), all_da_inner[step])
                     if mask is not None:
                         d_seen.mul_(mask[:n])
-                    plan.back_inner.run(*inners[step])
+                    calls.back_inner.run(*inners[step])
                 if by_U is None:
                     continue
                 d_term, dh_before = all_da[step], first(all_dh[t], n)
@@ -331,7 +333,7 @@ class Engine(torch.autograd.Function):
         d_state = [dh[:B], *(buffers.scratch["d", name] for name in cell.inner_states)]
         return (
             d_x, d_W, d_bias, d_norm_input, d_U, d_bias_hidden, d_V, torch.cat([*d_vectors.values()]) if d_vectors else None,
-            d_norm_hidden, d_norm_cell, d_U_inner, *[None] * 6, *d_state,
+            d_norm_hidden, d_norm_cell, d_U_inner, *[None] * 7, *d_state,
         )  # fmt: skip
 
 

@@ -1,24 +1,26 @@
 """The functions of a forward step: what can be done before the loop, then update and readout. See plan.py."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from gatelab.recurrent.emit import UNARY, WITH_OUT, Call, Source, write
+from gatelab.recurrent.emit import UNARY, Call, Source
 from gatelab.recurrent.plan import Plan, inputs_of, output_key
 from gatelab.recurrent.program import Node, needed
 
 
-def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, Call, Call]:
+def write_all(
+    plan: Plan, saved: Mapping[str, list[Node]], new_source: Callable[[], Source] = Source
+) -> tuple[Call, Call, Call, Call]:
     """before_loop, of all steps at once; inner, update and readout, of one."""
     equations, layout = plan.equations, plan.layout
     done: set[str] = set()  # columns that hold what they keep
     squashed = [column for column in layout.columns if len(saved[column]) > 1 and is_squashed(saved[column][-1])]
-    early = Source()
+    early = new_source()
     hoisted = [column for column in squashed if column in layout.input_only and len(saved[column]) == 2]
     squash(plan, early, saved, hoisted)
     done.update(hoisted)
 
-    def stage(outputs: Mapping[str, Node]) -> Call:
-        source, now = Source(), set(needed(outputs.values(), {}))
+    def stage(source: Source, outputs: Mapping[str, Node]) -> Source:
+        now = set(needed(outputs.values(), {}))
         first = [column for column in squashed if column not in done and saved[column][-1] in now]
         squash(plan, source, saved, first)
         done.update(first)
@@ -28,11 +30,14 @@ def write_all(plan: Plan, saved: Mapping[str, list[Node]]) -> tuple[Call, Call, 
         wanted += [(saved[column][-1], ("column", column)) for column in rest if len(saved[column]) > 1]
         names = given(plan, source, now)
         names |= {saved[column][-1]: source.parameter("column", column) for column in done if saved[column][-1] in now}
-        write(source, [(node, source.parameter(*key)) for node, key in wanted], names, places)
+        source.write([(node, source.parameter(*key)) for node, key in wanted], names, places)
         done.update(rest)
-        return source.build()
+        return source
 
-    return early.build(), stage(equations.inner), stage(equations.update), stage(equations.readout)
+    inner, update = stage(new_source(), equations.inner), stage(new_source(), equations.update)
+    one_pass = update.one_pass and not plan.norms  # then nothing stands between update and readout
+    readout = stage(update if one_pass else new_source(), equations.readout)
+    return early.build(), inner.build(), (new_source() if one_pass else update).build(), readout.build()
 
 
 def is_squashed(node: Node) -> bool:
@@ -51,12 +56,11 @@ def squash(plan: Plan, source: Source, saved: Mapping[str, list[Node]], columns:
         start, *between, squashed = saved[column]
         if between:
             names = given(plan, source, set(needed(between, {})))
-            write(source, [(between[-1], names[start])], names, dict.fromkeys(between, names[start]))
+            source.write([(between[-1], names[start])], names, dict.fromkeys(between, names[start]))
         follows = groups and plan.layout.at(groups[-1][-1]) + 1 == plan.layout.at(column)
         if follows and saved[groups[-1][-1]][-1].op == squashed.op:
             groups[-1].append(column)
         else:
             groups.append([column])
     for group in groups:
-        place = source.parameter(*(("column", group[0]) if len(group) == 1 else ("column_block", group[0], group[-1])))
-        source.lines.append(WITH_OUT[saved[group[0]][-1].op].format(args=place, out=place))
+        source.squash(saved[group[0]][-1].op, group)

@@ -20,15 +20,18 @@ from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_
 from gatelab.annotations import Count, Dropout, Finite, Layers
 from gatelab.errors import BackendError
 from gatelab.recurrent import cuda, engine, equations, native
+from gatelab.recurrent.c_source import compile_plan
 from gatelab.recurrent.cell import INNER, Cell, GateWeights, H, X, check_names
 from gatelab.recurrent.cells.lstm import LSTM
 from gatelab.recurrent.compiler import build_plan
+from gatelab.recurrent.emit import Calls
+from gatelab.recurrent.operations import Unsupported
 from gatelab.recurrent.plan import Plan
 from gatelab.recurrent.ragged import StepOrder, reverse_valid
 from gatelab.recurrent.state import LateState, stack_states
 from gatelab.recurrent.weights import Noise, Weights
 
-Backend = Literal["auto", "equations", "fused", "native"]
+Backend = Literal["auto", "equations", "fused", "compiled", "native"]
 NOISE = ("zoneout_hidden", "zoneout_cell", "recurrent_dropout", "input_dropout", "weight_drop")
 
 
@@ -38,6 +41,7 @@ class Recurrent(nn.Module):
     backend: how the same numbers are computed.
         equations   step by step as in a textbook; does everything, anywhere, double backward included
         fused       one function with its own backward pass; pointwise cells, on the CPU, and on CUDA in Triton kernels
+        compiled    fused, with the pointwise part of a step in C, by the compiler of this machine (cc, or what CC names)
         native      torch's own kernel; the plain LSTM only, in the dtypes that it can do on this machine
         auto        the fastest of them that is exact for what is asked
     dropout acts on the outputs of every layer but the last, in training.
@@ -334,13 +338,14 @@ class Recurrent(nn.Module):
 
     def _choose(self, x: Tensor, ragged: bool, finals: bool) -> str:
         """The backend for this input; see the class."""
-        if self.backend == "fused" and x.device.type == "cuda":
+        fused = self.backend in ("fused", "compiled")
+        if fused and x.device.type == "cuda":
             return "kernels"  # or equations, where they cannot
         no_fused = "" if x.device.type == "cpu" else f"runs on the CPU and on CUDA, and the input is on {x.device}"
-        if self.backend == "fused" and no_fused:
-            raise BackendError(f"backend=fused {no_fused}: use backend=auto or equations")
-        if self.backend in ("equations", "fused"):
-            return self.backend
+        if fused and no_fused:
+            raise BackendError(f"backend={self.backend} {no_fused}: use backend=auto or equations")
+        if fused or self.backend == "equations":
+            return "fused" if fused else "equations"
         no_native = "; ".join(self.extras) or ("the final cell states of a ragged batch" if ragged and finals else "")
         if self.backend == "native" and no_native:
             raise BackendError(
@@ -395,7 +400,8 @@ class Recurrent(nn.Module):
                 elif backend == "fused":
                     assert self.plan is not None
                     weights, noise = self.weights(layer, direction), self._noise(x)
-                    states, final = engine.run_layer(x, before, weights, self.plan, orders[direction], noise)
+                    calls = self._calls(self.plan)
+                    states, final = engine.run_layer(x, before, weights, self.plan, calls, orders[direction], noise)
                 else:
                     walked = reverse_valid(x, lengths) if direction else x
                     weights, noise = self.weights(layer, direction), self._noise(x)
@@ -424,6 +430,15 @@ class Recurrent(nn.Module):
         except cuda.Unsupported as problem:
             cuda.warn_of_equations(str(problem))
             return None
+
+    def _calls(self, plan: Plan) -> Calls:
+        """Of a step on the CPU: compiled where that is asked for, or with one warning torch's where this machine cannot."""
+        if self.backend == "compiled":
+            try:
+                return compile_plan(plan, self._any_weight.dtype)
+            except Unsupported as problem:
+                native.warn_of_other(f"backend=compiled {problem}", "backend=fused")
+        return plan.calls
 
     def _recurrent_weight(self, suffix: str) -> Any:
         U = getattr(self, f"weight_hh{suffix}", None)
@@ -517,7 +532,7 @@ def check_backend(backend: str, layers: Recurrent) -> None:
             f"backend=native is torch's own LSTM kernel, which cannot do {', '.join(layers.extras)}: "
             "use backend=fused or auto"
         )
-    if backend == "fused" and layers.plan is None:
+    if backend in ("fused", "compiled") and layers.plan is None:
         raise BackendError(
-            f"backend=fused computes pointwise cells, and {type(layers.cell).__name__} is none: use backend=auto or equations"
+            f"backend={backend} computes pointwise cells, and {type(layers.cell).__name__} is none: use backend=auto or equations"
         )

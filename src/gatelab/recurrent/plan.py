@@ -10,9 +10,10 @@ computed: the open gate rather than what is squashed to it. Names of tensors are
 
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 from gatelab.recurrent.cell import APART, BOTH, INNER, Cell, H, X
-from gatelab.recurrent.emit import UNARY, WITH_OUT, Call, Key
+from gatelab.recurrent.emit import UNARY, WITH_OUT, Calls, Key
 from gatelab.recurrent.program import Equations, Node, needed
 
 
@@ -62,14 +63,8 @@ class Plan:
     zoneout_cell: bool
     signals: list[str] = field(default_factory=list)  # named values that are kept
     in_column: dict[str, str] = field(default_factory=dict)  # signal → the column that holds it anyway
-    before_loop: Call = field(init=False)
-    inner: Call = field(init=False)
-    update: Call = field(init=False)
-    readout: Call = field(init=False)
-    factors: Call = field(init=False)
-    back_readout: Call = field(init=False)
-    back_update: Call = field(init=False)
-    back_inner: Call = field(init=False)
+    calls: Calls = field(init=False)
+    compiled: dict[Any, Calls] = field(default_factory=dict)  # by dtype, see c_source.py
     from_columns: dict[str, tuple[str, Key]] = field(default_factory=dict)  # vector → a column, and its factor
 
     @cached_property

@@ -1,10 +1,13 @@
 """One phase of a kernel, line by line."""
 
+import re
 from collections.abc import Iterable, Iterator
 
-from gatelab.recurrent.kernels.operations import code_of, literal
+from gatelab.recurrent.operations import code_of
 from gatelab.recurrent.plan import Plan
 from gatelab.recurrent.program import Node
+
+OF_TRITON = re.compile(r"\b(abs|cos|erf|exp|log|maximum|minimum|sin|sqrt|where)\(")
 
 
 class Phase:
@@ -45,7 +48,7 @@ class Phase:
             return literal(node.value)
         if node not in self.names:
             if node.op != "input":
-                self.names[node] = self.let(code_of(node, [self.value(arg) for arg in node.args]))
+                self.names[node] = self.let(triton_code(node, [self.value(arg) for arg in node.args]))
             elif node.name in self.equations.update and not node.name.endswith("'"):
                 self.names[node] = self.value(self.equations.update[node.name])  # readout asks for what update named
             else:
@@ -94,3 +97,16 @@ class Phase:
         gain = self.let("take(norm_cell + cols, col_ok, ACC)[None, :]")
         self.give(f"norm.{state}", self.let(f"{standard} * {gain} + take(norm_cell + H + cols, col_ok, ACC)[None, :]"))
         return scale, standard, gain
+
+
+def triton_code(node: Node, args: list[str]) -> str:
+    code, numbers = code_of(node, len(args), "Triton")
+    args = [*args, *map(literal, numbers)]
+    if OF_TRITON.search(code):  # where a number alone would be a float32
+        args = [arg if arg.startswith("v") else f"tl.full((), {arg}, ACC)" for arg in args]
+    return OF_TRITON.sub(r"tl.\1(", code).format(*args)
+
+
+def literal(value: float) -> str:
+    text = repr(value)
+    return f'float("{text}")' if "n" in text else f"({text})" if value < 0 else text
