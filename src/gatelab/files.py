@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -36,6 +37,11 @@ def replacing(file: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
         except BaseException:
             Path(temporary).unlink(missing_ok=True)
             raise
+
+
+def is_temporary(file: Path) -> bool:
+    """Whether a file is one that ``replacing`` leaves behind when its process is killed."""
+    return re.fullmatch(r"\..+\.[a-z0-9_]{8}", file.name) is not None and file.is_file()
 
 
 @contextmanager

@@ -1,3 +1,4 @@
+import re
 import shlex
 from pathlib import Path
 from typing import Any
@@ -5,7 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from gatelab.commands.train import completions, compose, explain, refuse_null, refuse_unquoted
+from gatelab.commands.train import completions, compose, explain, refuse_no_name, refuse_unquoted
 from gatelab.config.build import build
 from gatelab.config.experiment import Experiment, read_experiment
 from gatelab.config.schema import CONF_DIR, EXPERIMENT_DIRS, check_config
@@ -274,10 +275,21 @@ def test_the_composed_config_holds_plain_values_only() -> None:
     assert OmegaConf.create(resolve(compose())) == OmegaConf.create(resolve(compose()))
 
 
-def test_a_group_that_is_set_to_null_is_refused_with_its_choices() -> None:
-    refuse_null(["optimizer.schedule=null", "tracker=none"])
-    with pytest.raises(ConfigError, match=r"tracker=null: is no choice\. There are: mlflow, none, tensorboard, wandb"):
-        refuse_null(["seed=1", "tracker=null"])
+@pytest.mark.parametrize(
+    "word",
+    [
+        "tracker=null", "tracker=5", "+tracker=-21", "tracker=1.5", "tracker=true", "tracker={a: 1}", "tracker=[none,5]", "~tracker=5",
+        "tracker@other=5", "tracker=none,5", "tracker=choice(none,5)", "tracker=range(1,3)", "tracker=interval(1,2)",
+    ],
+)  # fmt: skip
+def test_a_group_that_is_set_to_what_is_no_name_is_refused_with_its_choices(word: str) -> None:
+    refuse_no_name(
+        ["optimizer.schedule=null", "tracker=none", "tracker=none,'5'", "tracker=[none]", "~tracker", "seed=range(3)"]
+    )
+    with pytest.raises(
+        ConfigError, match=rf"^{re.escape(word)}: is no choice\. There are: mlflow, none, tensorboard, wandb"
+    ):
+        refuse_no_name(["seed=1", word])
 
 
 @pytest.mark.parametrize(

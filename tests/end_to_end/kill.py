@@ -92,7 +92,7 @@ def arm(moment: str, countdown: int) -> None:
 
         def torn(file: Path, content: Any, previous: Path | None = None) -> None:
             half = (content.encode() if isinstance(content, str) else content)[: len(content) // 2]
-            strike(lambda: file.with_name(".torn").write_bytes(half))
+            strike(lambda: file.with_name(f".{file.name}.01234567").write_bytes(half))
             whole(file, content, previous)
 
         writer.atomic_write = torn

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from gatelab.errors import RunError
-from gatelab.files import atomic_write
+from gatelab.files import atomic_write, replacing
 from gatelab.runs.folder import RunFolder, all_runs, find_run
 
 HOLD = """
@@ -137,3 +137,20 @@ def test_a_damaged_record_is_named(tmp_path: Path) -> None:
     folder.record_file.write_text('{"status": ')
     with pytest.raises(RunError, match=r"run\.json: line 1 is not valid JSON"):
         _ = folder.record
+
+
+def test_a_resumed_run_removes_what_killed_writers_left_wherever_it_lies_and_nothing_else(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path / "run")
+    with folder.recorded():
+        pass
+    (gates := folder.figures / "gates").mkdir(parents=True)
+    kept = [gates / "2.npz", folder.path / ".gitignore", folder.checkpoints / "last.ckpt"]
+    for file in kept:
+        file.write_bytes(b"whole")
+    folder.model.mkdir()
+    killed = [replacing(file) for file in (gates / "2.npz", folder.record_file, folder.model / "model.safetensors")]
+    for writer in killed:
+        writer.__enter__().write(b"half")  # and never left
+    with folder.recorded(resumed=True):
+        found = {file for file in folder.path.rglob("*") if file.is_file()}
+    assert found == {*kept, folder.record_file}

@@ -11,7 +11,14 @@ from omegaconf import DictConfig, open_dict
 
 from gatelab.api.overrides import to_overrides
 from gatelab.api.run_objects import Run
-from gatelab.commands.train import compose, config_folders, explain, refuse_null, refuse_unquoted, register_experiments
+from gatelab.commands.train import (
+    compose,
+    config_folders,
+    explain,
+    refuse_no_name,
+    refuse_unquoted,
+    register_experiments,
+)
 from gatelab.config.experiment_choice import QUICK
 from gatelab.config.schema import CONF_DIR
 from gatelab.config.trusted_loader import trusting
@@ -50,7 +57,7 @@ def checked(words: list[str]) -> list[str]:
             raise ConfigError(
                 f"{word}: is a mode of a sweep, for gatelab train. gatelab.train takes its overrides one by one."
             )
-    refuse_null(words)
+    refuse_no_name(words)
     refuse_unquoted(words)
     return words
 

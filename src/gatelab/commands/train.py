@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -39,6 +39,9 @@ from gatelab.sweeps.outcome import (
     job_title,
     summary_lines,
 )
+
+if TYPE_CHECKING:
+    from hydra.core.override_parser.types import Override
 
 # What users of other templates type.
 MEANT = {
@@ -105,7 +108,7 @@ def root_override(root: str | Path) -> str:
 
 def refuse(overrides: list[str]) -> None:
     """Raise ConfigError for what Hydra has no sentence for, or would do wrong."""
-    refuse_null(overrides)
+    refuse_no_name(overrides)
     refuse_two_sweeps(overrides)
     check_chosen(overrides, EXPERIMENT_DIRS, KEYS, partial(choices_of, words=overrides))
     refuse_unquoted(overrides)
@@ -123,6 +126,10 @@ def explained(overrides: list[str]) -> Iterator[None]:
         raise ConfigError(explain(str(error) or str(error.__cause__), overrides)) from None
     except (YAMLError, UnicodeDecodeError) as error:
         raise ConfigError(f"a config is no YAML in UTF-8: {' '.join(str(error).split())}.") from None
+    except ValueError as error:  # Hydra's too, of a group that no folder of configs has choices for
+        if not str(error).startswith("Config group override"):
+            raise
+        raise ConfigError(f"{error}. Give the name of a choice.") from None
 
 
 @contextlib.contextmanager
@@ -296,12 +303,35 @@ def choices_of(group: str, words: list[str]) -> list[str]:
     )
 
 
-def refuse_null(overrides: list[str]) -> None:
-    """Raise ConfigError for a group that is set to null, for which Hydra has no sentence."""
+def refuse_no_name(overrides: list[str]) -> None:
+    """Raise ConfigError for a group that is set to null, a number or a mapping, for which Hydra has no sentence."""
     for text in overrides:
-        group, _, value = text.partition("=")
-        if value == "null" and (CONF_DIR / group).is_dir():
-            raise ConfigError(f"{text}: is no choice. There are: {', '.join(choices_of(group, overrides))}.")
+        override = parse(text)
+        if override is None or (override.is_delete() and override.value() is None):
+            continue
+        if is_name(override.value()):
+            continue
+        if choices := choices_of(override.key_or_group, overrides):
+            raise ConfigError(f"{text}: is no choice. There are: {', '.join(choices)}.")
+
+
+def is_name(value: Any) -> bool:
+    """Or several of them, at once or one a run."""
+    from hydra.core.override_parser.types import ChoiceSweep, Glob, QuotedString
+
+    if isinstance(value, list | ChoiceSweep):
+        return all(map(is_name, value if isinstance(value, list) else value.list))
+    return isinstance(value, str | QuotedString | Glob)
+
+
+def parse(text: str) -> "Override | None":
+    """Nothing for what Hydra's grammar cannot read, as which it takes its own flags too."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+
+    try:
+        return OverridesParser.create().parse_override(text)
+    except Exception:  # HydraException, and what its parser does not catch
+        return None
 
 
 def refuse_two_sweeps(overrides: list[str]) -> None:
@@ -321,23 +351,12 @@ def refuse_two_sweeps(overrides: list[str]) -> None:
 
 def refuse_unquoted(overrides: list[str]) -> None:
     """Raise ConfigError with the quoted form of an override that Hydra's grammar cannot read without quotes."""
-    from hydra.core.override_parser.overrides_parser import OverridesParser
-
-    parser = OverridesParser.create()
-
-    def is_readable(text: str) -> bool:
-        try:
-            parser.parse_override(text)
-        except Exception:  # HydraException, and what its parser does not catch
-            return False
-        return True
-
     for text in overrides:
         key, equals, value = text.partition("=")
-        if text.startswith("-") or not equals or is_readable(text):
+        if text.startswith("-") or not equals or parse(text):
             continue
         quoted = f"{key}={in_quotes(value)}"
-        if is_readable(quoted):
+        if parse(quoted):
             raise ConfigError(
                 f"{text}: cannot be read. If its value is meant as it stands, quote it: {shlex.quote(quoted)}"
             )
@@ -418,7 +437,7 @@ def near_key(key: str, overrides: list[str]) -> str:
 def known_keys(overrides: list[str]) -> list[str]:
     """Every key of the config that the overrides' group choices compose."""
     groups = {folder.name for folder in CONF_DIR.iterdir() if folder.is_dir()}
-    choices = [text for text in overrides if text.split("=")[0] in groups and "," not in text]
+    choices = [text for text in overrides if text.split("=")[0] in groups and re.fullmatch(r"\w+=[\w-]+", text)]
     composed = compose(choices, config_folders(overrides)[1:])
     return list(flatten(OmegaConf.to_container(composed))) + sorted(groups)  # type: ignore[arg-type]
 

@@ -13,7 +13,7 @@ from typing import Any
 from filelock import Timeout
 
 from gatelab.errors import Pruned, RunError, RunningElsewhere, RunStopped
-from gatelab.files import NO_ROOM, NOT_ALLOWED, atomic_write, lock_of
+from gatelab.files import NO_ROOM, NOT_ALLOWED, atomic_write, is_temporary, lock_of
 from gatelab.runs.record import RunRecord, load_record, update_record
 from gatelab.runs.secrets import redact_text
 from gatelab.screen import visible
@@ -112,9 +112,8 @@ class RunFolder:
         before = self.record if resumed else RunRecord()
         if resumed:
             self._refuse_links()
-            for folder in (self.path, self.checkpoints, self.model):
-                for leftover in folder.glob(".*"):  # temporary files of a killed process
-                    leftover.unlink()
+            for leftover in [*filter(is_temporary, self.path.rglob(".*"))]:  # of a killed process
+                leftover.unlink()
             values |= {"started": before.started or now, "resumed": [*before.resumed, now]}
         elif self.path.exists():
             shutil.rmtree(self.path)
