@@ -154,6 +154,8 @@ def test_where_it_cannot_be_compiled_the_fused_loop_computes_after_one_warning(
     with pytest.warns(UserWarning, match=rf"backend=compiled {reason}.*: backend=fused is used instead"):
         found = compiled(x)[0]
     assert torch.equal(found, fused(x)[0])
+    monkeypatch.delenv("CC")  # which is asked once
+    assert torch.equal(compiled(x)[0], fused(x)[0])
 
 
 def test_nothing_that_was_compiled_stays_on_the_disk(

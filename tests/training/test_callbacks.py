@@ -108,3 +108,8 @@ def test_out_of_memory_and_what_lightning_refuses_are_sentences() -> None:
         raise MisconfigurationException("no such thing.\nAnd more")
     with pytest.raises(KeyError), foreign_errors():
         raise KeyError("of the user's own code")
+
+
+def test_what_code_without_a_module_raises_is_raised_as_it_is() -> None:
+    with pytest.raises(ZeroDivisionError), foreign_errors():
+        exec("1 / 0", {})  # such as the steps of a cell

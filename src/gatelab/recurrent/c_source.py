@@ -148,15 +148,14 @@ class Library:
 
 def compile_plan(plan: Plan, dtype: torch.dtype) -> Calls:
     """The functions of a plan for tensors of a dtype. Raises Unsupported where this machine cannot compile them."""
-    if dtype not in plan.compiled:
-        if dtype not in (torch.float32, torch.float64):
-            raise Unsupported(f"computes in float32 and float64, not in {str(dtype).removeprefix('torch.')}")
-        library, saved = Library(), choose_saved(plan)
-        new_source = partial(CSource, library)
-        forward = forward_step.write_all(plan, saved, new_source)
-        plan.compiled[dtype] = Calls(*forward, *backward_step.write_all(plan, saved, new_source))
-        library.link(dtype)
-    return plan.compiled[dtype]
+    if dtype not in (torch.float32, torch.float64):
+        raise Unsupported(f"computes in float32 and float64, not in {str(dtype).removeprefix('torch.')}")
+    library, saved = Library(), choose_saved(plan)
+    new_source = partial(CSource, library)
+    forward = forward_step.write_all(plan, saved, new_source)
+    calls = Calls(*forward, *backward_step.write_all(plan, saved, new_source))
+    library.link(dtype)
+    return calls
 
 
 @cache

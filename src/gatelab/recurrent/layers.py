@@ -433,12 +433,16 @@ class Recurrent(nn.Module):
 
     def _calls(self, plan: Plan) -> Calls:
         """Of a step on the CPU: compiled where that is asked for, or with one warning torch's where this machine cannot."""
-        if self.backend == "compiled":
+        dtype = self._any_weight.dtype
+        if self.backend != "compiled":
+            return plan.calls
+        if dtype not in plan.compiled:
             try:
-                return compile_plan(plan, self._any_weight.dtype)
+                plan.compiled[dtype] = compile_plan(plan, dtype)
             except Unsupported as problem:
                 native.warn_of_other(f"backend=compiled {problem}", "backend=fused")
-        return plan.calls
+                plan.compiled[dtype] = plan.calls
+        return plan.compiled[dtype]
 
     def _recurrent_weight(self, suffix: str) -> Any:
         U = getattr(self, f"weight_hh{suffix}", None)

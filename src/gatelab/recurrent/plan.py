@@ -64,7 +64,7 @@ class Plan:
     signals: list[str] = field(default_factory=list)  # named values that are kept
     in_column: dict[str, str] = field(default_factory=dict)  # signal → the column that holds it anyway
     calls: Calls = field(init=False)
-    compiled: dict[Any, Calls] = field(default_factory=dict)  # by dtype, see c_source.py
+    compiled: dict[Any, Calls] = field(default_factory=dict)  # by dtype, see c_source.py; calls where that cannot be
     from_columns: dict[str, tuple[str, Key]] = field(default_factory=dict)  # vector → a column, and its factor
 
     @cached_property

@@ -35,7 +35,7 @@ def foreign_errors() -> Iterator[None]:
 def is_raised_by_lightning(error: Exception) -> bool:
     """Whether a line of Lightning's own raised it, and not what Lightning has called, such as a module."""
     *_, (frame, _) = traceback.walk_tb(error.__traceback__)
-    return frame.f_globals["__name__"].split(".")[0] in ("pytorch_lightning", "lightning_fabric")
+    return frame.f_globals.get("__name__", "").split(".")[0] in ("pytorch_lightning", "lightning_fabric")
 
 
 def is_memory(error: BaseException) -> bool:
