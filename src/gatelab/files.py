@@ -3,6 +3,7 @@
 import errno
 import os
 import re
+import stat
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,6 +23,7 @@ def replacing(file: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
     A temporary file in the same folder is flushed to disk and renamed, then the folder is flushed. The old file is kept as
     previous, if given. An OSError names file.
     """
+    refuse_special(file)
     with naming(file):
         descriptor, temporary = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
         try:
@@ -42,6 +44,16 @@ def replacing(file: Path, previous: Path | None = None) -> Iterator[IO[bytes]]:
 def is_temporary(file: Path) -> bool:
     """Whether a file is one that ``replacing`` leaves behind when its process is killed."""
     return re.fullmatch(r"\..+\.[a-z0-9_]{8}", file.name) is not None and file.is_file()
+
+
+def refuse_special(file: Path) -> None:
+    """Raise OSError for a device, FIFO or socket: a file in its place is not what the others that use it expect."""
+    try:
+        mode = os.lstat(file).st_mode
+    except OSError:  # there is none; or what is wrong is said when it is written
+        return
+    if not (stat.S_ISREG(mode) or stat.S_ISLNK(mode) or stat.S_ISDIR(mode)):
+        raise OSError(errno.EINVAL, "is a device, a FIFO or a socket, and no file is put in its place", str(file))
 
 
 @contextmanager

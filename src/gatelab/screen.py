@@ -32,8 +32,13 @@ CONTROLS = re.compile(
 
 def visible(text: object) -> str:
     """Plain text with every control character written out, as ⟨U+202E⟩, and a text without width, such as a lone accent."""
-    shown = CONTROLS.sub(lambda found: named(found[0]), str(text).replace("\r\n", "\n"))
+    shown = without_controls(str(text).replace("\r\n", "\n"))
     return "".join(map(named, shown)) if shown.strip() and not cell_len(shown) else shown
+
+
+def without_controls(text: str) -> str:
+    """The same of a part of a text, in which an accent may belong to what stands before it."""
+    return CONTROLS.sub(lambda found: named(found[0]), text)
 
 
 def named(character: str) -> str:

@@ -202,7 +202,7 @@ def test_a_given_encoding_that_is_not_the_files_is_refused(write: Any, encoding:
     assert advice in message
 
 
-@pytest.mark.parametrize("encoding", ["utf-88", "rot13"])
+@pytest.mark.parametrize("encoding", ["utf-88", "rot13", "idna", "punycode", "undefined"])
 def test_an_unknown_encoding_is_refused_by_its_key(write: Any, encoding: str) -> None:
     message = refusal(write(GOOD), encoding=encoding)
     assert message.startswith(f"data.encoding={encoding}: ")

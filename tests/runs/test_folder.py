@@ -1,4 +1,5 @@
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -88,6 +89,13 @@ def test_a_file_is_replaced_whole_or_not_at_all(tmp_path: Path) -> None:
         atomic_write(file, "new \ud800")
     assert file.read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["file"]
+
+
+def test_what_is_no_file_is_not_replaced_by_one(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(OSError, match="is a device, a FIFO or a socket, and no file is put in its place"):
+        atomic_write(tmp_path / "fifo", "text")
+    assert (tmp_path / "fifo").is_fifo()
 
 
 def test_a_run_is_found_by_its_folder_or_first_digits(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from gatelab.commands.predict import check_language_model, finished
 from gatelab.errors import DataError
-from gatelab.screen import errors
+from gatelab.screen import errors, without_controls
 
 
 def generate(
@@ -29,11 +29,12 @@ def generate(
     except DataError as error:
         raise DataError(f"--prompt: {error}") from None
     sys.stdout.reconfigure(encoding="utf-8", errors="replace")  # type: ignore[union-attr]
-    print(prompt, end=" " if prompt and tokenizer.kind == "word" else "", flush=True)
+    shown = without_controls if sys.stdout.isatty() else str  # a file gets them as they are
+    print(shown(prompt), end=" " if prompt and tokenizer.kind == "word" else "", flush=True)
     started, num_tokens = time.monotonic(), 0
     for text in islice(pieces, length):
         num_tokens += 1
-        print(text, end="", flush=True)
+        print(shown(text), end="", flush=True)
     seconds = time.monotonic() - started
     print(flush=True)
     errors.print(

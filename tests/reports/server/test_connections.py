@@ -74,6 +74,23 @@ def test_a_request_that_is_too_long_is_refused(line: str, port: int) -> None:
     assert raw(port, head(port, line) + b"\r\n").split()[1] == b"431"
 
 
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ["Content-Length: -1"],
+        ["Content-Length: 99999999999999999999"],
+        ["Content-Length: 1", "Content-Length: 2"],
+        ["Content-Length: 5", "Transfer-Encoding: chunked"],
+        ["Transfer-Encoding: chunked"],
+    ],
+)
+def test_what_a_request_says_of_its_body_changes_nothing(lines: list[str], port: int) -> None:
+    for method, status in (("GET", b"200"), ("POST", b"405")):
+        request = head(port, *lines).replace(b"GET", method.encode())
+        answer = raw(port, request + b"\r\nZZ\r\nGET /sweep/0000000001/run.json HTTP/1.1\r\n\r\n")
+        assert (answer.split()[1], answer.count(b"HTTP/1.1 ")) == (status, 1)
+
+
 def test_a_second_request_and_a_body_on_one_connection_are_not_read(port: int) -> None:
     answer = raw(port, (head(port) + b"\r\n") * 2)
     assert answer.count(b"HTTP/1.1 200") == 1

@@ -62,7 +62,8 @@ def test_a_request_to_this_machine_by_any_of_its_names_is_answered(host: str, po
 
 
 @pytest.mark.parametrize(
-    "host", ["evil.example", "evil.example:{port}", "localhost:1", "localhost", "127.0.0.1.evil.example:{port}", "0.0.0.0:{port}", ""]
+    "host", ["127.0.0.1:{port}@evil", "127.0.0.1:0{port}", "127.0.0.1:+{port}", "127.1:{port}", "localhost.:{port}", "127.0.0.1:{port}/",
+             "[::ffff:127.0.0.1]:{port}", "127.0.0.1:{port},evil", "evil.example", "evil.example:{port}", "localhost:1", "localhost", "127.0.0.1.evil.example:{port}", "0.0.0.0:{port}", ""]
 )  # fmt: skip
 def test_a_name_that_was_made_to_point_here_is_refused(host: str, port: int) -> None:
     answer = ask(port, "/", host=host.format(port=port))

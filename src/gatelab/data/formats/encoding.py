@@ -1,5 +1,6 @@
 """Files as text: the given encoding, that of the byte order mark, or UTF-8."""
 
+import codecs
 import io
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,6 +14,8 @@ from gatelab.errors import DataError
 
 BYTE_ORDER_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
 
+OF_NO_FILES = ("idna", "punycode", "undefined")  # but of the names of hosts
+
 
 def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
     """The given encoding, else what the first bytes say, else UTF-8. Raises DataError for what is no text."""
@@ -24,12 +27,18 @@ def find_encoding(file: Path, head: bytes, encoding: str | None) -> str:
         )
     if found == "utf-8-sig" and (encoding or "utf-8").lower() in ("utf-8", "utf8"):
         return found
-    used = encoding or found or "utf-8"
+    return known(encoding or found or "utf-8")
+
+
+def known(encoding: str) -> str:
+    """The encoding. Raises DataError for one in which Python reads no files."""
     try:
-        io.TextIOWrapper(io.BytesIO(), encoding=used)
+        io.TextIOWrapper(io.BytesIO(), encoding=encoding)
+        if codecs.lookup(encoding).name not in OF_NO_FILES:
+            return encoding
     except LookupError:
-        raise DataError(f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252.") from None
-    return used
+        pass
+    raise DataError(f"data.encoding={encoding}: Python knows no such encoding. Common ones: utf-8, cp1252.")
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from gatelab.bounded import regular
-from gatelab.data.formats.encoding import undecodable
+from gatelab.data.formats.encoding import known, undecodable
 from gatelab.data.formats.records import MAX_UNPACKING
 from gatelab.data.paths import expand_paths
 from gatelab.errors import DataError
@@ -121,15 +121,11 @@ def read_text(spans: Sequence[Span], encoding: str) -> Iterator[str]:
 
 def checked_encoding(encoding: str | None, first: Path) -> str:
     """The given one, else UTF-8. Raises DataError for one that Python lacks or in which bytes cannot be cut at line ends."""
-    used = encoding or "utf-8"
+    used = known(encoding or "utf-8")
     with open(first, "rb", opener=regular) as stream:
         head = stream.read(4)
     wide = encoding is None and head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE))
-    try:
-        wide = wide or "\n".encode(used) != b"\n"
-    except LookupError:
-        raise DataError(f"data.encoding={used}: Python knows no such encoding. Common ones: utf-8, cp1252.") from None
-    if wide:
+    if wide or "\n".encode(used) != b"\n":
         raise DataError(
             f"{first}: is in {'UTF-16' if encoding is None else encoding}, in which a text cannot be cut at its bytes. Convert it: "
             f"iconv -f {encoding or 'utf-16'} -t utf-8 {first.name}"
