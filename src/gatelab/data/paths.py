@@ -11,8 +11,9 @@ from gatelab.errors import DataError
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+):/{1,2}")  # a Path has lost one of the slashes
 
 
-def expand_paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
-    """The files, and folders of texts, that a path, a glob, or a list of either names, globs in sorted order."""
+def expand_paths(path: str | Path | Sequence[str | Path], *, ending: str = "csv") -> list[Path]:
+    """The files, and folders of texts, that a path, a glob, or a list of either names, globs in sorted order. ending: of such a file,
+    for an example."""
     parts = [path] if isinstance(path, (str, Path)) else list(path)
     files: list[Path] = []
     for part in parts:
@@ -30,7 +31,7 @@ def expand_paths(path: str | Path | Sequence[str | Path]) -> list[Path]:
                 inner = sorted(folder for folder in expanded.iterdir() if folder.is_dir() and texts_in(folder))
                 if inner:
                     raise DataError(f"{part}: holds several folders of texts. Name one: {', '.join(map(str, inner))}.")
-                raise DataError(f"{part}: is a folder. Name the files in it, for example '{expanded}/*.csv'.")
+                raise DataError(f"{part}: is a folder. Name the files in it, for example '{expanded}/*.{ending}'.")
             if expanded.exists():
                 raise DataError(f"{part}: is a FIFO, a device or a socket, and gatelab reads files. Give one.")
             raise DataError(f"{part}: no such file (looked from {Path.cwd()}). Check data.path.")

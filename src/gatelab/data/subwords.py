@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 UNKNOWN_ID = 1
 SUBWORDS = ("bpe", "unigram")
+MAX_SUBWORDS = 2**20  # the library takes 66 bytes for each before it begins, and ends the process where there are none
 CHUNK = 10_000  # words handed to the library together
 NUM_THREADS = 4  # of the unigram trainer, whose sums depend on it
 
@@ -24,7 +25,7 @@ def trained_model(
     A character seen less than min_count times is unknown, and the rarest are where there are more than vocab_size; bpe also
     merges no pair that is seen less than min_count times.
     """
-    vocab_size = vocab_size or 2**31 - 1
+    vocab_size = min(vocab_size or MAX_SUBWORDS, MAX_SUBWORDS)
     alphabet = set(most_frequent(count_characters(counts), min_count)[: vocab_size - len(special)])
     known = without_unknown(counts, alphabet)
     train = train_unigram if kind == "unigram" else train_bpe

@@ -105,6 +105,7 @@ def test_the_generated_text_is_there_without_a_path_and_the_same_each_time(tmp_p
         (b"caf\xe9 noir\n" * 20, "char", r"text.txt: line 1, byte 4: byte 0xe9 is not valid utf-8.*data.encoding=cp1252"),
         ("caf\xe9\n".encode("utf-16") * 20, "word", r"text.txt: is in UTF-16.* iconv -f utf-16 -t utf-8 text.txt"),
         (" ".join(map(str, range(100))), "word", r"'\d+' of the validation text is not in the vocabulary.* no <unk> .*min_count=2"),
+        (f"{'ab' * 40_000}\n", "bpe", r"^data.path: 'abab.*' is a word of \d{2},\d{3} characters.* take tokenizer=char or bytes"),
         (" \n" * 99, "word", r""),
     ],
 )  # fmt: skip
@@ -116,6 +117,11 @@ def test_what_cannot_be_read_is_one_sentence(content: Any, kind: str, sentence: 
     with pytest.raises(DataError, match=f"^{sentence}" if sentence.startswith("data") else sentence):
         _ = made.prepared
     assert not list((tmp_path / "cache").glob("prepared/*/record.json")) or "longer" in sentence
+
+
+def test_a_folder_is_refused_with_files_of_text_as_an_example(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"is a folder\. Name the files in it, for example '.*/\*\.txt'"):
+        _ = data(tmp_path, str(tmp_path)).prepared
 
 
 def test_another_encoding_is_given_by_name(tmp_path: Path) -> None:

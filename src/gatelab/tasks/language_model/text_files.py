@@ -47,7 +47,7 @@ def spans_of_parts(paths: Mapping[str, str | Sequence[str] | None], shares: Mapp
 
 
 def whole_files(paths: str | Sequence[str]) -> list[Span]:
-    files = expand_paths(paths) if paths else []
+    files = expand_paths(paths, ending="txt") if paths else []
     for file in files:
         if file.is_dir():
             raise DataError(f"{file}: is a folder. Name the files in it, for example '{file}/*.txt'.")
@@ -92,7 +92,7 @@ def read_bytes(spans: Sequence[Span]) -> Iterator[bytes]:
 def read_text(spans: Sequence[Span], encoding: str) -> Iterator[str]:
     """Pieces that end with white space, as far as there is some.
 
-    Raises DataError for bytes that are not in the encoding, for NUL, and for a million characters without white space.
+    Raises DataError for bytes that are not in the encoding, and for NUL.
     """
     waiting = ""
     for span in spans:

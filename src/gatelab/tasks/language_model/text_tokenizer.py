@@ -17,13 +17,17 @@ from numpy.typing import NDArray
 from typing_extensions import NotRequired
 
 from gatelab.annotations import Count
-from gatelab.data.subwords import most_frequent
+from gatelab.data.subwords import MAX_SUBWORDS, most_frequent
 from gatelab.data.tokenize import UNKNOWN, Rules, VocabSize, new_tokenizer
 from gatelab.errors import DataError
 
 Ids = NDArray[np.int32]
 EOS = "<eos>"
 UNREADABLE = "\ufffd"  # what an unknown character is shown as
+MAX_RUN = (
+    2**16
+)  # letters, digits or other marks that are one word to the training of merges, whose time grows with its square
+_RUN = re.compile(r"[^\W\d_]+|\d+|(?:[^\s\w]|_)+")
 MAX_CODE = 0x110000  # of Unicode
 _DOUBLE_END = re.compile(rf"{EOS}[ \t\r]*\n")
 
@@ -221,6 +225,17 @@ def count_characters(pieces: Iterable[str]) -> Mapping[str, int]:
     return {chr(code): int(counts[code]) for code in np.flatnonzero(counts)}
 
 
+def refuse_endless(piece: str) -> str:
+    """The piece. Raises DataError for a word whose merges would take minutes."""
+    for word in piece.split():
+        if len(word) > MAX_RUN and (run := max(_RUN.findall(word), key=len)) and len(run) > MAX_RUN:
+            raise DataError(
+                f"data.path: '{run[:20]}…' is a word of {len(run):,} characters in the training text, which tokenizer=bpe cannot be trained "
+                "on. Put spaces or line ends into it, or take tokenizer=char or bytes."
+            )
+    return piece
+
+
 def trained_bpe(pieces: Iterable[str], vocab_size: int | None, min_count: int) -> str:
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 
@@ -228,8 +243,8 @@ def trained_bpe(pieces: Iterable[str], vocab_size: int | None, min_count: int) -
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     trainer = trainers.BpeTrainer(
-        vocab_size=vocab_size or 2**31 - 1, min_frequency=min_count, show_progress=False,
+        vocab_size=min(vocab_size or MAX_SUBWORDS, MAX_SUBWORDS), min_frequency=min_count, show_progress=False,
         initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
     )  # fmt: skip
-    tokenizer.train_from_iterator(pieces, trainer)
+    tokenizer.train_from_iterator(map(refuse_endless, pieces), trainer)
     return tokenizer.to_str()
