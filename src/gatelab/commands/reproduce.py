@@ -108,12 +108,12 @@ def found_again(path: str | list[str], directory: Path) -> str | list[str]:
 
 def show_verdict(recorded: RunFolder, now: RunFolder, different: list[str], changed: list[Condition]) -> None:
     console.print(f"\nrecorded      {recorded.path}\nreproduction  {now.path}", soft_wrap=True)
+    compared = ["every number of metrics.csv", "the weights", *["predictions.csv"] * recorded.predictions.exists()]
     if not different:
-        verdict = Text.assemble(
-            ("identical", "bold green"), ": every number of metrics.csv, the weights and predictions.csv"
-        )
+        said = f": {', '.join(compared[:-1])} and {compared[-1]}"
+        verdict = Text.assemble(("identical", "bold green"), said)
     else:
-        verdict = Text.assemble(("different", "bold red"), f" in {len(different)} of 3 files, first:")
+        verdict = Text.assemble(("different", "bold red"), f" in {len(different)} of {len(compared)} files, first:")
     console.print(verdict)
     for sentence in different:
         console.print(f"  {sentence}", soft_wrap=True)

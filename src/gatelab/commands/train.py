@@ -256,14 +256,15 @@ def show_result(folder: RunFolder, trained: bool) -> None:
     for tracker in record.trackers.values():
         for look in tracker.look:
             console.print(f"tracker     {look}", soft_wrap=True)
-    for title, line in zip(("try it", *[""] * 2), commands_to_try(folder), strict=False):
-        console.print(f"{title:<11} {line}", soft_wrap=True)
+    for number, line in enumerate(commands_to_try(folder)):
+        console.print(f"{'' if number else 'try it':<11} {line}", soft_wrap=True)
 
 
 def commands_to_try(folder: RunFolder) -> list[str]:
     found = []
     if (folder.model / "config.json").exists():
-        found = [command_on(folder, name, "a text") for name in ("predict", *["gates"] * folder.equations.exists())]
+        found = [command_on(folder, "generate")] if folder.language.exists() else []
+        found += [command_on(folder, name, "a text") for name in ("predict", *["gates"] * folder.equations.exists())]
     return [*found, command("ui", "--open", output_dir=folder.path.parent.parent)]
 
 

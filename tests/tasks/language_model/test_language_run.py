@@ -15,7 +15,8 @@ from torch import Tensor, nn
 
 from gatelab.commands.evaluate import evaluate
 from gatelab.commands.gates import measure
-from gatelab.commands.train import compose
+from gatelab.commands.reproduce import show_verdict
+from gatelab.commands.train import commands_to_try, compose
 from gatelab.errors import ConfigError, DataError, RunError
 from gatelab.reports.pages.run_page import run_page
 from gatelab.runs.activity import read_activity
@@ -36,6 +37,15 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> tuple[RunFolder, PlainT
     run, _ = train(config(folder))
     settings = resolve(config(folder))["data"]
     return run, PlainText(**{key: value for key, value in settings.items() if key != "_target_"})
+
+
+def test_a_run_ends_with_the_commands_of_a_language_model_and_a_repetition_claims_no_predictions(
+    trained: tuple[RunFolder, PlainText], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, _ = trained
+    assert [line.split()[1] for line in commands_to_try(run)] == ["generate", "predict", "gates", "ui"]
+    show_verdict(run, run, [], [])
+    assert "identical: every number of metrics.csv and the weights\n" in capsys.readouterr().out
 
 
 def test_the_test_is_an_unrolled_loop_over_the_whole_text(trained: tuple[RunFolder, PlainText]) -> None:

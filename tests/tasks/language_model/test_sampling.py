@@ -118,6 +118,7 @@ def test_the_loss_of_a_text_is_that_of_it_alone_read_at_once(
     assert found[:, 0].tolist() == [8, 0, 1, 10]
     assert found[:, 1].tolist() == [0, 0, 0, 1]
     assert np.isnan(found[1, 2:]).all()
+    assert predictor.shown(found[1]) == ["0", "0", "–", "–", "–"]
     for text, row in zip(texts, found, strict=True):
         if text:
             ids = torch.tensor([[predictor.tokenizer.start_id, *predictor.tokenizer.encode(text).tolist()]])

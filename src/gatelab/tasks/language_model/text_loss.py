@@ -86,4 +86,8 @@ class TextLoss:
 
     def shown(self, values: NDArray[Any]) -> list[str]:
         """The columns of a text for the screen."""
-        return [str(int(values[0])), str(int(values[1])), *(decimal(value) for value in values[2:].tolist())]
+        return [
+            str(int(values[0])),
+            str(int(values[1])),
+            *("–" if math.isnan(value) else decimal(value) for value in values[2:].tolist()),
+        ]
