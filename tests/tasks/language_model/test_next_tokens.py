@@ -58,9 +58,9 @@ def test_each_layer_goes_on_from_its_own_state(one_thread_one_seed: None) -> Non
     stream = torch.randint(0, 9, (2, 7))
     losses, state = module.losses(stream[:, :-1], stream[:, 1:], None)
     graph = next_tokens_graph(module, TOKENIZER).module
-    first = graph(stream[:, :2], torch.zeros(2, 2, 4), torch.zeros(2, 2, 4))
-    scores, *after = graph(stream[:, 2:-1], *first[1:])
-    torch.testing.assert_close(scores.gather(2, stream[:, 3:, None])[..., 0], -losses[:, 2:])
+    first = graph(stream[:, :3], torch.zeros(2, 2, 4), torch.zeros(2, 2, 4))
+    scores, *after = graph(stream[:, 3:-1], *first[1:])
+    torch.testing.assert_close(scores.gather(2, stream[:, 4:, None])[..., 0], -losses[:, 3:])
     torch.testing.assert_close(tuple(after), state)
 
 

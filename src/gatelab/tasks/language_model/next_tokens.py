@@ -37,7 +37,7 @@ class NextTokens(nn.Module):
 
 def next_tokens_graph(module: LanguageModel, tokenizer: TextTokenizer) -> Graph:
     """Its example is the second of two windows. Raises RunError for an encoder whose state has another form."""
-    graph = NextTokens(module)
+    encoder, graph = module.encoder, NextTokens(module)
     layers: Any = module.encoder.layers
     names = layers.cell.state_names
     first = {name: layers.cell.initial.get(name, 0.0) for name in names}
@@ -47,8 +47,8 @@ def next_tokens_graph(module: LanguageModel, tokenizer: TextTokenizer) -> Graph:
         random = torch.Generator().manual_seed(0)
         shape = (2, num_rows, num_steps)
         before, tokens = torch.randint(0, module.embedding.num_embeddings, shape, generator=random)
-        sizes = (layers.num_layers, num_rows, layers.hidden_size)
-        return tokens, *graph(before, *(torch.full(sizes, first[name]) for name in names))[1:]
+        _, state = encoder(module.embedding(before), torch.full((num_rows,), num_steps))
+        return tokens, *state
 
     return Graph(
         graph, ["tokens", *(f"state_{name}" for name in names)], ["log_probabilities", *(f"next_state_{name}" for name in names)],
