@@ -1,13 +1,17 @@
 """Cells that between them use all that a ``Cell`` may say, for the tests of the kernels and of compiled code."""
 
+import shutil
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import torch
 from torch import Tensor, sigmoid, tanh
 from torch.nn import functional as F
 
 from gatelab.recurrent import Cell
+
+needs_compiler = pytest.mark.skipif(not shutil.which("cc"), reason="there is no C compiler, cc")
 
 
 class TwoStates(Cell):

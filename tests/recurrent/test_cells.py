@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from example_cells import needs_compiler
 from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.utils.rnn import pack_padded_sequence, pad_packed_sequence
@@ -263,6 +264,7 @@ def test_fused_gives_the_results_and_gradients_of_the_equations(name: str, optio
         torch.testing.assert_close(results(fused, lengths), results(equations, lengths), **EXACT)
 
 
+@needs_compiler
 @every_cell
 @pytest.mark.parametrize("options", ["plain", "everything"])
 def test_compiled_gives_the_results_and_gradients_of_the_equations(name: str, options: str) -> None:
@@ -273,7 +275,7 @@ def test_compiled_gives_the_results_and_gradients_of_the_equations(name: str, op
 
 
 @every_cell
-@pytest.mark.parametrize("backend", ["fused", "compiled"])
+@pytest.mark.parametrize("backend", ["fused", pytest.param("compiled", marks=needs_compiler)])
 def test_fused_in_float32_keeps_to_the_equations(name: str, backend: str) -> None:
     equations, fused = (recurrent(name, backend=backend) for backend in ("equations", backend))
     fused.load_state_dict(equations.state_dict())

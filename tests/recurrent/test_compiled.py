@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 import torch
-from example_cells import FUNCTIONS, NoProduct, Numbers, Pointwise, SecondProduct, TwoStates
+from example_cells import FUNCTIONS, NoProduct, Numbers, Pointwise, SecondProduct, TwoStates, needs_compiler
 from torch import Tensor, nn
 
 from gatelab.recurrent import GatedLSTM, Recurrent, c_source, native
 from gatelab.recurrent.c_source import CSource, Library, c_code
 from gatelab.recurrent.program import Node, as_argument, needed, record
 
+pytestmark = needs_compiler
 SPECIAL = [
     0.0, -0.0, 1e-40, -1e-40, 1e-8, 0.3, -0.3, 20.0, -20.0, 87.0, 88.6, -87.5, -100.0, 700.0, -740.0, 1e30, -1e30,
     math.inf, -math.inf, math.nan,
@@ -141,6 +142,7 @@ def no_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     [
         ("/nowhere/cc", torch.float32, r"needs a C compiler, and there is no /nowhere/cc: install gcc or clang"),
         ("false", torch.float32, r"cannot compile here: false says nothing"),
+        ("true", torch.float32, r"cannot compile here: .*cell\.so: cannot open"),
         ("cc", torch.bfloat16, r"computes in float32 and float64, not in bfloat16"),
     ],
 )

@@ -5,6 +5,7 @@ from typing import Any
 import hypothesis.strategies as st
 import pytest
 import torch
+from example_cells import needs_compiler
 from hypothesis import assume, given, settings
 from torch import nn
 
@@ -142,6 +143,7 @@ def test_the_engine_computes_any_equations_as_autograd_does(source: str, chunk_b
         compare_fused(source, data, H)
 
 
+@needs_compiler
 @settings(max_examples=6, deadline=None)
 @given(source=cell_sources(), data=st.data())
 def test_compiled_code_computes_any_equations_as_autograd_does(source: str, data: st.DataObject) -> None:

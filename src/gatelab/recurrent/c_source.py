@@ -24,7 +24,8 @@ from gatelab.recurrent.plan import Plan, choose_saved
 from gatelab.recurrent.program import Node
 
 HEADER = Path(__file__).with_name("pointwise.h")
-FLAGS = ["-O3", "-march=native", "-fno-math-errno", "-fno-trapping-math", "-fno-builtin", "-fPIC", "-shared", "-w"]
+FLAGS = ["-O3", "-fno-math-errno", "-fno-trapping-math", "-fno-builtin", "-fPIC", "-shared", "-w"]
+MORE_FLAGS = [["-march=native", "-fopenmp"], ["-march=native"], []]  # without OpenMP, as in macOS, one thread
 FUNCTION = """
 void {name}(int64_t n, int64_t H, {arguments}) {{
     #pragma omp parallel for if (n * H > 16384)
@@ -169,12 +170,19 @@ def load(text: str) -> ctypes.CDLL:
     with tempfile.TemporaryDirectory() as folder:
         source, library = Path(folder, "cell.c"), Path(folder, "cell.so")
         source.write_text(text, encoding="utf-8")
-        for threads in (["-fopenmp"], []):  # without it one thread, as with the clang of macOS
-            arguments = [*command, *FLAGS, *threads, "-o", str(library), str(source), "-lm"]
-            done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", timeout=120)
-            if done.returncode == 0:
-                return ctypes.CDLL(str(library))
-    raise Unsupported(f"cannot compile here: {command[0]} says {(done.stderr.strip() or 'nothing').splitlines()[0]}")
+        for more in MORE_FLAGS:
+            arguments = [*command, *FLAGS, *more, "-o", str(library), str(source), "-lm"]
+            try:
+                done = subprocess.run(arguments, capture_output=True, text=True, errors="replace", timeout=120)
+                if done.returncode == 0:
+                    return ctypes.CDLL(str(library))
+                problem = f"{command[0]} says {done.stderr.strip() or 'nothing'}"
+            except (
+                OSError,
+                subprocess.TimeoutExpired,
+            ) as error:  # such as a temporary folder that nothing may run from
+                problem = str(error)
+    raise Unsupported(f"cannot compile here: {problem.splitlines()[0]}")
 
 
 def c_code(node: Node, args: list[str]) -> str:
