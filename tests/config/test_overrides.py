@@ -17,6 +17,7 @@ from gatelab.cli import app
         (["lr=0.1"], "lr: unknown key. Did you mean optimizer.lr?"),
         (["model=lstm"], "model=lstm: no such choice. Did you mean encoder=lstm?"),
         (["experiment=gop_debat"], "experiments=gop_debat: no such choice. Did you mean gop_debate?"),
+        (["hydra.run.dir=runs"], "hydra.run.dir=runs: runs are in output_dir/name/identity. Set output_dir= or name=."),
         (["-m", "experiments=gates,gop_debate"], "gates has a sweep of its own, which runs only alone: gatelab train"),
     ],
 )
@@ -26,8 +27,9 @@ def test_a_key_of_other_templates_is_answered_with_ours(words: list[str], senten
     assert sentence in " ".join(result.output.split())
 
 
-def test_experiment_is_taken_as_experiments() -> None:
-    result = CliRunner().invoke(app, ["train", "experiment=gates", "--cfg", "job"])
+@pytest.mark.parametrize("word", ["experiment=gates", "+experiment=gates"])
+def test_experiment_is_taken_as_experiments(word: str) -> None:
+    result = CliRunner().invoke(app, ["train", word, "--cfg", "job"])
     assert result.exit_code == 0
     assert "name: gates" in result.output
 

@@ -88,3 +88,9 @@ def test_what_a_run_changes_is_told_from_its_choices_composed_alone(words: list[
         finally:
             HydraConfig.instance().cfg = None
     assert found["changed"]
+
+
+def test_hydras_own_config_is_composed_for_its_help() -> None:
+    with loading([]) as loader:
+        config = loader.load_configuration(None, [], RunMode.RUN)
+    assert config.hydra.hydra_help.template

@@ -41,6 +41,8 @@ def mine(kind: str, *more: str) -> list[str]:
         (["+trainer.enable_checkpointing=false"], r"^trainer\.enable_checkpointing=False: cannot be set"),
         (["+trainer.max_epoch=3"], r"^trainer\.max_epoch: unknown key\. Did you mean trainer\.max_epochs\?"),
         (["+trainer.profiler=simpl"], r"^trainer\.profiler=simpl: no such profiler\. Did you mean simple\?"),
+        (["trainer=cpu", "trainer.precision=16-mixed"], r"^trainer\.precision=16-mixed: a CPU has .*\. Take bf16-mixed\.$"),
+        (["+trainer.min_epochs=30"], r"^trainer\.min_epochs=30: is more than trainer\.max_epochs=20\.$"),
         (["trainer=cpu", "trainer.devices=0"], r"^trainer\.devices=0: "),
         (["trainer=cpu", "trainer.devices=1000"], r"^trainer\.devices=1000: is a process each, and this machine has \d+ cores"),
         (["trainer=cpu", "trainer.strategy=ddp_spawn"], r"^trainer\.strategy=ddp_spawn: starts processes of its own.* Take trainer=ddp\.$"),

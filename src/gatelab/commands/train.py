@@ -60,7 +60,7 @@ def run_hydra(overrides: list[str]) -> int:
     from gatelab.commands.report import report_sweeps
 
     overrides = roots_as_overrides(overrides)
-    overrides = [re.sub(r"^experiment=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
+    overrides = [re.sub(r"^\+?experiments?=(?=[\w-]+$)(?!null$)", "experiments=", word) for word in overrides]
     overrides = [re.sub(r"^\+(?=(note|tags)=)", "", word) for word in overrides]  # which are keys of every config
     refuse(overrides)
     given, overrides = overrides, with_quick(overrides, EXPERIMENT_DIRS)
@@ -109,6 +109,7 @@ def root_override(root: str | Path) -> str:
 def refuse(overrides: list[str]) -> None:
     """Raise ConfigError for what Hydra has no sentence for, or would do wrong."""
     refuse_no_name(overrides)
+    refuse_folders(overrides)
     refuse_two_sweeps(overrides)
     check_chosen(overrides, EXPERIMENT_DIRS, KEYS, partial(choices_of, words=overrides))
     refuse_unquoted(overrides)
@@ -333,6 +334,14 @@ def parse(text: str) -> "Override | None":
         return OverridesParser.create().parse_override(text)
     except Exception:  # HydraException, and what its parser does not catch
         return None
+
+
+def refuse_folders(overrides: list[str]) -> None:
+    """Raise ConfigError for Hydra's folders of a run, in which nothing would be."""
+    for text in overrides:
+        key, _, folder = text.lstrip("+").partition("=")
+        if key in ("hydra.run.dir", "hydra.sweep.subdir"):
+            raise ConfigError(f"{key}={folder}: runs are in output_dir/name/identity. Set output_dir= or name=.")
 
 
 def refuse_two_sweeps(overrides: list[str]) -> None:

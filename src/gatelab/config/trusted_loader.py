@@ -142,9 +142,8 @@ def is_own(word: str) -> bool:
 def has_foreign_files(config: DictConfig) -> bool:
     runtime = config.hydra.runtime
     sources = {f"{source.schema}://{source.path}" for source in runtime.config_sources}
-    return (
-        bool(sources - SHIPPED) or bool(runtime.choices.get("experiments")) or config.hydra.job.config_name != "train"
-    )
+    no_other = config.hydra.job.config_name in ("train", None)  # none for --hydra-help
+    return bool(sources - SHIPPED) or bool(runtime.choices.get("experiments")) or not no_other
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
