@@ -438,7 +438,9 @@ def test_what_is_no_cell_is_said_in_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "broken.py").write_text("class Leaky(:\n")
     for arguments, sentence in {
         ("LSTN",): "LSTN: is no shipped cell. Did you mean LSTM?",
+        ("../mine",): "../mine: is no shipped cell.",
         ("mine.number",): "mine.number: is no Cell.",
+        ("LSTM", "coupled=["): "coupled=[: cannot be read (while parsing a flow node). Write KEY=VALUE",
         ("mine.Leaky",): "mine.Leaky: cannot be found",
         ("broken.Leaky",): "broken.py, line 1: invalid syntax",
         ("LSTM", "peepholes"): "peepholes: is no setting. Give KEY=VALUE",

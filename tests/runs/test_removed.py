@@ -42,6 +42,17 @@ def test_it_asks_first_and_removes_only_what_is_agreed_to(outputs: Path, monkeyp
     assert names(outputs) == ["cccc333333", "bbbb222222"]
 
 
+@pytest.mark.parametrize("nothing", ["", "/"])
+def test_a_variable_of_the_shell_that_is_not_set_removes_nothing(
+    nothing: str, outputs: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for place in (outputs.parent, outputs / "sweep", outputs / "sweep" / "aaaa111111" / "checkpoints"):
+        monkeypatch.chdir(place)
+        with pytest.raises(RunError):
+            remove([nothing], outputs, archive=False, yes=True)
+    assert len(names(outputs)) == 3
+
+
 def test_a_name_goes_with_its_page_and_pictures_and_stays_with_anything_else(outputs: Path) -> None:
     (outputs / "sweep" / "figures").mkdir()
     (outputs / "sweep" / "report.html").touch()

@@ -82,6 +82,9 @@ def test_a_run_is_removed_before_or_after_it_is_noted_never_meanwhile(folder: Ru
 def test_what_is_no_tag_and_a_damaged_file_are_named(folder: RunFolder) -> None:
     with pytest.raises(RunError, match="tag 'two words': has letters"):
         checked("", ["one", "two words"])
+    for many in (("x" * 100_001, []), ("", [f"t{number}" for number in range(1001)])):
+        with pytest.raises(RunError, match="at most 100,000 characters, and a run 1,000 tags"):
+            checked(*many)
     write_notes(folder, Notes(note="key sk-abcdefghijklmnopqrstuvwxyz0123456789ABCD"))
     assert "sk-abc" not in folder.notes.read_text()
     for content in ('{"note": 5}', "[", "\udcff"):

@@ -55,7 +55,8 @@ def check_cell(name: str, settings: Sequence[str], input_size: int, hidden_size:
 
 def find_cell(name: str, settings: Sequence[str] = ()) -> Cell:
     """A shipped cell by its name, one of the user's own by that of its module too; settings as "key=value"."""
-    if "." not in name and name not in cells.__all__:
+    is_name = all(part.isidentifier() for part in name.split("."))
+    if not is_name or ("." not in name and name not in cells.__all__):
         raise ConfigError(
             f"{name}: is no shipped cell.{did_you_mean(name, cells.__all__)} There are {', '.join(cells.__all__)}; one of your "
             "own is named with its module: mine.MyCell."

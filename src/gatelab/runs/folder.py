@@ -167,13 +167,13 @@ def not_written(error: OSError, kept: str) -> RunStopped:
 
 def all_runs(output_dir: str | Path, name: str | None = None) -> list[RunFolder]:
     """All runs below output_dir, or those of one name, which may be the path of its folder."""
-    files = (Path(output_dir) / name).glob("*/run.json") if name else Path(output_dir).glob("*/*/run.json")
+    files = Path(output_dir).glob("*/*/run.json") if name is None else (Path(output_dir) / name).glob("*/run.json")
     return [RunFolder(file.parent) for file in sorted(files)]
 
 
 def runs_of_name(name: str, output_dir: str | Path) -> list[RunFolder]:
-    """name may also be a folder such as outputs/try."""
-    return all_runs(output_dir, name) or all_runs(Path(), name)
+    """name may also be a folder such as outputs/try; none for an empty one, as of a shell's variable that is not set."""
+    return all_runs(output_dir, name) or all_runs(Path(), name) if name else []
 
 
 def runs_like(run: str, output_dir: str | Path) -> list[RunFolder]:
@@ -194,7 +194,7 @@ def last_start(folder: RunFolder) -> tuple[str, int]:
 
 def find_run(run: str, output_dir: str | Path) -> RunFolder:
     """A run by its folder or as runs_like takes it. Raises RunError when there is none, or several."""
-    if (Path(run) / "run.json").is_file():
+    if run and (Path(run) / "run.json").is_file():
         return RunFolder(run)
     matches = runs_like(run, output_dir)
     if len(matches) > 1:

@@ -115,7 +115,7 @@ def near_name(name: str, output_dir: Path) -> str:
 def find_run_or_sweep(what: str, output_dir: Path) -> RunFolder | list[RunFolder]:
     """The run given by its folder or as ``runs_like`` takes it, or all runs of a name. Raises RunError where it is neither,
     or both."""
-    if (Path(what) / "run.json").is_file():
+    if what and (Path(what) / "run.json").is_file():
         return RunFolder(what)
     begin_so = runs_like(what, output_dir)
     of_name = runs_of_name(what, output_dir)

@@ -15,6 +15,8 @@ from gatelab.runs.folder import RunFolder
 from gatelab.runs.secrets import redact
 
 MAX_BYTES = MIB
+MAX_NOTE = 100_000  # characters
+MAX_TAGS = 1000
 SECONDS_TO_WAIT = 10.0  # for another process that changes them
 TAG = r"^\w[\w.:/+-]{0,49}$"  # without spaces and commas, since they separate tags
 
@@ -67,7 +69,9 @@ def write_notes(folder: RunFolder, notes: Notes) -> None:
 
 
 def checked(note: str, tags: list[str]) -> Notes:
-    """Each tag once. Raises RunError for a tag that is none."""
+    """Each tag once. Raises RunError for a tag that is none, and for more than a note or tags."""
+    if len(note) > MAX_NOTE or len(tags) > MAX_TAGS:
+        raise RunError(f"a note has at most {MAX_NOTE:,} characters, and a run {MAX_TAGS:,} tags. Give fewer.")
     try:
         return Notes(note=" ".join(note.split()), tags=list(dict.fromkeys(tags)))
     except ValidationError as error:
