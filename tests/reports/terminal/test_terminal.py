@@ -101,7 +101,7 @@ def test_commands_show_what_they_are_given(text: str, tmp_path: Path, monkeypatc
     predictor.classes = [text, "b"]
     monkeypatch.setattr(predictor, "predictions", lambda texts: np.array([[0.9, 0.1]] * len(texts)))
     monkeypatch.setattr(predictor, "answer", lambda values: text)
-    monkeypatch.setattr(predict, "predictor_of", lambda *_: predictor)
+    monkeypatch.setattr(predict, "predictor_of", lambda *_, **__: predictor)
     predict.predict_texts("run", tmp_path, [text])
     changed = [Condition("code", text, "other")]
     reproduce.show_verdict(RunFolder(text), RunFolder("now"), [text], changed)
