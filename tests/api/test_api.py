@@ -151,6 +151,12 @@ def test_runs_are_a_frame_of_settings_and_metrics_which_compare_takes(tmp_path: 
         gatelab.compare(frame.assign(path="elsewhere"))
     with pytest.raises(gatelab.RunError, match="no runs to compare"):
         gatelab.compare(runs[:0])
+    for other in ("sweep", ["sweep"]):
+        with pytest.raises(gatelab.RunError, match=r"takes runs, such as gatelab\.load_runs"):
+            gatelab.compare(other)  # type: ignore[arg-type]
+    assert len(gatelab.compare(runs, by="encoder", metrics="").frame()) == len(
+        gatelab.compare(runs, by="encoder").frame()
+    )
 
 
 def test_a_model_predicts_what_its_run_predicted(run: gatelab.Run) -> None:
@@ -159,6 +165,15 @@ def test_a_model_predicts_what_its_run_predicted(run: gatelab.Run) -> None:
     assert found["prediction"].tolist() == table["prediction"].tolist()
     columns = [f"probability:{name}" for name in CLASSES]
     np.testing.assert_allclose(found[columns], table[columns], atol=1e-5)
+
+
+def test_a_model_reads_half_a_character_and_refuses_what_is_no_text(run: gatelab.Run) -> None:
+    model: Any = run.model
+    for read in (model.trace, lambda text: model.predict(["fine", text])):
+        read("fine \ud83d film")
+        for other, kind in ((float("nan"), "float"), (5, "int")):
+            with pytest.raises(gatelab.RunError, match=f"{other}: is of type {kind}, and a model reads texts"):
+                read(other)
 
 
 def test_a_trace_has_every_gate_and_draws_it(run: gatelab.Run) -> None:
@@ -214,6 +229,8 @@ def test_what_is_not_there_is_said_by_one_family_of_errors(tmp_path: Path) -> No
         gatelab.load_run("ffff", tmp_path)
     with pytest.raises(gatelab.UserError, match="no runs of this name"):
         gatelab.load_runs("nothing", output_dir=tmp_path)
+    with pytest.raises(gatelab.ConfigError, match=r"data=\[1,2\]: is no choice"):
+        gatelab.train(data=[1, 2], encoder={"hidden_size": 4})
     with pytest.raises(gatelab.DataError, match=r"nothing\.csv: no such file"):
         gatelab.train("tracker=none", data={"path": tmp_path / "nothing.csv", "cache_dir": tmp_path / "cache"})
     with pytest.raises(gatelab.RunError, match="no place"), as_user_errors():

@@ -84,6 +84,18 @@ def test_texts_are_cut_to_max_length_and_never_empty() -> None:
     assert empty == [UNKNOWN_ID]
 
 
+def test_a_text_that_cannot_be_tokenized_spoils_no_other() -> None:
+    def lengths(pieces: Sequence[str]) -> list[list[int]]:
+        return [[len(piece.encode())] for piece in pieces]
+
+    cache = PieceCache(lengths)
+    with pytest.raises(UnicodeEncodeError):
+        cache.encode(["four \ud800"])
+    assert [ids.tolist() for ids in cache.encode(["one three"])] == [
+        PieceCache(lengths).encode(["one three"])[0].tolist()
+    ]
+
+
 def test_a_piece_is_tokenized_once_until_the_cache_is_full(monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
 

@@ -64,4 +64,7 @@ def folders_of(runs: Iterable[Run] | pd.DataFrame) -> list[RunFolder]:
         if "path" not in runs.columns:
             raise RunError("The DataFrame has no column path that says where its runs are. Take one of Runs.frame().")
         return [find_run(path, "") for path in runs["path"]]
-    return [RunFolder(run.path) for run in runs]
+    listed = list(runs)
+    if not all(isinstance(run, Run) for run in listed):
+        raise RunError("gatelab.compare takes runs, such as gatelab.load_runs('NAME') gives.")
+    return [RunFolder(run.path) for run in listed]

@@ -64,7 +64,7 @@ def checked(words: list[str]) -> list[str]:
 
 def compose_here(words: list[str]) -> DictConfig:
     with hydra_as_it_was(words):
-        return compose(words, config_folders([])[1:])
+        return compose(checked(words), config_folders([])[1:])
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from torch import nn
 
+from gatelab.data.formats.records import well_formed
 from gatelab.errors import RunError, did_you_mean
 from gatelab.reports.charts.gate_heatmap import draw_heatmap
 from gatelab.reports.charts.gate_picture import draw_gates
@@ -33,7 +34,7 @@ class Model:
     def predict(self, texts: str | Iterable[str], *, attention: bool = False) -> pd.DataFrame:
         """A row for each text: text, prediction, and the probability of each class or label; of numbers only the prediction. With
         attention also a list of (token, weight); raises RunError then for a model without attention pooling."""
-        listed = [texts] if isinstance(texts, str) else list(texts)
+        listed = [checked(text) for text in ([texts] if isinstance(texts, str) else texts)]
         if attention:
             values, weights = AttentionPredictor(self._predictor).read(listed)
             return self._table(listed, values).assign(attention=pd.Series(weights, dtype=object))
@@ -48,9 +49,17 @@ class Model:
 
     def trace(self, text: str) -> "Trace":
         """Every gate and state while the model reads the text. Raises RunError for an encoder without gates."""
+        text = checked(text)
         if not text.strip():
             raise RunError("The text is empty. Give what the model is to read.")
         return Trace(read_gates(self._predictor, text))
+
+
+def checked(text: Any) -> str:
+    """A text as tokenizers take it. Raises RunError for something else, such as the NaN of a missing cell."""
+    if not isinstance(text, str):
+        raise RunError(f"{str(text)[:40]}: is of type {type(text).__name__}, and a model reads texts. Give str(…).")
+    return well_formed(text)
 
 
 class Trace:

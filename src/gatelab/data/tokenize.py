@@ -158,9 +158,13 @@ class PieceCache:
             self._forget()
         pieces = cut_pieces(texts)
         numbers = np.fromiter(map(self._numbers.__getitem__, pieces), dtype=np.int32, count=len(pieces))
-        for ids_of_piece in self.tokenize(self._numbers.take_new()):
-            self._ids.extend(ids_of_piece)
-            self._ends.append(len(self._ids))
+        try:
+            for ids_of_piece in self.tokenize(self._numbers.take_new()):
+                self._ids.extend(ids_of_piece)
+                self._ends.append(len(self._ids))
+        except BaseException:  # what was numbered has no ids
+            self._forget()
+            raise
         table_ends = np.frombuffer(self._ends, dtype=np.int64)
         starts = table_ends[numbers]  # of piece number n: after those of piece n - 1
         counts = table_ends[numbers + 1] - starts

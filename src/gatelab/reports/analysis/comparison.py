@@ -95,7 +95,8 @@ def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[st
     """The wanted metrics, split by ``split_words``; by default accuracy, or sequences right, and the selection metric, in validation where there is
     no test."""
     known = list(dict.fromkeys(name for arm in arms for run in arm.finished for name in run.record.numbers()))
-    if not wanted:
+    named = split_words(wanted or (), known)
+    if not named:
         leading = [*METRICS, shared_monitor(run.record.monitor for arm in arms for run in arm.finished)]
         in_validation = [f"validation/{name}" for name in leading]
         return (
@@ -104,7 +105,7 @@ def choose_metrics(arms: Sequence[Arm], wanted: Sequence[str] | None) -> list[st
             or known[:2]
             or leading
         )
-    names = [name if name in known else key_of(name) for name in split_words(wanted, known)]
+    names = [name if name in known else key_of(name) for name in named]
     for name in names:
         if known and name not in known:
             listed = ", ".join(known[:12]) + (", …" if len(known) > 12 else "")
