@@ -3,7 +3,7 @@
 python benchmarks/language_model.py --text ptb.train.txt · --hidden 650 · --encoder gated peephole · --rounds 9 · --steps 10 · --generate · --data 10 100
 
 Its settings: two layers, tied or untied, dropout 0.2 (--dropout) at input, between layers and output, 20 columns, windows of 35 tokens, SGD with
-clipping at 0.25. Without --text the tokens are drawn at random from 10,000 words, which costs the same. --generate: instead how many characters
+clipping at 0.25. With one thread (OMP_NUM_THREADS=1) processor time is measured, which others on the machine change less. Without --text the tokens are drawn at random from 10,000 words, which costs the same. --generate: instead how many characters
 a second of processor time one text is continued by, with one layer of 512 units, 65 characters and one thread. --data 10 100: instead the
 way from texts of so many megabytes to the first batch of characters, see text_ingest.py.
 """
@@ -133,24 +133,27 @@ def main() -> None:
     for name in options.encoder:
         module = make_ours(name, options.hidden, options.dropout)
         runners[name] = steps_of_ours(module, windows_of(stream))
+    alone = torch.get_num_threads() == 1
+    clock = time.process_time if alone else time.perf_counter
     seconds: dict[str, list[float]] = {name: [] for name in runners}
     for number in range(options.rounds + 1):  # the first to warm up
         for name, step in runners.items():
-            began = time.perf_counter()
+            began = clock()
             for _ in range(options.steps):
                 step()
             if number:
-                seconds[name].append(time.perf_counter() - began)
+                seconds[name].append(clock() - began)
     tokens = options.steps * COLUMNS * WINDOW
     print(
         f"2 × {options.hidden}, {COLUMNS} columns of {WINDOW}, {torch.get_num_threads()} threads, medians of {options.rounds} rounds"
+        f"{' of processor time' if alone else ''}"
     )
     for name, found in seconds.items():
         ratio = statistics.median(
             first / second for first, second in zip(seconds["word_language_model"], found, strict=True)
         )
         print(f"{name:<22}{tokens / statistics.median(found):>10,.0f} tokens/s   {ratio:.2f} of the loop")
-    share = softmax_seconds(options.hidden) * options.steps / statistics.median(seconds["word_language_model"])
+    share = softmax_seconds(options.hidden, clock) * options.steps / statistics.median(seconds["word_language_model"])
     print(f"softmax over {VOCABULARY:,} words, forward and backward: {share:.0%} of the loop's time")
 
 
@@ -170,7 +173,7 @@ def characters_a_second(rounds: int, hidden: int = 512, vocab_size: int = 65, le
     return length / min(found[1:])
 
 
-def softmax_seconds(hidden: int) -> float:
+def softmax_seconds(hidden: int, clock: Callable[[], float]) -> float:
     """Of one window: the product with the matrix, the softmax and their gradients."""
     states, targets = (
         torch.randn(COLUMNS * WINDOW, hidden, requires_grad=True),
@@ -178,9 +181,9 @@ def softmax_seconds(hidden: int) -> float:
     )
     decoder, found = nn.Linear(hidden, VOCABULARY), []
     for _ in range(5):
-        began = time.perf_counter()
+        began = clock()
         F.cross_entropy(decoder(states), targets).backward()
-        found.append(time.perf_counter() - began)
+        found.append(clock() - began)
     return statistics.median(found)
 
 
