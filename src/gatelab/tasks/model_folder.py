@@ -18,6 +18,8 @@ def task_of_folder(folder: Path, allow_targets: Sequence[str] = ()) -> Task:
     file = folder / "config.json"
     try:
         model = dict(read_model_config(file)["model"])
+    except RunError:
+        raise
     except (ValueError, TypeError, KeyError, OSError) as error:
         raise RunError(f"{file}: is no config of a model ({error}).") from None
     check_targets({"model": model}, allow_targets)
@@ -28,6 +30,6 @@ def read_model_config(file: Path) -> Any:
     """A config.json as it stands. Raises RunError where there is none, ValueError or OSError where it is no JSON."""
     if not file.exists():
         raise RunError(
-            f"{file.parent}: holds no model that reads texts, as predict, gates, evaluate and export need it."
+            f"{file.parent}: holds no model that reads texts, as predict, gates, evaluate, generate and export need it: {file.name} is missing."
         )
     return at_home(read_json(file, MAX_BYTES))

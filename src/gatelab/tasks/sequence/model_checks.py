@@ -55,6 +55,8 @@ def read_checked(file: Path, kind: Any, named: str) -> dict[str, Any]:
             raise RunError(f"{file}: lacks {key}, so it is no {named}.") from None
         what = problem["msg"][0].lower() + problem["msg"][1:]
         raise RunError(f"{file}: {key}: {what}, so it is no model of gatelab.") from None
+    except RunError:
+        raise
     except (ValueError, TypeError, OSError) as error:
         raise RunError(f"{file}: cannot be read as JSON: {reason(error)}.") from None
     groups = [group for group in GROUPS if "_target_" not in config[group]]
