@@ -1,8 +1,9 @@
-"""The model of a finished run: it predicts, and opens its gates while it reads a text. T tokens, H hidden, K classes."""
+"""The model of a finished run: it predicts, opens its gates while it reads a text, and writes. T tokens, H hidden, K classes."""
 
 import io
 import re
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -18,22 +19,24 @@ from gatelab.reports.charts.gate_heatmap import draw_heatmap
 from gatelab.reports.charts.gate_picture import draw_gates
 from gatelab.reports.charts.reading import first_shown
 from gatelab.reports.charts.unit_maps import unit_maps
+from gatelab.tasks.model_folder import task_of_folder
 from gatelab.tasks.sequence.attention_predictor import AttentionPredictor
 from gatelab.tasks.sequence.prediction import Predictor
-from gatelab.tasks.sequence.trace import read_gates
 
 
 class Model:
-    """On CUDA when there is one. module: the torch module, in evaluation mode. classes: of its K outputs, none for numbers."""
+    """On CUDA when there is one. module: the torch module, in evaluation mode. classes: of its K outputs, none for numbers and of a language
+    model."""
 
     def __init__(self, folder: Path, allow_targets: Sequence[str] = ()) -> None:
-        self._predictor = Predictor(folder, allow_targets=allow_targets)
+        self._predictor = task_of_folder(folder, allow_targets).predictor(folder, allow_targets)
         self.module: nn.Module = self._predictor.module
-        self.classes = self._predictor.classes
+        self.classes: list[str] = getattr(self._predictor, "classes", [])
 
     def predict(self, texts: str | Iterable[str], *, attention: bool = False) -> pd.DataFrame:
-        """A row for each text: text, prediction, and the probability of each class or label; of numbers only the prediction. With
-        attention also a list of (token, weight); raises RunError then for a model without attention pooling."""
+        """A row for each text: text, prediction, and the probability of each class or label; of numbers only the prediction; of a language
+        model tokens, unknown ones, loss, perplexity and bits a character. With attention also a list of (token, weight); raises RunError
+        then for a model without attention pooling."""
         listed = [checked(text) for text in ([texts] if isinstance(texts, str) else texts)]
         if attention:
             values, weights = AttentionPredictor(self._predictor).read(listed)
@@ -42,6 +45,10 @@ class Model:
 
     def _table(self, texts: list[str], values: NDArray[Any]) -> pd.DataFrame:
         """values (N, K)."""
+        if not isinstance(self._predictor, Predictor):
+            found = pd.DataFrame(values, columns=list(self._predictor.columns))
+            found = found.astype({name: int for name in ("tokens", "unknown") if name in found})
+            return pd.concat([pd.DataFrame({"text": texts}), found], axis=1)
         if not self.classes:
             return pd.DataFrame({"text": texts, "prediction": values[:, 0]})
         table = pd.DataFrame({"text": texts, "prediction": [self._predictor.answer(row) for row in values]})
@@ -52,7 +59,14 @@ class Model:
         text = checked(text)
         if not text.strip():
             raise RunError("The text is empty. Give what the model is to read.")
-        return Trace(read_gates(self._predictor, text))
+        return Trace(self._predictor.read_gates(text))
+
+    def generate(self, prompt: str = "", *, length: int = 500, temperature: float = 1.0, seed: int = 0) -> str:
+        """What a language model writes after the prompt, of so many tokens; the same for the same seed. Raises RunError for a model of another
+        task, DataError for a prompt with what its vocabulary lacks."""
+        if not hasattr(self._predictor, "continued"):
+            raise RunError("this model writes no text. Train one with model=language_model.")
+        return "".join(islice(self._predictor.continued(checked(prompt), temperature=temperature, seed=seed), length))
 
 
 def checked(text: Any) -> str:

@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 import torch
 
+from gatelab.api.trained_model import Model
 from gatelab.commands.generate import generate
 from gatelab.commands.predict import predict_table
-from gatelab.errors import DataError, UserError
+from gatelab.errors import DataError, RunError, UserError
 from gatelab.runs.folder import RunFolder
 from gatelab.tasks.language_model import lstm_step, text_loss
 from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
@@ -105,6 +106,21 @@ def test_words_of_a_prompt_and_of_the_text_stand_apart(tmp_path: Path, capfd: py
     assert printed.startswith("the cat ") or printed.startswith("the cat \n")
     with pytest.raises(DataError, match="has no 'dog'"):
         generate("abc", tmp_path, prompt="the dog", temperature=1.0, seed=1, length=4)
+
+
+def test_from_python_it_predicts_writes_and_opens_its_gates(run: Path) -> None:
+    folder = run / "default" / "abc" / "model"
+    ours, predictor = Model(folder), TextLoss(folder)
+    table = ours.predict(["bad cafe", ""])
+    assert table["text"].tolist() == ["bad cafe", ""]
+    assert table["tokens"].tolist() == [8, 0]
+    assert table["loss"][0] == pytest.approx(predictor.token_losses(["bad cafe"])[0].mean())
+    assert np.isnan(table["perplexity"][1])
+    written = islice(predictor.continued("ca", temperature=0.7, seed=3), 5)
+    assert ours.generate("ca", length=5, temperature=0.7, seed=3) == "".join(written)
+    assert ours.trace("bad").tokens == list("bad")
+    with pytest.raises(RunError, match="no attention weights"):
+        ours.predict("a", attention=True)
 
 
 @pytest.mark.parametrize("window", [3, 500])
