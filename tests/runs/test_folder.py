@@ -2,13 +2,16 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 from gatelab.errors import RunError
 from gatelab.files import atomic_write, replacing
 from gatelab.runs.folder import RunFolder, all_runs, find_run
+from gatelab.runs.run_notes import notes_locked
 
 HOLD = """
 import sys, time
@@ -69,6 +72,37 @@ def test_a_run_that_is_resumed_writes_through_no_link(name: str, tmp_path: Path)
     assert folder.status == "interrupted"
     with folder.recorded():
         pass
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, os.mkdir, lambda place: os.symlink(place, place)])
+def test_what_is_no_lock_hides_no_run_and_is_named_by_who_needs_it(
+    make: Callable[[Path], None], tmp_path: Path
+) -> None:
+    folder = RunFolder(tmp_path / "name" / "0123456789")
+    folder.path.mkdir(parents=True)
+    folder.record_file.write_text('{"status": "running"}')
+    for name in (".0123456789.lock", ".0123456789.notes.lock"):
+        make(folder.path.with_name(name))
+    assert folder.status == "interrupted"
+    with pytest.raises(RunError, match=r"\.0123456789\.lock: cannot be held as a lock \("), folder.locked():
+        pass
+    with pytest.raises(RunError, match=r"\.notes\.lock: cannot be held as a lock \("), notes_locked(folder):
+        pass
+
+
+def test_of_another_users_run_the_record_says_whether_it_is_running(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    folder = RunFolder(tmp_path / "name" / "0123456789")
+    folder.path.mkdir(parents=True)
+    folder.record_file.write_text('{"status": "running"}')
+    folder.path.with_name(".0123456789.lock").touch()
+    assert folder.status == "interrupted"
+    monkeypatch.setattr(FileLock, "acquire", refused)
+    assert folder.status == "running"
 
 
 def test_a_run_that_is_named_from_inside_its_folder_has_the_same_lock(

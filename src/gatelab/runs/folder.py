@@ -84,6 +84,10 @@ class RunFolder:
                 return False
         except Timeout:
             return True
+        except PermissionError:  # another user's run, of which the record alone can tell
+            return True
+        except OSError:  # a folder or FIFO in its place: no run holds it
+            return False
 
     @contextmanager
     def locked(self, wait: float = 0) -> Iterator[None]:
@@ -99,6 +103,8 @@ class RunFolder:
                 f"run {self.path.name} is running elsewhere (process {record.process}, since {record.started}). Wait for it, or stop "
                 "it; another seed or setting is another run and can start now."
             ) from None
+        except OSError as error:
+            raise no_lock(lock.lock_file, error) from None
         try:
             yield
         finally:
@@ -154,6 +160,10 @@ class RunFolder:
     def _cannot_be_written(self, error: OSError) -> bool:
         is_here = error.filename is not None and Path(os.fsdecode(error.filename)).is_relative_to(self.path)
         return error.errno in NO_ROOM or (error.errno in NOT_ALLOWED and is_here)
+
+
+def no_lock(file: str, error: OSError) -> RunError:
+    return RunError(f"{file}: cannot be held as a lock ({error.strerror}). Remove it, if no run is at work here.")
 
 
 def not_written(error: OSError, kept: str) -> RunStopped:

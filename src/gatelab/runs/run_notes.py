@@ -11,7 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from gatelab.bounded import MIB, read_json
 from gatelab.errors import RunError
 from gatelab.files import atomic_write, lock_of
-from gatelab.runs.folder import RunFolder
+from gatelab.runs.folder import RunFolder, no_lock
 from gatelab.runs.secrets import redact
 
 MAX_BYTES = MIB
@@ -54,6 +54,8 @@ def notes_locked(folder: RunFolder) -> Iterator[None]:
         lock.acquire()
     except Timeout:
         raise RunError(f"{folder.path}: its notes are being changed by another process. Try again.") from None
+    except OSError as error:
+        raise no_lock(lock.lock_file, error) from None
     try:
         yield
     finally:
