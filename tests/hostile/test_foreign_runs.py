@@ -10,9 +10,11 @@ import torch
 from attack import OBEYED
 from run_folders import Folders
 
+from gatelab.commands.gates import new_files
 from gatelab.commands.generate import generate
 from gatelab.commands.reproduce import reproduce
 from gatelab.errors import UserError
+from gatelab.reports.charts.paper import save_figures
 from gatelab.tasks.language_model.language_folder import build_language_model, save_language_model
 from gatelab.tasks.language_model.text_tokenizer import CharacterTokenizer
 
@@ -43,8 +45,16 @@ def test_a_record_and_what_is_typed_beside_it_are_refused(
 def test_a_reproduction_goes_into_the_run_folder_and_through_no_link(tmp_path: Path) -> None:
     run = Folders(tmp_path / "outputs").write(1, 0.8)
     (run.path / "reproduced").symlink_to(tmp_path / "elsewhere")
-    with pytest.raises(UserError, match=r"reproduced: is a link, and a reproduction writes nothing outside"):
+    with pytest.raises(UserError, match=r"reproduced: is a link, and nothing is written outside"):
         reproduce(str(run.path), tmp_path / "outputs", [])
+
+
+def test_no_figure_is_written_through_a_link(tmp_path: Path) -> None:
+    run = Folders(tmp_path / "outputs").write(1, 0.8)
+    run.figures.symlink_to(tmp_path)
+    for write in (lambda: save_figures(run.figures, {}), lambda: new_files([run], None)):
+        with pytest.raises(UserError, match=r"figures: is a link, and nothing is written outside"):
+            write()
 
 
 @pytest.mark.parametrize("is_terminal", [True, False])

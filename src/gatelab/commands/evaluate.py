@@ -14,7 +14,7 @@ from gatelab.commands.predict import finished
 from gatelab.config.settle import settle
 from gatelab.errors import RunError
 from gatelab.runs.config import read_config, write_config
-from gatelab.runs.folder import RunFolder
+from gatelab.runs.folder import RunFolder, own
 from gatelab.runs.provenance import provenance
 from gatelab.runs.shell import command_on
 from gatelab.screen import console
@@ -79,9 +79,7 @@ def evaluated(
         else:
             asked = (list(text) or None, list(label) or None, encoding)
             module, prepared, loader = read_labelled(run, config, task, file, asked, allow_targets, Path(scratch))
-        if (place := run.path / "evaluations").is_symlink():
-            raise RunError(f"{place}: is a link, and an evaluation writes nothing outside the run folder. Remove it.")
-        folder = RunFolder(place / digits(prepared))
+        folder = RunFolder(own(run.path / "evaluations") / digits(prepared))
         with folder.locked(), folder.recorded(**about(run, prepared)):
             run_test(module, loader, config)
             data = SimpleNamespace(prepared=prepared, window=config.data.get("window"))

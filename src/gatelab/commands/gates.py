@@ -18,7 +18,7 @@ from gatelab.reports.charts.gate_picture import FORMATS, draw_side_by_side
 from gatelab.reports.charts.reading import answer_probability, describe_reading, first_shown
 from gatelab.reports.charts.unit_maps import Order, map_names, unit_maps
 from gatelab.runs.activity import read_activity, write_activity
-from gatelab.runs.folder import RunFolder
+from gatelab.runs.folder import RunFolder, own
 from gatelab.runs.readings import write_reading
 from gatelab.runs.shell import command_on
 from gatelab.screen import console, counted
@@ -68,7 +68,7 @@ def new_files(folders: Sequence[RunFolder], out: Path | None) -> tuple[Path, lis
             if file.exists():
                 raise RunError(f"--out {out}: {file} is there, and no picture is replaced. Name another, or remove it.")
         return out, numbers
-    first = folders[0].figures / "gates.svg"
+    first = own(folders[0].figures) / "gates.svg"
     first.parent.mkdir(exist_ok=True)
     for number in count(1):
         out = first if number == 1 else first.with_stem(f"gates_{number}")

@@ -14,7 +14,7 @@ from gatelab.config.inputs import input_files
 from gatelab.errors import ConfigError, DataError, RunError
 from gatelab.runs.config import read_config
 from gatelab.runs.difference import Condition, conditions, differences
-from gatelab.runs.folder import RunFolder
+from gatelab.runs.folder import RunFolder, own
 from gatelab.runs.record import Hardware, RunRecord
 from gatelab.screen import console
 
@@ -51,8 +51,7 @@ def reproduce(
     num_threads = threads or hardware.threads or torch.get_num_threads()
     if not 0 < num_threads <= MAX_THREADS:
         raise RunError(f"{num_threads:,} threads: no machine has so many. Give --threads.")
-    if (place := recorded.path / NAME).is_symlink():
-        raise RunError(f"{place}: is a link, and a reproduction writes nothing outside the run folder. Remove it.")
+    own(recorded.path / NAME)
     torch.set_num_threads(num_threads)
     try:
         folder, _ = train(settings)

@@ -162,6 +162,13 @@ class RunFolder:
         return error.errno in NO_ROOM or (error.errno in NOT_ALLOWED and is_here)
 
 
+def own(place: Path) -> Path:
+    """A folder in that of a run or a name. Raises RunError for a link, which somebody else may have made to any place."""
+    if place.is_symlink():
+        raise RunError(f"{place}: is a link, and nothing is written outside the run folder. Remove it.")
+    return place
+
+
 def no_lock(file: str, error: OSError) -> RunError:
     return RunError(f"{file}: cannot be held as a lock ({error.strerror}). Remove it, if no run is at work here.")
 

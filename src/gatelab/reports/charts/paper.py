@@ -20,6 +20,7 @@ from gatelab.reports.analysis.comparison import BASELINES
 from gatelab.reports.charts.chart import Chart
 from gatelab.reports.charts.strip_plot import StripPlot
 from gatelab.reports.shown import shorten
+from gatelab.runs.folder import own
 
 STYLE = Path(__file__).with_name("gatelab.mplstyle")
 FORMATS = ("svg", "pdf")
@@ -51,8 +52,8 @@ MARKERS = {
 
 
 def save_figures(folder: Path, drawings: Mapping[str, Callable[[], Figure]]) -> list[Path]:
-    """Write each figure as folder/<name>.svg and .pdf. Returns the files."""
-    folder.mkdir(exist_ok=True)
+    """Write each figure as folder/<name>.svg and .pdf. Returns the files. Raises RunError where the folder is a link."""
+    own(folder).mkdir(exist_ok=True)
     files = []
     with matplotlib.rc_context(), style.context(STYLE), warnings.catch_warnings():
         warnings.filterwarnings("ignore", "Glyph .* missing")  # an emoji is an empty box
