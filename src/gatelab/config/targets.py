@@ -120,7 +120,8 @@ def locate(key: str, target: str) -> Any:
         problem = str(error)
         if isinstance(error, ModuleNotFoundError) and path != first and is_inside(path, [str(error.name)]):
             problem = f"{path.rpartition('.')[0]} has no {part}.{did_you_mean(part, vars(found))}"
-        raise ConfigError(f"{key}={target}: cannot be found: {problem.rstrip('.')}.") from None
+        stop = "" if problem.endswith("?") else "."
+        raise ConfigError(f"{key}={target}: cannot be found: {problem.rstrip('.')}{stop}") from None
     return found
 
 

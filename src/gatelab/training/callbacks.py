@@ -6,11 +6,13 @@ from typing import Any
 
 import pytorch_lightning as pl
 from pytorch_lightning.callbacks import (
+    BackboneFinetuning,
     BatchSizeFinder,
     DeviceStatsMonitor,
     EarlyStopping,
     LearningRateFinder,
     ModelCheckpoint,
+    ModelPruning,
     ProgressBar,
     StochasticWeightAveraging,
 )
@@ -29,6 +31,10 @@ REFUSED: dict[type[pl.Callback], str] = {
     StochasticWeightAveraging: "averages at the training's end, after the best epoch has been chosen, so that what is tested would "
     "be without it. pytorch_lightning.callbacks.EMAWeightAveraging and WeightAveraging average while it trains, and the "
     "averaged weights are validated and tested.",
+    BackboneFinetuning: "freezes a module named backbone, which no model of gatelab's has. from_parts= begins with weights of another "
+    "run, and model.freeze_vectors=true leaves vectors as they are.",
+    ModelPruning: "puts two tensors in the place of each weight that it prunes, so that no checkpoint of the run could be loaded. Leave "
+    "it out.",
     ProgressBar: "would write over gatelab's own progress line. Leave it out.",
 }
 

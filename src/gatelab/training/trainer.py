@@ -60,9 +60,9 @@ def check_trainer(config: Config, callbacks: list[pl.Callback]) -> None:
         if key in options and options[key] != value:
             raise ConfigError(f"trainer.{key}={options[key]}: cannot be set: a run has it at {str(value).lower()}.")
     for least, most in (("min_epochs", "max_epochs"), ("min_steps", "max_steps")):
-        limit = options.get(most, -1)  # as Lightning's max_steps, none
-        if limit != -1 and (options.get(least) or 0) > limit:
-            raise ConfigError(f"trainer.{least}={options[least]}: is more than trainer.{most}={limit}.")
+        wanted, limit = options.get(least), options.get(most, -1)  # as Lightning's max_steps, none
+        if wanted is not None and wanted > limit >= 0:
+            raise ConfigError(f"trainer.{least}={wanted}: is more than trainer.{most}={limit}.")
     profiler = options.get("profiler")
     if isinstance(profiler, str) and profiler not in PROFILERS:
         near = did_you_mean(profiler, PROFILERS)
@@ -94,9 +94,8 @@ def refusal(options: dict[str, Any], callbacks: Sequence[pl.Callback] = ()) -> s
             return "starts processes of its own, and a run has started them already. Take trainer=ddp."
     except (MisconfigurationException, ConfigError, RuntimeError, OverflowError, ImportError, LookupError) as error:
         return first_sentences(error.__cause__ or error)
-    if trainer.precision != given.get(
-        "precision", trainer.precision
-    ):  # Lightning takes another with no more than a warning
+    precision = given.get("precision", trainer.precision)
+    if trainer.precision != precision:  # Lightning takes another with no more than a warning
         return f"a {trainer.strategy.root_device.type.upper()} has no such precision. Take {trainer.precision}."
     return None
 
