@@ -20,7 +20,12 @@ from gatelab.tasks.language_model.language_module import LanguageModel
 from gatelab.tasks.language_model.sampling import draw, sample_ids
 from gatelab.tasks.language_model.text_gates import read_text_gates
 from gatelab.tasks.language_model.text_loss import TextLoss
-from gatelab.tasks.language_model.text_tokenizer import CharacterTokenizer, TextTokenizer, WordTokenizer
+from gatelab.tasks.language_model.text_tokenizer import (
+    CharacterTokenizer,
+    TextTokenizer,
+    WordTokenizer,
+    fit_text_tokenizer,
+)
 
 LSTM = {"_target_": "gatelab.recurrent.LSTMEncoder", "hidden_size": 6, "num_layers": 2}
 GATED = {"_target_": "gatelab.recurrent.GatedEncoder", "hidden_size": 6, "num_layers": 2}
@@ -188,3 +193,11 @@ def test_the_gates_of_a_text_are_those_of_reading_it(encoder: dict[str, Any]) ->
         assert column == pytest.approx(after[:, names.index(name.replace("\\n", "\n"))], abs=1e-5)
     assert gates["answer"] == gates["classes"][0]
     assert gates["probabilities"][-1].tolist() == sorted(gates["probabilities"][-1], reverse=True)
+
+
+def test_a_character_of_several_pieces_is_written_once_it_is_complete() -> None:
+    tokenizer = fit_text_tokenizer(lambda: ["all ASCII "], kind="bpe", vocab_size=256, min_count=1)
+    ids = tokenizer.encode("« é 中 𝄞 »\n\t\x7f")
+    pieces = list(tokenizer.decoded(ids))
+    assert "".join(pieces) == tokenizer.decode(ids) == "« é 中 𝄞 »\n\t\x7f"
+    assert [piece for piece in pieces if piece and piece in "中𝄞"] == ["中", "𝄞"]

@@ -127,8 +127,7 @@ class ByteTokenizer(TextTokenizer):
         return bytes(ids).decode("utf-8", "replace")
 
     def decoded(self, ids: Iterable[int]) -> Iterator[str]:
-        decoder = codecs.getincrementaldecoder("utf-8")("replace")
-        return (decoder.decode(bytes([each])) for each in ids)
+        return decoded_bytes(bytes([each]) for each in ids)
 
 
 class SubwordTokenizer(TextTokenizer):
@@ -142,6 +141,8 @@ class SubwordTokenizer(TextTokenizer):
         self._model = Tokenizer.from_str(model)
         ids = self._model.get_vocab()
         super().__init__(sorted(ids, key=ids.__getitem__))
+        byte_of = byte_alphabet()
+        self._bytes = [bytes(byte_of[character] for character in token) for token in self.tokens]
 
     def encode(self, text: str) -> Ids:
         return np.array(self._model.encode(text, add_special_tokens=False).ids, dtype=np.int32)
@@ -149,11 +150,28 @@ class SubwordTokenizer(TextTokenizer):
     def decode(self, ids: Iterable[int]) -> str:
         return self._model.decode(list(ids), skip_special_tokens=False)
 
+    def decoded(self, ids: Iterable[int]) -> Iterator[str]:
+        return decoded_bytes(self._bytes[each] for each in ids)
+
     def shown(self, ids: Iterable[int]) -> list[str]:
         return [self.decode([each]) for each in ids]
 
     def to_json(self) -> str:
         return json.dumps({"kind": self.kind, "model": self._model.to_str()}, ensure_ascii=False)
+
+
+def decoded_bytes(pieces: Iterable[bytes]) -> Iterator[str]:
+    """UTF-8, each character once its bytes are there."""
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    return (decoder.decode(piece) for piece in pieces)
+
+
+def byte_alphabet() -> dict[str, int]:
+    """The bytes that the characters of a token of byte-level BPE stand for, as Radford et al. (2019) chose them: printable ones for
+    themselves."""
+    printable = [*range(ord("!"), ord("~") + 1), *range(ord("¡"), ord("¬") + 1), *range(ord("®"), 256)]
+    others = [byte for byte in range(256) if byte not in printable]
+    return {chr(byte): byte for byte in printable} | {chr(256 + place): byte for place, byte in enumerate(others)}
 
 
 def fit_text_tokenizer(
