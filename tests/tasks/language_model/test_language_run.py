@@ -178,6 +178,7 @@ def test_an_encoder_of_ones_own_that_looks_ahead_or_has_no_state_is_refused() ->
     [
         (["model.embedding_size=5"], r"model.tied=true needs one size, and the embedding has 5 while the encoder's states have 12"),
         (["model.adaptive_softmax=[2]"], r"model.adaptive_softmax has no matrix of its own to tie"),
+        (["model.adaptive_softmax=[10,20]", "model.tied=false"], r"states of 12 units leave none for the last of 3 clusters.* at least 16"),
         (["model.adaptive_softmax=[20,10]", "model.tied=false"], r"ascending ids at which clusters begin, below the vocabulary"),
         (["data.split.test=0.6", "data.split.validation=0.4"], r"data.split: validation and test leave no text for training"),
         (["data.tokenizer.lowercase=true", "tokenizer=bytes"], r"data.tokenizer.lowercase=true: tokenizer=bytes reads a file as it is"),

@@ -38,7 +38,11 @@ class LanguageModelling(Task):
             raise ConfigError(
                 "model=language_model reads running text: take data=text data.path=FILE, or no data= at all."
             )
-        least = max(config.model.get("adaptive_softmax") or [0]) + 2  # the vocabulary is not known yet
+        cutoffs = config.model.get("adaptive_softmax") or []
+        least = max([0, *cutoffs]) + 2  # the vocabulary is not known yet
+        size = config.encoder.get("hidden_size") or config.encoder.get("output_size")
+        if isinstance(size, int) and sorted(cutoffs) == list(cutoffs):  # else the model says what is wrong
+            refuse_narrow(cutoffs, size)
         build_language_model(config.model, config.encoder, vocab_size=least, start_id=0, unknown_id=None)
 
     def build_module(self, config: Config, data: Any) -> LanguageModel:
@@ -94,6 +98,15 @@ class LanguageModelling(Task):
         evidence = text_evidence(module, tokenizer, parts["train"], parts["test"], data.window, module.samples)
         write_language_evidence(folder.language, evidence.model_copy(update={"units": units}))
         save_language_model(folder.model, module, tokenizer, model=config.model, encoder=config.encoder)
+
+
+def refuse_narrow(cutoffs: Sequence[int], output_size: int) -> None:
+    """Raise ConfigError where the last cluster of an adaptive softmax, each of a quarter of the units of the one before, has none."""
+    if output_size < (least := 4 ** len(cutoffs)):
+        raise ConfigError(
+            f"model.adaptive_softmax={list(cutoffs)}: states of {output_size} units leave none for the last of {len(cutoffs) + 1} clusters. "
+            f"Give fewer ids, or an encoder of at least {least}."
+        )
 
 
 def num_tested(config: Config, data: Any) -> int:
