@@ -193,8 +193,8 @@ def test_what_the_command_line_chooses_comes_before_what_the_data_brings() -> No
     [
         (["data.length=0"], r"data\.length=0: input should be greater than or equal to 1"),
         (["data.test_lengths=[]"], r"data\.test_lengths=\[\]: list should have at least 1 item"),
-        (["data.length=4000000000"], r"data\.length=4000000000: a batch needs at least .* GiB, and this machine has"),
-        (["data.test_lengths=[4000000000]"], r"data\.test_lengths=4000000000: a batch needs"),
+        (["data.length=2000000000"], r"data\.length=2000000000: a batch needs at least .* GiB, and this machine has"),
+        (["data.test_lengths=[2000000000]"], r"data\.test_lengths=2000000000: a batch needs"),
         (["encoder.bidirectional=true"], r"encoder\.bidirectional=true: reads what is still to come"),
         (["data.variant=mine"], r"data\.variant=mine: input should be 'le' or 'hochreiter'"),
         (["model=classifier", "callbacks=none"], r"SequenceClassifier: reads rows of texts, and .*Adding has none\."),
