@@ -14,6 +14,7 @@ from gatelab.cli import app
         (["logger=wandb"], "logger: unknown key. Did you mean tracker?"),
         (["debug=default"], "debug: unknown key. Did you mean trainer=smoke?"),
         (["epochs=3"], "epochs: unknown key. Did you mean trainer.max_epochs?"),
+        (["ckpt_path=last.ckpt"], "ckpt_path: unknown key. Did you mean from?"),
         (["lr=0.1"], "lr: unknown key. Did you mean optimizer.lr?"),
         (["model=lstm"], "model=lstm: no such choice. Did you mean encoder=lstm?"),
         (["experiment=gop_debat"], "experiments=gop_debat: no such choice. Did you mean gop_debate?"),

@@ -197,6 +197,10 @@ def test_a_missing_path_is_named() -> None:
         (["tracker=[wandb,mlflw]"], "tracker=mlflw: no such choice. Did you mean mlflow?"),
         (["tracker.mode=online"], "Did you mean tracker.wandb.mode?"),
         (["tracker.wandb.mod=online"], "Did you mean tracker.wandb.mode?"),
+        (
+            ["tracker=none", "tracker.wandb.project=x"],
+            "tracker=wandb is not chosen. For it and another: 'tracker=[mlflow,wandb]'.",
+        ),
         (["tracker.mlflow.uri=x"], "tracker=mlflow is not chosen. For it and another: 'tracker=[wandb,mlflow]'."),
     ],
 )

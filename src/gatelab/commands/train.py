@@ -47,6 +47,7 @@ if TYPE_CHECKING:
 MEANT = {
     "logger": "tracker", "debug": "trainer=smoke", "epochs": "trainer.max_epochs", "num_epochs": "trainer.max_epochs",
     "learning_rate": "optimizer.lr", "experiment": "experiments",
+    "ckpt_path": "from",
 }  # fmt: skip
 VALUED = ("--config-dir", "-cd", "--config-path", "-cp", "--config-name", "-cn", "--package", "-p", "--cfg", "-c")
 PRINTED_BY_HYDRA = ("--help", "--hydra-help", "--cfg", "--info", "--version")
@@ -413,7 +414,8 @@ def explain(message: str, overrides: list[str]) -> str:
         group, *rest = key.split(".")
         is_tracker = group == "tracker" and len(rest) > 1 and (CONF_DIR / group / f"{rest[0]}.yaml").exists()
         if is_tracker and not any(known.startswith(f"tracker.{rest[0]}.") for known in known_keys(overrides)):
-            return f"{key}: tracker={rest[0]} is not chosen. For it and another: 'tracker=[wandb,{rest[0]}]'."
+            other = "mlflow" if rest[0] == "wandb" else "wandb"
+            return f"{key}: tracker={rest[0]} is not chosen. For it and another: 'tracker=[{other},{rest[0]}]'."
         others = choices_with(group, ".".join(rest))
         if others:
             listed = " or ".join(f"{group}={name}" for name in others[:3])
