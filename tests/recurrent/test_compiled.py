@@ -112,6 +112,16 @@ def results(layers: Recurrent, x: Tensor, lengths: Tensor | None = None) -> list
     ]
 
 
+def test_a_gradient_of_the_final_state_may_lie_in_memory_as_it_likes() -> None:
+    fused, compiled = (GatedLSTM(5, 7, backend=backend).double() for backend in ("fused", "compiled"))
+    compiled.load_state_dict(fused.state_dict())
+    x, weight, found = torch.randn(6, 4, 5, dtype=torch.float64), torch.randn(7, 4, dtype=torch.float64), []
+    for layers in (fused, compiled):
+        c_n = layers(x)[1][1]
+        found.append(torch.autograd.grad((c_n.transpose(1, 2) * weight).sum(), [*layers.parameters()]))
+    torch.testing.assert_close(found[1], found[0], rtol=1e-10, atol=1e-10)
+
+
 def test_the_number_of_threads_changes_no_bit() -> None:
     compiled = GatedLSTM(8, 72, backend="compiled", peepholes=True)
     x, threads = torch.randn(3, 300, 8), torch.get_num_threads()  # 21,600 values a step

@@ -210,7 +210,9 @@ class Engine(torch.autograd.Function):
         da = columns.new_empty(buffers.num_chunk_rows, columns.shape[1])
         buffers.split_columns("da", da, buffers.chunk)
         for name, d in zip(cell.inner_states, d_final[1:], strict=True):
-            buffers.scratch["d", name] = hs.new_zeros(B, H) if d is None else d.clone()
+            buffers.scratch["d", name] = (
+                hs.new_zeros(B, H) if d is None else d.clone(memory_format=torch.contiguous_format)
+            )
         for name in cell.vector_names:
             buffers.scratch["d_vector", name] = hs.new_zeros(B, H)
         all_dh = dh.split([B, *sizes])
