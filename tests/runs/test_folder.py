@@ -186,7 +186,7 @@ def test_a_resumed_run_removes_what_killed_writers_left_wherever_it_lies_and_not
     with folder.recorded():
         pass
     (gates := folder.figures / "gates").mkdir(parents=True)
-    kept = [gates / "2.npz", folder.path / ".gitignore", folder.checkpoints / "last.ckpt"]
+    kept = [gates / "2.npz", gates / ".gitignore", folder.checkpoints / "last.ckpt"]
     for file in kept:
         file.write_bytes(b"whole")
     folder.model.mkdir()

@@ -118,7 +118,8 @@ class RunFolder:
         before = self.record if resumed else RunRecord()
         if resumed:
             self._refuse_links()
-            for leftover in [*filter(is_temporary, self.path.rglob(".*"))]:  # of a killed process
+            own = [file for folder in (self.path, self.checkpoints, self.model) for file in folder.glob(".*")]
+            for leftover in {*own, *filter(is_temporary, self.path.rglob(".*"))}:  # of a killed process
                 leftover.unlink()
             values |= {"started": before.started or now, "resumed": [*before.resumed, now]}
         elif self.path.exists():
