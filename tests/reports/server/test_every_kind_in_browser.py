@@ -84,7 +84,10 @@ def faults_of(page: Any) -> list[Any]:
     return [(fault["id"], fault["impact"], fault["nodes"][0]["html"]) for fault in found]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+LONG = ("two", "number", "diverged")  # whose pages have nothing of their own that another's have not
+
+
+@pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.long if kind in LONG else ()) for kind in KINDS])
 def test_its_pages_open_go_back_and_reload_without_a_complaint_or_a_fault_for_axe(
     kind: str, browser: Any, address: str, runs: dict[str, RunFolder]
 ) -> None:

@@ -25,7 +25,9 @@ def model_of(encoder: nn.Module) -> LanguageModel:
     return module
 
 
-@pytest.mark.parametrize("encoder", [LSTMEncoder(4, 4), GatedEncoder(4, 4, peepholes=True)])
+@pytest.mark.parametrize(
+    "encoder", [pytest.param(LSTMEncoder(4, 4), marks=pytest.mark.long), GatedEncoder(4, 4, peepholes=True)]
+)
 def test_two_windows_with_the_state_handed_on_are_one_unbroken_text_in_onnxruntime(
     encoder: Any, one_thread_one_seed: None
 ) -> None:
