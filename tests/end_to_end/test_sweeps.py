@@ -90,6 +90,7 @@ def test_a_killed_job_comes_back_and_ends_as_if_nothing_had_happened(
         assert "2 runs: 0 done, 2 skipped (finished before), 0 failed" in gatelab("train", *sweep[:-1], cwd=tmp_path)
 
 
+@pytest.mark.long
 def test_jobs_side_by_side_are_saved_by_ctrl_c_and_end_with_a_killed_sweep_and_the_same_command_goes_on(
     tmp_path: Path, cache_dir: Path, plain: dict[str, dict[str, bytes]]
 ) -> None:
@@ -110,6 +111,7 @@ def test_jobs_side_by_side_are_saved_by_ctrl_c_and_end_with_a_killed_sweep_and_t
     assert_as_plain(tmp_path, plain)
 
 
+@pytest.mark.long
 def test_a_failure_among_jobs_that_run_side_by_side_ends_no_other_and_is_shown(tmp_path: Path, cache_dir: Path) -> None:
     sweep = [*QUICK, f"data.cache_dir={cache_dir}", "-m", "encoder.hidden_size=3,-1,4", "hydra/launcher=joblib"]
     output = gatelab("train", *sweep, cwd=tmp_path, code=1)

@@ -84,7 +84,7 @@ def faults_of(page: Any) -> list[Any]:
     return [(fault["id"], fault["impact"], fault["nodes"][0]["html"]) for fault in found]
 
 
-LONG = ("two", "number", "diverged")  # whose pages have nothing of their own that another's have not
+LONG = ("two", "five", "number", "diverged")  # whose pages have nothing of their own that another's have not
 
 
 @pytest.mark.parametrize("kind", [pytest.param(kind, marks=pytest.mark.long if kind in LONG else ()) for kind in KINDS])
