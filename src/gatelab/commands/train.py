@@ -9,7 +9,7 @@ import shlex
 import signal
 import sys
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -327,6 +327,7 @@ def is_name(value: Any) -> bool:
     return isinstance(value, str | QuotedString | Glob)
 
 
+@cache
 def parse(text: str) -> "Override | None":
     """Nothing for what Hydra's grammar cannot read, as which it takes its own flags too."""
     from hydra.core.override_parser.overrides_parser import OverridesParser

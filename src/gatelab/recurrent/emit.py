@@ -98,7 +98,7 @@ class Source:
         self.lines.append(f"{target}.copy_({value})")
 
     def put(self, target: str, value: str, by: str | float) -> None:
-        self.lines.append(f"torch.mul({value}, {by if isinstance(by, str) else repr(by)}, out={target})")
+        self.lines.append(f"torch.mul({value}, {by}, out={target})")
 
     def add(self, target: str, value: str, by: str | float = 1.0) -> None:
         if isinstance(by, str):

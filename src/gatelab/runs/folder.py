@@ -4,13 +4,13 @@ import os
 import shutil
 import time
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext, suppress
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
-from filelock import Timeout
+from filelock import FileLock, Timeout
 
 from gatelab.errors import Pruned, RunError, RunningElsewhere, RunStopped
 from gatelab.files import NO_ROOM, NOT_ALLOWED, atomic_write, is_temporary, lock_of
@@ -95,20 +95,15 @@ class RunFolder:
         another process still holds it after wait seconds."""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         lock = lock_of(self.path, max(wait, SECONDS_TO_LOOK))
-        try:
-            lock.acquire()
-        except Timeout:
-            record = self.record
-            raise RunningElsewhere(
-                f"run {self.path.name} is running elsewhere (process {record.process}, since {record.started}). Wait for it, or stop "
-                "it; another seed or setting is another run and can start now."
-            ) from None
-        except OSError as error:
-            raise no_lock(lock.lock_file, error) from None
-        try:
+        with held(lock, self._running_elsewhere):
             yield
-        finally:
-            lock.release()
+
+    def _running_elsewhere(self) -> RunningElsewhere:
+        record = self.record
+        return RunningElsewhere(
+            f"run {self.path.name} is running elsewhere (process {record.process}, since {record.started}). Wait for it, or stop "
+            "it; another seed or setting is another run and can start now."
+        )
 
     @contextmanager
     def recorded(self, resumed: bool = False, **values: Any) -> Iterator[None]:
@@ -118,8 +113,8 @@ class RunFolder:
         before = self.record if resumed else RunRecord()
         if resumed:
             self._refuse_links()
-            own = [file for folder in (self.path, self.checkpoints, self.model) for file in folder.glob(".*")]
-            for leftover in {*own, *filter(is_temporary, self.path.rglob(".*"))}:  # of a killed process
+            beside = [file for folder in (self.path, self.checkpoints, self.model) for file in folder.glob(".*")]
+            for leftover in {*beside, *filter(is_temporary, self.path.rglob(".*"))}:  # of a killed process
                 leftover.unlink()
             values |= {"started": before.started or now, "resumed": [*before.resumed, now]}
         elif self.path.exists():
@@ -170,8 +165,21 @@ def own(place: Path) -> Path:
     return place
 
 
-def no_lock(file: str, error: OSError) -> RunError:
-    return RunError(f"{file}: cannot be held as a lock ({error.strerror}). Remove it, if no run is at work here.")
+@contextmanager
+def held(lock: FileLock, busy: Callable[[], RunError]) -> Iterator[None]:
+    """Hold a lock. Raises the error that busy makes where another process still has it when the wait is over, RunError where none can be."""
+    try:
+        lock.acquire()
+    except Timeout:
+        raise busy() from None
+    except OSError as error:
+        raise RunError(
+            f"{lock.lock_file}: cannot be held as a lock ({error.strerror}). Remove it, if no run is at work here."
+        ) from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def not_written(error: OSError, kept: str) -> RunStopped:

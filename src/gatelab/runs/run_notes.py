@@ -5,13 +5,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Annotated, Any
 
-from filelock import Timeout
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from gatelab.bounded import MIB, read_json
 from gatelab.errors import RunError
 from gatelab.files import atomic_write, lock_of
-from gatelab.runs.folder import RunFolder, no_lock
+from gatelab.runs.folder import RunFolder, held
 from gatelab.runs.secrets import redact
 
 MAX_BYTES = MIB
@@ -50,16 +49,9 @@ def notes_locked(folder: RunFolder) -> Iterator[None]:
     Raises RunError when another process holds it for 10 s."""
     place = folder.path.resolve()
     lock = lock_of(place.with_name(f"{place.name}.notes"), SECONDS_TO_WAIT)  # beside the folder, which may go
-    try:
-        lock.acquire()
-    except Timeout:
-        raise RunError(f"{folder.path}: its notes are being changed by another process. Try again.") from None
-    except OSError as error:
-        raise no_lock(lock.lock_file, error) from None
-    try:
+    problem = f"{folder.path}: its notes are being changed by another process. Try again."
+    with held(lock, lambda: RunError(problem)):
         yield
-    finally:
-        lock.release()
 
 
 def write_notes(folder: RunFolder, notes: Notes) -> None:
